@@ -1,0 +1,137 @@
+"""The whole road of the EM experiment, called by isbi.sh: every step is a command that can be typed by hand."""
+
+import argparse
+import os
+import shlex
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+from unet_paper import isbi2012
+from unet_paper.command_line import main as unet_paper
+from unet_paper.config import PROFILES
+from unet_paper.record import RunFolder, read_json
+
+ROOT = Path(__file__).resolve().parent.parent
+FOLD = "6/6"  # the last five of the thirty training sections
+
+
+def say(*lines):
+    """Print lines that belong to the road itself."""
+    print(*lines, sep="\n", flush=True)
+
+
+def step(*arguments):
+    """Show one command, run it, and stop the road with its exit code if it fails."""
+    arguments = [str(argument) for argument in arguments]
+    say("", f"$ python -m unet_paper {shlex.join(arguments)}")
+    code = unet_paper(arguments)
+    sys.stdout.flush()
+    if code:
+        sys.exit(code)
+
+
+def parse():
+    """The options of isbi.sh."""
+    parser = argparse.ArgumentParser(
+        prog="reproduce/isbi.sh",
+        description="Train on the ISBI 2012 stack, predict, score, and compare with the paper.",
+    )
+    parser.add_argument(
+        "--data", type=Path, metavar="DIR", help="the stacks (else $ISBI_DATA, data/isbi2012, or the download)"
+    )
+    parser.add_argument("--profile", choices=PROFILES, help="default: paper with a GPU, quick without one")
+    parser.add_argument(
+        "--run", metavar="NAME", help="name of the run's folder in results/<dataset>/ (default: the profile)"
+    )
+    parser.add_argument(
+        "--fold", metavar="K/N", help=f"hold out block K of N and score that (default without test-labels.tif: {FOLD})"
+    )
+    parser.add_argument("--require-real", action="store_true", help="fail rather than run on the phantom")
+    parser.add_argument("--results", type=Path, metavar="DIR", help="where results go (default: results)")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="change a setting, as in train"
+    )
+    return parser.parse_args()
+
+
+def find_data(options):
+    """The folder of the official stacks, or None when they cannot be had. A folder the user named must be right."""
+    named = options.data or (Path(os.environ["ISBI_DATA"]) if os.environ.get("ISBI_DATA") else None)
+    if named is not None:
+        step("data", "--check", "--to", named)
+        return named
+    folder = Path("data/isbi2012")
+    if not isbi2012.is_official(folder):
+        say("", f"$ python -m unet_paper data --to {folder}")
+        if unet_paper(["data", "--to", str(folder)]) != 0:
+            return None
+    return folder
+
+
+def phantom(options):
+    """Say so unmistakably, and make the phantom."""
+    if options.require_real:
+        say("", "The real ISBI 2012 stacks could not be had, and --require-real forbids the phantom: nothing was run.")
+        sys.exit(2)
+    say("", *PHANTOM_NOTICE)
+    folder = Path("data/phantom")
+    if not (folder / "phantom.json").is_file():
+        step("phantom", "--to", folder)
+    return folder
+
+
+PHANTOM_NOTICE = (
+    "*" * 88,
+    "*  THE REAL ISBI 2012 DATA COULD NOT BE HAD.  THIS RUN IS ON THE BUILT-IN PHANTOM.       *",
+    "*  Its images are synthetic, and its numbers CANNOT be compared with the paper's table.  *",
+    "*  For the real thing: data/README.md says how to get the stacks by hand.                *",
+    "*" * 88,
+)
+
+
+def main():
+    """Data, training, prediction, scores, report."""
+    started = time.monotonic()
+    options = parse()
+    if options.data:
+        options.data = options.data.absolute()
+    options.results = options.results.absolute() if options.results else Path("results")
+    os.chdir(ROOT)
+    data = find_data(options)
+    real = data is not None
+    data = data if real else phantom(options)
+    profile = options.profile or ("paper" if torch.cuda.is_available() else "quick")
+    fold = options.fold
+    if fold is None and real and not (data / "test-labels.tif").is_file():
+        fold = FOLD
+        say("", f"No official test labels here: the score is of a validation fold ({FOLD}), not the paper's test.")
+
+    run = RunFolder(options.results / ("isbi" if real else "phantom") / (options.run or profile))
+    changes = [part for change in options.set for part in ("--set", change)]
+    folded = ["--fold", fold] if fold else []
+    step("train", "--data", data, "--out", run.path, "--profile", profile, *folded, *changes, "--resume")
+
+    if run.labels.is_file():
+        settings = read_json(run.record)["configuration"]
+        for average in settings["averages"]["value"]:
+            probability = run.probability(average)
+            step("predict", "--weights", run.weights, run.volume, probability, "--average", average)
+            step("score", run.labels, probability, "--json", run.scores(average, settings["headline"]["value"]))
+    step("report", run.path)
+
+    pictures = sorted(run.path.glob("**/*.png"))
+    say(f"The whole road took {(time.monotonic() - started) / 60:.1f} minutes.", f"Table:    {run.table}")
+    say(
+        *(f"Picture:  {picture}" for picture in pictures),
+        f"Weights:  {run.weights}",
+        f"Weight maps (for Fiji): {run.weight_maps}",
+    )
+    if not real:
+        say("", *PHANTOM_NOTICE)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# Make the environment and run the tests; arguments go to pytest.
+# ISBI_DATA=DIR tests on the real stacks too, ISBI_ORACLE=DIR on all cases of the challenge's reference scorer.
+set -euo pipefail
+here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
+# shellcheck source=environment.sh
+source "$here/environment.sh"
+cd "$here/.."
+exec "$python" -m pytest -m "not slow" "$@"

@@ -1,0 +1,35 @@
+"""Real parts: the ISBI stack where ISBI_DATA names it, the built-in phantom elsewhere; never mocks."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from unet_paper.phantom import make_phantom, write_phantom
+from unet_paper.stack import read_labels, read_stack
+
+
+@pytest.fixture(scope="session")
+def sections():
+    """(volume, labels) of a few 512 px sections: (4, 512, 512) uint8 each."""
+    folder = os.environ.get("ISBI_DATA")
+    if folder:
+        return tuple(
+            read(Path(folder) / f"train-{name}.tif")[::8]
+            for read, name in ((read_stack, "volume"), (read_labels, "labels"))
+        )
+    return make_phantom(4, 512, seed=5)
+
+
+@pytest.fixture(scope="session")
+def small_phantom(tmp_path_factory):
+    """A folder with a phantom of 6 + 2 sections of 128 px."""
+    folder = tmp_path_factory.mktemp("data") / "phantom"
+    write_phantom(folder, train_sections=6, test_sections=2, size=128, seed=3)
+    return folder
+
+
+@pytest.fixture
+def random():
+    return np.random.default_rng(0)

@@ -1,0 +1,213 @@
+"""The seven commands, end to end on a small phantom, and one sentence with exit code 2 for whatever is bad."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+
+from unet_paper.command_line import main
+from unet_paper.stack import read_stack, write_stack
+
+TINY = ("--profile", "smoke", "--device", "cpu")
+SETTINGS = ("width=2", "steps=4", "tile_size=188", "checkpoint_every=2")
+TINY_RUN = (*TINY, *(part for setting in SETTINGS for part in ("--set", setting)))
+
+
+@pytest.fixture(scope="module")
+def run(small_phantom, tmp_path_factory):
+    """A trained, predicted, scored and reported run on the phantom's test stack."""
+    run = tmp_path_factory.mktemp("results") / "phantom" / "tiny"
+    assert main(["train", "--data", str(small_phantom), "--out", str(run), *TINY_RUN]) == 0
+    for average in ("none", "d4"):
+        probability = run / f"probability-{average}.tif"
+        scores = run / ("scores.json" if average == "d4" else "scores-none.json")
+        weights = str(run / "weights.pt")
+        stack = str(run / "evaluation-volume.tif")
+        assert main(["predict", "--weights", weights, stack, str(probability), "--average", average]) == 0
+        assert main(["score", str(run / "evaluation-labels.tif"), str(probability), "--json", str(scores)]) == 0
+    assert main(["report", str(run)]) == 0
+    return run
+
+
+def test_what_a_run_leaves(run):
+    files = {str(path.relative_to(run)) for path in run.rglob("*") if path.is_file()}
+    assert files == {
+        *("run.json", "scores.json", "scores-none.json", "table1.md", "history.csv", "checkpoint.pt", "weights.pt"),
+        *("weight-maps.tif", "evaluation-volume.tif", "evaluation-labels.tif"),
+        *("probability-none.tif", "probability-d4.tif"),
+        *("loss.png", "result.png", "weight-map.png", "deformations.png"),
+        *("sections/result.png", "sections/weight-map.png", "sections/deformations.png"),
+    }
+
+
+def test_the_record_is_complete_and_names_no_path(run, small_phantom):
+    text = (run / "run.json").read_text()
+    record = json.loads(text)
+    assert record["status"] == "finished" and record["dataset"] == "phantom" and record["protocol"]["kind"] == "test"
+    assert record["profile"] == "smoke with width=2, steps=4, tile_size=188, checkpoint_every=2"
+    assert record["configuration"]["momentum"] == {
+        "value": 0.99,
+        "source": "paper",
+        "meaning": "momentum of the gradient descent",
+    }
+    assert set(record["data_sha256"]) == {"train-volume", "train-labels", "test-volume", "test-labels"}
+    assert {"commit", "changed", "sources_sha256"} <= set(record["code"])
+    assert {"processor", "cores", "device", "torch"} <= set(record["hardware"])
+    assert {"started", "finished", "training_seconds"} <= set(record["times"])
+    assert str(small_phantom) not in text and str(run.parent) not in text
+
+
+def test_the_table_has_the_papers_rows_and_says_what_the_run_is(run):
+    table = (run / "table1.md").read_text()
+    assert "| 1 | u-net | 0.000353 | 0.0382 | 0.0611 |" in table
+    assert "| 10 | IDSIA-SCI | 0.000653 | 0.0189 | 0.1027 |" in table
+    assert "NOT the ISBI stack" in table and "`smoke with width=2" in table
+    scores = json.loads((run / "scores.json").read_text())
+    assert f"{scores['pixel_error']:.4f}" in table and f"{scores['rand_error']:.4f}" in table
+    assert {"pixel_error", "rand_error", "warping_error"} <= set(scores)
+
+
+def test_the_maps(run):
+    weights, probability = read_stack(run / "weight-maps.tif"), read_stack(run / "probability-d4.tif")
+    assert weights.shape == (6, 128, 128) and weights.dtype == np.float32
+    assert probability.shape == (2, 128, 128) and probability.dtype == np.float32
+    assert 0 <= probability.min() and probability.max() <= 1
+
+
+def test_training_again_needs_a_word(run, small_phantom, capsys):
+    arguments = ["train", "--data", str(small_phantom), "--out", str(run)]
+    assert main([*arguments, *TINY_RUN]) == 2
+    assert "--resume" in capsys.readouterr().err
+    before = (run / "weights.pt").read_bytes()
+    assert main([*arguments, *TINY_RUN, "--resume"]) == 0
+    assert "already trained" in capsys.readouterr().out and (run / "weights.pt").read_bytes() == before
+    assert main([*arguments, *TINY_RUN, "--set", "seed=5", "--resume"]) == 2
+    assert "seed 0 -> 5" in capsys.readouterr().err
+
+
+def test_a_fold(small_phantom, tmp_path):
+    out = tmp_path / "fold"
+    assert main(["train", "--data", str(small_phantom), "--out", str(out), "--fold", "2/3", *TINY_RUN]) == 0
+    protocol = json.loads((out / "run.json").read_text())["protocol"]
+    assert protocol["kind"] == "fold" and protocol["held_out"] == "sections 2 to 3"
+    volume = read_stack(small_phantom / "train-volume.tif")
+    assert np.array_equal(read_stack(out / "evaluation-volume.tif"), volume[2:4])
+    assert len(read_stack(out / "weight-maps.tif")) == 4
+    assert main(["report", str(out)]) == 0
+    assert "no scores" in (out / "table1.md").read_text()
+
+
+def test_weights_command(sections, tmp_path):
+    write_stack(tmp_path / "labels.tif", sections[1][:2])
+    out, drawings = tmp_path / "maps.tif", tmp_path / "png"
+    assert main(["weights", str(tmp_path / "labels.tif"), str(out), "--png", str(drawings)]) == 0
+    maps = read_stack(out)
+    assert maps.shape == (2, 512, 512) and maps.dtype == np.float32 and maps.max() > 5 * maps.min()
+    assert sorted(path.name for path in drawings.iterdir()) == ["weight-map-000.png", "weight-map-001.png"]
+
+
+def test_score_command(sections, tmp_path, capsys):
+    labels = sections[1][:1, :100, :100]
+    write_stack(tmp_path / "labels.tif", labels)
+    write_stack(tmp_path / "perfect.tif", (labels > 0).astype(np.float32))
+    assert (
+        main(["score", str(tmp_path / "labels.tif"), str(tmp_path / "perfect.tif"), "--json", str(tmp_path / "s.json")])
+        == 0
+    )
+    assert "rand error     0.000000" in capsys.readouterr().out
+    assert json.loads((tmp_path / "s.json").read_text())["warping_error"] == 0
+
+
+def bad_calls(folder, run):
+    """(arguments, what the sentence must name, the file that must not appear)."""
+    out = folder / "out.tif"
+    labels, image, rgb = folder / "labels.tif", folder / "image.tif", folder / "rgb.tif"
+    weights = run / "weights.pt"
+    return [
+        ([], "COMMAND", None),
+        (["teach"], "invalid choice", None),
+        (["weights", folder / "none.tif", out], "none.tif is not a file", out),
+        (["weights", folder / "text.tif", out], "text.tif cannot be read as TIFF", out),
+        (["weights", folder / "cut.tif", out], "cut.tif", out),
+        (["weights", image, out], "float32", out),
+        (["weights", labels, folder], "is a folder", None),
+        (["weights", labels, out, "--sigma", "0"], "sigma", out),
+        (["weights", labels, labels / "out.tif"], "cannot be written", None),
+        (["train", "--data", folder / "nowhere", "--out", folder / "run"], "not a folder", folder / "run"),
+        (["train", "--data", folder, "--out", folder / "run"], "train-volume.tif is not a file", folder / "run"),
+        (["train", "--data", folder / "unequal", "--out", folder / "run"], "(2, 9, 9)", folder / "run"),
+        (["train", "--data", folder / "uniform", "--out", folder / "run"], "one class", folder / "run"),
+        (["train", "--data", folder / "good", "--out", folder / "run", "--fold", "3/2"], "K/N", folder / "run"),
+        (["train", "--data", folder / "good", "--out", folder / "run", "--fold", "1/3"], "2 sections", folder / "run"),
+        (["train", "--data", folder / "good", "--out", folder / "run", "--set", "lr=1"], "'lr'", folder / "run"),
+        (["train", "--data", folder / "good", "--out", folder / "run", "--set", "steps=x"], "int", folder / "run"),
+        (
+            ["train", "--data", folder / "good", "--out", folder / "run", "--set", "tile_size=500"],
+            "492 and 508",
+            folder / "run",
+        ),
+        (["predict", "--weights", folder / "text.tif", labels, out], "cannot be read as a checkpoint", out),
+        (["predict", "--weights", weights, rgb, out], "colour", out),
+        (["predict", "--weights", weights, image, out], "float32", out),
+        (["predict", "--weights", weights, labels, out, "--tile", "100"], "204", out),
+        (["predict", "--weights", weights, labels, out, "--average", "rot9"], "rot9", out),
+        (["score", labels, folder / "none.tif", "--json", out], "none.tif", out),
+        (["score", labels, image, "--json", out], "outside 0 to 1", out),
+        (["score", labels, folder / "small.tif", "--json", out], "shape", out),
+        (["score", labels, labels, "--json", out], "uint8", out),
+        (["report", folder / "nowhere"], "run.json is missing", None),
+        (
+            ["data", "--to", folder / "data", "--from", folder / "text.tif"],
+            "neither a folder nor a zip",
+            folder / "data",
+        ),
+        (["data", "--to", folder / "good", "--check"], "train-volume.tif", None),
+        (["phantom", "--to", folder / "p", "--size", "0"], "above 0", folder / "p"),
+    ]
+
+
+@pytest.fixture(scope="module")
+def bad_folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("bad")
+    stack = np.arange(2 * 10 * 10, dtype=np.uint8).reshape(2, 10, 10)
+    write_stack(folder / "labels.tif", stack // 128 * 255)
+    write_stack(folder / "image.tif", stack.astype(np.float32))
+    write_stack(folder / "small.tif", np.zeros((2, 4, 4), np.float32))
+    tifffile.imwrite(folder / "rgb.tif", np.zeros((10, 10, 3), np.uint8), photometric="rgb")
+    (folder / "text.tif").write_text("not a TIFF")
+    (folder / "cut.tif").write_bytes((folder / "labels.tif").read_bytes()[:120])
+    for name, labels in (("good", stack // 128), ("unequal", stack[:, :9, :9] // 128), ("uniform", stack * 0)):
+        write_stack(folder / name / "train-volume.tif", stack)
+        write_stack(folder / name / "train-labels.tif", labels)
+    return folder
+
+
+@pytest.mark.parametrize("index", range(31))
+def test_bad_calls_end_in_one_sentence(index, bad_folder, run, capsys):
+    calls = bad_calls(bad_folder, run)
+    assert len(calls) == 31
+    arguments, named, absent = calls[index]
+    try:
+        code = main([str(argument) for argument in arguments])
+    except SystemExit as stop:
+        code = stop.code
+    error = capsys.readouterr().err
+    assert code == 2 and named in error and error.count("\n") == 1, error
+    assert absent is None or not absent.exists()
+    assert not list(bad_folder.rglob(".*"))
+
+
+def test_as_a_program(tmp_path):
+    """The module form, from another folder, and a help page that needs no seconds."""
+    done = subprocess.run(
+        [sys.executable, "-m", "unet_paper", "weights", "none.tif", "out.tif"],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parent.parent,
+    )
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr == "python -m unet_paper weights: none.tif is not a file; give the path of a TIFF stack\n"

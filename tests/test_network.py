@@ -1,0 +1,175 @@
+"""Figure 1: parameters, sizes, initial weights, drop-out, and that skips meet the maps they belong to."""
+
+import pytest
+import torch
+from torch import nn
+
+from unet_paper.network import (
+    BORDER,
+    InvalidTileSize,
+    UNet,
+    centre_crop,
+    initialise,
+    nearest_valid_input_sizes,
+    output_size,
+)
+
+FIGURE_1 = [570, 568, 282, 280, 138, 136, 66, 64, 30, 28, 54, 52, 102, 100, 198, 196, 390, 388]
+
+
+def convolutions(network):
+    return [layer for layer in network.modules() if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d))]
+
+
+def test_parameters_and_layers():
+    assert sum(values.numel() for values in UNet().parameters()) == 31_030_658
+    assert sum(values.numel() for values in UNet(form="release").parameters()) == 31_100_354
+    assert len(convolutions(UNet(width=2))) == 23
+
+
+def test_sizes_of_figure_1_level_by_level():
+    network = UNet(width=2).eval()
+    sizes, ups, channels = [], [], []
+
+    def note(layer, _, output):
+        if isinstance(layer, nn.ConvTranspose2d):
+            ups.append(output.shape[-1])
+        elif layer.kernel_size == (3, 3):
+            sizes.append(output.shape[-1])
+            channels.append(output.shape[1])
+
+    for layer in convolutions(network):
+        layer.register_forward_hook(note)
+    with torch.no_grad():
+        output = network(torch.zeros(1, 1, 572, 572))
+    assert sizes == FIGURE_1
+    assert ups == [56, 104, 200, 392]
+    assert channels == [c for width in (2, 4, 8, 16, 32, 16, 8, 4, 2) for c in (width, width)]
+    assert output.shape == (1, 2, 388, 388)
+
+
+@pytest.mark.parametrize("form", ["paper", "release"])
+def test_any_valid_size_also_oblong(form):
+    network = UNet(in_channels=3, classes=4, width=2, form=form)
+    assert network(torch.zeros(2, 3, 188, 220)).shape == (2, 4, 4, 36)
+    assert output_size(188) == 4 and output_size(572) == 388
+
+
+@pytest.mark.parametrize(
+    ("size", "named"),
+    [(571, ("556", "572")), (573, ("572", "588")), (100, ("188",)), (187, ("188",)), (512, ("508", "524"))],
+)
+def test_invalid_size_names_the_nearest_valid_ones(size, named):
+    with pytest.raises(InvalidTileSize) as error:
+        UNet(width=1)(torch.zeros(1, 1, 572, size))
+    assert all(f"{text}" in str(error.value).split(":")[1] for text in named)
+
+
+def test_valid_sizes_are_exactly_those_that_pass_every_pooling_evenly():
+    for size in range(1, 800):
+        level, valid = size, True
+        for _ in range(4):
+            level -= 4
+            valid &= level > 0 and level % 2 == 0
+            level //= 2
+        level -= 4
+        for _ in range(4):
+            level = level * 2 - 4
+        valid &= level > 0
+        below, above = nearest_valid_input_sizes(size)
+        assert (below == size == above) == valid
+        if valid:
+            assert output_size(size) == level
+
+
+def test_symmetric_weights_keep_symmetry():
+    """With kernels that look the same upside down, so must the map: an off-centre crop or a shifted skip would not."""
+    torch.manual_seed(0)
+    network = UNet(width=3).double().eval()
+    with torch.no_grad():
+        for layer in convolutions(network):
+            layer.weight.copy_((layer.weight + layer.weight.flip(-1, -2)) / 2)
+        image = torch.randn(1, 1, 220, 220, dtype=torch.float64)
+        turned = network(image.flip(-1, -2)).flip(-1, -2)
+        assert torch.allclose(network(image), turned, atol=1e-12)
+
+
+def test_an_output_pixel_sees_the_border_around_it_and_no_more():
+    torch.manual_seed(0)
+    network = UNet(width=6).double().eval()
+    image = torch.randn(1, 1, 220, 220, dtype=torch.float64, requires_grad=True)
+    output = network(image)
+    middle = output.shape[-1] // 2
+    output[0, 0, middle, middle].backward()
+    rows = image.grad[0, 0].abs().sum(1).nonzero()
+    first, last = int(rows.min()), int(rows.max())
+    assert middle - 15 <= first < middle + BORDER < last <= middle + 2 * BORDER + 15
+
+
+def test_network_repeats_itself_every_16_px_only():
+    torch.manual_seed(0)
+    network = UNet(width=2).double().eval()
+    image = torch.randn(1, 1, 252, 252, dtype=torch.float64)
+    with torch.no_grad():
+        whole = network(image)
+        moved = network(image[..., 16:236, 16:236])
+        assert torch.allclose(whole[..., 16:52, 16:52], moved, atol=1e-12)
+        shifted = network(image[..., 4:224, 4:224])
+        assert (whole[..., 4:40, 4:40] - shifted).abs().max() > 1e-3
+
+
+def test_centre_crop():
+    maps = torch.arange(36.0).reshape(1, 1, 6, 6)
+    assert torch.equal(centre_crop(maps, (2, 4)), maps[..., 2:4, 1:5])
+
+
+@torch.no_grad()
+def test_initial_weights():
+    torch.manual_seed(0)
+    network = UNet()
+    for layer in convolutions(network):
+        taps = 1 if isinstance(layer, nn.ConvTranspose2d) else layer.kernel_size[0] ** 2
+        expected = (2 / (taps * layer.in_channels)) ** 0.5
+        tolerance = 5 / layer.weight.numel() ** 0.5
+        assert float(layer.weight.std(correction=0)) == pytest.approx(expected, rel=tolerance)
+        assert abs(float(layer.weight.mean())) < expected * tolerance
+        assert not layer.bias.any()
+
+
+@torch.no_grad()
+def test_initial_weights_keep_the_activations_variance():
+    """Section 3: each map has about unit variance. Every layer doubles the second moment that a ReLU halved before."""
+    torch.manual_seed(0)
+    for channels in (64, 512):
+        inputs = torch.relu(torch.randn(1, channels, 40, 40))
+        for layer in (nn.Conv2d(channels, channels, 3), nn.ConvTranspose2d(channels, channels // 2, 2, stride=2)):
+            initialise(layer)
+            assert float(layer(inputs).pow(2).mean() / inputs.pow(2).mean()) == pytest.approx(2, rel=0.15)
+
+
+def test_drop_out_stands_at_the_end_of_the_contracting_path():
+    network = UNet(width=2)
+    with_drop_out = [any(isinstance(layer, nn.Dropout) for layer in level) for level in network.contracting]
+    assert with_drop_out == [False, False, False, True, True]
+    assert not any(isinstance(layer, nn.Dropout) for layer in network.expanding.modules())
+    assert all(level[-1].p == 0.5 for level in network.contracting[3:])
+
+
+def test_release_form_has_relu_after_up_convolutions_and_twice_the_channels_in_the_last():
+    ups = UNet(form="release").up_convolutions
+    assert [up[0].out_channels for up in ups] == [512, 256, 128, 128]
+    assert all(isinstance(up[1], nn.ReLU) for up in ups)
+    assert [up.out_channels for up in UNet().up_convolutions] == [512, 256, 128, 64]
+
+
+def test_channels_last_gives_the_same_gradient():
+    torch.manual_seed(0)
+    network = UNet(width=4, drop_out=0)
+    image = torch.randn(1, 1, 188, 188)
+    network(image).square().sum().backward()
+    plain = [values.grad.clone() for values in network.parameters()]
+    network.zero_grad()
+    network = network.to(memory_format=torch.channels_last)
+    network(image.contiguous(memory_format=torch.channels_last)).square().sum().backward()
+    for before, after in zip(plain, network.parameters(), strict=True):
+        assert torch.allclose(before, after.grad, rtol=1e-3, atol=1e-4 * float(before.abs().max()))

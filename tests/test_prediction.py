@@ -1,0 +1,87 @@
+"""Section 4: averages over transformed inputs, and the challenge's result format."""
+
+import math
+
+import numpy as np
+import pytest
+import tifffile
+import torch
+
+from unet_paper.augmentation import sample
+from unet_paper.checkpoint import Standardisation
+from unet_paper.errors import BadInput
+from unet_paper.network import UNet
+from unet_paper.prediction import _back, predict_stack, rotation
+from unet_paper.stack import write_stack
+
+STANDARDISATION = Standardisation(0.5, 0.2, "uint8")
+
+
+@pytest.fixture(scope="module")
+def network():
+    torch.manual_seed(1)
+    return UNet(width=2).eval()
+
+
+def predict(network, volume, average):
+    return predict_stack(network, STANDARDISATION, volume, average, progress=False)
+
+
+def test_d4_does_not_depend_on_how_the_image_lies(network, random):
+    volume = random.integers(0, 256, (1, 40, 56), dtype=np.uint8)
+    straight = predict(network, volume, "d4")
+    assert straight.shape == volume.shape and straight.dtype == np.float32
+    for turn in (lambda v: np.rot90(v, axes=(1, 2)), lambda v: v[:, ::-1], lambda v: v.transpose(0, 2, 1)):
+        turned = np.ascontiguousarray(turn(volume))
+        assert np.allclose(predict(network, turned, "d4"), turn(straight), atol=1e-5)
+    assert not np.allclose(predict(network, volume, "none"), straight, atol=1e-3)
+
+
+@pytest.mark.parametrize("average", ["none", "rot7", "d4"])
+def test_a_uniform_image_gives_the_same_map_whatever_the_average(network, average):
+    """A constant image's map varies only with the place on the 16 px grid; with these weights not even so."""
+    with torch.no_grad():
+        flat = UNet(width=2).eval()
+        for layer in flat.modules():
+            if isinstance(layer, torch.nn.ConvTranspose2d):
+                layer.weight.copy_(layer.weight.mean((2, 3), keepdim=True).expand_as(layer.weight))
+    volume = np.full((1, 50, 33), 180, np.uint8)
+    assert np.ptp(predict(flat, volume, average)) < 1e-5
+    assert np.allclose(predict(flat, volume, average), predict(flat, volume, "none"), atol=1e-5)
+
+
+def test_there_and_back_again(random):
+    """Turning a smooth image into the square and back gives the image."""
+    y, x = np.mgrid[:60, :81]
+    image = torch.from_numpy((np.sin(x / 9) + np.cos(y / 7)).astype(np.float32))
+    size, centre = 105, (40.0, 29.5)
+    for turn in range(7):
+        angle = turn * 2 * math.pi / 7
+        turned = sample(image[None], rotation(centre, angle, size, "cpu"), "bicubic")
+        back = sample(turned, _back(centre, angle, size, image), "bilinear")[0]
+        # At the border the mirrored image has a kink, which no interpolation follows.
+        assert (back - image)[2:-2, 2:-2].abs().max() < 0.02
+
+
+def test_rot7_is_the_mean_over_seven_angles(network, sections):
+    volume = sections[0][:1, :64, :64]
+    mean = predict(network, volume, "rot7")
+    once = predict(network, volume, "none")
+    assert mean.shape == once.shape and 0 <= mean.min() and mean.max() <= 1
+    assert np.corrcoef(mean.ravel(), once.ravel())[0, 1] > 0.5 and not np.allclose(mean, once, atol=1e-3)
+
+
+def test_result_format(tmp_path, network):
+    volume = np.full((2, 20, 30), 100, np.uint8)
+    write_stack(tmp_path / "out.tif", predict(network, volume, "none"), "probability")
+    with tifffile.TiffFile(tmp_path / "out.tif") as file:
+        assert file.is_imagej and file.series[0].axes == "ZYX"
+        assert file.asarray().dtype == np.float32 and file.asarray().shape == (2, 20, 30)
+        assert file.imagej_metadata["Info"] == "probability"
+
+
+def test_another_type_than_the_training_stacks_is_refused(network):
+    with pytest.raises(BadInput, match="uint16.*uint8"):
+        predict(network, np.zeros((1, 9, 9), np.uint16), "none")
+    with pytest.raises(BadInput, match="rot7"):
+        predict(network, np.zeros((1, 9, 9), np.uint8), "rot8")

@@ -1,0 +1,143 @@
+"""Section 3: learning, schedule, checkpoints that resume exactly, and a clean end when the loss explodes."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from unet_paper import checkpoint
+from unet_paper.config import PAPER, PROFILES
+from unet_paper.errors import BadInput
+from unet_paper.report import read_history
+from unet_paper.run import check_config
+from unet_paper.stack import read_labels, read_stack
+from unet_paper.training import Diverged, draw_tile, learning_rate_at, prepare_training_set, train
+
+TINY = replace(PROFILES["smoke"], width=3, steps=20, tile_size=204, checkpoint_every=10)
+
+
+@pytest.fixture(scope="module")
+def training_set(small_phantom):
+    volume = read_stack(small_phantom / "train-volume.tif")
+    labels = read_labels(small_phantom / "train-labels.tif")
+    return prepare_training_set(volume, labels, TINY, "cpu")
+
+
+def run(training_set, folder, config=TINY, resume=None):
+    return train(config, training_set, folder, {}, resume, progress=False)
+
+
+def test_prepared_stack(training_set):
+    assert training_set.images.mean() == pytest.approx(0, abs=1e-4)
+    assert training_set.images.std() == pytest.approx(1, abs=1e-3)
+    assert set(training_set.labels.unique().tolist()) == {0, 1}
+    assert training_set.weights[training_set.labels == 0].min() > training_set.weights[training_set.labels == 1].max()
+
+
+def test_learning_rate_rises_and_falls_to_zero():
+    config = replace(PAPER, steps=1000, warm_up=0.1, learning_rate=0.5)
+    rates = [learning_rate_at(step, config) for step in range(1000)]
+    assert rates[0] == pytest.approx(0.005) and rates[99] == pytest.approx(0.5) and max(rates) == pytest.approx(0.5)
+    assert np.all(np.diff(rates[:100]) > 0) and np.all(np.diff(rates[100:]) <= 0) and rates[-1] < 1e-5
+    assert learning_rate_at(999, replace(config, decay="constant")) == 0.5
+
+
+def test_it_learns(training_set, tmp_path):
+    config = replace(TINY, width=6, steps=60, tile_size=236, learning_rate=0.001)
+    history = run(training_set, tmp_path, config).history
+    assert [row["step"] for row in history] == list(range(10, 61, 10))
+    assert history[-1]["loss"] < 0.75 * history[0]["loss"]
+
+
+def test_a_resumed_run_equals_one_that_was_never_stopped(training_set, tmp_path):
+    whole = run(training_set, tmp_path / "whole")
+
+    class Stop(Exception):
+        pass
+
+    def stop(step):
+        if step == 13:
+            raise Stop
+
+    with pytest.raises(Stop):
+        train(TINY, training_set, tmp_path / "stopped", {}, progress=False, after_step=stop)
+    half = checkpoint.load(tmp_path / "stopped" / "checkpoint.pt")
+    assert half.step == 10 and not (tmp_path / "stopped" / "weights.pt").exists()
+    resumed = run(training_set, tmp_path / "stopped", resume=half)
+    assert all(torch.equal(resumed.network[name], values) for name, values in whole.network.items())
+    assert [row["loss"] for row in resumed.history] == [row["loss"] for row in whole.history]
+
+
+def test_history_file(training_set, tmp_path):
+    final = run(training_set, tmp_path)
+    rows = read_history(tmp_path / "history.csv")
+    assert rows == final.history and set(rows[0]) == {"step", "loss", "learning_rate", "seconds"}
+
+
+def test_seeds(training_set, tmp_path):
+    first, again, other = (
+        run(training_set, tmp_path / str(k), replace(TINY, seed=seed)) for k, seed in enumerate((0, 0, 1))
+    )
+    assert first.history[-1]["loss"] == again.history[-1]["loss"] != other.history[-1]["loss"]
+
+
+def test_an_exploding_loss_ends_the_run_and_keeps_the_last_good_checkpoint(training_set, tmp_path):
+    good = run(training_set, tmp_path)
+    (tmp_path / "weights.pt").unlink()
+    wild = replace(TINY, steps=200, learning_rate=1e6, gradient_clip=1e9, decay="constant")
+    with pytest.raises(Diverged, match=r"step \d+: .*last good checkpoint is .*checkpoint.pt"):
+        run(training_set, tmp_path, wild, resume=good_checkpoint(tmp_path))
+    kept = checkpoint.load(tmp_path / "checkpoint.pt")
+    assert kept.step == good.step and all(torch.isfinite(values).all() for values in kept.network.values())
+    assert not (tmp_path / "weights.pt").exists()
+
+
+def good_checkpoint(folder):
+    return checkpoint.load(folder / "checkpoint.pt")
+
+
+def test_weights_file_builds_the_same_network(training_set, tmp_path):
+    final = run(training_set, tmp_path)
+    loaded = checkpoint.load(tmp_path / "weights.pt")
+    assert loaded.config == TINY and loaded.standardisation == training_set.standardisation
+    image = torch.randn(1, 1, 188, 188)
+    with torch.no_grad():
+        assert torch.equal(loaded.build_network()(image), final.build_network()(image))
+
+
+def test_tiles_have_the_papers_sizes(training_set):
+    tile, labels, weights = draw_tile(training_set, PAPER, torch.Generator().manual_seed(0))
+    assert tile.shape == (1, 1, 572, 572) and labels.shape == weights.shape == (1, 388, 388)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"PK\x03\x04 nor this"])
+def test_damaged_checkpoint(tmp_path, content):
+    (tmp_path / "weights.pt").write_bytes(content)
+    with pytest.raises(BadInput, match="weights.pt cannot be read as a checkpoint"):
+        checkpoint.load(tmp_path / "weights.pt")
+
+
+@pytest.mark.parametrize(
+    "change", [dict(tile_size=571), dict(width=0), dict(momentum=1.0), dict(decay="step"), dict(averages=("d5",))]
+)
+def test_settings_that_no_run_can_have(change):
+    with pytest.raises(BadInput):
+        check_config(replace(PAPER, **change))
+
+
+def test_every_setting_says_where_it_comes_from():
+    described = PAPER.described()
+    assert {entry["source"] for entry in described.values()} == {"paper", "release", "ours"}
+    assert described["momentum"] == {"value": 0.99, "source": "paper", "meaning": described["momentum"]["meaning"]}
+    assert PROFILES["quick"].described()["width"]["source"] == "ours"
+    for name, value in dict(
+        width=64, tile_size=572, momentum=0.99, w_0=10, sigma=5, displacement_sigma=10, grid_points=3
+    ).items():
+        assert described[name]["value"] == value and described[name]["source"] == "paper"
+
+
+def test_quick_changes_only_width_steps_and_what_the_paper_leaves_open():
+    quick, paper = PROFILES["quick"].described(), PAPER.described()
+    changed = {name for name in paper if quick[name]["value"] != paper[name]["value"]}
+    assert changed - {name for name in paper if paper[name]["source"] == "ours"} == {"width"}

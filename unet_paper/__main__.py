@@ -1,0 +1,5 @@
+import sys
+
+from unet_paper.command_line import main
+
+sys.exit(main())

@@ -1,0 +1,128 @@
+"""Augmentation (section 3.1): shift, rotation, flip and a random elastic deformation, joined in one smooth sampling.
+
+All of it is tensor work on the training device. Coordinates are (x, y) in px, pixel centres at whole numbers.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch.nn import functional
+
+
+@dataclass(frozen=True)
+class Deformation:
+    """Where one tile comes from: drawn by `draw_deformation`, applied by `source_coordinates`."""
+
+    centre: tuple[float, float]  # px (x, y) of the image under the tile's centre: the shift
+    angle: float  # radians
+    flip: bool  # mirror the tile left-right before the rotation
+    grid: torch.Tensor  # (2, n, n) displacements (x, y) in px on the coarse grid that spans the tile
+
+
+@dataclass(frozen=True)
+class GrayVariation:
+    """Gray-value variation of one tile: value -> contrast * value + brightness, in standardised gray values."""
+
+    contrast: float
+    brightness: float
+
+
+def draw_deformation(image_size, generator, displacement_sigma=10.0, grid_points=3, rotate=True, flip=True):
+    """Draw one tile's deformation.
+
+    Parameters
+    ----------
+    image_size : (height, width) in px
+    generator : torch.Generator on the CPU
+    displacement_sigma : float
+        Standard deviation in px of each component of the grid's displacements (the paper's: 10).
+    grid_points : int
+        Points per side of the coarse grid (the paper's: 3).
+    rotate, flip : bool
+        Draw an angle from the full circle, and a mirroring with probability 1/2; else none.
+    """
+    shift_x, shift_y, turn, coin = torch.rand(4, generator=generator, dtype=torch.float64).tolist()
+    height, width = image_size
+    return Deformation(
+        centre=(shift_x * (width - 1), shift_y * (height - 1)),
+        angle=turn * 2 * math.pi if rotate else 0.0,
+        flip=flip and coin < 0.5,
+        grid=torch.randn(2, grid_points, grid_points, generator=generator) * displacement_sigma,
+    )
+
+
+def draw_gray_variation(generator, contrast=0.2, brightness=0.2):
+    """Contrast uniform in 1 +- `contrast`, brightness uniform in +- `brightness` standard deviations of the image."""
+    first, second = (2 * torch.rand(2, generator=generator, dtype=torch.float64) - 1).tolist()
+    return GrayVariation(1 + contrast * first, brightness * second)
+
+
+def source_coordinates(deformation, tile_size, device="cpu"):
+    """Image coordinates (x, y) in px that each pixel of the tile samples: (tile_size, tile_size, 2) float32.
+
+    The n x n displacements stand at equal distances from corner to corner of the tile and are interpolated to every
+    pixel by bicubic convolution (section 3.1).
+    """
+    displacement = functional.interpolate(
+        deformation.grid.to(device)[None], size=(tile_size, tile_size), mode="bicubic", align_corners=True
+    )[0]
+    offset = torch.arange(tile_size, device=device, dtype=torch.float32) - (tile_size - 1) / 2
+    x = offset[None, :] + displacement[0]
+    y = offset[:, None] + displacement[1]
+    if deformation.flip:
+        x = -x
+    cosine, sine = math.cos(deformation.angle), math.sin(deformation.angle)
+    return torch.stack(
+        [
+            deformation.centre[0] + cosine * x - sine * y,
+            deformation.centre[1] + sine * x + cosine * y,
+        ],
+        dim=-1,
+    )
+
+
+def sample(image, coordinates, mode):
+    """Sample an image at coordinates, mirrored beyond its border.
+
+    image : (C, H, W) float tensor; coordinates : (h, w, 2) px, (x, y); mode : "bicubic", "bilinear" or "nearest".
+    Returns (C, h, w). The mirror runs through the centres of the border pixels (they are not repeated), as everywhere
+    in this project.
+    """
+    height, width = image.shape[-2:]
+    scale = torch.tensor([2 / max(width - 1, 1), 2 / max(height - 1, 1)], device=image.device)
+    return functional.grid_sample(
+        image[None],
+        (coordinates * scale - 1)[None],
+        mode=mode,
+        padding_mode="reflection",
+        align_corners=True,
+    )[0]
+
+
+def augmented_tile(image, labels, weights, deformation, gray, tile_size, border):
+    """One training tile: image, labels and weight map through the same deformation.
+
+    Parameters
+    ----------
+    image : (H, W) float32 tensor, standardised gray values
+    labels : (H, W) float32 tensor, class numbers
+    weights : (H, W) float32 tensor, the weight map
+    deformation : Deformation
+    gray : GrayVariation or None
+    tile_size, border : int
+        Input tile in px, and the px that the network loses on each side.
+
+    Returns
+    -------
+    tile : (1, tile_size, tile_size) float32, sampled bicubically
+    labels : (size, size) int64 with size = tile_size - 2 border, the nearest pixel's
+    weights : (size, size) float32, the same pixels'
+    """
+    coordinates = source_coordinates(deformation, tile_size, image.device)
+    tile = sample(image[None], coordinates, "bicubic")
+    if gray is not None:
+        tile = gray.contrast * tile + gray.brightness
+    inner = coordinates[border : tile_size - border, border : tile_size - border]
+    truth = sample(torch.stack([labels, weights]), inner, "nearest")
+    return tile, truth[0].long(), truth[1]

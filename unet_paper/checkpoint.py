@@ -1,0 +1,78 @@
+"""Checkpoints: what a run needs to go on, and what a prediction needs to start."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from unet_paper.config import Config
+from unet_paper.errors import BadInput
+from unet_paper.network import UNet
+from unet_paper.stack import written_whole
+
+
+@dataclass(frozen=True)
+class Standardisation:
+    """The training stack's mean and standard deviation; the network sees (gray value - mean) / deviation.
+
+    Gray values are those of `stack.gray_values`; `dtype` is the type of the training stack's file.
+    """
+
+    mean: float
+    deviation: float
+    dtype: str
+
+    def __call__(self, gray):
+        return (gray - self.mean) / self.deviation
+
+
+@dataclass
+class Checkpoint:
+    """A run after `step` steps. `network` and `optimiser` are state dictionaries (optimiser None: weights only)."""
+
+    step: int
+    config: Config
+    standardisation: Standardisation
+    network: dict
+    optimiser: dict | None
+    history: list[dict]  # the rows of history.csv
+    data: dict  # name -> SHA-256 of what it was trained on
+    seconds: float  # spent in training so far
+
+    def build_network(self):
+        """The network with these weights, in evaluation mode, on the CPU."""
+        network = UNet(
+            classes=self.config.classes,
+            width=self.config.width,
+            form=self.config.form,
+            drop_out=self.config.drop_out,
+        )
+        network.load_state_dict(self.network)
+        return network.eval()
+
+
+def save(path, checkpoint):
+    """Write a checkpoint whole or not at all."""
+    values = {
+        **vars(checkpoint),
+        "config": checkpoint.config.as_dict(),
+        "standardisation": vars(checkpoint.standardisation),
+    }
+    with written_whole(path) as temporary:
+        torch.save(values, temporary)
+
+
+def load(path):
+    """Read what `save` wrote; only plain values and tensors are unpickled. Raises BadInput for any other file."""
+    if not Path(path).is_file():
+        raise BadInput(f"{path} is not a file; give a run's weights.pt or checkpoint.pt")
+    try:
+        values = torch.load(path, map_location="cpu", weights_only=True)
+        values["config"] = Config.from_dict(values["config"])
+        values["standardisation"] = Standardisation(**values["standardisation"])
+        return Checkpoint(**values)
+    except Exception as error:  # torch.load raises many kinds for a damaged or foreign file
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise BadInput(
+            f"{path} cannot be read as a checkpoint ({reason}); give a weights.pt or checkpoint.pt that `train` wrote"
+        ) from None

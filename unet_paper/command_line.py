@@ -1,0 +1,282 @@
+"""The command line: python -m unet_paper {data,phantom,weights,train,predict,score,report}."""
+
+import argparse
+import os
+import sys
+from dataclasses import fields, replace
+from pathlib import Path
+
+from unet_paper.config import AVERAGES, PROFILES, Config
+from unet_paper.errors import BadInput
+from unet_paper.protocol import Fold
+
+
+class Parser(argparse.ArgumentParser):
+    """Bad arguments end in one sentence and exit code 2."""
+
+    def error(self, message):
+        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
+def build_parser():
+    """The parser of all seven commands."""
+    parser = Parser(prog="python -m unet_paper", description="The U-Net paper, reproduced.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Parser)
+
+    command = commands.add_parser("data", help="fetch and verify the ISBI 2012 stacks")
+    command.set_defaults(do=do_data)
+    command.add_argument("--to", type=Path, required=True, metavar="DIR", help="folder for the stacks")
+    command.add_argument(
+        "--from", dest="source", type=Path, metavar="PATH", help="a local archive or folder instead of the download"
+    )
+    command.add_argument("--check", action="store_true", help="only verify what is in DIR")
+
+    command = commands.add_parser("phantom", help="make the built-in synthetic stack")
+    command.set_defaults(do=do_phantom)
+    command.add_argument("--to", type=Path, required=True, metavar="DIR", help="folder for the stacks")
+    command.add_argument("--train-sections", type=positive, default=20, metavar="N")
+    command.add_argument("--test-sections", type=positive, default=10, metavar="N")
+    command.add_argument("--size", type=positive, default=512, metavar="PX")
+    command.add_argument("--seed", type=int, default=0)
+
+    command = commands.add_parser("weights", help="weight maps (equation 2) of a label stack")
+    command.set_defaults(do=do_weights)
+    command.add_argument("labels", type=Path, metavar="LABELS.tif", help="0 = background; cells 255 or numbered")
+    command.add_argument("out", type=Path, metavar="OUT.tif", help="32-bit float weight maps")
+    command.add_argument("--png", type=Path, metavar="DIR", help="also draw every section in colour")
+    command.add_argument("--w0", type=float, default=Config.w_0, help="height of the border term (%(default)s)")
+    command.add_argument("--sigma", type=float, default=Config.sigma, help="its width in px (%(default)s)")
+
+    command = commands.add_parser("train", help="train a network on DIR/train-volume.tif and train-labels.tif")
+    command.set_defaults(do=do_train)
+    command.add_argument("--data", type=Path, required=True, metavar="DIR")
+    command.add_argument("--out", type=Path, required=True, metavar="RUN", help="folder of the run")
+    command.add_argument("--profile", choices=PROFILES, help="paper with a GPU, quick without one")
+    command.add_argument("--fold", metavar="K/N", help="hold out block K of N contiguous blocks of sections")
+    command.add_argument("--resume", action="store_true", help="go on from RUN's checkpoint")
+    command.add_argument(
+        "--set",
+        dest="changes",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="change a setting of the profile",
+    )
+    add_device(command)
+
+    command = commands.add_parser("predict", help="overlap-tile prediction of a stack")
+    command.set_defaults(do=do_predict)
+    command.add_argument("--weights", type=Path, required=True, metavar="FILE", help="a run's weights.pt")
+    command.add_argument("image", type=Path, metavar="IN.tif")
+    command.add_argument("out", type=Path, metavar="OUT.tif", help="32-bit float, 0 = membrane, 1 = cell")
+    command.add_argument("--average", choices=AVERAGES, default=Config.headline, help="(%(default)s)")
+    command.add_argument("--tile", type=positive, metavar="PX", help="largest input tile, to save memory")
+    add_device(command)
+
+    command = commands.add_parser("score", help="warping, Rand and pixel error of a probability stack")
+    command.set_defaults(do=do_score)
+    command.add_argument("labels", type=Path, metavar="LABELS.tif")
+    command.add_argument("probability", type=Path, metavar="PROBABILITY.tif")
+    command.add_argument("--json", type=Path, metavar="FILE", help="also write the scores and their curves")
+
+    command = commands.add_parser("report", help="table 1 and the pictures of runs")
+    command.set_defaults(do=do_report)
+    command.add_argument("runs", type=Path, nargs="+", metavar="RUN")
+    command.add_argument("--compare", type=Path, metavar="FILE", help="also write one table of all the runs (Markdown)")
+    return parser
+
+
+def add_device(command):
+    """The option that every command with a network has."""
+    command.add_argument("--device", choices=("cpu", "cuda"), help="cuda where there is a GPU, else cpu")
+
+
+def positive(text):
+    """argparse type: a whole number above 0."""
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return number
+
+
+def changed_config(config, changes):
+    """A Config with NAME=VALUE changes. Raises BadInput for an unknown name or a value of the wrong type."""
+    kinds = {field.name: type(getattr(config, field.name)) for field in fields(config) if field.name != "profile"}
+    values = {}
+    for change in changes:
+        name, _, text = change.partition("=")
+        if name not in kinds:
+            raise BadInput(f"--set {change}: there is no setting {name!r}; the settings are {', '.join(kinds)}")
+        try:
+            if kinds[name] is bool:
+                values[name] = {"true": True, "false": False}[text.lower()]
+            elif kinds[name] is tuple:
+                values[name] = tuple(text.split(","))
+            else:
+                values[name] = kinds[name](text)
+        except (KeyError, ValueError):
+            raise BadInput(f"--set {change}: {text!r} is not a {kinds[name].__name__}") from None
+    if not values:
+        return config
+    return replace(config, profile=f"{config.profile} with {', '.join(changes)}", **values)
+
+
+def chosen_device(name):
+    """The device of --device. Raises BadInput when a GPU is asked for and there is none."""
+    import torch
+
+    if name == "cuda" and not torch.cuda.is_available():
+        raise BadInput("--device cuda: PyTorch finds no GPU here; use --device cpu")
+    return name or ("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def must_be_writable(path):
+    """Raise BadInput now rather than after long work when a file cannot be made at `path`."""
+    if path.is_dir():
+        raise BadInput(f"{path} is a folder; give the name of a file to write")
+    ancestor = next(parent for parent in path.absolute().parents if parent.exists())
+    if not ancestor.is_dir() or not os.access(ancestor, os.W_OK):
+        raise BadInput(f"{path} cannot be written in {ancestor}; give a place where files may be made")
+
+
+def do_data(arguments):
+    """`data`"""
+    from unet_paper import isbi2012
+
+    if arguments.check:
+        findings = isbi2012.check_folder(arguments.to)
+    else:
+        findings = isbi2012.fetch(arguments.to, arguments.source)
+    for finding in findings:
+        print(f"{finding.state:9} {finding.sentence}")
+    states = {finding.name: finding.state for finding in findings}
+    unverified = [name for name in isbi2012.REQUIRED if states[name] != "verified"]
+    if unverified:
+        raise BadInput(
+            f"{arguments.to} lacks the official {', '.join(f'{name}.tif' for name in unverified)}; get the archive "
+            f"from {isbi2012.CHALLENGE_PAGE} and give it with --from"
+        )
+    if states["test-labels"] != "verified":
+        print("Without the official test-labels.tif, runs are scored on a fold of the training stack.")
+
+
+def do_phantom(arguments):
+    """`phantom`"""
+    from unet_paper.phantom import write_phantom
+
+    write_phantom(arguments.to, arguments.train_sections, arguments.test_sections, arguments.size, arguments.seed)
+    print(f"wrote a phantom of {arguments.train_sections} + {arguments.test_sections} sections to {arguments.to}")
+
+
+def do_weights(arguments):
+    """`weights`"""
+    import numpy as np
+    from skimage.io import imsave
+
+    from unet_paper.pictures import weight_map_colours
+    from unet_paper.stack import read_labels, write_stack, written_whole
+    from unet_paper.weight_map import weight_maps
+
+    if arguments.w0 < 0 or not arguments.sigma > 0:
+        raise BadInput(f"--w0 {arguments.w0} --sigma {arguments.sigma}: w0 must be 0 or above, sigma above 0")
+    labels = read_labels(arguments.labels)
+    must_be_writable(arguments.out)
+    weights = weight_maps(labels, arguments.w0, arguments.sigma)
+    write_stack(
+        arguments.out, weights, info=f"weight map w(x), equation 2, w0 {arguments.w0}, sigma {arguments.sigma} px"
+    )
+    print(f"wrote {len(weights)} weight maps, {weights.min():.3f} to {weights.max():.3f}, to {arguments.out}")
+    if arguments.png:
+        for index, section in enumerate(weights):
+            with written_whole(arguments.png / f"weight-map-{index:03}.png") as temporary:
+                imsave(temporary, weight_map_colours(section, float(np.max(weights))), check_contrast=False)
+        print(f"drew them in {arguments.png} (red = high, blue = low)")
+
+
+def do_train(arguments):
+    """`train`"""
+    from unet_paper.run import run_training
+
+    device = chosen_device(arguments.device)
+    profile = arguments.profile or ("paper" if device == "cuda" else "quick")
+    config = changed_config(PROFILES[profile], arguments.changes)
+    fold = Fold.parse(arguments.fold) if arguments.fold else None
+    must_be_writable(arguments.out / "run.json")
+    run_training(arguments.data, arguments.out, config, fold, arguments.resume, device)
+    print(f"trained weights: {arguments.out / 'weights.pt'}")
+
+
+def do_predict(arguments):
+    """`predict`"""
+    from unet_paper import checkpoint
+    from unet_paper.network import nearest_valid_input_sizes
+    from unet_paper.prediction import predict_stack
+    from unet_paper.stack import file_sha256, read_stack, write_stack
+    from unet_paper.tiles import LARGEST_TILE, SMALLEST_TILE
+
+    if arguments.tile and arguments.tile < SMALLEST_TILE:
+        raise BadInput(f"--tile {arguments.tile}: a tile must be at least {SMALLEST_TILE} px")
+    loaded = checkpoint.load(arguments.weights)
+    volume = read_stack(arguments.image)
+    must_be_writable(arguments.out)
+    network = loaded.build_network().to(chosen_device(arguments.device))
+    tile = nearest_valid_input_sizes(arguments.tile)[0] if arguments.tile else LARGEST_TILE
+    probabilities = predict_stack(network, loaded.standardisation, volume, arguments.average, tile)
+    info = f"probability of cell; average {arguments.average}; weights {file_sha256(arguments.weights)}"
+    write_stack(arguments.out, probabilities, info)
+    print(f"wrote {len(probabilities)} sections (0 = membrane, 1 = cell) to {arguments.out}")
+
+
+def do_score(arguments):
+    """`score`"""
+    from unet_paper.record import write_json
+    from unet_paper.scores import score
+    from unet_paper.stack import read_labels, read_probabilities
+
+    labels, probabilities = read_labels(arguments.labels), read_probabilities(arguments.probability)
+    if arguments.json:
+        must_be_writable(arguments.json)
+    scores = score(labels, probabilities)
+    for name in ("warping_error", "rand_error", "pixel_error"):
+        print(f"{name.replace('_', ' '):14} {scores[name]:.6f}  (threshold {scores['best_threshold'][name]:.1f})")
+    if arguments.json:
+        write_json(arguments.json, scores)
+
+
+def do_report(arguments):
+    """`report`"""
+    from unet_paper.report import comparison, write_report
+    from unet_paper.stack import written_whole
+
+    print("\n".join(write_report(run) for run in arguments.runs))
+    if arguments.compare:
+        must_be_writable(arguments.compare)
+        with written_whole(arguments.compare) as temporary:
+            temporary.write_text(comparison(arguments.runs))
+
+
+def main(arguments=None):
+    """Run one command and return its exit code: 0, 1 when training diverged, 2 for bad input, 130 when interrupted."""
+    arguments = build_parser().parse_args(arguments)
+    from unet_paper.training import Diverged
+
+    try:
+        arguments.do(arguments)
+    except BadInput as error:
+        print(f"python -m unet_paper {arguments.command}: {error}", file=sys.stderr)
+        return 2
+    except Diverged as error:
+        print(f"python -m unet_paper {arguments.command}: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"python -m unet_paper {arguments.command}: {where}{error.strerror or error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        again = "; train --resume goes on from the last checkpoint" if arguments.command == "train" else ""
+        print(f"\nstopped{again}", file=sys.stderr)
+        return 130
+    return 0

@@ -1,0 +1,161 @@
+"""The network (section 2, figure 1): unpadded convolutions, so the output is 92 px smaller on each side.
+
+input tile                                            output map
+conv conv ------------------ crop, copy ------------- conv conv 1x1
+   | max pool                                          | up-convolution
+   conv conv --------------- crop, copy ----------- conv conv
+     ...                                              ...
+                      conv conv (bottom)
+"""
+
+import torch
+from torch import nn
+
+from unet_paper.errors import BadInput
+
+POOLINGS = 4
+STRIDE = 2**POOLINGS  # the network's own grid: it commutes with shifts by multiples of 16 px only
+BORDER = 92  # px lost on each side: what a pixel of the output needs to see around it
+SMALLEST_INPUT = 16 * 8 + 60
+
+
+class InvalidTileSize(BadInput):
+    """The input tile's height or width is not one that figure 1's poolings divide evenly."""
+
+
+def is_valid_input_size(size):
+    """Whether an input of `size` px passes all four poolings at even sizes: 16 k + 60 with k >= 8."""
+    return size >= SMALLEST_INPUT and (size - 60) % STRIDE == 0
+
+
+def nearest_valid_input_sizes(size):
+    """The largest valid input size <= `size` (None below 188 px) and the smallest >= `size`, both in px."""
+    if size < SMALLEST_INPUT:
+        return None, SMALLEST_INPUT
+    below = size - (size - 60) % STRIDE
+    return below, below if below == size else below + STRIDE
+
+
+def output_size(input_size):
+    """Size in px of the output map for a valid input size: 184 px (92 on each side) less.
+
+    Raises InvalidTileSize, naming the nearest valid sizes, for any other size.
+    """
+    if not is_valid_input_size(input_size):
+        below, above = nearest_valid_input_sizes(input_size)
+        nearest = str(above) if below is None else f"{below} and {above}"
+        raise InvalidTileSize(
+            f"an input of {input_size} px does not divide evenly through four poolings; "
+            f"the nearest valid size{'' if below is None else 's'}: {nearest} px (16 k + 60 with k >= 8)"
+        )
+    return input_size - 2 * BORDER
+
+
+class TwoConvolutions(nn.Sequential):
+    """Two unpadded 3x3 convolutions, each with ReLU: 4 px smaller. Drop-out, if any, comes last."""
+
+    def __init__(self, in_channels, out_channels, drop_out=0.0):
+        layers = [
+            nn.Conv2d(in_channels, out_channels, 3),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(out_channels, out_channels, 3),
+            nn.ReLU(inplace=True),
+        ]
+        if drop_out > 0:
+            layers.append(nn.Dropout(drop_out))
+        super().__init__(*layers)
+
+
+class UNet(nn.Module):
+    """The U-Net of figure 1.
+
+    Parameters
+    ----------
+    in_channels, classes : int
+        Image channels and maps of the output (K); the paper's EM network has 1 and 2.
+    width : int
+        Channels of the first level; the paper's is 64 (64-128-256-512-1024).
+    form : "paper" or "release"
+        "paper" is figure 1: up-convolutions are linear and halve the channels. "release" is the authors' Caffe
+        network: a ReLU follows each up-convolution and the last one keeps 2 x `width` (128) channels.
+    drop_out : float
+        Probability p at the end of the contracting path: after the second convolution of the last two levels,
+        the first of them before both the pooling and the skip (the release's places and p = 0.5).
+
+    Notes
+    -----
+    (1, 2 classes, width 64): 23 convolutional layers, 31,030,658 parameters ("release": 31,100,354).
+    Concatenation order is [up-sampled, cropped skip].
+    """
+
+    def __init__(self, in_channels=1, classes=2, width=64, form="paper", drop_out=0.5):
+        super().__init__()
+        if form not in ("paper", "release"):
+            raise ValueError(f"form is {form!r}; it must be 'paper' or 'release'")
+        self.settings = dict(in_channels=in_channels, classes=classes, width=width, form=form, drop_out=drop_out)
+        channels = [width * 2**level for level in range(POOLINGS + 1)]
+
+        self.contracting = nn.ModuleList()
+        incoming = in_channels
+        for level, outgoing in enumerate(channels):
+            self.contracting.append(TwoConvolutions(incoming, outgoing, drop_out if level >= POOLINGS - 1 else 0.0))
+            incoming = outgoing
+        self.pool = nn.MaxPool2d(2, stride=2)
+
+        self.up_convolutions = nn.ModuleList()
+        self.expanding = nn.ModuleList()
+        for level in reversed(range(POOLINGS)):
+            skip = channels[level]
+            up = incoming if form == "release" and level == 0 else incoming // 2
+            up_convolution = nn.ConvTranspose2d(incoming, up, 2, stride=2)
+            if form == "release":
+                up_convolution = nn.Sequential(up_convolution, nn.ReLU(inplace=True))
+            self.up_convolutions.append(up_convolution)
+            self.expanding.append(TwoConvolutions(up + skip, skip))
+            incoming = skip
+        self.classifier = nn.Conv2d(incoming, classes, 1)
+        self.apply(initialise)
+
+    def forward(self, image):
+        """(B, in_channels, H, W) float image -> (B, classes, H - 184, W - 184) scores before the softmax.
+
+        Raises InvalidTileSize unless H and W are of the form 16 k + 60, k >= 8.
+        """
+        for size in image.shape[-2:]:
+            output_size(size)
+        skips = []
+        maps = image
+        for level, convolutions in enumerate(self.contracting):
+            maps = convolutions(maps if level == 0 else self.pool(maps))
+            skips.append(maps)
+        skips.pop()
+        for up_convolution, convolutions in zip(self.up_convolutions, self.expanding, strict=True):
+            maps = up_convolution(maps)
+            maps = convolutions(torch.cat([maps, centre_crop(skips.pop(), maps.shape[-2:])], dim=1))
+        return self.classifier(maps)
+
+
+def centre_crop(maps, size):
+    """The central (height, width) = `size` px of (B, C, H, W) maps; H - height and W - width must be even.
+
+    Written as a negative padding because its gradient keeps the channels-last layout, which a slice's loses.
+    """
+    top, left = (maps.shape[-2] - size[0]) // 2, (maps.shape[-1] - size[1]) // 2
+    return nn.functional.pad(maps, (-left, -left, -top, -top))
+
+
+def initialise(layer):
+    """The paper's initial weights, N(0, sqrt(2 / N)) with N the incoming nodes of one neuron; biases 0.
+
+    A k x k convolution on C channels has N = k k C. Each output pixel of a 2x2 up-convolution with stride 2 lies
+    under exactly one of its taps, so N = C there (not 4 C): its output has twice the input's second moment, as
+    every convolution here has before its ReLU halves it.
+    """
+    if isinstance(layer, nn.ConvTranspose2d):
+        incoming = layer.in_channels
+    elif isinstance(layer, nn.Conv2d):
+        incoming = layer.in_channels * layer.kernel_size[0] * layer.kernel_size[1]
+    else:
+        return
+    nn.init.normal_(layer.weight, std=(2 / incoming) ** 0.5)
+    nn.init.zeros_(layer.bias)

@@ -1,0 +1,120 @@
+"""Pictures of a run. Those that show raw sections go to its folder `sections/`, which is not committed."""
+
+import numpy as np
+import torch
+from matplotlib import colormaps
+from matplotlib.figure import Figure
+
+from unet_paper.augmentation import Deformation, sample, source_coordinates
+from unet_paper.stack import written_whole
+
+WEIGHT_COLOURS = "jet"  # figure 3's: high weights red, low ones blue
+GRID_SPACING = 32  # px between the lines drawn to show a deformation
+
+
+def save_figure(figure, path):
+    """Write a figure as PNG, whole or not at all."""
+    with written_whole(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=figure.dpi, bbox_inches="tight")
+
+
+def panels(count, size=4.0, rows=1):
+    """A figure with `count` square panels a row and no ticks: (figure, array of axes of shape (rows, count))."""
+    figure = Figure(figsize=(size * count, size * rows), dpi=100, layout="constrained")
+    axes = figure.subplots(rows, count, squeeze=False)
+    for axis in axes.ravel():
+        axis.set_axis_off()
+    return figure, axes
+
+
+def weight_map_colours(weights, largest=None):
+    """A (H, W) weight map in colour: (H, W, 3) uint8, blue at 0 and red at `largest` (its own maximum unless given)."""
+    largest = float(weights.max()) if largest is None else largest
+    return (colormaps[WEIGHT_COLOURS](weights / (largest or 1.0))[..., :3] * 255).round().astype(np.uint8)
+
+
+def draw_weight_map(path, weights, image=None):
+    """The weight map in colour with its scale; over its image too where that is given (figure 3).
+
+    weights : (H, W) float; image : (H, W) gray values or None.
+    """
+    figure, axes = panels(1 if image is None else 3, size=5)
+    if image is not None:
+        axes[0, 0].imshow(image, cmap="gray")
+        axes[0, 0].set_title("image")
+        axes[0, 1].imshow(image, cmap="gray")
+        axes[0, 1].imshow(weights, cmap=WEIGHT_COLOURS, vmin=0, alpha=0.5)
+        axes[0, 1].set_title("weight map over the image")
+    shown = axes[0, -1].imshow(weights, cmap=WEIGHT_COLOURS, vmin=0)
+    axes[0, -1].set_title("weight map w(x), equation 2")
+    figure.colorbar(shown, ax=axes[0, -1], shrink=0.8)
+    save_figure(figure, path)
+
+
+def draw_deformations(path, image, deformations, tile_size, colours="gray"):
+    """An image's deformed tiles, with the image's own straight grid drawn to show the deformation.
+
+    image : (H, W) array; deformations : list of Deformation; tile_size : px.
+    """
+    height, width = image.shape
+    lines = np.zeros((height, width), np.float32)
+    lines[GRID_SPACING // 2 :: GRID_SPACING] = lines[:, GRID_SPACING // 2 :: GRID_SPACING] = 1
+    layers = torch.from_numpy(np.stack([image.astype(np.float32), lines]))
+    straight = Deformation(((width - 1) / 2, (height - 1) / 2), 0.0, False, torch.zeros(2, 2, 2))
+    figure, axes = panels(1 + len(deformations))
+    for axis, deformation in zip(axes[0], [straight, *deformations], strict=True):
+        tile, grid = sample(layers, source_coordinates(deformation, tile_size), "bilinear").numpy()
+        axis.imshow(tile, cmap=colours)
+        axis.imshow(np.ma.masked_less(grid, 0.3), cmap="autumn", vmin=0, vmax=1.5, alpha=0.9, interpolation="none")
+        turned = f", turned {np.degrees(deformation.angle):.0f}°" if deformation.angle else ""
+        axis.set_title(
+            "undeformed" if deformation is straight else f"deformed{turned}{', mirrored' * deformation.flip}"
+        )
+    save_figure(figure, path)
+
+
+def draw_loss(path, history):
+    """The loss and the learning rate over the steps, from the rows of history.csv."""
+    steps = np.array([row["step"] for row in history])
+    loss = np.array([row["loss"] for row in history])
+    figure = Figure(figsize=(7, 4), dpi=100, layout="constrained")
+    axis = figure.subplots()
+    axis.plot(steps, loss, color="0.75", linewidth=1, label="mean over 10 steps")
+    window = max(len(loss) // 25, 1)
+    if window > 1:
+        smooth = np.convolve(loss, np.ones(window) / window, mode="valid")
+        axis.plot(steps[window - 1 :], smooth, color="C0", label=f"mean over {10 * window} steps")
+    axis.set(xlabel="step (one tile each)", ylabel="weighted cross entropy", ylim=(0, np.quantile(loss, 0.98) * 1.2))
+    rate = axis.twinx()
+    rate.plot(steps, [row["learning_rate"] for row in history], color="C1", linewidth=1, linestyle="--")
+    rate.set_ylabel("learning rate (dashed)", color="C1")
+    axis.legend(loc="upper right")
+    save_figure(figure, path)
+
+
+def error_colours(truth, probability, threshold):
+    """(H, W, 3) uint8: right cells white, right membranes black, missed membranes red, missed cells blue."""
+    positive = probability.astype(np.float64) > threshold
+    colours = np.repeat((truth * np.uint8(255))[..., None], 3, axis=-1)
+    colours[positive & ~truth] = (220, 40, 40)
+    colours[~positive & truth] = (60, 90, 230)
+    return colours
+
+
+def draw_result(path, truth, probability, threshold, image=None):
+    """One section's probability and errors; its image and truth beside them where the image is given.
+
+    truth : (H, W) bool, True = cell; probability : (H, W) float, of cell; threshold : the one the errors are drawn at.
+    """
+    figure, axes = panels(2 if image is None else 4, size=5)
+    axes = axes[0]
+    if image is not None:
+        axes[0].imshow(image, cmap="gray")
+        axes[0].set_title("image")
+        axes[1].imshow(truth, cmap="gray")
+        axes[1].set_title("truth")
+    axes[-2].imshow(probability, cmap="gray", vmin=0, vmax=1)
+    axes[-2].set_title("probability of cell")
+    axes[-1].imshow(error_colours(truth, probability, threshold))
+    axes[-1].set_title(f"errors at {threshold:.1f}: red = missed membrane, blue = missed cell")
+    save_figure(figure, path)

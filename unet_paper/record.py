@@ -1,0 +1,114 @@
+"""The record of a run: what it was, with which code and data, on which hardware, and how long it took."""
+
+import hashlib
+import json
+import os
+import platform
+import subprocess
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from unet_paper.errors import BadInput
+from unet_paper.stack import written_whole
+
+PACKAGE = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Where the parts of a run lie."""
+
+    path: Path
+
+    record = property(lambda self: self.path / "run.json")
+    history = property(lambda self: self.path / "history.csv")
+    checkpoint = property(lambda self: self.path / "checkpoint.pt")
+    weights = property(lambda self: self.path / "weights.pt")
+    weight_maps = property(lambda self: self.path / "weight-maps.tif")
+    volume = property(lambda self: self.path / "evaluation-volume.tif")
+    labels = property(lambda self: self.path / "evaluation-labels.tif")
+    table = property(lambda self: self.path / "table1.md")
+    sections = property(lambda self: self.path / "sections")  # pictures that show raw sections
+
+    def probability(self, average):
+        """The map of one averaging."""
+        return self.path / f"probability-{average}.tif"
+
+    def scores(self, average, headline):
+        """The scores of one averaging; those of the headline are the run's own."""
+        return self.path / ("scores.json" if average == headline else f"scores-{average}.json")
+
+    def results(self):
+        """What a training that starts anew makes stale: everything a run wrote but its record."""
+        names = ("history.csv", "weights.pt", "weight-maps.tif", "table1.md", "evaluation-*.tif", "probability-*.tif")
+        patterns = (*names, "scores*.json", "*.png", "sections/*.png")
+        return sorted(path for pattern in patterns for path in self.path.glob(pattern))
+
+
+def now():
+    """The time in UTC, to the second, as text."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def code_version():
+    """The git commit, whether the code differs from it, and a SHA-256 over the package's source files."""
+    sources = hashlib.sha256()
+    for path in sorted(PACKAGE.rglob("*.py")):
+        sources.update(str(path.relative_to(PACKAGE)).encode() + b"\0" + path.read_bytes())
+    commit = _git("rev-parse", "HEAD")
+    changed = _git("status", "--porcelain", "--", ".")
+    return {"commit": commit, "changed": bool(changed) if commit else None, "sources_sha256": sources.hexdigest()}
+
+
+def _git(*arguments):
+    try:
+        done = subprocess.run(["git", *arguments], cwd=PACKAGE, capture_output=True, text=True, timeout=20)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def hardware(device):
+    """The processor, its cores as PyTorch uses them, the GPU if `device` is one, and the libraries' versions."""
+    device = torch.device(device)
+    return {
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+    }
+
+
+def _processor():
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass  # no such file outside Linux
+    return platform.processor() or platform.machine()
+
+
+def write_json(path, values):
+    """Write a JSON file whole or not at all."""
+    with written_whole(path) as temporary:
+        temporary.write_text(json.dumps(values, indent=2, allow_nan=False) + "\n")
+
+
+def read_json(path):
+    """Read a JSON file. Raises BadInput when it is missing or not JSON."""
+    try:
+        return json.loads(Path(path).read_text())
+    except FileNotFoundError:
+        raise BadInput(f"{path} is missing; give the folder of a run that `train` wrote") from None
+    except (OSError, ValueError) as error:
+        raise BadInput(
+            f"{path} cannot be read as JSON ({error}); give the folder of a run that `train` wrote"
+        ) from None

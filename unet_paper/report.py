@@ -1,0 +1,149 @@
+"""The report of a run: its scores beside the paper's table 1, and its pictures."""
+
+import csv
+from pathlib import Path
+
+from unet_paper.errors import BadInput
+from unet_paper.pictures import draw_loss, draw_result
+from unet_paper.record import RunFolder, read_json
+from unet_paper.stack import read_labels, read_probabilities, read_stack, written_whole
+
+# Table 1 of the paper (6 March 2015): rank, group, warping error, Rand error, pixel error.
+TABLE_1 = (
+    ("", "human values", 0.000005, 0.0021, 0.0010),
+    ("1", "u-net", 0.000353, 0.0382, 0.0611),
+    ("2", "DIVE-SCI", 0.000355, 0.0305, 0.0584),
+    ("3", "IDSIA", 0.000420, 0.0504, 0.0613),
+    ("4", "DIVE", 0.000430, 0.0545, 0.0582),
+    ("10", "IDSIA-SCI", 0.000653, 0.0189, 0.1027),
+)
+AVERAGE_NAMES = {"none": "one pass", "rot7": "mean of 7 rotations", "d4": "mean of 8 flips and quarter turns"}
+
+
+def write_report(folder):
+    """Write table1.md and the pictures that a run's results allow. Returns the table's text.
+
+    Raises BadInput when the folder holds no run, or a training that has not finished.
+    """
+    run = RunFolder(Path(folder))
+    record, scores = read_run(run)
+    headline = record["configuration"]["headline"]["value"]
+    if run.history.is_file():
+        draw_loss(run.path / "loss.png", read_history(run.history))
+    if headline in scores and run.labels.is_file() and run.probability(headline).is_file():
+        truth = read_labels(run.labels)[0] > 0
+        probability = read_probabilities(run.probability(headline))[0]
+        threshold = scores[headline]["best_threshold"]["pixel_error"]
+        draw_result(run.path / "result.png", truth, probability, threshold)
+        if run.volume.is_file():
+            draw_result(run.sections / "result.png", truth, probability, threshold, read_stack(run.volume)[0])
+
+    table = table_1(record, scores)
+    with written_whole(run.table) as temporary:
+        temporary.write_text(table)
+    return table
+
+
+def read_run(run):
+    """The record of a finished run and its scores {average: content of its scores file}. Raises BadInput otherwise."""
+    record = read_json(run.record)
+    try:
+        headline = record["configuration"]["headline"]["value"]
+        averages = record["configuration"]["averages"]["value"]
+        status = record["status"]
+    except (KeyError, TypeError):
+        raise BadInput(f"{run.record} is not a run's record; give the folder of a run that `train` wrote") from None
+    if status != "finished":
+        raise BadInput(f"the training in {run.path} has not finished; finish it with: train --resume")
+    files = {average: run.scores(average, headline) for average in averages}
+    return record, {average: read_json(file) for average, file in files.items() if file.is_file()}
+
+
+def comparison(folders):
+    """One Markdown table of several runs, a row for each averaging of each: what was run, and its errors."""
+    lines = ["| run | profile | scored on | average | warping error | Rand error | pixel error |", "|---" * 7 + "|"]
+    for folder in folders:
+        record, scores = read_run(RunFolder(Path(folder)))
+        for average, values in scores.items():
+            errors = (values[key] for key in ("warping_error", "rand_error", "pixel_error"))
+            scored = f"{record['dataset']}, {record['protocol']['short']}"
+            lines.append(_row(record["name"], record["profile"], scored, average, *errors))
+    return "\n".join(lines) + "\n"
+
+
+def table_1(record, scores):
+    """The paper's table 1 with a run's rows below, as Markdown.
+
+    record : the content of run.json; scores : {average: the content of its scores file}.
+    """
+    lines = [
+        f"# Table 1 of the paper, and the run `{record['name']}`",
+        "",
+        what_was_scored(record),
+        "",
+        "| rank | group | warping error | Rand error | pixel error |",
+        "|---|---|---|---|---|",
+        *(_row(rank, group, *errors) for rank, group, *errors in TABLE_1),
+    ]
+    headline = record["configuration"]["headline"]["value"]
+    for average, values in scores.items():
+        which = f"{record['dataset']}, {record['profile']}, {record['protocol']['short']}"
+        name = f"this run ({which}), {AVERAGE_NAMES[average]}"
+        errors = (values[key] for key in ("warping_error", "rand_error", "pixel_error"))
+        lines.append(_row("", f"**{name}**" if average == headline else name, *errors))
+    if not scores:
+        lines += ["", "This run has no scores: nothing with a truth was held out or given as a test stack."]
+    lines += [
+        "",
+        "The paper's rows are the challenge server's, on the 30 test sections. Each error is taken at its own best "
+        f"threshold, as the challenge did. The run's bold row ({headline}) is its result, fixed before any run; the "
+        "others show what averaging does.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def what_was_scored(record):
+    """One paragraph: which data, which profile, which protocol."""
+    protocol = record["protocol"]
+    training_sections, scored = protocol["training_sections"], protocol["scored_sections"]
+    dataset = {
+        "isbi": "the ISBI 2012 stack (contents verified)",
+        "phantom": "**the built-in phantom: NOT the ISBI stack, not comparable with the paper's rows**",
+    }.get(record["dataset"], "a stack of the user's own: not comparable with the paper's rows")
+    if protocol["kind"] == "fold":
+        what = (
+            f"Trained on {training_sections} sections, scored on the {scored} held out as fold {protocol['fold']} "
+            f"({protocol['held_out']}, counted from 0): **a validation fold of the training stack, not the paper's "
+            "test**."
+        )
+    elif protocol["kind"] == "test":
+        how = "as the challenge did" if record["dataset"] == "isbi" else "with the challenge's metrics"
+        what = f"Trained on all {training_sections} training sections, scored on the {scored} test sections, {how}."
+    else:
+        what = f"Trained on all {training_sections} sections; nothing was scored."
+    return f"Data: {dataset}. Profile: `{record['profile']}` ({_profile_note(record)}). {what}"
+
+
+def _profile_note(record):
+    configuration = record["configuration"]
+    width, steps = configuration["width"]["value"], configuration["steps"]["value"]
+    note = f"{width} first-level channels, {steps:,} steps"
+    if width != 64:
+        note += "; a reduced network, the paper's has 64"
+    return note
+
+
+def _row(*cells):
+    """A row that ends in the warping, Rand and pixel error."""
+    *names, warping, rand, pixel = cells
+    return f"| {' | '.join(names)} | {warping:.6f} | {rand:.4f} | {pixel:.4f} |"
+
+
+def read_history(path):
+    """The rows of history.csv as numbers."""
+    with open(path, newline="") as file:
+        return [
+            {name: int(value) if name == "step" else float(value) for name, value in row.items()}
+            for row in csv.DictReader(file)
+        ]

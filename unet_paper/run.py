@@ -1,0 +1,233 @@
+"""One training run: from a folder of stacks to a folder with weights, weight maps and a complete record."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from unet_paper import checkpoint as checkpoints
+from unet_paper import isbi2012
+from unet_paper.augmentation import draw_deformation
+from unet_paper.config import AVERAGES, DECAYS
+from unet_paper.errors import BadInput
+from unet_paper.network import UNet, output_size
+from unet_paper.pictures import draw_deformations, draw_weight_map
+from unet_paper.record import RunFolder, code_version, hardware, now, read_json, write_json
+from unet_paper.stack import content_sha256, labels_sha256, read_labels, read_stack, write_stack
+from unet_paper.training import prepare_training_set, train
+
+
+@dataclass(frozen=True)
+class Stacks:
+    """What a run trains on and what it is scored on: (Z, H, W) arrays; the evaluation's are None when there is none."""
+
+    volume: np.ndarray
+    labels: np.ndarray
+    evaluation_volume: np.ndarray | None
+    evaluation_labels: np.ndarray | None
+    protocol: dict
+    data: dict  # name -> SHA-256 of the content
+
+
+def check_config(config):
+    """Raise BadInput for a setting that no run can have."""
+    output_size(config.tile_size)
+    rules = (
+        ("width", config.width >= 1, "at least 1"),
+        ("form", config.form in ("paper", "release"), "'paper' or 'release'"),
+        ("classes", config.classes == 2, "2: membrane and cell"),
+        ("drop_out", 0 <= config.drop_out < 1, "from 0 to below 1"),
+        ("w_0", config.w_0 >= 0, "0 or above"),
+        ("sigma", config.sigma > 0, "above 0"),
+        ("displacement_sigma", config.displacement_sigma >= 0, "0 or above"),
+        ("grid_points", config.grid_points >= 2, "at least 2"),
+        ("steps", config.steps >= 1, "at least 1"),
+        ("momentum", 0 <= config.momentum < 1, "from 0 to below 1"),
+        ("learning_rate", config.learning_rate > 0, "above 0"),
+        ("gradient_clip", config.gradient_clip > 0, "above 0"),
+        ("warm_up", 0 <= config.warm_up <= 1, "from 0 to 1"),
+        ("decay", config.decay in DECAYS, f"one of {', '.join(DECAYS)}"),
+        ("seed", config.seed >= 0, "0 or above"),
+        ("checkpoint_every", config.checkpoint_every >= 1, "at least 1"),
+        ("averages", set(config.averages) <= set(AVERAGES), f"among {', '.join(AVERAGES)}"),
+        ("headline", config.headline in config.averages, "one of the averages"),
+    )
+    for name, holds, rule in rules:
+        if not holds:
+            raise BadInput(f"the setting {name} is {getattr(config, name)!r}; it must be {rule}")
+
+
+def load_stacks(folder, fold=None):
+    """Read a data folder and split it as the protocol says.
+
+    Parameters
+    ----------
+    folder : path
+        Holds `train-volume.tif` and `train-labels.tif`, perhaps `test-volume.tif` and `test-labels.tif`.
+    fold : protocol.Fold or None
+        With a fold, train without its block and score that. Without, train on everything and score the test stack
+        if its labels are there.
+
+    Raises
+    ------
+    BadInput for missing or damaged files, shapes that differ, and test labels that are not the challenge's own beside
+    its training stack.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise BadInput(f"{folder} is not a folder; give one with train-volume.tif and train-labels.tif")
+    volume, labels = _read_pair(folder, "train")
+    data = {"train-volume": content_sha256(volume), "train-labels": labels_sha256(labels)}
+    if fold is not None:
+        kept, held_out = fold.split(len(volume))
+        protocol = {
+            "kind": "fold",
+            "short": f"validation fold {fold}",
+            "fold": str(fold),
+            "held_out": f"sections {held_out[0]} to {held_out[-1]}",
+            "training_sections": len(kept),
+            "scored_sections": len(held_out),
+        }
+        return Stacks(volume[kept], labels[kept], volume[held_out], labels[held_out], protocol, data)
+    protocol = {"kind": "none", "short": "not scored", "training_sections": len(volume), "scored_sections": 0}
+    if not (folder / "test-labels.tif").is_file():
+        return Stacks(volume, labels, None, None, protocol, data)
+    if data["train-volume"] == isbi2012.CONTENT["train-volume"]:
+        finding = isbi2012.check_stack("test-labels", folder / "test-labels.tif")
+        if finding.state != "verified":
+            raise BadInput(f"{finding.sentence}; many copies are some network's output, so remove it or use a fold")
+    test_volume, test_labels = _read_pair(folder, "test")
+    data |= {"test-volume": content_sha256(test_volume), "test-labels": labels_sha256(test_labels)}
+    protocol |= {"kind": "test", "short": "test stack", "scored_sections": len(test_volume)}
+    return Stacks(volume, labels, test_volume, test_labels, protocol, data)
+
+
+def _read_pair(folder, name):
+    volume, labels = read_stack(folder / f"{name}-volume.tif"), read_labels(folder / f"{name}-labels.tif")
+    if volume.shape != labels.shape:
+        raise BadInput(
+            f"{folder} has a {name}-volume.tif of shape {volume.shape} and a {name}-labels.tif of shape "
+            f"{labels.shape}; both must be the same"
+        )
+    if not (labels > 0).any() or (labels > 0).all():
+        raise BadInput(f"{folder / name}-labels.tif holds one class only; membranes must be 0 and cells above 0")
+    return volume, labels
+
+
+def dataset_name(folder, data):
+    """Name the data: "isbi" (every stack used has the challenge's content), "phantom" (made by `phantom`), else "own".
+
+    data : {name: SHA-256}, as in `Stacks`; test labels were verified when they were loaded.
+    """
+    if all(isbi2012.CONTENT[name] == found for name, found in data.items() if name in isbi2012.CONTENT):
+        return "isbi"
+    return "phantom" if (Path(folder) / "phantom.json").is_file() else "own"
+
+
+def run_training(data_folder, out, config, fold=None, resume=False, device="cpu", progress=True, say=print):
+    """Train on a data folder and write a run's folder.
+
+    Parameters
+    ----------
+    data_folder, out : path
+        See `load_stacks`; `out` gets run.json, history.csv, checkpoint.pt, weights.pt, weight-maps.tif, the stacks to
+        be scored as evaluation-*.tif, and pictures of the weight map and the deformations.
+    config : Config
+    fold : protocol.Fold or None
+    resume : bool
+        Go on from `out`'s checkpoint, if there is one.
+    device : str
+    progress : bool
+    say : callable
+        Gets what a user should know, a line at a time.
+
+    Raises
+    ------
+    BadInput for bad data, a folder that holds another run's checkpoint, and a resumed run that differs from the first.
+    training.Diverged when the loss stops being finite.
+    """
+    check_config(config)
+    run = RunFolder(Path(out))
+    stacks = load_stacks(data_folder, fold)
+    earlier = _earlier_checkpoint(run, config, stacks, resume)
+    if earlier is not None and earlier.step == config.steps and run.weights.is_file() and _is_finished(run):
+        say(f"{run.path} is already trained ({config.steps} steps); nothing to do")
+        return
+    if earlier is None:
+        for path in run.results():
+            path.unlink()
+    else:
+        say(f"going on from step {earlier.step} of {config.steps}")
+
+    training_set = prepare_training_set(stacks.volume, stacks.labels, config, device)
+    record = {
+        "name": run.path.name,
+        "status": "training",
+        "dataset": dataset_name(data_folder, stacks.data),
+        "profile": config.profile,
+        "protocol": stacks.protocol,
+        "seed": config.seed,
+        "parameters": sum(values.numel() for values in _network(config).parameters()),
+        "configuration": config.described(),
+        "standardisation": vars(training_set.standardisation),
+        "data_sha256": stacks.data,
+        "code": code_version(),
+        "hardware": hardware(device),
+        "times": {"started": now()} if earlier is None else read_json(run.record)["times"] | {"resumed": now()},
+    }
+    write_json(run.record, record)
+    write_stack(run.weight_maps, training_set.weights.cpu().numpy(), info="weight map w(x), equation 2")
+    if stacks.evaluation_volume is not None:
+        write_stack(run.volume, stacks.evaluation_volume)
+        write_stack(run.labels, stacks.evaluation_labels)
+    draw_training_pictures(run, stacks.volume[0], training_set.weights[0].cpu().numpy(), config)
+
+    final = train(config, training_set, run.path, stacks.data, earlier, progress)
+    record["status"] = "finished"
+    record["times"] |= {"finished": now(), "training_seconds": round(final.seconds, 1)}
+    write_json(run.record, record)
+
+
+def _network(config):
+    return UNet(classes=config.classes, width=config.width, form=config.form, drop_out=config.drop_out)
+
+
+def _is_finished(run):
+    return run.record.is_file() and read_json(run.record).get("status") == "finished"
+
+
+def _earlier_checkpoint(run, config, stacks, resume):
+    if not run.checkpoint.is_file():
+        return None
+    if not resume:
+        raise BadInput(f"{run.path} already holds a run; add --resume to go on with it, or give another --out")
+    earlier = checkpoints.load(run.checkpoint)
+    if earlier.optimiser is None:
+        raise BadInput(f"{run.checkpoint} cannot be resumed: it holds no optimiser; give another --out")
+    changed = [
+        f"{name} {value!r} -> {config.as_dict()[name]!r}"
+        for name, value in earlier.config.as_dict().items()
+        if config.as_dict()[name] != value
+    ]
+    changed += [f"{name}.tif" for name in stacks.data if earlier.data.get(name) != stacks.data[name]]
+    recorded = read_json(run.record).get("protocol")
+    if recorded != stacks.protocol:
+        changed.append(f"protocol {recorded and recorded.get('short')!r} -> {stacks.protocol['short']!r}")
+    if changed:
+        raise BadInput(f"{run.path} holds a run that differs ({'; '.join(changed)}); give another --out")
+    return earlier
+
+
+def draw_training_pictures(run, image, weights, config):
+    """The weight map of the first training section and three deformations of it, with and without the raw section."""
+    draw_weight_map(run.path / "weight-map.png", weights)
+    draw_weight_map(run.sections / "weight-map.png", weights, image)
+    generator = torch.Generator().manual_seed(config.seed)
+    drawing = dict(displacement_sigma=config.displacement_sigma, grid_points=config.grid_points)
+    elastic = draw_deformation(image.shape, generator, rotate=False, flip=False, **drawing)
+    joined = [
+        draw_deformation(image.shape, generator, rotate=config.rotate, flip=config.flip, **drawing) for _ in range(2)
+    ]
+    draw_deformations(run.path / "deformations.png", weights, [elastic, *joined], config.tile_size, "jet")
+    draw_deformations(run.sections / "deformations.png", image, [elastic, *joined], config.tile_size)

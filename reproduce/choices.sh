@@ -5,7 +5,7 @@
 set -euo pipefail
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 runs=()
-for rate in 0.001 0.002 0.004 0.008; do
+for rate in 0.001 0.002 0.004 0.008 0.016 0.032; do
     bash "$here/isbi.sh" --require-real --profile quick --fold 1/6 --run "choices/learning-rate-$rate" \
         --set "learning_rate=$rate" --set steps=1000 --set averages=none --set headline=none "$@"
     runs+=("results/isbi/choices/learning-rate-$rate")

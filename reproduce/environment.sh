@@ -1,5 +1,5 @@
 # Sourced by the scripts beside it: makes .venv when it is missing or out of date, and sets $python.
-# UNET_PAPER_PYTHON names the Python to make it with (default: the newest python3 found, 3.11 or later).
+# UNET_PAPER_PYTHON names the Python to make it with (default: the first python3 found that is 3.11 or later).
 
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 python="$root/.venv/bin/python"

@@ -12,9 +12,10 @@ import torch
 from unet_paper import isbi2012
 from unet_paper.command_line import main as unet_paper
 from unet_paper.config import PROFILES
-from unet_paper.record import RunFolder, read_json
+from unet_paper.record import RunFolder, read_json, write_json
 
 ROOT = Path(__file__).resolve().parent.parent
+INTERRUPTED = 130
 FOLD = "6/6"  # the last five of the thirty training sections
 
 
@@ -24,13 +25,15 @@ def say(*lines):
 
 
 def step(*arguments):
-    """Show one command, run it, and stop the road with its exit code if it fails."""
+    """Show one command and run it. Returns its seconds; stops the road with its exit code if it fails."""
     arguments = [str(argument) for argument in arguments]
     say("", f"$ python -m unet_paper {shlex.join(arguments)}")
+    started = time.monotonic()
     code = unet_paper(arguments)
     sys.stdout.flush()
     if code:
         sys.exit(code)
+    return round(time.monotonic() - started, 1)
 
 
 def parse():
@@ -59,14 +62,16 @@ def parse():
 
 def find_data(options):
     """The folder of the official stacks, or None when they cannot be had. A folder the user named must be right."""
-    named = options.data or (Path(os.environ["ISBI_DATA"]) if os.environ.get("ISBI_DATA") else None)
-    if named is not None:
-        step("data", "--check", "--to", named)
-        return named
+    if options.data:
+        step("data", "--check", "--to", options.data)
+        return options.data
     folder = Path("data/isbi2012")
     if not isbi2012.is_official(folder):
         say("", f"$ python -m unet_paper data --to {folder}")
-        if unet_paper(["data", "--to", str(folder)]) != 0:
+        code = unet_paper(["data", "--to", str(folder)])
+        if code == INTERRUPTED:
+            sys.exit(code)
+        if code:
             return None
     return folder
 
@@ -96,8 +101,9 @@ def main():
     """Data, training, prediction, scores, report."""
     started = time.monotonic()
     options = parse()
+    options.data = options.data or os.environ.get("ISBI_DATA")
     if options.data:
-        options.data = options.data.absolute()
+        options.data = Path(options.data).absolute()
     options.results = options.results.absolute() if options.results else Path("results")
     os.chdir(ROOT)
     data = find_data(options)
@@ -112,18 +118,29 @@ def main():
     run = RunFolder(options.results / ("isbi" if real else "phantom") / (options.run or profile))
     changes = [part for change in options.set for part in ("--set", change)]
     folded = ["--fold", fold] if fold else []
-    step("train", "--data", data, "--out", run.path, "--profile", profile, *folded, *changes, "--resume")
-
+    seconds = {}
+    training = ("--data", data, "--out", run.path, "--profile", profile, *folded, *changes, "--resume")
+    seconds["train"] = step("train", *training)
     if run.labels.is_file():
         settings = read_json(run.record)["configuration"]
         for average in settings["averages"]["value"]:
             probability = run.probability(average)
-            step("predict", "--weights", run.weights, run.volume, probability, "--average", average)
-            step("score", run.labels, probability, "--json", run.scores(average, settings["headline"]["value"]))
-    step("report", run.path)
+            seconds[f"predict {average}"] = step(
+                "predict", "--weights", run.weights, run.volume, probability, "--average", average
+            )
+            seconds[f"score {average}"] = step(
+                "score", run.labels, probability, "--json", run.scores(average, settings["headline"]["value"])
+            )
+    seconds["report"] = step("report", run.path)
+    seconds["all"] = round(time.monotonic() - started, 1)
+    record = read_json(run.record)
+    # A road that found its training done, or half done, does not say how long the whole takes.
+    if seconds["train"] >= record["times"]["training_seconds"]:
+        record["times"]["steps_seconds"] = seconds
+        write_json(run.record, record)
 
     pictures = sorted(run.path.glob("**/*.png"))
-    say(f"The whole road took {(time.monotonic() - started) / 60:.1f} minutes.", f"Table:    {run.table}")
+    say(f"The whole road took {seconds['all'] / 60:.1f} minutes. Its results, in {ROOT}:", f"Table:    {run.table}")
     say(
         *(f"Picture:  {picture}" for picture in pictures),
         f"Weights:  {run.weights}",

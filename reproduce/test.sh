@@ -5,5 +5,8 @@ set -euo pipefail
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 # shellcheck source=environment.sh
 source "$here/environment.sh"
+for name in ISBI_DATA ISBI_ORACLE; do
+    if [ -n "${!name:-}" ]; then export "$name=$(cd "${!name}" && pwd)"; fi
+done
 cd "$here/.."
 exec "$python" -m pytest -m "not slow" "$@"

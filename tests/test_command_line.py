@@ -1,6 +1,7 @@
 """The seven commands, end to end on a small phantom, and one sentence with exit code 2 for whatever is bad."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+from skimage.measure import label
 
 from unet_paper.command_line import main
 from unet_paper.stack import read_stack, write_stack
@@ -98,7 +100,41 @@ def test_a_fold(small_phantom, tmp_path):
     assert np.array_equal(read_stack(out / "evaluation-volume.tif"), volume[2:4])
     assert len(read_stack(out / "weight-maps.tif")) == 4
     assert main(["report", str(out)]) == 0
-    assert "no scores" in (out / "table1.md").read_text()
+    assert "no scores: predict evaluation-volume.tif" in (out / "table1.md").read_text()
+
+
+def test_nothing_of_an_earlier_run_is_lost(small_phantom, tmp_path, capsys):
+    out = tmp_path / "run"
+    train = ["train", "--data", str(small_phantom), "--out", str(out), *TINY_RUN]
+    assert main(train) == 0
+    before = {name: (out / name).read_bytes() for name in ("run.json", "weights.pt", "history.csv")}
+    (out / "checkpoint.pt").unlink()
+    (out / "mine.png").write_text("not a file of a run")
+    assert main([*train, "--set", "seed=1"]) == 0
+    assert "earlier/1" in capsys.readouterr().out and (out / "mine.png").exists()
+    assert {name: (out / "earlier" / "1" / name).read_bytes() for name in before} == before
+    assert json.loads((out / "run.json").read_text())["seed"] == 1
+
+
+def test_a_diverged_run_says_so(small_phantom, tmp_path, capsys):
+    out = tmp_path / "run"
+    wild = ("--set", "learning_rate=1e9", "--set", "gradient_clip=1e9", "--set", "steps=60")
+    assert main(["train", "--data", str(small_phantom), "--out", str(out), *TINY_RUN, *wild]) == 1
+    assert "training stopped at step" in capsys.readouterr().err
+    assert json.loads((out / "run.json").read_text())["status"] == "diverged"
+
+
+def test_numbered_touching_cells(small_phantom, tmp_path):
+    """A truth that numbers its cells, without any membrane between them, is trained on and scored with one."""
+    labels = np.kron(np.arange(1, 17).reshape(4, 4), np.ones((32, 32), int)).astype(np.uint8)
+    folder = tmp_path / "data"
+    write_stack(folder / "train-volume.tif", read_stack(small_phantom / "train-volume.tif"))
+    write_stack(folder / "train-labels.tif", np.stack([labels] * 6))
+    out = tmp_path / "run"
+    assert main(["train", "--data", str(folder), "--out", str(out), "--fold", "1/6", *TINY_RUN]) == 0
+    truth = read_stack(out / "evaluation-labels.tif")
+    assert truth.shape == (1, 128, 128) and label(truth[0], connectivity=1).max() == 16
+    assert json.loads((out / "run.json").read_text())["dataset"] == "own"
 
 
 def test_weights_command(sections, tmp_path):
@@ -167,6 +203,13 @@ def bad_calls(folder, run):
         ),
         (["data", "--to", folder / "good", "--check"], "train-volume.tif", None),
         (["phantom", "--to", folder / "p", "--size", "0"], "above 0", folder / "p"),
+        (["phantom", "--to", folder / "p", "--size", "20"], "64 px", folder / "p"),
+        (["phantom", "--to", folder / "p", "--seed", "-1"], "seed", folder / "p"),
+        (["phantom", "--to", folder / "good"], "no phantom", folder / "good" / "phantom.json"),
+        (["data", "--to", folder / "good", "--from", folder], "move it away", folder / "good" / "test-volume.tif"),
+        (["weights", labels, out, "--png", image], "cannot be written", out),
+        (["weights", labels, out, "--w0", "nan"], "finite", out),
+        (["train", "--data", folder / "good", "--out", folder / "run", "--set", "sigma=inf"], "finite", folder / "run"),
     ]
 
 
@@ -186,10 +229,10 @@ def bad_folder(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("index", range(31))
+@pytest.mark.parametrize("index", range(38))
 def test_bad_calls_end_in_one_sentence(index, bad_folder, run, capsys):
     calls = bad_calls(bad_folder, run)
-    assert len(calls) == 31
+    assert len(calls) == 38
     arguments, named, absent = calls[index]
     try:
         code = main([str(argument) for argument in arguments])
@@ -202,12 +245,13 @@ def test_bad_calls_end_in_one_sentence(index, bad_folder, run, capsys):
 
 
 def test_as_a_program(tmp_path):
-    """The module form, from another folder, and a help page that needs no seconds."""
+    """The module form, from another folder."""
     done = subprocess.run(
         [sys.executable, "-m", "unet_paper", "weights", "none.tif", "out.tif"],
         capture_output=True,
         text=True,
-        cwd=Path(__file__).parent.parent,
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)},
     )
     assert done.returncode == 2 and done.stdout == ""
     assert done.stderr == "python -m unet_paper weights: none.tif is not a file; give the path of a TIFF stack\n"

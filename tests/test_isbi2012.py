@@ -80,10 +80,13 @@ def test_git_blob_id(tmp_path):
     assert isbi2012.git_blob_id(tmp_path / "empty") == "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"
 
 
-@pytest.mark.parametrize("content", [b"", b"no archive", b"PK\x05\x06" + bytes(18)])
+@pytest.mark.parametrize("content", [b"", b"no archive", b"PK\x05\x06" + bytes(18), b"PK\x05\x06" + b"\xff" * 18])
 def test_bad_source(tmp_path, content):
     (tmp_path / "a.zip").write_bytes(content)
-    if content.startswith(b"PK"):
+    if content.endswith(b"\xff"):
+        with pytest.raises(BadInput, match="cannot be unpacked|neither a folder"):
+            isbi2012.fetch(tmp_path / "to", tmp_path / "a.zip")
+    elif content.startswith(b"PK"):
         assert states(isbi2012.fetch(tmp_path / "to", tmp_path / "a.zip"))["train-volume"] == "missing"
     else:
         with pytest.raises(BadInput, match="neither a folder nor a zip archive"):
@@ -157,6 +160,20 @@ def test_a_resumed_download_of_another_file_is_discarded(official, tmp_path, ser
     with pytest.raises(BadInput, match="discarded"):
         isbi2012.fetch(tmp_path / "to", url=server.url, progress=False)
     assert states(isbi2012.fetch(tmp_path / "to", url=server.url, progress=False))["train-volume"] == "verified"
+
+
+def test_other_stacks_of_the_same_names_are_never_replaced(official, tmp_path):
+    mine = np.zeros((2, 9, 9), np.uint8)
+    write_stack(tmp_path / "mine" / "train-volume.tif", mine)
+    with pytest.raises(BadInput, match="move it away"):
+        isbi2012.fetch(tmp_path / "mine", official)
+    assert np.array_equal(read_stack(tmp_path / "mine" / "train-volume.tif"), mine)
+
+
+def test_missing_test_labels_alone_do_not_fail(official, tmp_path):
+    (official / "test-labels.tif").unlink()
+    findings = isbi2012.fetch(official, url="http://127.0.0.1:9/ISBI.zip", progress=False)
+    assert states(findings)["train-volume"] == "verified" and "could not be reached" in findings[3].sentence
 
 
 def test_no_network(tmp_path):

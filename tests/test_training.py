@@ -8,11 +8,12 @@ import torch
 
 from unet_paper import checkpoint
 from unet_paper.config import PAPER, PROFILES
-from unet_paper.errors import BadInput
+from unet_paper.errors import BadInput, Diverged
+from unet_paper.prediction import predict_stack
 from unet_paper.report import read_history
 from unet_paper.run import check_config
 from unet_paper.stack import read_labels, read_stack
-from unet_paper.training import Diverged, draw_tile, learning_rate_at, prepare_training_set, train
+from unet_paper.training import draw_tile, learning_rate_at, prepare_training_set, train
 
 TINY = replace(PROFILES["smoke"], width=3, steps=20, tile_size=204, checkpoint_every=10)
 
@@ -28,10 +29,11 @@ def run(training_set, folder, config=TINY, resume=None):
     return train(config, training_set, folder, {}, resume, progress=False)
 
 
-def test_prepared_stack(training_set):
+def test_prepared_stack(training_set, small_phantom):
     assert training_set.images.mean() == pytest.approx(0, abs=1e-4)
     assert training_set.images.std() == pytest.approx(1, abs=1e-3)
-    assert set(training_set.labels.unique().tolist()) == {0, 1}
+    truth = read_labels(small_phantom / "train-labels.tif") > 0
+    assert np.array_equal(training_set.labels.numpy(), truth.astype(np.float32))
     assert training_set.weights[training_set.labels == 0].min() > training_set.weights[training_set.labels == 1].max()
 
 
@@ -43,11 +45,31 @@ def test_learning_rate_rises_and_falls_to_zero():
     assert learning_rate_at(999, replace(config, decay="constant")) == 0.5
 
 
-def test_it_learns(training_set, tmp_path):
-    config = replace(TINY, width=6, steps=60, tile_size=236, learning_rate=0.001)
-    history = run(training_set, tmp_path, config).history
-    assert [row["step"] for row in history] == list(range(10, 61, 10))
-    assert history[-1]["loss"] < 0.75 * history[0]["loss"]
+def test_it_learns_which_pixels_are_cells(training_set, small_phantom, tmp_path):
+    config = replace(TINY, width=6, steps=120, tile_size=252)
+    final = run(training_set, tmp_path, config)
+    assert [row["step"] for row in final.history] == list(range(10, 121, 10))
+    assert final.history[-1]["loss"] < 0.75 * final.history[0]["loss"]
+    volume = read_stack(small_phantom / "test-volume.tif")
+    cell = read_labels(small_phantom / "test-labels.tif") > 0
+    probability = predict_stack(final.build_network(), final.standardisation, volume, "none", progress=False)
+    assert probability[cell].mean() > probability[~cell].mean() + 0.05
+
+
+CHANGES = dict(
+    w_0=0.0, sigma=2.0, contrast=0.0, brightness=0.0, rotate=False, flip=False, displacement_sigma=0.0, grid_points=5
+) | dict(momentum=0.5, drop_out=0.0, learning_rate=0.001, warm_up=0.5, decay="constant", weight_decay=0.1)
+CHANGES |= dict(gradient_clip=0.1, seed=7, form="release")
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_every_setting_changes_the_training(name, small_phantom, training_set, tmp_path):
+    config = replace(TINY, width=2, steps=4)
+    changed = replace(config, **{name: CHANGES[name]})
+    plain = run(training_set, tmp_path / "plain", config)
+    stacks = (read_stack(small_phantom / "train-volume.tif"), read_labels(small_phantom / "train-labels.tif"))
+    other = run(prepare_training_set(*stacks, changed, "cpu"), tmp_path / "changed", changed)
+    assert any(not torch.equal(value, other.network[key]) for key, value in plain.network.items())
 
 
 def test_a_resumed_run_equals_one_that_was_never_stopped(training_set, tmp_path):
@@ -119,7 +141,16 @@ def test_damaged_checkpoint(tmp_path, content):
 
 
 @pytest.mark.parametrize(
-    "change", [dict(tile_size=571), dict(width=0), dict(momentum=1.0), dict(decay="step"), dict(averages=("d5",))]
+    "change",
+    [
+        dict(tile_size=571),
+        dict(width=0),
+        dict(momentum=1.0),
+        dict(decay="step"),
+        dict(averages=("d5",)),
+        dict(gradient_clip=float("inf")),
+        dict(contrast=-1.0),
+    ],
 )
 def test_settings_that_no_run_can_have(change):
     with pytest.raises(BadInput):

@@ -5,6 +5,7 @@ All of it is tensor work on the training device. Coordinates are (x, y) in px, p
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch.nn import functional
@@ -64,9 +65,8 @@ def source_coordinates(deformation, tile_size, device="cpu"):
     The n x n displacements stand at equal distances from corner to corner of the tile and are interpolated to every
     pixel by bicubic convolution (section 3.1).
     """
-    displacement = functional.interpolate(
-        deformation.grid.to(device)[None], size=(tile_size, tile_size), mode="bicubic", align_corners=True
-    )[0]
+    bicubic = bicubic_basis(deformation.grid.shape[-1], tile_size).to(device)
+    displacement = bicubic @ deformation.grid.to(device) @ bicubic.T
     offset = torch.arange(tile_size, device=device, dtype=torch.float32) - (tile_size - 1) / 2
     x = offset[None, :] + displacement[0]
     y = offset[:, None] + displacement[1]
@@ -80,6 +80,13 @@ def source_coordinates(deformation, tile_size, device="cpu"):
         ],
         dim=-1,
     )
+
+
+@lru_cache(maxsize=8)
+def bicubic_basis(points, size):
+    """(size, points) float32: how much each of `points` grid values counts at each of `size` px, one axis of a tile."""
+    impulses = torch.eye(points)[None, None]
+    return functional.interpolate(impulses, size=(size, points), mode="bicubic", align_corners=True)[0, 0]
 
 
 def sample(image, coordinates, mode):

@@ -26,6 +26,11 @@ class Standardisation:
         return (gray - self.mean) / self.deviation
 
 
+def new_network(config):
+    """A network as a Config describes it, with initial weights."""
+    return UNet(classes=config.classes, width=config.width, form=config.form, drop_out=config.drop_out)
+
+
 @dataclass
 class Checkpoint:
     """A run after `step` steps. `network` and `optimiser` are state dictionaries (optimiser None: weights only)."""
@@ -41,12 +46,7 @@ class Checkpoint:
 
     def build_network(self):
         """The network with these weights, in evaluation mode, on the CPU."""
-        network = UNet(
-            classes=self.config.classes,
-            width=self.config.width,
-            form=self.config.form,
-            drop_out=self.config.drop_out,
-        )
+        network = new_network(self.config)
         network.load_state_dict(self.network)
         return network.eval()
 

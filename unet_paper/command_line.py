@@ -1,13 +1,14 @@
 """The command line: python -m unet_paper {data,phantom,weights,train,predict,score,report}."""
 
 import argparse
+import math
 import os
 import sys
 from dataclasses import fields, replace
 from pathlib import Path
 
 from unet_paper.config import AVERAGES, PROFILES, Config
-from unet_paper.errors import BadInput
+from unet_paper.errors import BadInput, Diverged
 from unet_paper.protocol import Fold
 
 
@@ -159,7 +160,12 @@ def do_data(arguments):
             f"{arguments.to} lacks the official {', '.join(f'{name}.tif' for name in unverified)}; get the archive "
             f"from {isbi2012.CHALLENGE_PAGE} and give it with --from"
         )
-    if states["test-labels"] != "verified":
+    if states["test-labels"] == "wrong":
+        raise BadInput(
+            f"{arguments.to / 'test-labels.tif'} is not the official stack (many copies are some network's output); "
+            "remove it, and runs are scored on a fold of the training stack"
+        )
+    if states["test-labels"] == "missing":
         print("Without the official test-labels.tif, runs are scored on a fold of the training stack.")
 
 
@@ -180,10 +186,14 @@ def do_weights(arguments):
     from unet_paper.stack import read_labels, write_stack, written_whole
     from unet_paper.weight_map import weight_maps
 
-    if arguments.w0 < 0 or not arguments.sigma > 0:
-        raise BadInput(f"--w0 {arguments.w0} --sigma {arguments.sigma}: w0 must be 0 or above, sigma above 0")
+    if not (0 <= arguments.w0 < math.inf and 0 < arguments.sigma < math.inf):
+        raise BadInput(
+            f"--w0 {arguments.w0} --sigma {arguments.sigma}: w0 must be 0 or above, sigma above 0, both finite"
+        )
     labels = read_labels(arguments.labels)
     must_be_writable(arguments.out)
+    if arguments.png:
+        must_be_writable(arguments.png / "weight-map-000.png")
     weights = weight_maps(labels, arguments.w0, arguments.sigma)
     write_stack(
         arguments.out, weights, info=f"weight map w(x), equation 2, w0 {arguments.w0}, sigma {arguments.sigma} px"
@@ -234,12 +244,13 @@ def do_score(arguments):
     """`score`"""
     from unet_paper.record import write_json
     from unet_paper.scores import score
-    from unet_paper.stack import read_labels, read_probabilities
+    from unet_paper.stack import content_sha256, labels_sha256, read_labels, read_probabilities
 
     labels, probabilities = read_labels(arguments.labels), read_probabilities(arguments.probability)
     if arguments.json:
         must_be_writable(arguments.json)
     scores = score(labels, probabilities)
+    scores |= {"labels_sha256": labels_sha256(labels), "probability_sha256": content_sha256(probabilities)}
     for name in ("warping_error", "rand_error", "pixel_error"):
         print(f"{name.replace('_', ' '):14} {scores[name]:.6f}  (threshold {scores['best_threshold'][name]:.1f})")
     if arguments.json:
@@ -261,8 +272,6 @@ def do_report(arguments):
 def main(arguments=None):
     """Run one command and return its exit code: 0, 1 when training diverged, 2 for bad input, 130 when interrupted."""
     arguments = build_parser().parse_args(arguments)
-    from unet_paper.training import Diverged
-
     try:
         arguments.do(arguments)
     except BadInput as error:

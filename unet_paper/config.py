@@ -41,9 +41,10 @@ class Config:
     # Training: section 3
     steps: int = setting(30_000, "ours", "tiles seen, one a step")
     momentum: float = setting(0.99, "paper", "momentum of the gradient descent")
-    learning_rate: float = setting(0.001, "ours", "highest learning rate")
+    learning_rate: float = setting(0.004, "ours", "highest learning rate")
     warm_up: float = setting(0.05, "ours", "part of the steps in which the learning rate rises from 0, linearly")
     decay: str = setting("cosine", "ours", "how it falls to 0 over the remaining steps")
+    weight_decay: float = setting(0.0, "ours", "weight decay; the paper states none")
     gradient_clip: float = setting(0.5, "ours", "largest norm of a step's gradient; longer ones are shortened to it")
     seed: int = setting(0, "ours", "seed of the weights, the tiles and drop-out")
     bfloat16: bool = setting(True, "ours", "compute in bfloat16 where autocast allows; weights stay float32")
@@ -77,7 +78,7 @@ PROFILES = {
     # The full network and recipe; meant for a GPU.
     "paper": PAPER,
     # Everything the paper's but the width and the steps: what two CPU cores train in about ten minutes.
-    "quick": replace(PAPER, profile="quick", width=16, steps=2500, learning_rate=0.004, checkpoint_every=250),
+    "quick": replace(PAPER, profile="quick", width=16, steps=2500, checkpoint_every=250),
     # Only shows that all parts work together; its scores mean nothing.
     "smoke": replace(
         PAPER, profile="smoke", width=4, steps=30, tile_size=316, checkpoint_every=10, averages=("none", "d4")

@@ -1,8 +1,15 @@
-"""The one error that users cause."""
+"""The two ways in which a command ends badly."""
 
 
 class BadInput(ValueError):
     """Bad input: one sentence that says what is wrong, where, and what would be right.
 
     The command line prints it and exits with code 2.
+    """
+
+
+class Diverged(RuntimeError):
+    """Training ended because the loss or a weight is no longer a finite number.
+
+    The command line prints it and exits with code 1.
     """

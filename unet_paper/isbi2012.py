@@ -31,6 +31,8 @@ CONTENT = {
 # The test labels' pixels have no published hash, but the official file has a git blob id.
 TEST_LABELS_BLOB = "0d6427fdfe7bacaa91bdc3d930aab31331b62d43"
 REQUIRED = tuple(CONTENT)
+# A damaged archive, and an encrypted or unusually packed one, which the official archive is not.
+ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError)
 STACKS = (*REQUIRED, "test-labels")
 
 
@@ -97,17 +99,28 @@ def fetch(folder, source=None, url=ARCHIVE_URL, progress=True):
     Returns
     -------
     list of Finding, for what the folder holds afterwards. A stack that is already there and verified stays.
+    When only the test labels are missing and cannot be downloaded, their Finding says why.
 
     Raises
     ------
-    BadInput when the source is no archive or folder, or the download fails (what came is kept and resumed next time).
+    BadInput when the folder holds other stacks of these names, the source is no archive or folder, or the download
+    fails (what came of it is kept and resumed next time).
     """
     folder = Path(folder)
-    wanted = [finding.name for finding in check_folder(folder) if finding.state != "verified"]
-    if source is None and not any(name in REQUIRED for name in wanted):
-        return check_folder(folder)
+    found = check_folder(folder)
+    for finding in found:
+        if finding.state == "wrong":
+            raise BadInput(f"{finding.sentence}; move it away, or name another folder for the official stacks")
+    wanted = [finding.name for finding in found if finding.state == "missing"]
+    if not wanted:
+        return found
     if source is None:
-        source = download(url, folder / PurePosixPath(url).name, progress)
+        try:
+            source = download(url, folder / PurePosixPath(url).name, progress)
+        except BadInput as error:
+            if any(name in REQUIRED for name in wanted):
+                raise
+            return [*found[:-1], Finding("test-labels", "missing", str(error))]
     source = Path(source)
     rejected = {}
     for name in wanted:
@@ -135,17 +148,17 @@ def _candidates(source, name):
         return
     if not zipfile.is_zipfile(source):
         raise BadInput(f"{source} is neither a folder nor a zip archive; give the challenge's archive or its folder")
-    with zipfile.ZipFile(source) as archive, tempfile.TemporaryDirectory() as temporary:
+    with tempfile.TemporaryDirectory() as temporary:
         paths = []
-        for number, member in enumerate(archive.infolist()):
-            if PurePosixPath(member.filename).name.lower() in names:
-                path = Path(temporary) / f"{number}-{name}.tif"
-                try:
-                    with archive.open(member) as packed, open(path, "wb") as unpacked:
-                        shutil.copyfileobj(packed, unpacked)
-                except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
-                    raise BadInput(f"{source} is damaged ({error}); delete it and fetch it again") from None
-                paths.append(path)
+        try:
+            with zipfile.ZipFile(source) as archive:
+                for number, member in enumerate(archive.infolist()):
+                    if PurePosixPath(member.filename).name.lower() in names:
+                        paths.append(Path(temporary) / f"{number}-{name}.tif")
+                        with archive.open(member) as packed, open(paths[-1], "wb") as unpacked:
+                            shutil.copyfileobj(packed, unpacked)
+        except ZIP_ERRORS as error:
+            raise BadInput(f"{source} cannot be unpacked ({error}); delete it and fetch it again") from None
         yield paths
 
 
@@ -198,7 +211,7 @@ def _is_whole_archive(path):
     try:
         with zipfile.ZipFile(path) as archive:
             return archive.testzip() is None
-    except (OSError, EOFError, zipfile.BadZipFile, zlib.error):
+    except ZIP_ERRORS:
         return False
 
 

@@ -92,7 +92,6 @@ class UNet(nn.Module):
         super().__init__()
         if form not in ("paper", "release"):
             raise ValueError(f"form is {form!r}; it must be 'paper' or 'release'")
-        self.settings = dict(in_channels=in_channels, classes=classes, width=width, form=form, drop_out=drop_out)
         channels = [width * 2**level for level in range(POOLINGS + 1)]
 
         self.contracting = nn.ModuleList()

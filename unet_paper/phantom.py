@@ -12,6 +12,7 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
+from unet_paper.errors import BadInput
 from unet_paper.stack import write_stack, written_whole
 
 NEIGHBOURS = 16  # candidates for the two cells nearest to a pixel, enough for the largest swelling
@@ -161,12 +162,16 @@ def write_phantom(folder, train_sections=20, test_sections=10, size=512, seed=0)
     """Write a training and a test stack with their truths, named as the challenge names them, into `folder`.
 
     The two come from different volumes (seeds `seed` and `seed` + 1). `phantom.json` marks the folder as a phantom.
+    Raises BadInput for figures that make no phantom, and for a folder that holds other stacks.
     """
     folder = Path(folder)
-    for name, sections, volume_seed in (("train", train_sections, seed), ("test", test_sections, seed + 1)):
-        volume, labels = make_phantom(sections, size, volume_seed)
-        write_stack(folder / f"{name}-volume.tif", volume)
-        write_stack(folder / f"{name}-labels.tif", labels)
+    if size < 64 or train_sections < 1 or test_sections < 1 or seed < 0:
+        raise BadInput(
+            f"a phantom of {train_sections} + {test_sections} sections of {size} px, seed {seed}; it needs at least "
+            "one section of each, 64 px and a seed of 0 or above"
+        )
+    if any(folder.glob("t*-*.tif")) and not (folder / "phantom.json").is_file():
+        raise BadInput(f"{folder} holds stacks that are no phantom; name another folder")
     with written_whole(folder / "phantom.json") as temporary:
         temporary.write_text(
             json.dumps(
@@ -174,3 +179,7 @@ def write_phantom(folder, train_sections=20, test_sections=10, size=512, seed=0)
             )
             + "\n"
         )
+    for name, sections, volume_seed in (("train", train_sections, seed), ("test", test_sections, seed + 1)):
+        volume, labels = make_phantom(sections, size, volume_seed)
+        write_stack(folder / f"{name}-volume.tif", volume)
+        write_stack(folder / f"{name}-labels.tif", labels)

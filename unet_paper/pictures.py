@@ -84,7 +84,10 @@ def draw_loss(path, history):
     if window > 1:
         smooth = np.convolve(loss, np.ones(window) / window, mode="valid")
         axis.plot(steps[window - 1 :], smooth, color="C0", label=f"mean over {10 * window} steps")
-    axis.set(xlabel="step (one tile each)", ylabel="weighted cross entropy", ylim=(0, np.quantile(loss, 0.98) * 1.2))
+    # The first steps' loss is many times the rest: the axis is for what follows them.
+    axis.set(
+        xlabel="step (one tile each)", ylabel="weighted cross entropy", ylim=(0, 1.3 * loss[len(loss) // 10 :].max())
+    )
     rate = axis.twinx()
     rate.plot(steps, [row["learning_rate"] for row in history], color="C1", linewidth=1, linestyle="--")
     rate.set_ylabel("learning rate (dashed)", color="C1")

@@ -16,6 +16,12 @@ from unet_paper.errors import BadInput
 from unet_paper.stack import written_whole
 
 PACKAGE = Path(__file__).parent
+PICTURES = ("loss.png", "result.png", "weight-map.png", "deformations.png")
+RUN_FILES = (
+    *("run.json", "history.csv", "checkpoint.pt", "weights.pt", "table1.md", "scores.json", "scores-*.json"),
+    *("weight-maps.tif", "evaluation-volume.tif", "evaluation-labels.tif", "probability-*.tif"),
+    *(folder + picture for folder in ("", "sections/") for picture in PICTURES),
+)
 
 
 @dataclass(frozen=True)
@@ -42,11 +48,21 @@ class RunFolder:
         """The scores of one averaging; those of the headline are the run's own."""
         return self.path / ("scores.json" if average == headline else f"scores-{average}.json")
 
-    def results(self):
-        """What a training that starts anew makes stale: everything a run wrote but its record."""
-        names = ("history.csv", "weights.pt", "weight-maps.tif", "table1.md", "evaluation-*.tif", "probability-*.tif")
-        patterns = (*names, "scores*.json", "*.png", "sections/*.png")
-        return sorted(path for pattern in patterns for path in self.path.glob(pattern))
+    def put_aside(self):
+        """Move what an earlier run wrote here into `earlier/N`, so that nothing stale stays and nothing is lost.
+
+        Returns that folder, or None when there is nothing of an earlier run.
+        """
+        own = [path for name in RUN_FILES for path in self.path.glob(name)]
+        if not own:
+            return None
+        number = 1 + sum(1 for _ in (self.path / "earlier").glob("*"))
+        aside = self.path / "earlier" / str(number)
+        for path in own:
+            moved = aside / path.relative_to(self.path)
+            moved.parent.mkdir(parents=True, exist_ok=True)
+            path.replace(moved)
+        return aside
 
 
 def now():
@@ -55,11 +71,14 @@ def now():
 
 
 def code_version():
-    """The git commit, whether the code differs from it, and a SHA-256 over the package's source files."""
+    """The git commit that holds the package (None outside one), whether the code differs from it, and a SHA-256 over
+    the package's source files.
+    """
     sources = hashlib.sha256()
     for path in sorted(PACKAGE.rglob("*.py")):
         sources.update(str(path.relative_to(PACKAGE)).encode() + b"\0" + path.read_bytes())
-    commit = _git("rev-parse", "HEAD")
+    tracked = _git("ls-files", "--error-unmatch", Path(__file__).name) is not None
+    commit = _git("rev-parse", "HEAD") if tracked else None
     changed = _git("status", "--porcelain", "--", ".")
     return {"commit": commit, "changed": bool(changed) if commit else None, "sources_sha256": sources.hexdigest()}
 

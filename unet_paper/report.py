@@ -92,7 +92,11 @@ def table_1(record, scores):
         errors = (values[key] for key in ("warping_error", "rand_error", "pixel_error"))
         lines.append(_row("", f"**{name}**" if average == headline else name, *errors))
     if not scores:
-        lines += ["", "This run has no scores: nothing with a truth was held out or given as a test stack."]
+        if record["protocol"]["kind"] == "none":
+            why = "nothing with a truth was held out or given as a test stack"
+        else:
+            why = f"predict evaluation-volume.tif as probability-{headline}.tif, score that into scores.json, report"
+        lines += ["", f"This run has no scores: {why}."]
     lines += [
         "",
         "The paper's rows are the challenge server's, on the 30 test sections. Each error is taken at its own best "

@@ -1,5 +1,6 @@
 """One training run: from a folder of stacks to a folder with weights, weight maps and a complete record."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,12 +11,13 @@ from unet_paper import checkpoint as checkpoints
 from unet_paper import isbi2012
 from unet_paper.augmentation import draw_deformation
 from unet_paper.config import AVERAGES, DECAYS
-from unet_paper.errors import BadInput
-from unet_paper.network import UNet, output_size
+from unet_paper.errors import BadInput, Diverged
+from unet_paper.network import output_size
 from unet_paper.pictures import draw_deformations, draw_weight_map
 from unet_paper.record import RunFolder, code_version, hardware, now, read_json, write_json
 from unet_paper.stack import content_sha256, labels_sha256, read_labels, read_stack, write_stack
 from unet_paper.training import prepare_training_set, train
+from unet_paper.weight_map import separate_touching_cells
 
 
 @dataclass(frozen=True)
@@ -42,9 +44,12 @@ def check_config(config):
         ("sigma", config.sigma > 0, "above 0"),
         ("displacement_sigma", config.displacement_sigma >= 0, "0 or above"),
         ("grid_points", config.grid_points >= 2, "at least 2"),
+        ("contrast", 0 <= config.contrast < 1, "from 0 to below 1"),
+        ("brightness", config.brightness >= 0, "0 or above"),
         ("steps", config.steps >= 1, "at least 1"),
         ("momentum", 0 <= config.momentum < 1, "from 0 to below 1"),
         ("learning_rate", config.learning_rate > 0, "above 0"),
+        ("weight_decay", config.weight_decay >= 0, "0 or above"),
         ("gradient_clip", config.gradient_clip > 0, "above 0"),
         ("warm_up", 0 <= config.warm_up <= 1, "from 0 to 1"),
         ("decay", config.decay in DECAYS, f"one of {', '.join(DECAYS)}"),
@@ -53,6 +58,9 @@ def check_config(config):
         ("averages", set(config.averages) <= set(AVERAGES), f"among {', '.join(AVERAGES)}"),
         ("headline", config.headline in config.averages, "one of the averages"),
     )
+    for name, value in config.as_dict().items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise BadInput(f"the setting {name} is {value}; it must be a finite number")
     for name, holds, rule in rules:
         if not holds:
             raise BadInput(f"the setting {name} is {getattr(config, name)!r}; it must be {rule}")
@@ -77,8 +85,8 @@ def load_stacks(folder, fold=None):
     folder = Path(folder)
     if not folder.is_dir():
         raise BadInput(f"{folder} is not a folder; give one with train-volume.tif and train-labels.tif")
-    volume, labels = _read_pair(folder, "train")
-    data = {"train-volume": content_sha256(volume), "train-labels": labels_sha256(labels)}
+    data = {}
+    volume, labels = _read_pair(folder, "train", data)
     if fold is not None:
         kept, held_out = fold.split(len(volume))
         protocol = {
@@ -97,19 +105,21 @@ def load_stacks(folder, fold=None):
         finding = isbi2012.check_stack("test-labels", folder / "test-labels.tif")
         if finding.state != "verified":
             raise BadInput(f"{finding.sentence}; many copies are some network's output, so remove it or use a fold")
-    test_volume, test_labels = _read_pair(folder, "test")
-    data |= {"test-volume": content_sha256(test_volume), "test-labels": labels_sha256(test_labels)}
+    test_volume, test_labels = _read_pair(folder, "test", data)
     protocol |= {"kind": "test", "short": "test stack", "scored_sections": len(test_volume)}
     return Stacks(volume, labels, test_volume, test_labels, protocol, data)
 
 
-def _read_pair(folder, name):
+def _read_pair(folder, name, data):
+    """A stack and its truth, touching cells separated; adds the hashes of both files' content to `data`."""
     volume, labels = read_stack(folder / f"{name}-volume.tif"), read_labels(folder / f"{name}-labels.tif")
     if volume.shape != labels.shape:
         raise BadInput(
             f"{folder} has a {name}-volume.tif of shape {volume.shape} and a {name}-labels.tif of shape "
             f"{labels.shape}; both must be the same"
         )
+    data |= {f"{name}-volume": content_sha256(volume), f"{name}-labels": labels_sha256(labels)}
+    labels = separate_touching_cells(labels)
     if not (labels > 0).any() or (labels > 0).all():
         raise BadInput(f"{folder / name}-labels.tif holds one class only; membranes must be 0 and cells above 0")
     return volume, labels
@@ -154,43 +164,58 @@ def run_training(data_folder, out, config, fold=None, resume=False, device="cpu"
     if earlier is not None and earlier.step == config.steps and run.weights.is_file() and _is_finished(run):
         say(f"{run.path} is already trained ({config.steps} steps); nothing to do")
         return
-    if earlier is None:
-        for path in run.results():
-            path.unlink()
-    else:
+    if earlier is not None:
         say(f"going on from step {earlier.step} of {config.steps}")
-
     training_set = prepare_training_set(stacks.volume, stacks.labels, config, device)
-    record = {
-        "name": run.path.name,
-        "status": "training",
-        "dataset": dataset_name(data_folder, stacks.data),
-        "profile": config.profile,
-        "protocol": stacks.protocol,
-        "seed": config.seed,
-        "parameters": sum(values.numel() for values in _network(config).parameters()),
-        "configuration": config.described(),
-        "standardisation": vars(training_set.standardisation),
-        "data_sha256": stacks.data,
-        "code": code_version(),
-        "hardware": hardware(device),
-        "times": {"started": now()} if earlier is None else read_json(run.record)["times"] | {"resumed": now()},
-    }
+    origin = {"code": code_version(), "hardware": hardware(device), "time": now()}
+    if earlier is None:
+        kept = run.put_aside()
+        if kept is not None:
+            say(f"{run.path} held an earlier run's results; they are kept in {kept}")
+        record = {
+            "name": run.path.name,
+            "status": "training",
+            "dataset": dataset_name(data_folder, stacks.data),
+            "profile": config.profile,
+            "protocol": stacks.protocol,
+            "seed": config.seed,
+            "parameters": count_parameters(config),
+            "configuration": config.described(),
+            "standardisation": vars(training_set.standardisation),
+            "data_sha256": stacks.data,
+            "code": origin["code"],
+            "hardware": origin["hardware"],
+            "resumed": [],
+            "times": {"started": origin["time"]},
+        }
+    else:
+        record = read_json(run.record) | {"status": "training"}
+        record["resumed"].append({"step": earlier.step, **origin})
     write_json(run.record, record)
     write_stack(run.weight_maps, training_set.weights.cpu().numpy(), info="weight map w(x), equation 2")
     if stacks.evaluation_volume is not None:
         write_stack(run.volume, stacks.evaluation_volume)
-        write_stack(run.labels, stacks.evaluation_labels)
+        write_stack(run.labels, (stacks.evaluation_labels > 0).astype(np.uint8) * 255)
     draw_training_pictures(run, stacks.volume[0], training_set.weights[0].cpu().numpy(), config)
 
-    final = train(config, training_set, run.path, stacks.data, earlier, progress)
+    say(
+        f"training {config.profile} on {origin['hardware']['device']}: {len(stacks.volume)} sections, "
+        f"{record['parameters']:,} parameters, {config.steps:,} steps"
+    )
+    try:
+        final = train(config, training_set, run.path, stacks.data, earlier, progress)
+    except Diverged:
+        write_json(run.record, record | {"status": "diverged"})
+        raise
     record["status"] = "finished"
     record["times"] |= {"finished": now(), "training_seconds": round(final.seconds, 1)}
     write_json(run.record, record)
 
 
-def _network(config):
-    return UNet(classes=config.classes, width=config.width, form=config.form, drop_out=config.drop_out)
+def count_parameters(config):
+    """The network's trainable numbers."""
+    with torch.device("meta"):
+        return sum(values.numel() for values in checkpoints.new_network(config).parameters())
 
 
 def _is_finished(run):

@@ -14,18 +14,14 @@ from torch import nn
 from unet_paper import checkpoint as checkpoints
 from unet_paper.augmentation import augmented_tile, draw_deformation, draw_gray_variation
 from unet_paper.checkpoint import Checkpoint, Standardisation
-from unet_paper.errors import BadInput
+from unet_paper.errors import BadInput, Diverged
 from unet_paper.loss import weighted_cross_entropy
-from unet_paper.network import BORDER, UNet
+from unet_paper.network import BORDER
 from unet_paper.progress import progress_bar
 from unet_paper.stack import gray_values, written_whole
 from unet_paper.weight_map import separate_touching_cells, weight_maps
 
-HISTORY_EVERY = 10  # steps per row of history.csv; the loss is only then brought to the CPU and checked
-
-
-class Diverged(RuntimeError):
-    """The loss or a weight is no longer a finite number."""
+HISTORY_EVERY = 10  # steps per row of history.csv, at most; the loss is only then brought to the CPU and checked
 
 
 @dataclass(frozen=True)
@@ -45,7 +41,7 @@ def prepare_training_set(volume, labels, config, device):
     gray = gray_values(volume, "the training stack")
     standardisation = Standardisation(float(gray.mean()), float(gray.std()) or 1.0, str(volume.dtype))
     weights = weight_maps(labels, config.w_0, config.sigma)
-    classes = np.stack([separate_touching_cells(section) > 0 for section in labels])
+    classes = separate_touching_cells(labels) > 0
     return TrainingSet(
         images=torch.from_numpy(standardisation(gray)).to(device),
         labels=torch.from_numpy(classes.astype(np.float32)).to(device),
@@ -125,9 +121,11 @@ def train(config, training_set, folder, data, resume=None, progress=True, after_
     folder = Path(folder)
     device = training_set.images.device
     torch.manual_seed(config.seed)
-    network = UNet(classes=config.classes, width=config.width, form=config.form, drop_out=config.drop_out)
+    network = checkpoints.new_network(config)
     network = network.to(device, memory_format=torch.channels_last).train()
-    optimiser = torch.optim.SGD(network.parameters(), lr=config.learning_rate, momentum=config.momentum)
+    optimiser = torch.optim.SGD(
+        network.parameters(), lr=config.learning_rate, momentum=config.momentum, weight_decay=config.weight_decay
+    )
     history, first_step, seconds_before = [], 0, 0.0
     if resume is not None:
         network.load_state_dict(resume.network)
@@ -170,8 +168,8 @@ def train(config, training_set, folder, data, resume=None, progress=True, after_
             optimiser.step()
             loss_sum, losses = loss_sum + loss.detach(), losses + 1
 
-            last = step + 1 == config.steps
-            if (step + 1) % HISTORY_EVERY == 0 or last:
+            keep = (step + 1) % config.checkpoint_every == 0 or step + 1 == config.steps
+            if (step + 1) % HISTORY_EVERY == 0 or keep:
                 mean_loss = float(loss_sum) / losses
                 if not math.isfinite(mean_loss):
                     raise Diverged(_diverged_message(f"the loss is {mean_loss}", step + 1, folder))
@@ -185,7 +183,7 @@ def train(config, training_set, folder, data, resume=None, progress=True, after_
                 )
                 bar.set_postfix(loss=f"{mean_loss:.3f}", refresh=False)
                 loss_sum, losses = torch.zeros((), device=device), 0
-            if (step + 1) % config.checkpoint_every == 0 or last:
+            if keep:
                 if not all(bool(torch.isfinite(value).all()) for value in network.parameters()):
                     raise Diverged(_diverged_message("a weight is not finite", step + 1, folder))
                 checkpoints.save(folder / "checkpoint.pt", state(step + 1))
@@ -202,7 +200,10 @@ def train(config, training_set, folder, data, resume=None, progress=True, after_
 def _diverged_message(what, step, folder):
     kept = folder / "checkpoint.pt"
     last_good = f"the last good checkpoint is {kept}" if kept.exists() else "there was no checkpoint yet"
-    return f"training stopped at step {step}: {what}; {last_good}; a lower learning rate should hold"
+    return (
+        f"training stopped at step {step}: {what}; {last_good}; train in another folder with a lower learning_rate or "
+        "gradient_clip"
+    )
 
 
 def write_history(path, history):

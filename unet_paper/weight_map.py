@@ -6,7 +6,6 @@ background between two close cells weighs most.
 
 import numpy as np
 from scipy import ndimage
-from skimage.segmentation import relabel_sequential
 
 from unet_paper.errors import BadInput
 
@@ -20,8 +19,7 @@ def weight_map(labels, class_weights, w_0=10.0, sigma=5.0):
     Parameters
     ----------
     labels : (H, W) bool or integer array
-        Truth: 0 = background (membrane). With at most one value beside 0 the cells are the 4-connected components of
-        the foreground; with more, every value is a cell (call `separate_touching_cells` first).
+        Truth: 0 = background (membrane); see `label_cells` for what counts as a cell.
     class_weights : (background, foreground) pair of float
         w_c, as `balancing_class_weights` gives it.
     w_0 : float
@@ -42,7 +40,7 @@ def weight_map(labels, class_weights, w_0=10.0, sigma=5.0):
 
 def weight_maps(labels, w_0=10.0, sigma=5.0):
     """Equation 2 for a (Z, H, W) stack of labels, w_c balanced over the whole stack: (Z, H, W) float32."""
-    labels = np.stack([separate_touching_cells(section) for section in labels])
+    labels = separate_touching_cells(labels)
     class_weights = balancing_class_weights(labels)
     return np.stack([weight_map(section, class_weights, w_0, sigma) for section in labels])
 
@@ -60,32 +58,25 @@ def balancing_class_weights(labels):
 
 
 def label_cells(labels):
-    """(H, W) labels -> (H, W) int32 cells, 0 = background; see `weight_map` for what counts as a cell."""
+    """The cells of a section: the 4-connected components of the foreground, once touching cells are separated.
+
+    (H, W) bool or integer labels -> (H, W) int32, 0 = background, cells 1, 2, ... Raises BadInput for other arrays.
+    """
     labels = np.asarray(labels)
     if labels.ndim != 2 or labels.dtype.kind not in "bui":
         raise BadInput(f"labels of shape {labels.shape} and type {labels.dtype}; expected (H, W) bool or integers")
-    if is_instance_labelled(labels):
-        return relabel_sequential(labels)[0].astype(np.int32)
-    return ndimage.label(labels, FOUR_CONNECTED)[0]
-
-
-def is_instance_labelled(labels):
-    """Whether more than one value other than 0 occurs: each cell has a number of its own."""
-    foreground = labels[labels != 0]
-    return foreground.size > 0 and bool((foreground != foreground[0]).any())
+    return ndimage.label(separate_touching_cells(labels), FOUR_CONNECTED)[0]
 
 
 def separate_touching_cells(labels):
-    """Put a background line between touching instances (section 3: the border "by morphological operations").
+    """Put a background line between touching numbered cells (section 3: by morphological operations).
 
-    (H, W) labels -> the same type. Of two 4-connected neighbours in different cells, both become background (a line two
-    pixels wide, symmetric in the cells); two that touch by a corner only are separate already. Labels that do not
-    number their cells are returned as they are.
+    (..., H, W) bool or integer labels -> the same type. Of two 4-connected neighbours with different numbers above 0,
+    both become background: a line two pixels wide, symmetric in the cells. Two cells that touch by a corner only are
+    separate already. Labels with one value for all cells come back as they are.
     """
-    if not is_instance_labelled(labels):
-        return labels
     separated = labels.copy()
-    for axis in (0, 1):
+    for axis in (-2, -1):
         first = np.moveaxis(labels, axis, 0)[:-1]
         second = np.moveaxis(labels, axis, 0)[1:]
         touching = (first != second) & (first != 0) & (second != 0)

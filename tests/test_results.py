@@ -1,0 +1,68 @@
+"""The numbers that are committed: each table is what its records say, and the README quotes the tables.
+
+Only what git holds is looked at, so that a reader's own runs do not matter here.
+"""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from unet_paper.record import PICTURES, RunFolder
+from unet_paper.report import comparison, read_run, table_1
+
+ROOT = Path(__file__).parent.parent
+
+
+def git(*arguments):
+    done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True)
+    return done.stdout if done.returncode == 0 else b""
+
+
+COMMITTED = git("ls-tree", "-r", "--name-only", "HEAD", "results", "README.md").decode().split()
+RUNS = [Path(name).parent for name in COMMITTED if name.endswith("/run.json")]
+
+pytestmark = pytest.mark.skipif(not COMMITTED, reason="without git there is no telling which results are committed")
+
+
+@pytest.fixture(scope="module")
+def committed(tmp_path_factory):
+    """A folder with the README and the results as git holds them."""
+    folder = tmp_path_factory.mktemp("committed")
+    for name in COMMITTED:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(git("show", f"HEAD:{name}"))
+    return folder
+
+
+@pytest.mark.parametrize("name", RUNS, ids=str)
+def test_each_table_is_what_its_record_says(committed, name):
+    run = RunFolder(committed / name)
+    assert run.table.read_text() == table_1(*read_run(run))
+
+
+def test_the_choices_table_is_what_its_records_say(committed):
+    folders = sorted(committed / name for name in RUNS if name.parent.name == "choices")
+    assert folders and (committed / "results/isbi/choices/README.md").read_text() == comparison(folders)
+
+
+def test_choices_were_made_on_another_fold_than_the_reported_runs(committed):
+    for name in RUNS:
+        fold = json.loads((committed / name / "run.json").read_text())["protocol"].get("fold")
+        assert (fold == "1/6") == (name.parent.name == "choices")
+
+
+def test_the_readme_quotes_both_tables_whole(committed):
+    readme = (committed / "README.md").read_text().splitlines()
+    for table in ("results/isbi/quick/table1.md", "results/isbi/choices/README.md"):
+        rows = [line for line in (committed / table).read_text().splitlines() if line.startswith("|")]
+        assert len(rows) > 5 and all(row in readme for row in rows)
+
+
+def test_no_raw_section_is_committed():
+    for name in COMMITTED:
+        path = Path(name)
+        assert path.suffix not in (".tif", ".pt")
+        if path.suffix == ".png" and "phantom" not in path.parts:
+            assert path.name in PICTURES and path.parent.name != "sections"

@@ -41,7 +41,7 @@ class Config:
     # Training: section 3
     steps: int = setting(30_000, "ours", "tiles seen, one a step")
     momentum: float = setting(0.99, "paper", "momentum of the gradient descent")
-    learning_rate: float = setting(0.004, "ours", "highest learning rate")
+    learning_rate: float = setting(0.016, "ours", "highest learning rate")
     warm_up: float = setting(0.05, "ours", "part of the steps in which the learning rate rises from 0, linearly")
     decay: str = setting("cosine", "ours", "how it falls to 0 over the remaining steps")
     weight_decay: float = setting(0.0, "ours", "weight decay; the paper states none")

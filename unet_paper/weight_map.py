@@ -10,6 +10,8 @@ from scipy import ndimage
 from unet_paper.errors import BadInput
 
 REACH = 10.0  # in sigma: exp(-10^2 / 2) = 2e-22 is lost beside w_c even in double precision
+CELL_BITS = 32  # a (row, cell) pair in one 64-bit number, ordered by its row
+CELL_MASK = (1 << CELL_BITS) - 1
 FOUR_CONNECTED = ndimage.generate_binary_structure(2, 1)
 
 
@@ -118,7 +120,7 @@ def distances_to_two_nearest_cells(cells, reach=np.inf):
 
     d1, nearest = ndimage.distance_transform_edt(cells == 0, return_indices=True)
     pixels = np.flatnonzero((cells == 0) & (d1 <= reach / 2))  # d2 >= d1
-    nearest_cell = cells[tuple(nearest)].ravel()[pixels]
+    nearest_cell = cells[tuple(axis.ravel()[pixels] for axis in nearest)]
     column_cell, column_squared, column_squared_other = (
         values.ravel() for values in _two_nearest_cells_in_column(cells)
     )
@@ -147,32 +149,33 @@ def distances_to_two_nearest_cells(cells, reach=np.inf):
 def _two_nearest_cells_in_column(cells):
     """Along each pixel's column: the nearest cell, its squared distance, and that of the nearest other cell.
 
-    (H, W) integer cells -> (H, W) cells, (H, W) and (H, W) float64 squared distances in px^2; 0 and inf where there is
-    none.
+    (H, W) integer cells -> (H, W) cells, (H, W) and (H, W) float64 squared distances in px^2, inf where there is none.
     """
     height = cells.shape[0]
     rows = np.arange(height)[:, None]
 
     def nearest_above(cells):
-        """Rows (-1: none) of the nearest foreground pixel at or above each pixel and of the nearest other cell's."""
-        nearest = np.maximum.accumulate(np.where(cells > 0, rows, -1), axis=0)
+        """The nearest foreground pixel at or above each pixel and the nearest of another cell, as (row, cell) codes."""
+        codes = np.where(cells > 0, rows << CELL_BITS | cells, -1)
+        nearest = np.maximum.accumulate(codes, axis=0)
         previous = np.vstack([np.full_like(nearest[:1], -1), nearest[:-1]])
-        changes = (cells > 0) & (previous >= 0) & (cells != np.take_along_axis(cells, np.maximum(previous, 0), axis=0))
+        changes = (cells > 0) & (previous >= 0) & (previous & CELL_MASK != cells)
         return nearest, np.maximum.accumulate(np.where(changes, previous, -1), axis=0)
 
-    def cell_and_squared(row):
-        cell = np.where(row >= 0, np.take_along_axis(cells, np.clip(row, 0, height - 1), axis=0), 0)
-        return cell, np.where(row >= 0, (rows - row).astype(np.float64) ** 2, np.inf)
+    def cell_and_squared(codes):
+        row = codes >> CELL_BITS
+        return codes & CELL_MASK, np.where(row >= 0, (rows - row).astype(np.float64) ** 2, np.inf)
 
-    above, other_above = (cell_and_squared(row) for row in nearest_above(cells))
+    above, other_above = (cell_and_squared(codes) for codes in nearest_above(cells))
     below, other_below = (
-        cell_and_squared(np.where(row >= 0, height - 1 - row, -1)[::-1]) for row in nearest_above(cells[::-1])
+        (cell[::-1], squared[::-1]) for cell, squared in (cell_and_squared(c) for c in nearest_above(cells[::-1]))
     )
     above_is_nearer = above[1] <= below[1]
     cell = np.where(above_is_nearer, above[0], below[0])
     squared = np.where(above_is_nearer, above[1], below[1])
-    squared_other = np.full_like(squared, np.inf)
-    for candidate, candidate_squared in (above, below, other_above, other_below):
-        other = np.where(candidate == cell, np.inf, candidate_squared)
-        squared_other = np.minimum(squared_other, other)
+    farther_cell = np.where(above_is_nearer, below[0], above[0])
+    farther_squared = np.where(above_is_nearer, below[1], above[1])
+    squared_other = np.where(farther_cell == cell, np.inf, farther_squared)
+    for candidate, candidate_squared in (other_above, other_below):
+        squared_other = np.minimum(squared_other, np.where(candidate == cell, np.inf, candidate_squared))
     return cell, squared, squared_other

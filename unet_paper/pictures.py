@@ -9,7 +9,7 @@ from unet_paper.augmentation import Deformation, sample, source_coordinates
 from unet_paper.stack import written_whole
 
 WEIGHT_COLOURS = "jet"  # figure 3's: high weights red, low ones blue
-GRID_SPACING = 32  # px between the lines drawn to show a deformation
+GRID_SPACING = 48  # px between the lines drawn to show a deformation
 
 
 def save_figure(figure, path):
@@ -57,15 +57,16 @@ def draw_deformations(path, image, deformations, tile_size, colours="gray"):
     image : (H, W) array; deformations : list of Deformation; tile_size : px.
     """
     height, width = image.shape
-    lines = np.zeros((height, width), np.float32)
-    lines[GRID_SPACING // 2 :: GRID_SPACING] = lines[:, GRID_SPACING // 2 :: GRID_SPACING] = 1
-    layers = torch.from_numpy(np.stack([image.astype(np.float32), lines]))
+    layer = torch.from_numpy(image.astype(np.float32))[None]
     straight = Deformation(((width - 1) / 2, (height - 1) / 2), 0.0, False, torch.zeros(2, 2, 2))
     figure, axes = panels(1 + len(deformations))
     for axis, deformation in zip(axes[0], [straight, *deformations], strict=True):
-        tile, grid = sample(layers, source_coordinates(deformation, tile_size), "bilinear").numpy()
-        axis.imshow(tile, cmap=colours)
-        axis.imshow(np.ma.masked_less(grid, 0.3), cmap="autumn", vmin=0, vmax=1.5, alpha=0.9, interpolation="none")
+        coordinates = source_coordinates(deformation, tile_size)
+        axis.imshow(sample(layer, coordinates, "bilinear")[0].numpy(), cmap=colours)
+        for coordinate in coordinates.numpy().transpose(2, 0, 1):
+            first, last = coordinate.min() // GRID_SPACING, coordinate.max() // GRID_SPACING
+            levels = np.arange(first + 1, last + 1) * GRID_SPACING
+            axis.contour(coordinate, levels=levels, colors="orange", linewidths=0.8)
         turned = f", turned {np.degrees(deformation.angle):.0f}°" if deformation.angle else ""
         axis.set_title(
             "undeformed" if deformation is straight else f"deformed{turned}{', mirrored' * deformation.flip}"

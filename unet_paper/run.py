@@ -155,7 +155,7 @@ def run_training(data_folder, out, config, fold=None, resume=False, device="cpu"
     Raises
     ------
     BadInput for bad data, a folder that holds another run's checkpoint, and a resumed run that differs from the first.
-    training.Diverged when the loss stops being finite.
+    Diverged when the loss stops being finite.
     """
     check_config(config)
     run = RunFolder(Path(out))
@@ -190,7 +190,7 @@ def run_training(data_folder, out, config, fold=None, resume=False, device="cpu"
         }
     else:
         record = read_json(run.record) | {"status": "training"}
-        record["resumed"].append({"step": earlier.step, **origin})
+        record["resumed"] = [*record.get("resumed", []), {"step": earlier.step, **origin}]
     write_json(run.record, record)
     write_stack(run.weight_maps, training_set.weights.cpu().numpy(), info="weight map w(x), equation 2")
     if stacks.evaluation_volume is not None:

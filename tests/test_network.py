@@ -124,6 +124,21 @@ def test_centre_crop():
 
 
 @torch.no_grad()
+def test_concatenation_is_up_sampled_then_cropped_skip():
+    network = UNet(width=2).eval()
+    ups, joined, skips = [], [], []
+    for up, convolutions, level in zip(
+        network.up_convolutions, network.expanding, reversed(network.contracting[:-1]), strict=True
+    ):
+        up.register_forward_hook(lambda layer, inputs, output: ups.append(output))
+        convolutions.register_forward_hook(lambda layer, inputs, output: joined.append(inputs[0]))
+        level.register_forward_hook(lambda layer, inputs, output: skips.insert(0, output))
+    network(torch.randn(1, 1, 188, 188))
+    for up, both, skip in zip(ups, joined, skips, strict=True):
+        assert torch.equal(both, torch.cat([up, centre_crop(skip, up.shape[-2:])], dim=1))
+
+
+@torch.no_grad()
 def test_initial_weights():
     torch.manual_seed(0)
     network = UNet()

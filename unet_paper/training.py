@@ -162,8 +162,8 @@ def train(config, training_set, folder, data, resume=None, progress=True, after_
             loss = weighted_cross_entropy(scores, labels, weights)
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
-            # Not in the paper. Without it the first steps' gradients, a hundred times those that follow, live on in
-            # the momentum of 0.99 and silence a good part of the network's ReLUs for ever.
+            # Not in the paper: the first steps' gradients are far larger than those that follow, and the momentum of
+            # 0.99 would keep them for a hundred steps.
             nn.utils.clip_grad_norm_(network.parameters(), config.gradient_clip)
             optimiser.step()
             loss_sum, losses = loss_sum + loss.detach(), losses + 1

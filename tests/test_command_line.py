@@ -15,7 +15,7 @@ from unet_paper.command_line import main
 from unet_paper.stack import read_stack, write_stack
 
 TINY = ("--profile", "smoke", "--device", "cpu")
-SETTINGS = ("width=2", "steps=4", "tile_size=188", "checkpoint_every=2")
+SETTINGS = ("width=2", "steps=4", "tile_size=188", "checkpoint_every=2", "averages=none,d4", "headline=d4")
 TINY_RUN = (*TINY, *(part for setting in SETTINGS for part in ("--set", setting)))
 
 
@@ -50,7 +50,7 @@ def test_the_record_is_complete_and_names_no_path(run, small_phantom):
     text = (run / "run.json").read_text()
     record = json.loads(text)
     assert record["status"] == "finished" and record["dataset"] == "phantom" and record["protocol"]["kind"] == "test"
-    assert record["profile"] == "smoke with width=2, steps=4, tile_size=188, checkpoint_every=2"
+    assert record["profile"] == f"smoke with {', '.join(SETTINGS)}"
     assert record["configuration"]["momentum"] == {
         "value": 0.99,
         "source": "paper",

@@ -81,6 +81,13 @@ PROFILES = {
     "quick": replace(PAPER, profile="quick", width=16, steps=2500, learning_rate=0.016, checkpoint_every=250),
     # Only shows that all parts work together; its scores mean nothing.
     "smoke": replace(
-        PAPER, profile="smoke", width=4, steps=30, tile_size=316, checkpoint_every=10, averages=("none", "d4")
+        PAPER,
+        profile="smoke",
+        width=4,
+        steps=30,
+        tile_size=316,
+        checkpoint_every=10,
+        averages=("none",),
+        headline="none",
     ),
 }

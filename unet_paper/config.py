@@ -77,7 +77,7 @@ PAPER = Config()
 PROFILES = {
     # The full network and recipe; meant for a GPU.
     "paper": PAPER,
-    # Everything the paper's but the width and, as that bears and needs it, the rate and the steps: two CPU cores' work.
+    # For two CPU cores: the paper's but for a narrower network, fewer steps and a learning rate chosen for it.
     "quick": replace(PAPER, profile="quick", width=16, steps=2500, learning_rate=0.016, checkpoint_every=250),
     # Only shows that all parts work together; its scores mean nothing.
     "smoke": replace(

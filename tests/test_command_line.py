@@ -12,6 +12,7 @@ import tifffile
 from skimage.measure import label
 
 from unet_paper.command_line import main
+from unet_paper.scores import SCORES
 from unet_paper.stack import read_stack, write_stack
 
 TINY = ("--profile", "smoke", "--device", "cpu")
@@ -41,8 +42,9 @@ def test_what_a_run_leaves(run):
         *("run.json", "scores.json", "scores-none.json", "table1.md", "history.csv", "checkpoint.pt", "weights.pt"),
         *("weight-maps.tif", "evaluation-volume.tif", "evaluation-labels.tif"),
         *("probability-none.tif", "probability-d4.tif"),
-        *("loss.png", "result.png", "weight-map.png", "deformations.png"),
+        *("loss.png", "thresholds.png", "result.png", "splits-and-mergers.png", "weight-map.png", "deformations.png"),
         *("sections/result.png", "sections/weight-map.png", "sections/deformations.png"),
+        "sections/splits-and-mergers.png",
     }
 
 
@@ -70,7 +72,8 @@ def test_the_table_has_the_papers_rows_and_says_what_the_run_is(run):
     assert "NOT the ISBI stack" in table and "`smoke with width=2" in table
     scores = json.loads((run / "scores.json").read_text())
     assert f"{scores['pixel_error']:.4f}" in table and f"{scores['rand_error']:.4f}" in table
-    assert {"pixel_error", "rand_error", "warping_error"} <= set(scores)
+    assert set(SCORES) <= set(scores)
+    assert f"| d4 | {scores['rand_error_pairs']:.4f} | {scores['v_rand']:.4f} | {scores['v_info']:.4f} |" in table
 
 
 def test_the_maps(run):
@@ -147,15 +150,26 @@ def test_weights_command(sections, tmp_path):
 
 
 def test_score_command(sections, tmp_path, capsys):
-    labels = sections[1][:1, :100, :100]
+    labels = sections[1][:2, :100, :100]
+    files = [str(tmp_path / name) for name in ("labels.tif", "perfect.tif")]
+    write_stack(files[0], labels)
+    write_stack(files[1], (labels > 0).astype(np.float32))
+    assert main(["score", *files, "--json", str(tmp_path / "scores.json")]) == 0
+    printed = capsys.readouterr()
+    assert "rand error     0.000000" in printed.out and "V_rand         1.000000" in printed.out
+    assert "0 split and 0 merger pixels" in printed.out and "2/2" in printed.err
+    scores = json.loads((tmp_path / "scores.json").read_text())
+    assert [scores[name] for name in SCORES] == [0, 0, 0, 0, 1, pytest.approx(1)]
+    assert np.shape(scores["warping_counts"]) == (10, 2, 6)
+
+
+def test_score_says_what_it_takes_as_cell(tmp_path, capsys, random):
+    labels = random.integers(1, 3, (1, 20, 20)).astype(np.uint8)
     write_stack(tmp_path / "labels.tif", labels)
-    write_stack(tmp_path / "perfect.tif", (labels > 0).astype(np.float32))
-    assert (
-        main(["score", str(tmp_path / "labels.tif"), str(tmp_path / "perfect.tif"), "--json", str(tmp_path / "s.json")])
-        == 0
-    )
-    assert "rand error     0.000000" in capsys.readouterr().out
-    assert json.loads((tmp_path / "s.json").read_text())["warping_error"] == 0
+    write_stack(tmp_path / "perfect.tif", (labels - 1).astype(np.float32))
+    assert main(["score", str(tmp_path / "labels.tif"), str(tmp_path / "perfect.tif")]) == 0
+    printed = capsys.readouterr().out
+    assert "holds no 0: 2 is taken as cell, 1 as membrane" in printed and "pixel error    0.000000" in printed
 
 
 def bad_calls(folder, run):

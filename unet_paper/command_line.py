@@ -11,6 +11,15 @@ from unet_paper.config import AVERAGES, PROFILES, Config
 from unet_paper.errors import BadInput, Diverged
 from unet_paper.protocol import Fold
 
+SCORE_LINES = {
+    "warping_error": "warping error",
+    "rand_error": "rand error",
+    "rand_error_pairs": "rand error",
+    "pixel_error": "pixel error",
+    "v_rand": "V_rand",
+    "v_info": "V_info",
+}
+
 
 class Parser(argparse.ArgumentParser):
     """Bad arguments end in one sentence and exit code 2."""
@@ -74,7 +83,7 @@ def build_parser():
     command.add_argument("--tile", type=positive, metavar="PX", help="largest input tile, to save memory")
     add_device(command)
 
-    command = commands.add_parser("score", help="warping, Rand and pixel error of a probability stack")
+    command = commands.add_parser("score", help="the challenge's scores of a probability stack")
     command.set_defaults(do=do_score)
     command.add_argument("labels", type=Path, metavar="LABELS.tif")
     command.add_argument("probability", type=Path, metavar="PROBABILITY.tif")
@@ -242,17 +251,28 @@ def do_predict(arguments):
 
 def do_score(arguments):
     """`score`"""
-    from unet_paper.record import write_json
+    from unet_paper.record import code_version, write_json
     from unet_paper.scores import score
-    from unet_paper.stack import content_sha256, labels_sha256, read_labels, read_probabilities
+    from unet_paper.scores.common import cells
+    from unet_paper.stack import content_sha256, labels_sha256, read_probabilities, read_stack
 
-    labels, probabilities = read_labels(arguments.labels), read_probabilities(arguments.probability)
+    labels, probabilities = read_stack(arguments.labels), read_probabilities(arguments.probability)
     if arguments.json:
         must_be_writable(arguments.json)
-    scores = score(labels, probabilities)
-    scores |= {"labels_sha256": labels_sha256(labels), "probability_sha256": content_sha256(probabilities)}
-    for name in ("warping_error", "rand_error", "pixel_error"):
-        print(f"{name.replace('_', ' '):14} {scores[name]:.6f}  (threshold {scores['best_threshold'][name]:.1f})")
+    try:
+        truth = cells(labels)
+        if labels.min() != 0 and labels.min() != labels.max():
+            print(f"{arguments.labels} holds no 0: {labels.max()} is taken as cell, {labels.min()} as membrane")
+        scores = score(truth, probabilities, progress=True)
+    except BadInput as error:
+        raise BadInput(f"{arguments.labels} and {arguments.probability}: {error}") from None
+    scores |= {"labels_sha256": labels_sha256(truth), "probability_sha256": content_sha256(probabilities)}
+    scores |= {"code": code_version()}
+    remarks = dict.fromkeys(scores, "") | {"rand_error_pairs": ", pairs instead of squares"}
+    remarks["warping_error"] = ", {split} split and {merge} merger pixels".format(**scores["warping_counts_at_best"])
+    for name in SCORE_LINES:
+        threshold = f"(threshold {scores['best_threshold'][name]:.1f}{remarks[name]})"
+        print(f"{SCORE_LINES[name]:14} {scores[name]:.6f}  {threshold}")
     if arguments.json:
         write_json(arguments.json, scores)
 

@@ -3,13 +3,21 @@
 import numpy as np
 import torch
 from matplotlib import colormaps
+from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
+from matplotlib.patches import Circle
+from scipy import ndimage
 
 from unet_paper.augmentation import Deformation, sample, source_coordinates
+from unet_paper.scores.warping_error import MERGE, SPLIT
 from unet_paper.stack import written_whole
 
 WEIGHT_COLOURS = "jet"  # figure 3's: high weights red, low ones blue
 GRID_SPACING = 48  # px between the lines drawn to show a deformation
+SMALLEST_DRAWN = 1e-6  # on a logarithmic axis
+MOST_SECTIONS = 6  # drawn in one picture
+SPLIT_COLOUR, MERGER_COLOUR = "#ff6a13", "#2f9bff"  # told apart by colour-blind readers too
+LINE_STYLES, LINE_COLOURS = ("-", "--", ":"), ("#0072b2", "#d55e00", "#009e73")
 
 
 def save_figure(figure, path):
@@ -121,4 +129,71 @@ def draw_result(path, truth, probability, threshold, image=None):
     axes[-2].set_title("probability of cell")
     axes[-1].imshow(error_colours(truth, probability, threshold))
     axes[-1].set_title(f"errors at {threshold:.1f}: red = missed membrane, blue = missed cell")
+    save_figure(figure, path)
+
+
+SCORE_TITLES = {
+    "warping_error": "warping error",
+    "rand_error": "Rand error",
+    "rand_error_pairs": "Rand error, pairs form",
+    "pixel_error": "pixel error",
+    "v_rand": "1 - V_rand (thinned)",
+    "v_info": "1 - V_info (thinned)",
+}
+CURVES = {  # where `scores.score` keeps the curve behind each score, and whether it is an error already
+    "warping_error": ("warping_error_per_threshold", True),
+    "rand_error": ("rand_f_per_threshold", False),
+    "rand_error_pairs": ("rand_f_pairs_per_threshold", False),
+    "pixel_error": ("pixel_f_per_threshold", False),
+    "v_rand": ("v_rand_per_threshold", False),
+    "v_info": ("v_info_per_threshold", False),
+}
+
+
+def draw_thresholds(path, scores):
+    """Every score's error against the threshold, a line for each averaging, its best threshold marked.
+
+    scores : {name: what `scores.score` returns}.
+    """
+    figure = Figure(figsize=(13, 7), dpi=100, layout="constrained")
+    for axis, (score, title) in zip(figure.subplots(2, 3).ravel(), SCORE_TITLES.items(), strict=True):
+        key, is_error = CURVES[score]
+        for line, (name, values) in enumerate(scores.items()):
+            curve = np.array(values[key], dtype=float)  # None becomes NaN, which is not drawn
+            curve = np.maximum(curve if is_error else 1 - curve, SMALLEST_DRAWN)
+            thresholds = values["thresholds"][: len(curve)]
+            axis.plot(thresholds, curve, LINE_STYLES[line % 3], color=LINE_COLOURS[line % 3], label=name)
+            best = np.nanargmin(curve) if np.isfinite(curve).any() else 0
+            axis.plot(thresholds[best], curve[best], "o", color=LINE_COLOURS[line % 3])
+        axis.set(title=title, xlabel="threshold", xlim=(-0.03, 1.03), yscale="log")
+        axis.grid(alpha=0.3, which="both")
+    figure.axes[0].legend(title="dot = best")
+    save_figure(figure, path)
+
+
+def draw_warping_errors(path, kinds, background, title, names):
+    """Where a proposal splits cells and where it merges them, circled on their sections (the warping error's pixels).
+
+    kinds : (Z, H, W) uint8, see `scores.warping_errors`; background : (Z, H, W) float or integer, drawn in gray;
+    title : str; names : Z names of sections. The sections with the most errors are drawn, at most MOST_SECTIONS.
+    """
+    errors = np.count_nonzero((kinds == SPLIT) | (kinds == MERGE), axis=(1, 2))
+    worst = sorted(np.argsort(-errors, kind="stable")[:MOST_SECTIONS])
+    columns = min(len(worst), 3)
+    figure, axes = panels(columns, size=6, rows=-(-len(worst) // columns))
+    for axis, section in zip(axes.ravel(), worst, strict=False):
+        axis.imshow(background[section], cmap="gray", vmin=0, vmax=np.max(background))
+        found = []
+        for kind, name, colour in ((SPLIT, "split", SPLIT_COLOUR), (MERGE, "merger", MERGER_COLOUR)):
+            pixels = kinds[section] == kind
+            axis.imshow(np.ma.masked_equal(pixels, False), cmap=ListedColormap([colour]))
+            spots, count = ndimage.label(pixels, structure=np.ones((3, 3)))
+            found.append(f"{count} {name}{'s' * (count != 1)} ({np.count_nonzero(pixels)} px)")
+            for rows, across in ndimage.find_objects(spots):
+                radius = 7 + max(rows.stop - rows.start, across.stop - across.start) / 2
+                centre = (across.start + across.stop - 1) / 2, (rows.start + rows.stop - 1) / 2
+                axis.add_patch(Circle(centre, radius, fill=False, color=colour, linewidth=1.6))
+        axis.set_title(f"{names[section]}: {', '.join(found)}")
+    chosen = "" if len(worst) == len(kinds) else f"; the {len(worst)} worst of {len(kinds)} sections"
+    figure.suptitle(f"{title}{chosen}. Orange circles: a cell is split; blue circles: cells are merged", fontsize=14)
     save_figure(figure, path)

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 import subprocess
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,7 +17,7 @@ from unet_paper.errors import BadInput
 from unet_paper.stack import written_whole
 
 PACKAGE = Path(__file__).parent
-PICTURES = ("loss.png", "result.png", "weight-map.png", "deformations.png")
+PICTURES = ("loss.png", "thresholds.png", "result.png", "splits-and-mergers.png", "weight-map.png", "deformations.png")
 RUN_FILES = (
     *("run.json", "history.csv", "checkpoint.pt", "weights.pt", "table1.md", "scores.json", "scores-*.json"),
     *("weight-maps.tif", "evaluation-volume.tif", "evaluation-labels.tif", "probability-*.tif"),
@@ -116,9 +117,11 @@ def _processor():
 
 
 def write_json(path, values):
-    """Write a JSON file whole or not at all."""
+    """Write a JSON file whole or not at all, a list of numbers on one line."""
+    text = json.dumps(values, indent=2, allow_nan=False)
+    text = re.sub(r"\[[^][{}\"]*\]", lambda numbers: f"[{' '.join(numbers[0][1:-1].split())}]", text)
     with written_whole(path) as temporary:
-        temporary.write_text(json.dumps(values, indent=2, allow_nan=False) + "\n")
+        temporary.write_text(text + "\n")
 
 
 def read_json(path):

@@ -3,9 +3,12 @@
 import csv
 from pathlib import Path
 
+import numpy as np
+
 from unet_paper.errors import BadInput
-from unet_paper.pictures import draw_loss, draw_result
+from unet_paper.pictures import draw_loss, draw_result, draw_thresholds, draw_warping_errors
 from unet_paper.record import RunFolder, read_json
+from unet_paper.scores import warping_errors
 from unet_paper.stack import read_labels, read_probabilities, read_stack, written_whole
 
 # Table 1 of the paper (6 March 2015): rank, group, warping error, Rand error, pixel error.
@@ -17,6 +20,7 @@ TABLE_1 = (
     ("4", "DIVE", 0.000430, 0.0545, 0.0582),
     ("10", "IDSIA-SCI", 0.000653, 0.0189, 0.1027),
 )
+FURTHER = {"rand_error_pairs", "v_rand", "v_info", "warping_counts_at_best"}  # not in the records of the first runs
 AVERAGE_NAMES = {"none": "one pass", "rot7": "mean of 7 rotations", "d4": "mean of 8 flips and quarter turns"}
 
 
@@ -30,18 +34,35 @@ def write_report(folder):
     headline = record["configuration"]["headline"]["value"]
     if run.history.is_file():
         draw_loss(run.path / "loss.png", read_history(run.history))
+    curves = {average: values for average, values in scores.items() if FURTHER <= set(values)}
+    if curves:
+        draw_thresholds(run.path / "thresholds.png", curves)
     if headline in scores and run.labels.is_file() and run.probability(headline).is_file():
-        truth = read_labels(run.labels)[0] > 0
-        probability = read_probabilities(run.probability(headline))[0]
-        threshold = scores[headline]["best_threshold"]["pixel_error"]
-        draw_result(run.path / "result.png", truth, probability, threshold)
-        if run.volume.is_file():
-            draw_result(run.sections / "result.png", truth, probability, threshold, read_stack(run.volume)[0])
+        draw_scored_sections(run, headline, scores[headline])
 
     table = table_1(record, scores)
     with written_whole(run.table) as temporary:
         temporary.write_text(table)
     return table
+
+
+def draw_scored_sections(run, headline, scores):
+    """The headline's first section beside its truth, and where it splits and merges cells; with and without the raw
+    sections.
+    """
+    truth, probability = read_labels(run.labels), read_probabilities(run.probability(headline))
+    best = scores["best_threshold"]
+    kinds = warping_errors(truth, probability, best["warping_error"])
+    names = [f"scored section {index}" for index in range(len(kinds))]
+    title = f"Probability ({headline}) above {best['warping_error']:.1f}"
+    first = truth[0] > 0, probability[0], best["pixel_error"]
+    draw_result(run.path / "result.png", *first)
+    outline = np.where(probability > best["warping_error"], 1.0, 0.6)
+    draw_warping_errors(run.path / "splits-and-mergers.png", kinds, outline, title, names)
+    if run.volume.is_file():
+        volume = read_stack(run.volume)
+        draw_result(run.sections / "result.png", *first, volume[0])
+        draw_warping_errors(run.sections / "splits-and-mergers.png", kinds, volume, title, names)
 
 
 def read_run(run):
@@ -91,6 +112,17 @@ def table_1(record, scores):
         name = f"this run ({which}), {AVERAGE_NAMES[average]}"
         errors = (values[key] for key in ("warping_error", "rand_error", "pixel_error"))
         lines.append(_row("", f"**{name}**" if average == headline else name, *errors))
+    further = [_further_scores(average, values) for average, values in scores.items() if FURTHER <= set(values)]
+    if further:
+        lines += [
+            "",
+            "Further scores of the run, and the pixels that make up the warping error (the pairs form is that of the "
+            "challenge's first server; V_rand and V_info, after thinning, are its scores of 2016, best 1):",
+            "",
+            "| average | Rand error, pairs | V_rand | V_info | split pixels | merger pixels |",
+            "|---|---|---|---|---|---|",
+            *further,
+        ]
     if not scores:
         if record["protocol"]["kind"] == "none":
             why = "nothing with a truth was held out or given as a test stack"
@@ -136,6 +168,12 @@ def _profile_note(record):
     if width != 64:
         note += "; a reduced network, the paper's has 64"
     return note
+
+
+def _further_scores(average, values):
+    counts = values["warping_counts_at_best"]
+    errors = " | ".join(f"{values[name]:.4f}" for name in ("rand_error_pairs", "v_rand", "v_info"))
+    return f"| {average} | {errors} | {counts['split']} | {counts['merge']} |"
 
 
 def _row(*cells):

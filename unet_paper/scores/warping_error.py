@@ -8,13 +8,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from unet_paper.scores.common import WARPING_THRESHOLDS, checked, components
+from unet_paper.scores.compiled import compiled
 
 WINDOW = 20  # half of the 41 x 41 px window in which a white pixel's role as a bridge is tested
 
 
 class WarpingCounts(NamedTuple):
-    """Pixels left after warping, by the kind of topological error they make."""
+    """Pixels left after warping, by the kind of topological error they make. In a map of kinds, the first is 1."""
 
     split: int = 0
     merge: int = 0
@@ -29,6 +29,8 @@ class WarpingCounts(NamedTuple):
         return self.split + self.merge
 
 
+SPLIT, MERGE, HOLE_ADDITION, HOLE_DELETION, OBJECT_ADDITION, OBJECT_DELETION = range(1, 7)
+
 # The eight neighbours (row, column) once around, starting in the east; bit k of a neighbourhood code is neighbour k.
 AROUND = ((0, 1), (-1, 1), (-1, 0), (-1, -1), (0, -1), (1, -1), (1, 0), (1, 1))
 
@@ -39,90 +41,168 @@ def yokoi_number(code):
     return sum(x[k] - x[k] * x[k + 1] * x[(k + 2) % 8] for k in (0, 2, 4, 6))
 
 
-SIMPLE = bytes(yokoi_number(code) == 1 for code in range(256))
+SIMPLE = np.array([yokoi_number(code) == 1 for code in range(256)])
 
 
-def warping_counts_per_threshold(labels, proposal):
-    """Counts [threshold][section] of a (Z, H, W) truth and proposal in [0, 1], at the 10 thresholds 0.0 ... 0.9."""
-    truth, proposal = checked(labels, proposal)
-    return [
-        [
-            classify(warp(truth_section, proposal_section, threshold), proposal_section > threshold)
-            for truth_section, proposal_section in zip(truth, proposal, strict=True)
-        ]
-        for threshold in WARPING_THRESHOLDS
-    ]
+def warping_kinds(truth_segments, proposal, threshold):
+    """The pixels left after warping, by kind.
+
+    truth_segments : (H, W) int32, the truth's 4-connected components, 0 = background.
+    proposal : (H, W) float64, 0 to 1.
+
+    Returns (H, W) uint8: 0 where the warped truth agrees with `proposal > threshold`, else the place, counted from 1,
+    of the kind in WarpingCounts.
+    """
+    return classify(warp(truth_segments, proposal, threshold), proposal > threshold)
 
 
-def warp(truth, proposal, threshold):
+def counts_of(kinds):
+    """The WarpingCounts of a map of kinds of any shape."""
+    return WarpingCounts(*np.bincount(kinds.ravel(), minlength=7)[1:].tolist())
+
+
+def warp(truth_segments, proposal, threshold):
     """Flip simple points of the truth towards `proposal > threshold` until none is left that helps.
 
-    (H, W) bool, (H, W) float64 and a float -> (H, W) bool. Pixels farthest from the threshold go first; the order is
-    part of the metric's definition. Outside the image counts as background.
+    (H, W) int32 components, (H, W) float64 and a float -> the warped components, (H, W) int32, each with the number
+    that it had: simple flips keep them apart and whole. Pixels farthest from the threshold go first; the order is part
+    of the metric's definition. Outside the image counts as background.
     """
-    height, width = truth.shape
-    stride = width + 2
-    warped = np.zeros((height + 2, stride), dtype=np.uint8)
-    warped[1:-1, 1:-1] = truth
+    warped = np.pad(truth_segments, 1)
+    mismatches, urgency = _mismatches(truth_segments, proposal, threshold)
+    _sweep(warped.ravel(), warped.shape[1], mismatches[_largest_first(urgency)], SIMPLE)
+    return warped[1:-1, 1:-1]
 
-    columns, rows = np.nonzero((truth != (proposal > threshold)).T)  # column-major: x outer, y inner
-    urgency = np.abs(proposal[rows, columns] - threshold).astype(np.float32)
-    order = np.argsort(-urgency, kind="stable")
-    mismatches = ((rows[order] + 1) * stride + columns[order] + 1).tolist()
 
-    # Every pixel keeps its neighbourhood's code, so that a test is one look-up and only a flip costs eight.
-    codes = np.zeros_like(warped)
-    for bit, (down, right) in enumerate(AROUND):
-        codes[1:-1, 1:-1] |= warped[1 + down : height + 1 + down, 1 + right : width + 1 + right] << bit
-    codes, warped = bytearray(codes.tobytes()), bytearray(warped.tobytes())
-    # Neighbour k sees the flipped pixel as its own neighbour k + 4.
-    seen_by = [(down * stride + right, 1 << (bit + 4) % 8) for bit, (down, right) in enumerate(AROUND)]
+def _largest_first(urgency):
+    """np.argsort(-urgency, kind="stable") of non-negative float32, whose bits sort as they do: two radix passes."""
+    bits = ~urgency.view(np.uint32)
+    order = np.argsort((bits & 0xFFFF).astype(np.uint16), kind="stable")
+    return order[np.argsort((bits >> 16).astype(np.uint16)[order], kind="stable")]
 
+
+@compiled
+def _mismatches(truth_segments, proposal, threshold):
+    """Where truth and proposal differ, and by how much it is from the threshold; column by column (x outer, y inner).
+
+    Returns places in the image framed by one pixel, int32, and float32.
+    """
+    height, width = truth_segments.shape
+    places = np.empty(truth_segments.size, dtype=np.int32)
+    urgency = np.empty(truth_segments.size, dtype=np.float32)
+    found = 0
+    for column in range(width):
+        for row in range(height):
+            value = proposal[row, column]
+            if (truth_segments[row, column] > 0) != (value > threshold):
+                places[found] = (row + 1) * (width + 2) + column + 1
+                urgency[found] = abs(value - threshold)
+                found += 1
+    return places[:found].copy(), urgency[:found].copy()
+
+
+@compiled
+def _sweep(warped, width, mismatches, simple):
+    """Flip the simple points among `mismatches`, in their order, sweep after sweep, in place."""
+    left = mismatches.size
     while True:
-        left = []
-        for pixel in mismatches:
-            if SIMPLE[codes[pixel]]:
-                warped[pixel] ^= 1
-                for step, bit in seen_by:
-                    codes[pixel + step] ^= bit
-            else:
-                left.append(pixel)
-        if len(left) == len(mismatches):
-            break
-        mismatches = left  # their order is that of a list sorted anew
-    return np.frombuffer(warped, dtype=np.uint8).reshape(height + 2, stride)[1:-1, 1:-1].astype(bool)
+        kept = 0
+        for k in range(left):
+            pixel = mismatches[k]
+            east, west = warped[pixel + 1], warped[pixel - 1]
+            north, south = warped[pixel - width], warped[pixel + width]
+            code = (east > 0) | (north > 0) << 2 | (west > 0) << 4 | (south > 0) << 6
+            code |= (warped[pixel - width + 1] > 0) << 1 | (warped[pixel - width - 1] > 0) << 3
+            code |= (warped[pixel + width - 1] > 0) << 5 | (warped[pixel + width + 1] > 0) << 7
+            if not simple[code]:
+                mismatches[kept] = pixel
+                kept += 1
+            elif warped[pixel]:
+                warped[pixel] = 0
+            else:  # a simple point touches one object only
+                warped[pixel] = max(max(east, north), max(west, south))
+        if kept == left:
+            return
+        left = kept  # their order is that of a list sorted anew
 
 
+@compiled
 def classify(warped, target):
-    """WarpingCounts of the pixels in which the (H, W) bool warped truth still differs from the target."""
-    segments = components(warped)
-    padded = np.pad(segments, 1, constant_values=-1)
-    counts = dict.fromkeys(WarpingCounts._fields, 0)
-    for row, column in zip(*np.nonzero(warped != target), strict=True):
-        counts[_kind(warped, segments, padded, row, column)] += 1
-    return WarpingCounts(**counts)
+    """The kinds, as in `warping_kinds`, of the pixels in which the (H, W) int32 warped components differ from the
+    (H, W) bool target.
+    """
+    height, width = warped.shape
+    kinds = np.zeros((height, width), dtype=np.uint8)
+    seen = np.zeros((height, width), dtype=np.int32)  # by which search last, in _parts_around
+    searches = 0
+    stack = np.empty((2 * WINDOW + 1) ** 2, dtype=np.int32)
+    for row in range(height):
+        for column in range(width):
+            white = warped[row, column] > 0
+            if white == target[row, column]:
+                continue
+            # Two numbers suffice to tell one, two and more distinct neighbours apart.
+            first = second = -1
+            several = False
+            for y in range(max(row - 1, 0), min(row + 2, height)):
+                for x in range(max(column - 1, 0), min(column + 2, width)):
+                    if y == row and x == column:
+                        continue
+                    number = warped[y, x]
+                    if first == -1:
+                        first = number
+                    elif number != first and second == -1:
+                        second = number
+                    elif number != first and number != second:
+                        several = True
+            if several:
+                kind = SPLIT if white else MERGE
+            elif second != -1:
+                kind = HOLE_ADDITION
+                if white:
+                    searches += 1
+                    bridge = _is_bridge(warped, row, column, seen, searches, stack)
+                    kind = SPLIT if bridge else HOLE_DELETION
+            elif first > 0:
+                kind = HOLE_ADDITION if white else HOLE_DELETION
+            else:  # no neighbour but background, or none at all
+                kind = OBJECT_DELETION if white else OBJECT_ADDITION
+            kinds[row, column] = kind
+    return kinds
 
 
-def _kind(warped, segments, padded, row, column):
-    """The error that the mismatch at (row, column) makes, from the segments among its neighbours in the image."""
-    ids = set(padded[row : row + 3, column : column + 3].ravel()[[0, 1, 2, 3, 5, 6, 7, 8]].tolist()) - {-1}
-    white = warped[row, column]
-    if ids == {0}:
-        return "object_deletion" if white else "object_addition"
-    if len(ids) == 1:
-        return "hole_addition" if white else "hole_deletion"
-    if len(ids) > 2:
-        return "split" if white else "merge"
-    if not white:
-        return "hole_addition"
-    return "split" if _bridges(warped, row, column) else "hole_deletion"
-
-
-def _bridges(warped, row, column):
-    """Whether clearing the pixel leaves more than two segments (0 included) around it, within the 41 x 41 window."""
-    top, left = max(row - WINDOW, 0), max(column - WINDOW, 0)
-    window = warped[top : row + WINDOW + 1, left : column + WINDOW + 1].copy()
-    window[row - top, column - left] = False
-    # One more pixel of background all around: a pixel at the window's border has background neighbours there.
-    around = np.pad(components(window), 1)[row - top : row - top + 3, column - left : column - left + 3]
-    return len(set(around.ravel()[[0, 1, 2, 3, 5, 6, 7, 8]].tolist())) > 2
+@compiled
+def _is_bridge(warped, row, column, seen, search, stack):
+    """Whether the white neighbours of a white pixel fall into two or more 4-connected parts once it is cleared, within
+    the 41 x 41 window around it. `seen` and `stack` are working space.
+    """
+    height, width = warped.shape
+    top, bottom = max(row - WINDOW, 0), min(row + WINDOW + 1, height)
+    left, right = max(column - WINDOW, 0), min(column + WINDOW + 1, width)
+    seen[row, column] = search  # cleared
+    parts = 0
+    for y in range(max(row - 1, 0), min(row + 2, height)):
+        for x in range(max(column - 1, 0), min(column + 2, width)):
+            if warped[y, x] == 0 or seen[y, x] == search:
+                continue
+            if parts:
+                return True
+            parts = 1
+            seen[y, x] = search
+            stack[0] = y * width + x
+            waiting = 1
+            while waiting:
+                waiting -= 1
+                pixel_row, pixel_column = stack[waiting] // width, stack[waiting] % width
+                for down, across in ((-1, 0), (0, -1), (0, 1), (1, 0)):
+                    next_row, next_column = pixel_row + down, pixel_column + across
+                    if (
+                        top <= next_row < bottom
+                        and left <= next_column < right
+                        and warped[next_row, next_column]
+                        and seen[next_row, next_column] != search
+                    ):
+                        seen[next_row, next_column] = search
+                        stack[waiting] = next_row * width + next_column
+                        waiting += 1
+    return False

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from reproduce.metrics import tables
 from unet_paper.record import PICTURES, RunFolder
 from unet_paper.report import comparison, read_run, table_1
 
@@ -58,6 +59,13 @@ def test_the_readme_quotes_both_tables_whole(committed):
     for table in ("results/isbi/quick/table1.md", "results/isbi/choices/README.md"):
         rows = [line for line in (committed / table).read_text().splitlines() if line.startswith("|")]
         assert len(rows) > 5 and all(row in readme for row in rows)
+
+
+def test_the_metrics_table_is_what_its_record_says(committed):
+    folder = committed / "results/metrics"
+    record = json.loads((folder / "metrics.json").read_text())
+    assert (folder / "README.md").read_text() == tables(record)
+    assert all(row["warping_counts_that_differ"] == 0 for row in record["agreement"].values())
 
 
 def test_no_raw_section_is_committed():

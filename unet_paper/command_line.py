@@ -81,6 +81,8 @@ def build_parser():
     command.add_argument("out", type=Path, metavar="OUT.tif", help="32-bit float, 0 = membrane, 1 = cell")
     command.add_argument("--average", choices=AVERAGES, default=Config.headline, help="(%(default)s)")
     command.add_argument("--tile", type=positive, metavar="PX", help="largest input tile, to save memory")
+    command.add_argument("--memory", type=gibibytes, metavar="GIB", help="that a tile may take (what pays)")
+    command.add_argument("--channel", type=channel, metavar="C", help="of an image with several: 0, 1, ... or gray")
     add_device(command)
 
     command = commands.add_parser("score", help="the challenge's scores of a probability stack")
@@ -110,6 +112,24 @@ def positive(text):
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
     return number
+
+
+def gibibytes(text):
+    """argparse type: an amount of memory above 0."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    return number
+
+
+def channel(text):
+    """argparse type: a channel's number, or "gray"."""
+    if text != "gray" and not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a number from 0 on nor gray")
+    return text if text == "gray" else int(text)
 
 
 def changed_config(config, changes):
@@ -231,22 +251,21 @@ def do_train(arguments):
 def do_predict(arguments):
     """`predict`"""
     from unet_paper import checkpoint
-    from unet_paper.network import nearest_valid_input_sizes
-    from unet_paper.prediction import predict_stack
-    from unet_paper.stack import file_sha256, read_stack, write_stack
-    from unet_paper.tiles import LARGEST_TILE, SMALLEST_TILE
+    from unet_paper.prediction import Predictor
+    from unet_paper.prediction_file import predict_file
+    from unet_paper.stack import file_sha256
 
-    if arguments.tile and arguments.tile < SMALLEST_TILE:
-        raise BadInput(f"--tile {arguments.tile}: a tile must be at least {SMALLEST_TILE} px")
     loaded = checkpoint.load(arguments.weights)
-    volume = read_stack(arguments.image)
     must_be_writable(arguments.out)
     network = loaded.build_network().to(chosen_device(arguments.device))
-    tile = nearest_valid_input_sizes(arguments.tile)[0] if arguments.tile else LARGEST_TILE
-    probabilities = predict_stack(network, loaded.standardisation, volume, arguments.average, tile)
-    info = f"probability of cell; average {arguments.average}; weights {file_sha256(arguments.weights)}"
-    write_stack(arguments.out, probabilities, info)
-    print(f"wrote {len(probabilities)} sections (0 = membrane, 1 = cell) to {arguments.out}")
+    predictor = Predictor(network, loaded.standardisation, arguments.average)
+    memory = None if arguments.memory is None else int(arguments.memory * 2**30)
+    made_with = {"weights": file_sha256(arguments.weights)}
+    shape = predict_file(
+        predictor, arguments.image, arguments.out, made_with, arguments.channel, memory, arguments.tile
+    )
+    meaning = "0 = membrane, 1 = cell" if predictor.maps == 1 else f"probabilities of {predictor.maps} classes"
+    print(f"wrote {shape[0]} sections ({meaning}) to {arguments.out}")
 
 
 def do_score(arguments):
@@ -305,7 +324,10 @@ def main(arguments=None):
         print(f"python -m unet_paper {arguments.command}: {where}{error.strerror or error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        again = "; train --resume goes on from the last checkpoint" if arguments.command == "train" else ""
+        again = {
+            "train": "; train --resume goes on from the last checkpoint",
+            "predict": "; the same command goes on from the last tile",
+        }.get(arguments.command, "")
         print(f"\nstopped{again}", file=sys.stderr)
         return 130
     return 0

@@ -1,103 +1,128 @@
-"""Prediction (section 4): overlap-tile maps, averaged over transformed versions of the input."""
-
-import math
+"""Prediction (section 2 and 4): overlap tiles, averaged over versions of the input, in memory or from file to file."""
 
 import numpy as np
 import torch
 
-from unet_paper.augmentation import Deformation, sample, source_coordinates
+from unet_paper.averaging import views
 from unet_paper.config import AVERAGES
 from unet_paper.errors import BadInput
+from unet_paper.memory import available_memory, release
 from unet_paper.progress import progress_bar
 from unet_paper.stack import gray_values
-from unet_paper.tiles import LARGEST_TILE, predict_section
+from unet_paper.tiles import SMALLEST_TILE, mirrored_region, plan_blocks
 
 CELL = 1  # the class whose probability is the challenge's map
+# Bytes that one pass takes for each input pixel and channel of the first level (measured, see results/scaling): four
+# maps of float32 are alive at a time, and there is some working space.
+BYTES_PER_PIXEL_AND_CHANNEL = 20
+# On a CPU, maps of tiles larger than this leave the caches, which costs more time than the saved work is worth.
+MOST_PIXELS = {"cpu": 2**20, "cuda": 2**23}
 
 
-def predict_stack(network, standardisation, volume, average="d4", largest_tile=LARGEST_TILE, progress=True):
+class Predictor:
+    """A trained network, ready to predict sections of any size."""
+
+    def __init__(self, network, standardisation, average="d4"):
+        """
+        network : UNet; prediction happens on its device, in float32
+        standardisation : checkpoint.Standardisation, the training stack's
+        average : "none" is one pass; "rot7" averages seven versions rotated by k 360 / 7 degrees, our reading of the
+            paper's "7 rotated versions"; "d4" the eight flips and quarter turns, which need no interpolation
+        """
+        if average not in AVERAGES:
+            raise BadInput(f"average is {average!r}; it must be one of {', '.join(AVERAGES)}")
+        self.network = network.eval().to(memory_format=torch.channels_last)
+        self.standardisation = standardisation
+        self.average = average
+        self.views = views(average)
+        self.device = next(network.parameters()).device
+        self.classes = network.classifier.out_channels
+
+    @property
+    def maps(self):
+        """How many maps the result has: the probability of cell, or, with more than two classes, that of each."""
+        return 1 if self.classes == 2 else self.classes
+
+    def plan(self, height, width, memory=None, largest_tile=None):
+        """A tiles.Plan for sections of this size, px.
+
+        memory : bytes that a tile may take (half of what is free, and no more than pays, unless given).
+        largest_tile : px.
+        """
+        if largest_tile and largest_tile < SMALLEST_TILE:
+            raise BadInput(f"a tile of {largest_tile} px is too small; it must have at least {SMALLEST_TILE} px")
+        first_level = self.network.classifier.in_channels
+        pixels = (memory or available_memory(self.device) // 2) // (BYTES_PER_PIXEL_AND_CHANNEL * first_level)
+        if memory is None:
+            pixels = min(pixels, MOST_PIXELS[self.device.type])
+        return plan_blocks(height, width, self.views, pixels, largest_tile, first_level)
+
+    def check(self, volume):
+        """Raise BadInput for a stack of another type than the training stack's."""
+        if volume.dtype.name != self.standardisation.dtype:
+            raise BadInput(
+                f"the stack holds {volume.dtype} values but the network was trained on {self.standardisation.dtype}; "
+                "convert the stack to that type"
+            )
+
+    @torch.inference_mode()
+    def predict_block(self, section, block):
+        """The mean over the views for one block of an (H, W) section of gray values: (maps, h, w) float32 array."""
+
+        def read(top, bottom, left, right):
+            gray = gray_values(mirrored_region(section, top, bottom, left, right))
+            return torch.from_numpy(self.standardisation(gray)).to(self.device)
+
+        total = 0
+        for view in self.views:
+            total = total + view.predict(block, section.shape, read, self._probabilities)
+        maps = total[CELL : CELL + 1] if self.classes == 2 else total
+        return (maps / len(self.views)).clamp(0, 1).cpu().numpy()
+
+    def _probabilities(self, tile):
+        scores = self.network(tile[None, None].contiguous(memory_format=torch.channels_last))[0]
+        return scores.float().softmax(0)
+
+    def remark(self, volume):
+        """A sentence for a stack whose gray values are far from the training stack's (looked at in one section of a
+        few thousand pixels), or None: such maps come out all black, all white or all gray.
+        """
+        section = volume[len(volume) // 2]
+        step = max(1, min(section.shape) // 64)
+        seen = self.standardisation(gray_values(np.asarray(section[::step, ::step])))
+        mean, deviation = float(seen.mean()), float(seen.std())
+        if abs(mean) < 2 and 1 / 4 < deviation < 4:
+            return None
+        return (
+            f"note: the gray values differ from the training stack's (mean off by {mean:+.1f} of its standard "
+            f"deviations, spread {deviation:.2f} times its own); if the map is all black, white or gray, this is why"
+        )
+
+
+def predict_stack(network, standardisation, volume, average="d4", largest_tile=None, memory=None, progress=True):
     """Probability of cell for every pixel of a stack: the challenge's result format.
 
     Parameters
     ----------
-    network : UNet
-        Prediction happens on its device, in float32.
-    standardisation : checkpoint.Standardisation
-        The training stack's.
+    network, standardisation, average
+        See Predictor.
     volume : (Z, H, W) array of gray values, of the training stack's type
-    average : "none", "rot7" or "d4"
-        "none" is one pass. "rot7" averages seven versions rotated by k 360 / 7 degrees, our reading of the paper's
-        "7 rotated versions". "d4" averages the eight flips and quarter turns, which need no interpolation.
-    largest_tile : int
-        Largest input tile, px; a smaller one needs less memory and gives the same map.
+    largest_tile, memory : int or None
+        Largest input tile in px, and bytes that one may take; the map is the same but for rounding.
     progress : bool
         Show progress and time left on stderr.
 
     Returns
     -------
-    (Z, H, W) float32 array: 0 = surely membrane, 1 = surely cell.
+    (Z, H, W) float32 array: 0 = surely membrane, 1 = surely cell. With more than two classes (Z, K, H, W).
     """
-    if average not in AVERAGES:
-        raise BadInput(f"average is {average!r}; it must be one of {', '.join(AVERAGES)}")
-    if str(volume.dtype) != standardisation.dtype:
-        raise BadInput(
-            f"the stack holds {volume.dtype} values but the network was trained on {standardisation.dtype}; "
-            "convert the stack to that type"
-        )
-    device = next(network.parameters()).device
-    network = network.eval().to(memory_format=torch.channels_last)
-    gray = standardisation(gray_values(volume))
-    averaged = {"none": _predict_once, "rot7": _average_rot7, "d4": _average_d4}[average]
-    probabilities = np.empty(volume.shape, np.float32)
-    sections = progress_bar(gray, desc=f"predict {average}", unit="section", disable=not progress)
-    for index, section in enumerate(sections):
-        section = torch.from_numpy(np.ascontiguousarray(section, np.float32)).to(device)
-        probabilities[index] = averaged(network, section, largest_tile).cpu().numpy()
-    return probabilities.clip(0, 1)
-
-
-def _predict_once(network, section, largest_tile):
-    return predict_section(network, section, largest_tile)[CELL]
-
-
-def _average_d4(network, section, largest_tile):
-    """Mean over the eight symmetries of the square."""
-    total = torch.zeros_like(section)
-    for flip in (False, True):
-        flipped = section.flip(1) if flip else section
-        for quarter_turns in range(4):
-            turned = torch.rot90(flipped, quarter_turns)
-            probability = torch.rot90(_predict_once(network, turned, largest_tile), -quarter_turns)
-            total += probability.flip(1) if flip else probability
-    return total / 8
-
-
-def _average_rot7(network, section, largest_tile):
-    """Mean over seven rotations, each of the image mirrored into a square that holds all of it."""
-    height, width = section.shape
-    # An odd square, so that its centre is a pixel; one more px on each side for the interpolation back.
-    size = 2 * math.ceil(math.hypot(height, width) / 2) + 3
-    centre = ((width - 1) / 2, (height - 1) / 2)
-    total = _predict_once(network, section, largest_tile)
-    for turn in range(1, 7):
-        angle = turn * 2 * math.pi / 7
-        there = rotation(centre, angle, size, section.device)
-        rotated = sample(section[None], there, "bicubic")[0]
-        probability = _predict_once(network, rotated, largest_tile)
-        total = total + sample(probability[None], _back(centre, angle, size, section), "bilinear")[0]
-    return total / 7
-
-
-def rotation(centre, angle, size, device):
-    """Image coordinates (size, size, 2) of a square turned by `angle` about `centre` (x, y), in px."""
-    return source_coordinates(Deformation(centre, angle, False, torch.zeros(2, 2, 2)), size, device)
-
-
-def _back(centre, angle, size, section):
-    """Where each pixel of the section lies in the turned square: (H, W, 2) coordinates (x, y) in px."""
-    height, width = section.shape
-    x = torch.arange(width, device=section.device, dtype=torch.float32)[None, :] - centre[0]
-    y = torch.arange(height, device=section.device, dtype=torch.float32)[:, None] - centre[1]
-    cosine, sine = math.cos(angle), math.sin(angle)
-    middle = (size - 1) / 2
-    return torch.stack([middle + cosine * x + sine * y, middle - sine * x + cosine * y], dim=-1)
+    predictor = Predictor(network, standardisation, average)
+    predictor.check(volume)
+    plan = predictor.plan(*volume.shape[1:], memory, largest_tile)
+    result = np.empty((len(volume), predictor.maps, *volume.shape[1:]), np.float32)
+    jobs = [(index, block) for index in range(len(volume)) for block in plan.blocks]
+    for index, block in progress_bar(jobs, desc=f"predict {average}", unit="tile", disable=not progress):
+        place = result[index, :, block.top : block.bottom, block.left : block.right]
+        place[...] = predictor.predict_block(volume[index], block)
+        release(volume)
+    return result[:, 0] if predictor.maps == 1 else result

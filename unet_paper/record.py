@@ -20,7 +20,7 @@ PACKAGE = Path(__file__).parent
 PICTURES = ("loss.png", "thresholds.png", "result.png", "splits-and-mergers.png", "weight-map.png", "deformations.png")
 RUN_FILES = (
     *("run.json", "history.csv", "checkpoint.pt", "weights.pt", "table1.md", "scores.json", "scores-*.json"),
-    *("weight-maps.tif", "evaluation-volume.tif", "evaluation-labels.tif", "probability-*.tif"),
+    *("weight-maps.tif", "evaluation-volume.tif", "evaluation-labels.tif", "probability-*.tif*"),
     *(folder + picture for folder in ("", "sections/") for picture in PICTURES),
 )
 

@@ -10,6 +10,7 @@ import numpy as np
 import tifffile
 
 from unet_paper.errors import BadInput
+from unet_paper.image_files import open_stack
 
 
 @contextmanager
@@ -36,27 +37,10 @@ def _umask():
     return mask
 
 
-def read_stack(path):
-    """Read a gray-value TIFF: (Z, H, W) in the file's own type; a single image becomes Z = 1.
-
-    Raises BadInput when the file is missing, not a TIFF, in colour, or has another number of dimensions.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise BadInput(f"{path} is not a file; give the path of a TIFF stack")
-    try:
-        with tifffile.TiffFile(path) as file:
-            colour = file.pages[0].samplesperpixel > 1
-            stack = file.asarray()
-    except Exception as error:  # tifffile raises many kinds for a damaged file
-        raise BadInput(f"{path} cannot be read as TIFF ({error}); give a TIFF stack of gray-value sections") from None
-    if colour:
-        raise BadInput(f"{path} is in colour (shape {stack.shape}); give gray values, (Z, H, W) or (H, W)")
-    if stack.ndim == 2:
-        stack = stack[None]
-    if stack.ndim != 3 or stack.size == 0:
-        raise BadInput(f"{path} has shape {stack.shape}; give a stack of sections, (Z, H, W) or (H, W)")
-    return stack
+def read_stack(path, channel=None):
+    """Read an image file into memory: (Z, H, W) in the file's own type; see `image_files.open_stack`."""
+    stack = open_stack(path, channel)
+    return np.array(stack, dtype=stack.dtype.newbyteorder("="))
 
 
 def read_labels(path):
@@ -96,6 +80,8 @@ def gray_values(stack, name="the stack"):
 
     Raises BadInput for values that are not finite.
     """
+    if stack.dtype == bool:
+        return stack.astype(np.float32)
     if stack.dtype.kind in "ui":
         return stack.astype(np.float32) / np.iinfo(stack.dtype).max
     if stack.dtype.kind != "f":

@@ -1,50 +1,123 @@
-"""Overlap-tile prediction (section 2, figure 2): images of any size, mirrored at their border, without seams."""
+"""Overlap tiles (section 2, figure 2): blocks that cover an image of any size, laid on the network's own grid.
 
+A block is a part of the result; its tile is the input that the network needs for it, 92 px larger on every side.
+"""
+
+import math
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
-from unet_paper.network import BORDER, SMALLEST_INPUT, STRIDE, nearest_valid_input_sizes, output_size
+from unet_paper.errors import BadInput
+from unet_paper.network import BORDER, SMALLEST_INPUT, STRIDE, multiply_adds
 
-SMALLEST_TILE = SMALLEST_INPUT + STRIDE  # 204 px: the smallest whose output advances by 16 px
-# Tiles only limit memory: the result does not depend on their size. A 512 px section fits one tile of 700 px.
-LARGEST_TILE = 956
+SMALLEST_TILE = SMALLEST_INPUT + STRIDE  # 204 px: what a block of 16 px may need where it lies off the grid
 
 
 @dataclass(frozen=True)
-class Axis:
-    """The tiles along one axis of an image: their input size in px, and where each one's output starts."""
+class Block:
+    """Rows top ... bottom - 1 and columns left ... right - 1 of an image, px."""
 
-    input_size: int
-    starts: tuple[int, ...]
+    top: int
+    bottom: int
+    left: int
+    right: int
+
+    @property
+    def shape(self):
+        """(height, width), px."""
+        return self.bottom - self.top, self.right - self.left
 
 
-def lay_tiles(length, largest_tile=LARGEST_TILE):
-    """Lay tiles over `length` px (>= 1) so that their outputs cover it.
+@dataclass(frozen=True)
+class Plan:
+    """How an image is cut into blocks, and what that costs."""
 
-    All starts are multiples of 16 px: with four poolings the network repeats itself only there, and a tile laid
+    blocks: tuple[Block, ...]
+    tile: tuple[int, int]  # the input tile of the largest area, (height, width) px
+    input_pixels: float  # that the network sees for each pixel and version of the image
+    work: float  # times that of a pass without any border to look at
+
+    def __str__(self):
+        height, width = self.tile
+        count = len(self.blocks)
+        tiles = f"one tile of {height} x {width} px" if count == 1 else f"{count} tiles of up to {height} x {width} px"
+        return (
+            f"{tiles} per section; {self.input_pixels:.2f} input px and {self.work:.2f} times the least possible work "
+            "for each output px"
+        )
+
+
+def tile_size(length):
+    """The smallest valid input size whose output covers `length` px (whole numbers or arrays of them)."""
+    return np.maximum(-(-(length + 2 * BORDER - 60) // STRIDE) * STRIDE + 60, SMALLEST_INPUT)
+
+
+def plan_blocks(height, width, views, largest_pixels=None, largest_tile=None, first_level=64):
+    """The blocks that cost the network least, among those whose tiles are small enough.
+
+    All blocks start at multiples of 16 px: with four poolings the network repeats itself only there, and a tile laid
     elsewhere, such as 388 px (a tile's own output) from the last, would not give what one pass over the image gives.
 
     Parameters
     ----------
-    length : int
-        Height or width of the image, px.
-    largest_tile : int
-        Largest input tile, px; at least 204, so that tiles can advance by 16 px.
+    height, width : int
+        The image's, px.
+    views : list
+        The versions of the image that are averaged (`averaging.views`); what tile a block needs depends on them.
+    largest_pixels : int or None
+        Largest area of a tile, px: what memory allows.
+    largest_tile : int or None
+        Largest height and width of a tile, px.
+    first_level : int
+        Channels of the network's first level.
 
     Returns
     -------
-    Axis. The last tile may reach up to 15 px beyond the image.
+    Plan. Raises BadInput when not even blocks of 16 px have tiles that are small enough.
     """
-    largest_tile = nearest_valid_input_sizes(max(largest_tile, SMALLEST_TILE))[0]
-    needed = nearest_valid_input_sizes(length + 2 * BORDER)[1]
-    if needed <= largest_tile:
-        return Axis(needed, (0,))
-    covered = output_size(largest_tile)
-    advance = covered // STRIDE * STRIDE
-    last = -(-(length - covered) // STRIDE) * STRIDE
-    return Axis(largest_tile, (*range(0, last, advance), last))
+    advances = []
+    for length in (height, width):
+        shares = -(-length // np.arange(1, -(-length // STRIDE) + 1))  # of the length, in 1, 2, ... blocks
+        advances.append(np.unique(-(-shares // STRIDE) * STRIDE))
+    down, across = np.meshgrid(*advances, indexing="ij")
+    # Every advance gives whole blocks and, at the end, one that may be shorter.
+    kinds = [
+        [(length // advance, np.minimum(advance, length)), (np.minimum(length % advance, 1), length % advance)]
+        for length, advance in ((height, down), (width, across))
+    ]
+    work = pixels = 0
+    tiles = []
+    for rows, block_height in kinds[0]:
+        for columns, block_width in kinds[1]:
+            for view in views:
+                tile = view.tile(block_height, block_width, (down < height) | (across < width))
+                work = work + rows * columns * multiply_adds(*tile, first_level)
+                pixels = pixels + rows * columns * tile[0] * tile[1]
+                tiles.append(np.where(rows * columns > 0, tile, 0))
+    largest = np.max(tiles, axis=0)
+    fits = np.ones(down.shape, bool)
+    if largest_tile:
+        fits &= (largest <= largest_tile).all(axis=0)
+    if largest_pixels:
+        fits &= np.max([height * width for height, width in tiles], axis=0) <= largest_pixels
+    if not fits.any():
+        if largest_tile:
+            least = int(largest.max(axis=0).min())
+            raise BadInput(f"tiles of {largest_tile} px are too small here; give at least {least} px, or more memory")
+        least = int(np.max([height * width for height, width in tiles], axis=0).min())
+        raise BadInput(f"memory allows tiles of {largest_pixels:,} px but {least:,} px are needed; allow more memory")
+    best = np.unravel_index(np.argmin(np.where(fits, work.astype(float), np.inf)), fits.shape)
+    blocks = tuple(
+        Block(top, min(top + int(down[best]), height), left, min(left + int(across[best]), width))
+        for top in range(0, height, int(down[best]))
+        for left in range(0, width, int(across[best]))
+    )
+    far = 2**20  # px: a pass so large that its border counts for nothing
+    least_work = multiply_adds(far + 60, far + 60, first_level) / far**2
+    area = height * width * len(views)
+    tile = max(((int(height[best]), int(width[best])) for height, width in tiles), key=math.prod)
+    return Plan(blocks, tile, float(pixels[best] / area), float(work[best] / area / least_work))
 
 
 def mirrored_indices(start, stop, length):
@@ -57,32 +130,12 @@ def mirrored_indices(start, stop, length):
     return np.minimum(positions, period - positions) if length > 1 else np.zeros_like(positions)
 
 
-@torch.inference_mode()
-def predict_section(network, image, largest_tile=LARGEST_TILE):
-    """Class probabilities of one section by the overlap-tile strategy.
+def mirrored_region(section, top, bottom, left, right):
+    """Rows top ... bottom - 1 and columns left ... right - 1 of an (H, W) array, which is mirrored beyond its border.
 
-    Parameters
-    ----------
-    network : UNet in evaluation mode
-    image : (H, W) float32 tensor of standardised gray values on the network's device, any size
-    largest_tile : int
-        Largest input tile, px.
-
-    Returns
-    -------
-    (K, H, W) float32 tensor on the same device, the softmax over the K maps.
+    Of a memory-mapped array only the part that is needed is read.
     """
-    height, width = image.shape
-    rows, columns = lay_tiles(height, largest_tile), lay_tiles(width, largest_tile)
-    probabilities = None
-    for top in rows.starts:
-        y = mirrored_indices(top - BORDER, top - BORDER + rows.input_size, height)
-        for left in columns.starts:
-            x = mirrored_indices(left - BORDER, left - BORDER + columns.input_size, width)
-            tile = image[torch.from_numpy(y).to(image.device)][:, torch.from_numpy(x).to(image.device)]
-            scores = network(tile[None, None].contiguous(memory_format=torch.channels_last))[0]
-            if probabilities is None:
-                probabilities = image.new_empty((scores.shape[0], height, width))
-            bottom, right = min(top + scores.shape[1], height), min(left + scores.shape[2], width)
-            probabilities[:, top:bottom, left:right] = scores[:, : bottom - top, : right - left].float().softmax(0)
-    return probabilities
+    rows = mirrored_indices(top, bottom, section.shape[0])
+    columns = mirrored_indices(left, right, section.shape[1])
+    needed = np.asarray(section[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1])
+    return needed[np.ix_(rows - rows.min(), columns - columns.min())]

@@ -39,7 +39,7 @@ def prepare_training_set(volume, labels, config, device):
     if volume.shape != labels.shape:
         raise BadInput(f"images of shape {volume.shape} with labels of shape {labels.shape}; both must be the same")
     gray = gray_values(volume, "the training stack")
-    standardisation = Standardisation(float(gray.mean()), float(gray.std()) or 1.0, str(volume.dtype))
+    standardisation = Standardisation(float(gray.mean()), float(gray.std()) or 1.0, volume.dtype.name)
     weights = weight_maps(labels, config.w_0, config.sigma)
     classes = separate_touching_cells(labels) > 0
     return TrainingSet(

@@ -4,14 +4,16 @@ d1 and d2 are the distances of a background pixel to the nearest and to the seco
 background between two close cells weighs most.
 """
 
+import math
+
 import numpy as np
 from scipy import ndimage
 
+from unet_paper.compiled import compiled
 from unet_paper.errors import BadInput
 
+FARTHEST = 1e9  # px, farther than any pixel of any image
 REACH = 10.0  # in sigma: exp(-10^2 / 2) = 2e-22 is lost beside w_c even in double precision
-CELL_BITS = 32  # a (row, cell) pair in one 64-bit number, ordered by its row
-CELL_MASK = (1 << CELL_BITS) - 1
 FOUR_CONNECTED = ndimage.generate_binary_structure(2, 1)
 
 
@@ -102,80 +104,89 @@ def distances_to_two_nearest_cells(cells, reach=np.inf):
     -------
     d1, d2 : (H, W) float64 arrays
         Euclidean distances in px to the nearest pixel of the nearest and of the second nearest cell. Inside cells
-        both are 0; d2 is inf where d1 + d2 > reach or there is no second cell, d1 where there is no cell.
+        both are 0. Where d1 + d2 > reach, or there is no second cell, d2 is inf; where there is no cell, d1 too.
 
     Notes
     -----
-    One pass for all cells instead of one distance transform per cell. The distance transform of the foreground gives
-    d1 and the nearest cell. For d2, every pixel's two nearest cells within its own column are prepared; each
-    background pixel then looks sideways, one column further at a time, for the nearest that is not its nearest cell,
-    until no further column can be nearer. Two cells per column are enough, as only one of them can be excluded.
+    One pass for all cells instead of one distance transform per cell: the cost grows with the area, whatever the
+    number of cells. Every pixel's two nearest cells within its own column are prepared; each background pixel then
+    looks sideways, one column further at a time, until no further column can be nearer. Two cells per column are
+    enough, as only one of them can be the nearest cell of all.
     """
-    height, width = cells.shape
-    d1 = np.full((height, width), np.inf)
-    d2 = np.full((height, width), np.inf)
-    d1[cells > 0] = d2[cells > 0] = 0
-    if not cells.any():
-        return d1, d2
-
-    d1, nearest = ndimage.distance_transform_edt(cells == 0, return_indices=True)
-    pixels = np.flatnonzero((cells == 0) & (d1 <= reach / 2))  # d2 >= d1
-    nearest_cell = cells[tuple(axis.ravel()[pixels] for axis in nearest)]
-    column_cell, column_squared, column_squared_other = (
-        values.ravel() for values in _two_nearest_cells_in_column(cells)
-    )
-
-    def squared_in_column(index, excluded_cell):
-        return np.where(column_cell[index] == excluded_cell, column_squared_other[index], column_squared[index])
-
-    farthest = (reach - d1.ravel()[pixels]) ** 2 if np.isfinite(reach) else np.full(pixels.size, np.inf)
-    squared = squared_in_column(pixels, nearest_cell)
-    searching = np.arange(pixels.size)
-    for offset in range(1, width):
-        searching = searching[offset**2 < np.minimum(squared, farthest)[searching]]
-        if searching.size == 0:
-            break
-        x = pixels[searching] % width
-        for side in (-offset, offset):
-            inside = searching[(x + side >= 0) & (x + side < width)]
-            found = squared_in_column(pixels[inside] + side, nearest_cell[inside]) + offset**2
-            squared[inside] = np.minimum(squared[inside], found)
-
-    squared[squared > farthest] = np.inf
-    d2.ravel()[pixels] = np.sqrt(squared)
+    cells = np.ascontiguousarray(cells, dtype=np.int32)
+    d1 = np.empty(cells.shape)
+    d2 = np.empty(cells.shape)
+    _search_sideways(cells, *_two_nearest_in_column(cells), min(float(reach), FARTHEST), d1, d2)
     return d1, d2
 
 
-def _two_nearest_cells_in_column(cells):
-    """Along each pixel's column: the nearest cell, its squared distance, and that of the nearest other cell.
-
-    (H, W) integer cells -> (H, W) cells, (H, W) and (H, W) float64 squared distances in px^2, inf where there is none.
+@compiled
+def _two_nearest_in_column(cells):
+    """Every pixel's nearest cell in its column and the nearest other one: (H, W, 2) int32 cells (0 where there is
+    none) and (H, W, 2) int32 vertical distances in px.
     """
-    height = cells.shape[0]
-    rows = np.arange(height)[:, None]
+    height, width = cells.shape
+    found = np.zeros((height, width, 2), dtype=np.int32)
+    distances = np.zeros((height, width, 2), dtype=np.int32)
+    for upwards in (False, True):
+        # The last cell met in each column, the one before it, and the rows in which they were met last.
+        last, before = np.zeros(width, dtype=np.int32), np.zeros(width, dtype=np.int32)
+        last_row, before_row = np.zeros(width, dtype=np.int32), np.zeros(width, dtype=np.int32)
+        for step in range(height):
+            row = height - 1 - step if upwards else step
+            for column in range(width):
+                cell = cells[row, column]
+                if cell:
+                    if cell != last[column]:
+                        before[column], before_row[column] = last[column], last_row[column]
+                        last[column] = cell
+                    last_row[column] = row
+                for cell, met in ((last[column], last_row[column]), (before[column], before_row[column])):
+                    if cell:
+                        _keep_two_nearest(found[row, column], distances[row, column], cell, abs(row - met))
+    return found, distances
 
-    def nearest_above(cells):
-        """The nearest foreground pixel at or above each pixel and the nearest of another cell, as (row, cell) codes."""
-        codes = np.where(cells > 0, rows << CELL_BITS | cells, -1)
-        nearest = np.maximum.accumulate(codes, axis=0)
-        previous = np.vstack([np.full_like(nearest[:1], -1), nearest[:-1]])
-        changes = (cells > 0) & (previous >= 0) & (previous & CELL_MASK != cells)
-        return nearest, np.maximum.accumulate(np.where(changes, previous, -1), axis=0)
 
-    def cell_and_squared(codes):
-        row = codes >> CELL_BITS
-        return codes & CELL_MASK, np.where(row >= 0, (rows - row).astype(np.float64) ** 2, np.inf)
+@compiled
+def _keep_two_nearest(cells, distances, cell, distance):
+    """Put a cell at a distance among the two nearest ones, in place; 0 is no cell yet."""
+    if cell == cells[0]:
+        distances[0] = min(distances[0], distance)
+    elif cells[0] == 0 or distance < distances[0]:
+        cells[1], distances[1] = cells[0], distances[0]
+        cells[0], distances[0] = cell, distance
+    elif cell == cells[1]:
+        distances[1] = min(distances[1], distance)
+    elif cells[1] == 0 or distance < distances[1]:
+        cells[1], distances[1] = cell, distance
 
-    above, other_above = (cell_and_squared(codes) for codes in nearest_above(cells))
-    below, other_below = (
-        (cell[::-1], squared[::-1]) for cell, squared in (cell_and_squared(c) for c in nearest_above(cells[::-1]))
-    )
-    above_is_nearer = above[1] <= below[1]
-    cell = np.where(above_is_nearer, above[0], below[0])
-    squared = np.where(above_is_nearer, above[1], below[1])
-    farther_cell = np.where(above_is_nearer, below[0], above[0])
-    farther_squared = np.where(above_is_nearer, below[1], above[1])
-    squared_other = np.where(farther_cell == cell, np.inf, farther_squared)
-    for candidate, candidate_squared in (other_above, other_below):
-        squared_other = np.minimum(squared_other, np.where(candidate == cell, np.inf, candidate_squared))
-    return cell, squared, squared_other
+
+@compiled
+def _search_sideways(cells, column_cells, column_distances, reach, d1, d2):
+    """Fill in d1 and d2 from the two nearest cells in every column."""
+    height, width = cells.shape
+    nearest = np.zeros(2, dtype=np.int32)
+    squared = np.zeros(2, dtype=np.int64)
+    for row in range(height):
+        for column in range(width):
+            d1[row, column] = d2[row, column] = 0 if cells[row, column] else np.inf
+            if cells[row, column]:
+                continue
+            nearest[:] = 0
+            for offset in range(max(column + 1, width - column)):
+                if offset > reach or (nearest[1] and offset * offset >= squared[1]):
+                    break
+                # The nearest cell is known once no further column can be nearer; then d2 <= reach - d1 is looked for.
+                if nearest[0] and offset * offset >= squared[0] and offset > reach - math.sqrt(squared[0]):
+                    break
+                for x in (column - offset, column + offset):
+                    if not 0 <= x < width:
+                        continue
+                    for k in range(2):
+                        vertical = np.int64(column_distances[row, x, k])
+                        if column_cells[row, x, k]:
+                            _keep_two_nearest(nearest, squared, column_cells[row, x, k], vertical**2 + offset**2)
+            if nearest[0]:
+                d1[row, column] = math.sqrt(squared[0])
+            if nearest[1] and d1[row, column] + math.sqrt(squared[1]) <= reach:
+                d2[row, column] = math.sqrt(squared[1])

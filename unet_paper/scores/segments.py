@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from unet_paper.compiled import compiled
 from unet_paper.scores.common import THRESHOLDS
-from unet_paper.scores.compiled import compiled
 
 
 def components_at_thresholds(level):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from unet_paper.scores.compiled import compiled
+from unet_paper.compiled import compiled
 
 BACKGROUND, WAITING = -1, -2  # beside 0 for a dam and the segments' numbers
 UNDECIDED, SOFT_DAM, HARD_DAM = -1, 0, -2

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from unet_paper.scores.compiled import compiled
+from unet_paper.compiled import compiled
 
 WINDOW = 20  # half of the 41 x 41 px window in which a white pixel's role as a bridge is tested
 

@@ -1,4 +1,4 @@
-"""Numba as the scores use it: compiled once, kept on disk where that is possible, free of Python's global lock."""
+"""Numba as this package uses it: compiled once, kept on disk where that is possible, free of Python's global lock."""
 
 from numba import njit
 

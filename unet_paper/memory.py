@@ -1,0 +1,48 @@
+"""How much memory there is, and giving back what a memory-mapped file has taken."""
+
+import mmap
+import os
+from pathlib import Path
+
+import torch
+
+
+def available_memory(device="cpu"):
+    """Bytes that a new piece of work can take on a device: free GPU memory, or what Linux calls available, within the
+    limit of a container. Where neither is known, the machine's memory.
+    """
+    device = torch.device(device)
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    found = [
+        _left_in_container(Path("/sys/fs/cgroup"), "memory.max", "memory.current"),
+        _left_in_container(Path("/sys/fs/cgroup/memory"), "memory.limit_in_bytes", "memory.usage_in_bytes"),
+    ]
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        found += [int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")]
+    except OSError:
+        found.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else 2**32)
+    return min(value for value in found if value is not None)
+
+
+def _left_in_container(folder, limit, used):
+    """What is left of a container's limit, in which file cache that can be dropped counts as free; None without one."""
+    try:
+        limit, used = (int((folder / name).read_text()) for name in (limit, used))
+        lines = (folder / "memory.stat").read_text().splitlines()
+    except (OSError, ValueError):
+        return None
+    cache = sum(int(line.split()[1]) for line in lines if line.startswith(("inactive_file ", "active_file ")))
+    return max(limit - used + cache, 0)
+
+
+def release(array):
+    """Let go of the pages of the file that `array` maps or is a view of; they are read again when needed.
+
+    Does nothing for arrays in memory. Without it, the pages of a large file count as this process's memory.
+    """
+    while array is not None and not isinstance(array, mmap.mmap):
+        array = getattr(array, "base", None)
+    if array is not None and hasattr(mmap, "MADV_DONTNEED"):
+        array.madvise(mmap.MADV_DONTNEED)

@@ -268,4 +268,7 @@ def test_as_a_program(tmp_path):
         env=os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)},
     )
     assert done.returncode == 2 and done.stdout == ""
-    assert done.stderr == "python -m unet_paper weights: none.tif is not a file; give the path of a TIFF stack or an image\n"
+    assert (
+        done.stderr
+        == "python -m unet_paper weights: none.tif is not a file; give the path of a TIFF stack or an image\n"
+    )

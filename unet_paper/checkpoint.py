@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from unet_paper.config import Config
@@ -21,6 +22,12 @@ class Standardisation:
     mean: float
     deviation: float
     dtype: str
+
+    def described(self):
+        """In words, what happens to a gray value."""
+        largest = np.iinfo(self.dtype).max if np.dtype(self.dtype).kind in "ui" else None
+        divided = self.dtype + (f" / {largest}" if largest else "")
+        return f"{divided}, minus {self.mean:.4g}, divided by {self.deviation:.4g}"
 
     def __call__(self, gray):
         return (gray - self.mean) / self.deviation

@@ -9,8 +9,10 @@ from pathlib import Path
 
 from unet_paper.config import AVERAGES, PROFILES, Config
 from unet_paper.errors import BadInput, Diverged
+from unet_paper.progress import progress_bar
 from unet_paper.protocol import Fold
 
+FIXED = ("profile", "classes")  # settings that a run is not told but finds
 SCORE_LINES = {
     "warping_error": "warping error",
     "rand_error": "rand error",
@@ -54,12 +56,20 @@ def build_parser():
     command.add_argument("labels", type=Path, metavar="LABELS.tif", help="0 = background; cells 255 or numbered")
     command.add_argument("out", type=Path, metavar="OUT.tif", help="32-bit float weight maps")
     command.add_argument("--png", type=Path, metavar="DIR", help="also draw every section in colour")
+    add_labels_are(command)
+    command.add_argument("--class-weights", type=numbers, metavar="B,C", help="w_c of background and cell (balanced)")
+    command.add_argument("--connectivity", type=int, choices=(4, 8), default=4, help="what holds a cell together (4)")
     command.add_argument("--w0", type=float, default=Config.w_0, help="height of the border term (%(default)s)")
     command.add_argument("--sigma", type=float, default=Config.sigma, help="its width in px (%(default)s)")
 
-    command = commands.add_parser("train", help="train a network on DIR/train-volume.tif and train-labels.tif")
+    command = commands.add_parser("train", help="train a network")
     command.set_defaults(do=do_train)
-    command.add_argument("--data", type=Path, required=True, metavar="DIR")
+    source = command.add_mutually_exclusive_group(required=True)
+    source.add_argument("--data", type=Path, metavar="DIR", help="folder with train-volume.tif and train-labels.tif")
+    source.add_argument("--images", type=Path, metavar="A.tif", help="your own gray-value stack, and")
+    command.add_argument("--labels", type=Path, metavar="B.tif", help="its labels")
+    add_labels_are(command)
+    command.add_argument("--channel", type=channel, metavar="C", help="of images with several: 0, 1, ... or gray")
     command.add_argument("--out", type=Path, required=True, metavar="RUN", help="folder of the run")
     command.add_argument("--profile", choices=PROFILES, help="paper with a GPU, quick without one")
     command.add_argument("--fold", metavar="K/N", help="hold out block K of N contiguous blocks of sections")
@@ -98,6 +108,22 @@ def build_parser():
     return parser
 
 
+def add_labels_are(command):
+    """The option of every command that takes labels of people's own."""
+    command.add_argument("--labels-are", choices=("cells", "membranes", "numbers", "classes"), help="what they mean")
+
+
+def numbers(text):
+    """argparse type: numbers from 0 on, parted by commas."""
+    try:
+        values = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        values = (-1.0,)
+    if not all(0 <= value < math.inf for value in values):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of numbers from 0 on, parted by commas")
+    return values
+
+
 def add_device(command):
     """The option that every command with a network has."""
     command.add_argument("--device", choices=("cpu", "cuda"), help="cuda where there is a GPU, else cpu")
@@ -134,7 +160,7 @@ def channel(text):
 
 def changed_config(config, changes):
     """A Config with NAME=VALUE changes. Raises BadInput for an unknown name or a value of the wrong type."""
-    kinds = {field.name: type(getattr(config, field.name)) for field in fields(config) if field.name != "profile"}
+    kinds = {field.name: type(getattr(config, field.name)) for field in fields(config) if field.name not in FIXED}
     values = {}
     for change in changes:
         name, _, text = change.partition("=")
@@ -208,11 +234,9 @@ def do_phantom(arguments):
 
 def do_weights(arguments):
     """`weights`"""
-    import numpy as np
-    from skimage.io import imsave
-
-    from unet_paper.pictures import weight_map_colours
-    from unet_paper.stack import read_labels, write_stack, written_whole
+    from unet_paper.pictures import draw_weight_map
+    from unet_paper.stack import read_labels, write_stack
+    from unet_paper.training_data import understood
     from unet_paper.weight_map import weight_maps
 
     if not (0 <= arguments.w0 < math.inf and 0 < arguments.sigma < math.inf):
@@ -223,28 +247,38 @@ def do_weights(arguments):
     must_be_writable(arguments.out)
     if arguments.png:
         must_be_writable(arguments.png / "weight-map-000.png")
-    weights = weight_maps(labels, arguments.w0, arguments.sigma)
-    write_stack(
-        arguments.out, weights, info=f"weight map w(x), equation 2, w0 {arguments.w0}, sigma {arguments.sigma} px"
-    )
+    semantic = arguments.labels_are == "classes"
+    if arguments.labels_are:
+        labels = understood(labels, arguments.labels_are, arguments.labels)[0]
+    settings = arguments.w0, arguments.sigma, arguments.connectivity, arguments.class_weights, semantic
+    weights = weight_maps(labels, *settings)
+    info = f"weight map w(x), equation 2, w0 {arguments.w0}, sigma {arguments.sigma} px"
+    write_stack(arguments.out, weights, info=info)
     print(f"wrote {len(weights)} weight maps, {weights.min():.3f} to {weights.max():.3f}, to {arguments.out}")
     if arguments.png:
-        for index, section in enumerate(weights):
-            with written_whole(arguments.png / f"weight-map-{index:03}.png") as temporary:
-                imsave(temporary, weight_map_colours(section, float(np.max(weights))), check_contrast=False)
+        for index, section in enumerate(progress_bar(weights, desc="draw", unit="section")):
+            draw_weight_map(arguments.png / f"weight-map-{index:03}.png", section, largest=float(weights.max()))
         print(f"drew them in {arguments.png} (red = high, blue = low)")
 
 
 def do_train(arguments):
     """`train`"""
     from unet_paper.run import run_training
+    from unet_paper.training_data import OwnFiles
 
     device = chosen_device(arguments.device)
     profile = arguments.profile or ("paper" if device == "cuda" else "quick")
     config = changed_config(PROFILES[profile], arguments.changes)
     fold = Fold.parse(arguments.fold) if arguments.fold else None
     must_be_writable(arguments.out / "run.json")
-    run_training(arguments.data, arguments.out, config, fold, arguments.resume, device)
+    source = arguments.data
+    if source is None:
+        if arguments.labels is None:
+            raise BadInput("--images needs --labels, the labels of the same sections")
+        source = OwnFiles(arguments.images, arguments.labels, arguments.labels_are, arguments.channel)
+    elif arguments.labels or arguments.labels_are or arguments.channel is not None:
+        raise BadInput("--labels, --labels-are and --channel belong to --images; a --data folder has its own labels")
+    run_training(source, arguments.out, config, fold, arguments.resume, device)
     print(f"trained weights: {arguments.out / 'weights.pt'}")
 
 

@@ -2,7 +2,6 @@
 
 import numpy as np
 import torch
-from matplotlib import colormaps
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle
@@ -35,27 +34,22 @@ def panels(count, size=4.0, rows=1):
     return figure, axes
 
 
-def weight_map_colours(weights, largest=None):
-    """A (H, W) weight map in colour: (H, W, 3) uint8, blue at 0 and red at `largest` (its own maximum unless given)."""
-    largest = float(weights.max()) if largest is None else largest
-    return (colormaps[WEIGHT_COLOURS](weights / (largest or 1.0))[..., :3] * 255).round().astype(np.uint8)
-
-
-def draw_weight_map(path, weights, image=None):
+def draw_weight_map(path, weights, image=None, largest=None):
     """The weight map in colour with its scale; over its image too where that is given (figure 3).
 
-    weights : (H, W) float; image : (H, W) gray values or None.
+    weights : (H, W) float; image : (H, W) gray values or None; largest : the weight at the top of the colour scale (the
+    section's own unless given).
     """
     figure, axes = panels(1 if image is None else 3, size=5)
     if image is not None:
         axes[0, 0].imshow(image, cmap="gray")
         axes[0, 0].set_title("image")
         axes[0, 1].imshow(image, cmap="gray")
-        axes[0, 1].imshow(weights, cmap=WEIGHT_COLOURS, vmin=0, alpha=0.5)
+        axes[0, 1].imshow(weights, cmap=WEIGHT_COLOURS, vmin=0, vmax=largest, alpha=0.5)
         axes[0, 1].set_title("weight map over the image")
-    shown = axes[0, -1].imshow(weights, cmap=WEIGHT_COLOURS, vmin=0)
+    shown = axes[0, -1].imshow(weights, cmap=WEIGHT_COLOURS, vmin=0, vmax=largest)
     axes[0, -1].set_title("weight map w(x), equation 2")
-    figure.colorbar(shown, ax=axes[0, -1], shrink=0.8)
+    figure.colorbar(shown, ax=axes[0, -1], shrink=0.8, label="weight")
     save_figure(figure, path)
 
 

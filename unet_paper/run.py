@@ -1,35 +1,22 @@
 """One training run: from a folder of stacks to a folder with weights, weight maps and a complete record."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from unet_paper import checkpoint as checkpoints
-from unet_paper import isbi2012
 from unet_paper.augmentation import draw_deformation
 from unet_paper.config import AVERAGES, DECAYS
 from unet_paper.errors import BadInput, Diverged
 from unet_paper.network import output_size
 from unet_paper.pictures import draw_deformations, draw_weight_map
 from unet_paper.record import RunFolder, code_version, hardware, now, read_json, write_json
-from unet_paper.stack import content_sha256, labels_sha256, read_labels, read_stack, write_stack
+from unet_paper.stack import write_stack
 from unet_paper.training import prepare_training_set, train
-from unet_paper.weight_map import separate_touching_cells
-
-
-@dataclass(frozen=True)
-class Stacks:
-    """What a run trains on and what it is scored on: (Z, H, W) arrays; the evaluation's are None when there is none."""
-
-    volume: np.ndarray
-    labels: np.ndarray
-    evaluation_volume: np.ndarray | None
-    evaluation_labels: np.ndarray | None
-    protocol: dict
-    data: dict  # name -> SHA-256 of the content
+from unet_paper.training_data import load
 
 
 def check_config(config):
@@ -38,7 +25,7 @@ def check_config(config):
     rules = (
         ("width", config.width >= 1, "at least 1"),
         ("form", config.form in ("paper", "release"), "'paper' or 'release'"),
-        ("classes", config.classes == 2, "2: membrane and cell"),
+        ("classes", config.classes >= 2, "at least 2"),
         ("drop_out", 0 <= config.drop_out < 1, "from 0 to below 1"),
         ("w_0", config.w_0 >= 0, "0 or above"),
         ("sigma", config.sigma > 0, "above 0"),
@@ -66,83 +53,14 @@ def check_config(config):
             raise BadInput(f"the setting {name} is {getattr(config, name)!r}; it must be {rule}")
 
 
-def load_stacks(folder, fold=None):
-    """Read a data folder and split it as the protocol says.
+def run_training(source, out, config, fold=None, resume=False, device="cpu", progress=True, say=print):
+    """Train on a data folder or files of the user's own, and write a run's folder.
 
     Parameters
     ----------
-    folder : path
-        Holds `train-volume.tif` and `train-labels.tif`, perhaps `test-volume.tif` and `test-labels.tif`.
-    fold : protocol.Fold or None
-        With a fold, train without its block and score that. Without, train on everything and score the test stack
-        if its labels are there.
-
-    Raises
-    ------
-    BadInput for missing or damaged files, shapes that differ, and test labels that are not the challenge's own beside
-    its training stack.
-    """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise BadInput(f"{folder} is not a folder; give one with train-volume.tif and train-labels.tif")
-    data = {}
-    volume, labels = _read_pair(folder, "train", data)
-    if fold is not None:
-        kept, held_out = fold.split(len(volume))
-        protocol = {
-            "kind": "fold",
-            "short": f"validation fold {fold}",
-            "fold": str(fold),
-            "held_out": f"sections {held_out[0]} to {held_out[-1]}",
-            "training_sections": len(kept),
-            "scored_sections": len(held_out),
-        }
-        return Stacks(volume[kept], labels[kept], volume[held_out], labels[held_out], protocol, data)
-    protocol = {"kind": "none", "short": "not scored", "training_sections": len(volume), "scored_sections": 0}
-    if not (folder / "test-labels.tif").is_file():
-        return Stacks(volume, labels, None, None, protocol, data)
-    if data["train-volume"] == isbi2012.CONTENT["train-volume"]:
-        finding = isbi2012.check_stack("test-labels", folder / "test-labels.tif")
-        if finding.state != "verified":
-            raise BadInput(f"{finding.sentence}; many copies are some network's output, so remove it or use a fold")
-    test_volume, test_labels = _read_pair(folder, "test", data)
-    protocol |= {"kind": "test", "short": "test stack", "scored_sections": len(test_volume)}
-    return Stacks(volume, labels, test_volume, test_labels, protocol, data)
-
-
-def _read_pair(folder, name, data):
-    """A stack and its truth, touching cells separated; adds the hashes of both files' content to `data`."""
-    volume, labels = read_stack(folder / f"{name}-volume.tif"), read_labels(folder / f"{name}-labels.tif")
-    if volume.shape != labels.shape:
-        raise BadInput(
-            f"{folder} has a {name}-volume.tif of shape {volume.shape} and a {name}-labels.tif of shape "
-            f"{labels.shape}; both must be the same"
-        )
-    data |= {f"{name}-volume": content_sha256(volume), f"{name}-labels": labels_sha256(labels)}
-    labels = separate_touching_cells(labels)
-    if not (labels > 0).any() or (labels > 0).all():
-        raise BadInput(f"{folder / name}-labels.tif holds one class only; membranes must be 0 and cells above 0")
-    return volume, labels
-
-
-def dataset_name(folder, data):
-    """Name the data: "isbi" (every stack used has the challenge's content), "phantom" (made by `phantom`), else "own".
-
-    data : {name: SHA-256}, as in `Stacks`; test labels were verified when they were loaded.
-    """
-    if all(isbi2012.CONTENT[name] == found for name, found in data.items() if name in isbi2012.CONTENT):
-        return "isbi"
-    return "phantom" if (Path(folder) / "phantom.json").is_file() else "own"
-
-
-def run_training(data_folder, out, config, fold=None, resume=False, device="cpu", progress=True, say=print):
-    """Train on a data folder and write a run's folder.
-
-    Parameters
-    ----------
-    data_folder, out : path
-        See `load_stacks`; `out` gets run.json, history.csv, checkpoint.pt, weights.pt, weight-maps.tif, the stacks to
-        be scored as evaluation-*.tif, and pictures of the weight map and the deformations.
+    source, out : path, or OwnFiles, and a path
+        See `training_data.load`; `out` gets run.json, history.csv, checkpoint.pt, weights.pt, weight-maps.tif, the
+        stacks to be scored as evaluation-*.tif, and pictures of the weight map and the deformations.
     config : Config
     fold : protocol.Fold or None
     resume : bool
@@ -157,9 +75,11 @@ def run_training(data_folder, out, config, fold=None, resume=False, device="cpu"
     BadInput for bad data, a folder that holds another run's checkpoint, and a resumed run that differs from the first.
     Diverged when the loss stops being finite.
     """
-    check_config(config)
     run = RunFolder(Path(out))
-    stacks = load_stacks(data_folder, fold)
+    stacks = load(source, fold)
+    if config.classes != stacks.classes:
+        config = replace(config, classes=stacks.classes)
+    check_config(config)
     earlier = _earlier_checkpoint(run, config, stacks, resume)
     if earlier is not None and earlier.step == config.steps and run.weights.is_file() and _is_finished(run):
         say(f"{run.path} is already trained ({config.steps} steps); nothing to do")
@@ -175,7 +95,7 @@ def run_training(data_folder, out, config, fold=None, resume=False, device="cpu"
         record = {
             "name": run.path.name,
             "status": "training",
-            "dataset": dataset_name(data_folder, stacks.data),
+            "dataset": stacks.dataset,
             "profile": config.profile,
             "protocol": stacks.protocol,
             "seed": config.seed,
@@ -195,9 +115,12 @@ def run_training(data_folder, out, config, fold=None, resume=False, device="cpu"
     write_stack(run.weight_maps, training_set.weights.cpu().numpy(), info="weight map w(x), equation 2")
     if stacks.evaluation_volume is not None:
         write_stack(run.volume, stacks.evaluation_volume)
-        write_stack(run.labels, (stacks.evaluation_labels > 0).astype(np.uint8) * 255)
+        binary = (stacks.evaluation_labels > 0).astype(np.uint8) * 255
+        write_stack(run.labels, binary if stacks.classes == 2 else stacks.evaluation_labels.astype(np.uint16))
     draw_training_pictures(run, stacks.volume[0], training_set.weights[0].cpu().numpy(), config)
 
+    standardisation = training_set.standardisation
+    say(f"gray values: {standardisation.described()}; kept with the weights, prediction does the same")
     say(
         f"training {config.profile} on {origin['hardware']['device']}: {len(stacks.volume)} sections, "
         f"{record['parameters']:,} parameters, {config.steps:,} steps"

@@ -35,13 +35,17 @@ class TrainingSet:
 
 
 def prepare_training_set(volume, labels, config, device):
-    """Weight maps (equation 2) and standardised gray values of a (Z, H, W) stack and its truth, on `device`."""
+    """Weight maps (equation 2) and standardised gray values of a (Z, H, W) stack and its truth, on `device`.
+
+    Labels above 0 are cell; with more than two classes they are class numbers.
+    """
     if volume.shape != labels.shape:
         raise BadInput(f"images of shape {volume.shape} with labels of shape {labels.shape}; both must be the same")
     gray = gray_values(volume, "the training stack")
     standardisation = Standardisation(float(gray.mean()), float(gray.std()) or 1.0, volume.dtype.name)
-    weights = weight_maps(labels, config.w_0, config.sigma)
-    classes = separate_touching_cells(labels) > 0
+    semantic = config.classes > 2
+    weights = weight_maps(labels, config.w_0, config.sigma, semantic=semantic)
+    classes = labels if semantic else separate_touching_cells(labels) > 0
     return TrainingSet(
         images=torch.from_numpy(standardisation(gray)).to(device),
         labels=torch.from_numpy(classes.astype(np.float32)).to(device),

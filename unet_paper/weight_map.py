@@ -8,85 +8,113 @@ import math
 
 import numpy as np
 from scipy import ndimage
+from scipy.ndimage import generate_binary_structure
+from skimage import measure
 
 from unet_paper.compiled import compiled
 from unet_paper.errors import BadInput
 
 FARTHEST = 1e9  # px, farther than any pixel of any image
 REACH = 10.0  # in sigma: exp(-10^2 / 2) = 2e-22 is lost beside w_c even in double precision
-FOUR_CONNECTED = ndimage.generate_binary_structure(2, 1)
 
 
-def weight_map(labels, class_weights, w_0=10.0, sigma=5.0):
+def weight_map(labels, class_weights, w_0=10.0, sigma=5.0, connectivity=4, semantic=False):
     """Equation 2 for one section.
 
     Parameters
     ----------
     labels : (H, W) bool or integer array
         Truth: 0 = background (membrane); see `label_cells` for what counts as a cell.
-    class_weights : (background, foreground) pair of float
-        w_c, as `balancing_class_weights` gives it.
+    class_weights : sequence of float
+        w_c as `balancing_class_weights` gives it: (background, cell), or one for each class of semantic labels.
     w_0 : float
         Height of the border term (the paper's: 10).
     sigma : float
         Width of the border term in px (the paper's: about 5).
+    connectivity : 4 or 8
+        What holds a cell together.
+    semantic : bool
+        Whether the labels are class numbers instead of cells' numbers.
 
     Returns
     -------
     (H, W) float32 array. The border term is 0 inside cells, and everywhere where there are fewer than two cells.
     """
-    cells = label_cells(labels)
-    balance = np.where(cells > 0, class_weights[1], class_weights[0])
+    if not semantic:
+        labels = separate_touching_cells(np.asarray(labels), connectivity)
+    cells = label_cells(labels, connectivity)
+    numbers = labels.astype(np.intp) if semantic else (cells > 0).astype(np.intp)
+    weights = np.asarray(class_weights, dtype=np.float64)[numbers]
     d1, d2 = distances_to_two_nearest_cells(cells, reach=REACH * sigma)
-    border = np.where(cells > 0, 0.0, w_0 * np.exp(-((d1 + d2) ** 2) / (2 * sigma**2)))
-    return (balance + border).astype(np.float32)
+    border = (cells == 0) & np.isfinite(d2)
+    weights[border] += w_0 * np.exp(-((d1[border] + d2[border]) ** 2) / (2 * sigma**2))
+    return weights.astype(np.float32)
 
 
-def weight_maps(labels, w_0=10.0, sigma=5.0):
-    """Equation 2 for a (Z, H, W) stack of labels, w_c balanced over the whole stack: (Z, H, W) float32."""
-    labels = separate_touching_cells(labels)
-    class_weights = balancing_class_weights(labels)
-    return np.stack([weight_map(section, class_weights, w_0, sigma) for section in labels])
+def weight_maps(labels, w_0=10.0, sigma=5.0, connectivity=4, class_weights=None, semantic=False):
+    """Equation 2 for a (Z, H, W) stack of labels: (Z, H, W) float32.
+
+    w_c is balanced over the whole stack unless given; the other parameters are those of `weight_map`. Raises BadInput
+    for another number of class weights than the labels have classes.
+    """
+    labels = np.asarray(labels)
+    if not semantic:
+        labels = separate_touching_cells(labels, connectivity)
+    if class_weights is None:
+        class_weights = balancing_class_weights(labels, semantic)
+    needed = int(labels.max()) + 1 if semantic else 2
+    if len(class_weights) < needed:
+        raise BadInput(f"there are {len(class_weights)} class weights, but the labels have {needed} classes")
+    return np.stack([weight_map(section, class_weights, w_0, sigma, connectivity, semantic) for section in labels])
 
 
-def balancing_class_weights(labels):
+def balancing_class_weights(labels, semantic=False):
     """w_c: inverse class frequency over all of `labels`, scaled to mean 1 over its pixels.
 
-    Takes any integer or bool array (0 = background), returns (background, foreground) floats. With K = 2 classes of
-    frequency f each weighs 1 / (2 f). A class that does not occur weighs 0, the other then 1.
+    Takes any integer or bool array (0 = background, all others cell; or class numbers, `semantic`) and returns a tuple
+    of floats, one for each class. With K classes of frequency f each weighs 1 / (K f). A class that does not occur
+    weighs 0 and does not count.
     """
-    foreground = np.count_nonzero(labels) / labels.size
-    if foreground in (0.0, 1.0):
-        return (1.0 - foreground, foreground)
-    return (0.5 / (1.0 - foreground), 0.5 / foreground)
+    numbers = labels.ravel() if semantic else (labels != 0).ravel()
+    frequencies = np.bincount(numbers.astype(np.intp), minlength=2) / labels.size
+    present = frequencies > 0
+    weights = np.zeros(len(frequencies))
+    weights[present] = 1 / (present.sum() * frequencies[present])
+    return tuple(weights.tolist())
 
 
-def label_cells(labels):
-    """The cells of a section: the 4-connected components of the foreground, once touching cells are separated.
+def label_cells(labels, connectivity=4):
+    """The cells of a section: the connected parts of the foreground that have the same number.
 
-    (H, W) bool or integer labels -> (H, W) int32, 0 = background, cells 1, 2, ... Raises BadInput for other arrays.
+    (H, W) bool or integer labels -> (H, W) int32, 0 = background, cells 1, 2, ... Foreground of one value only, such as
+    255, falls into its connected components. connectivity : 4, or 8 to let corners hold a cell together.
+
+    Raises BadInput for other arrays.
     """
     labels = np.asarray(labels)
     if labels.ndim != 2 or labels.dtype.kind not in "bui":
         raise BadInput(f"labels of shape {labels.shape} and type {labels.dtype}; expected (H, W) bool or integers")
-    return ndimage.label(separate_touching_cells(labels), FOUR_CONNECTED)[0]
+    if labels.min(initial=0) == 0 and ((labels == 0) | (labels == labels.max(initial=0))).all():
+        return ndimage.label(labels, generate_binary_structure(2, connectivity // 4))[0]
+    return measure.label(labels, background=0, connectivity=connectivity // 4).astype(np.int32)
 
 
-def separate_touching_cells(labels):
+def separate_touching_cells(labels, connectivity=4):
     """Put a background line between touching numbered cells (section 3: by morphological operations).
 
-    (..., H, W) bool or integer labels -> the same type. Of two 4-connected neighbours with different numbers above 0,
-    both become background: a line two pixels wide, symmetric in the cells. Two cells that touch by a corner only are
-    separate already. Labels with one value for all cells come back as they are.
+    (..., H, W) bool or integer labels -> the same type. Of two neighbours with different numbers above 0, both become
+    background: a line two pixels wide, symmetric in the cells. Neighbours touch by a side; where corners hold a cell
+    together (connectivity 8), by a corner too. Labels with one value for all cells come back as they are.
     """
     separated = labels.copy()
-    for axis in (-2, -1):
-        first = np.moveaxis(labels, axis, 0)[:-1]
-        second = np.moveaxis(labels, axis, 0)[1:]
-        touching = (first != second) & (first != 0) & (second != 0)
-        view = np.moveaxis(separated, axis, 0)
-        view[:-1][touching] = 0
-        view[1:][touching] = 0
+    steps = [(0, 1), (1, 0)] + [(1, 1), (1, -1)] * (connectivity == 8)
+    height, width = labels.shape[-2:]
+    for down, right in steps:
+        first = np.s_[..., : height - down, max(-right, 0) : width - max(right, 0)]
+        second = np.s_[..., down:, max(right, 0) : width + min(right, 0)]
+        touching = (labels[first] != labels[second]) & (labels[first] != 0) & (labels[second] != 0)
+        separated[first][touching] = 0
+        separated[second][touching] = 0
     return separated
 
 

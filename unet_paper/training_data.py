@@ -1,0 +1,179 @@
+"""What a run trains on and what it is scored on: a folder of the challenge's form, or files of the user's own."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from unet_paper import isbi2012
+from unet_paper.errors import BadInput
+from unet_paper.stack import content_sha256, labels_sha256, read_labels, read_stack
+from unet_paper.weight_map import separate_touching_cells
+
+LABELS_ARE = {
+    "cells": "above 0 (or the larger of two values) is cell, the rest background",
+    "membranes": "above 0 (or the larger of two values) is membrane, the rest cell",
+    "numbers": "0 is background, every cell has a number of its own",
+    "classes": "every value is a class: 0, 1, 2, ...",
+}
+
+
+@dataclass(frozen=True)
+class Stacks:
+    """What a run trains on and what it is scored on: (Z, H, W) arrays; the evaluation's are None when there is none."""
+
+    volume: np.ndarray
+    labels: np.ndarray
+    evaluation_volume: np.ndarray | None
+    evaluation_labels: np.ndarray | None
+    protocol: dict
+    data: dict  # name -> SHA-256 of the content
+    dataset: str  # "isbi" (the challenge's contents), "phantom" or "own"
+    classes: int = 2  # with more, the labels are class numbers
+
+
+@dataclass(frozen=True)
+class OwnFiles:
+    """Files of the user's own: gray values, and labels of which LABELS_ARE says what they mean."""
+
+    images: Path
+    labels: Path
+    labels_are: str | None = None
+    channel: int | str | None = None  # of the images, see image_files.open_stack
+
+
+def load(source, fold=None):
+    """The Stacks of a folder (a path, see `load_folder`) or of OwnFiles (see `load_files`)."""
+    return load_files(source, fold) if isinstance(source, OwnFiles) else load_folder(source, fold)
+
+
+def load_files(files, fold=None):
+    """Read a user's own training files. With a fold its block is held out and scored, without nothing is.
+
+    Raises BadInput for files that cannot be read, shapes that differ, labels of one class only, and labels of which it
+    is not said what they mean or that cannot mean it.
+    """
+    volume, labels = read_stack(files.images, files.channel), read_labels(files.labels)
+    if volume.shape != labels.shape:
+        raise BadInput(
+            f"{files.images} has shape {volume.shape} and {files.labels} {labels.shape} (sections, height, width); "
+            "both must be the same"
+        )
+    data = {"train-volume": content_sha256(volume), "train-labels": content_sha256(labels)}
+    labels, classes = understood(labels, files.labels_are, files.labels)
+    stacks = _split(volume, labels, fold, data, "own", classes)
+    stacks.protocol["labels_are"] = files.labels_are
+    return stacks
+
+
+def understood(labels, labels_are, name):
+    """Labels by their meaning, a key of LABELS_ARE: (labels, classes).
+
+    (Z, H, W) whole numbers -> with two classes, 0 = background and cells above 0, touching ones separated; with more,
+    class numbers. `name` is the file's, for messages.
+
+    Raises BadInput where the meaning is not said, cannot be, or leaves one class only.
+    """
+    found = np.unique(labels)
+    if labels_are not in LABELS_ARE:
+        shown = ", ".join(map(str, found[:5])) + ", ..." * (len(found) > 5)
+        choices = "; ".join(f"{meant} ({meaning})" for meant, meaning in LABELS_ARE.items())
+        raise BadInput(f"{name} holds {shown}; say with --labels-are what they mean: {choices}")
+    if len(found) < 2:
+        raise BadInput(f"{name} holds {found[0]} only; there must be two classes at least")
+    if labels_are == "classes":
+        if not np.array_equal(found, np.arange(len(found))):
+            raise BadInput(
+                f"{name} holds {len(found)} values from {found[0]} to {found[-1]}; classes must be numbered 0, 1, 2, "
+                "... without gaps"
+            )
+        return labels, len(found)
+    if labels_are == "numbers":
+        labels = separate_touching_cells(labels)
+        if not labels.any():
+            raise BadInput(f"{name} leaves nothing of its cells once a background line separates those that touch")
+        return labels, 2
+    marked = labels == found[1] if len(found) == 2 else labels > 0
+    return (marked if labels_are == "cells" else ~marked).astype(np.uint8) * 255, 2
+
+
+def load_folder(folder, fold=None):
+    """Read a data folder and split it as the protocol says.
+
+    Parameters
+    ----------
+    folder : path
+        Holds `train-volume.tif` and `train-labels.tif`, perhaps `test-volume.tif` and `test-labels.tif`.
+    fold : protocol.Fold or None
+        With a fold, train without its block and score that. Without, train on everything and score the test stack
+        if its labels are there.
+
+    Raises
+    ------
+    BadInput for missing or damaged files, shapes that differ, and test labels that are not the challenge's own beside
+    its training stack.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise BadInput(f"{folder} is not a folder; give one with train-volume.tif and train-labels.tif")
+    data = {}
+    volume, labels = _read_pair(folder, "train", data)
+    test_labels = folder / "test-labels.tif"
+    if fold is not None or not test_labels.is_file():
+        return _split(volume, labels, fold, data, dataset_name(folder, data))
+    if data["train-volume"] == isbi2012.CONTENT["train-volume"]:
+        finding = isbi2012.check_stack("test-labels", test_labels)
+        if finding.state != "verified":
+            raise BadInput(f"{finding.sentence}; many copies are some network's output, so remove it or use a fold")
+    test = _read_pair(folder, "test", data)
+    protocol = {
+        "kind": "test",
+        "short": "test stack",
+        "training_sections": len(volume),
+        "scored_sections": len(test[0]),
+    }
+    return Stacks(volume, labels, *test, protocol, data, dataset_name(folder, data))
+
+
+def _split(volume, labels, fold, data, dataset, classes=2):
+    """Hold out a fold, if there is one."""
+    if fold is None:
+        protocol = {"kind": "none", "short": "not scored", "training_sections": len(volume), "scored_sections": 0}
+        return Stacks(volume, labels, None, None, protocol, data, dataset, classes)
+    kept, held_out = fold.split(len(volume))
+    protocol = {
+        "kind": "fold",
+        "short": f"validation fold {fold}",
+        "fold": str(fold),
+        "held_out": f"sections {held_out[0]} to {held_out[-1]}",
+        "training_sections": len(kept),
+        "scored_sections": len(held_out),
+    }
+    if classes == 2 and not (labels[kept] > 0).any():
+        raise BadInput(f"without fold {fold} no section has a cell; take another fold")
+    return Stacks(volume[kept], labels[kept], volume[held_out], labels[held_out], protocol, data, dataset, classes)
+
+
+def _read_pair(folder, name, data):
+    """A stack and its truth, touching cells separated; adds the hashes of both files' content to `data`."""
+    volume, labels = read_stack(folder / f"{name}-volume.tif"), read_labels(folder / f"{name}-labels.tif")
+    if volume.shape != labels.shape:
+        raise BadInput(
+            f"{folder} has a {name}-volume.tif of shape {volume.shape} and a {name}-labels.tif of shape "
+            f"{labels.shape}; both must be the same"
+        )
+    data |= {f"{name}-volume": content_sha256(volume), f"{name}-labels": labels_sha256(labels)}
+    labels = separate_touching_cells(labels)
+    if not (labels > 0).any() or (labels > 0).all():
+        raise BadInput(f"{folder / name}-labels.tif holds one class only; membranes must be 0 and cells above 0")
+    return volume, labels
+
+
+def dataset_name(folder, data):
+    """Name the data: "isbi" (every stack used has the challenge's content), "phantom" (made by `phantom`), else "own".
+
+    data : {name: SHA-256}, as in `Stacks`; test labels were verified when they were loaded.
+    """
+    if all(isbi2012.CONTENT[name] == found for name, found in data.items() if name in isbi2012.CONTENT):
+        return "isbi"
+    return "phantom" if (Path(folder) / "phantom.json").is_file() else "own"

@@ -144,6 +144,57 @@ def test_weights_are_exact_despite_their_reach(sections):
     assert np.array_equal(weight_map(labels, (2.0, 1.0)), exact)
 
 
+def test_connectivity():
+    """With 8, corners hold a cell together, and numbered cells that touch by a corner are parted too."""
+    corner = np.array([[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 0, 1]], np.uint8)
+    assert label_cells(corner, 4).max() == 3 and label_cells(corner, 8).max() == 2
+    # The background beside the diagonal is 1 px from two cells, or 1 px from one and farther from the other.
+    assert weight_map(corner, (0, 0))[0, 1] == pytest.approx(10 * np.exp(-4 / 50))
+    assert weight_map(corner, (0, 0), connectivity=8)[0, 1] == pytest.approx(10 * np.exp(-((1 + 8**0.5) ** 2) / 50))
+    numbers = np.array([[1, 0], [0, 2]], np.uint8)
+    assert np.array_equal(separate_touching_cells(numbers, 4), numbers)
+    assert not separate_touching_cells(numbers, 8).any() and not separate_touching_cells(numbers[:, ::-1], 8).any()
+
+
+def test_class_weights_may_be_given():
+    labels = np.array([[[0, 0, 1, 1]]], np.uint8)
+    assert weight_maps(labels, class_weights=(3, 7))[0].tolist() == [[3, 3, 7, 7]]
+    with pytest.raises(BadInput, match="1 class weights"):
+        weight_maps(labels, class_weights=(3,))
+
+
+def test_k_classes_are_balanced_and_bordered():
+    """Class numbers: frequencies balanced over all classes; no line is drawn between touching classes."""
+    labels = np.array([[[2, 2, 1, 0, 0, 0, 1, 1]]], np.uint8)
+    weights = balancing_class_weights(labels, semantic=True)
+    assert weights == pytest.approx((8 / 9, 8 / 9, 8 / 6))
+    found = weight_maps(labels, semantic=True)[0, 0]
+    assert found[[0, 1]] == pytest.approx([8 / 6] * 2) and found[[2, 6, 7]] == pytest.approx([8 / 9] * 3)
+    assert found[4] == pytest.approx(8 / 9 + 10 * np.exp(-16 / 50))
+
+
+@pytest.mark.parametrize("connectivity", [4, 8])
+def test_equals_the_direct_definition_on_drawn_labels(random, connectivity):
+    """Numbered, binary, empty and full images, against a distance transform for every cell."""
+    for _ in range(40):
+        labels = random_cells(random) if random.random() < 0.6 else (random.random((17, 23)) < random.random())
+        found = weight_maps(labels[None].astype(np.uint8), connectivity=connectivity)[0]
+        cells = label_cells(separate_touching_cells(labels, connectivity), connectivity)
+        background, cell = balancing_class_weights(cells)
+        d1, d2 = slow_distances(cells) if cells.any() else (np.inf, np.inf)
+        direct = np.where(cells > 0, cell, background + 10 * np.exp(-((d1 + d2) ** 2) / 50))
+        assert np.abs(found - direct).max() < 1e-5
+
+
+@pytest.mark.slow
+def test_thirty_times_faster_than_the_direct_form(sections):
+    from reproduce.scaling import weight_maps_beside_the_direct_form
+
+    measured = weight_maps_beside_the_direct_form(sections[1])
+    assert measured["largest_difference"] < 1e-5
+    assert measured["seconds"]["direct"] / measured["seconds"]["ours"] > 30
+
+
 def test_bad_labels():
     with pytest.raises(BadInput, match="float64"):
         label_cells(np.zeros((3, 3)))

@@ -124,7 +124,9 @@ def table_1(record, scores):
             *further,
         ]
     if not scores:
-        if record["protocol"]["kind"] == "none":
+        if record["configuration"]["classes"]["value"] > 2:
+            why = "the challenge's metrics are of two classes"
+        elif record["protocol"]["kind"] == "none":
             why = "nothing with a truth was held out or given as a test stack"
         else:
             why = f"predict evaluation-volume.tif as probability-{headline}.tif, score that into scores.json, report"

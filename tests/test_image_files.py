@@ -1,0 +1,125 @@
+"""What people give: TIFF and PNG of many kinds, all as (Z, H, W), or one clear sentence."""
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+from skimage.io import imsave
+
+from unet_paper.errors import BadInput
+from unet_paper.image_files import open_stack
+from unet_paper.stack import read_stack
+
+
+@pytest.fixture
+def stack(random):
+    return random.integers(0, 256, (5, 30, 41), dtype=np.uint8)
+
+
+TIFFS = {
+    "plain": {},
+    "imagej": {"imagej": True, "metadata": {"axes": "ZYX"}},
+    "imagej over time": {"imagej": True, "metadata": {"axes": "TYX"}},
+    "ome": {"ome": True, "metadata": {"axes": "ZYX"}},
+    "ome over time": {"ome": True, "metadata": {"axes": "TYX"}},
+    "big": {"bigtiff": True},
+    "deflated": {"compression": "zlib"},
+    "tiled": {"tile": (16, 16)},
+    "big-endian": {"byteorder": ">"},
+}
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32, np.int16])
+@pytest.mark.parametrize("kind", TIFFS)
+def test_tiffs(tmp_path, stack, kind, dtype):
+    if kind.startswith("imagej") and dtype == np.int16:
+        pytest.skip("ImageJ has no signed 16-bit images")
+    path = tmp_path / "stack.tif"
+    tifffile.imwrite(path, stack.astype(dtype), photometric="minisblack", **TIFFS[kind])
+    found = read_stack(path)
+    assert np.array_equal(found, stack) and found.dtype == dtype and found.dtype.isnative
+
+
+def test_pages_of_their_own(tmp_path, stack):
+    with tifffile.TiffWriter(tmp_path / "pages.tif") as file:
+        for section in stack:
+            file.write(section, contiguous=False, photometric="minisblack")
+    assert np.array_equal(read_stack(tmp_path / "pages.tif"), stack)
+    images = [Image.fromarray(section) for section in stack]
+    for compression in (None, "tiff_lzw", "packbits"):
+        images[0].save(tmp_path / "pil.tif", save_all=True, append_images=images[1:], compression=compression)
+        assert np.array_equal(read_stack(tmp_path / "pil.tif"), stack)
+
+
+def test_a_plain_tiff_is_mapped_not_read(tmp_path, stack):
+    tifffile.imwrite(tmp_path / "stack.tif", stack, photometric="minisblack")
+    found = open_stack(tmp_path / "stack.tif")
+    assert isinstance(found, np.memmap) and not found.flags.writeable
+
+
+def test_a_large_packed_tiff_is_unpacked_into_a_file(tmp_path, stack, monkeypatch):
+    monkeypatch.setattr("unet_paper.image_files.UNPACKED_IN_MEMORY", 100)
+    tifffile.imwrite(tmp_path / "stack.tif", stack, photometric="minisblack", compression="zlib")
+    found = open_stack(tmp_path / "stack.tif", scratch=tmp_path)
+    assert isinstance(found, np.memmap) and np.array_equal(found, stack)
+    assert [path.name for path in tmp_path.iterdir()] == ["stack.tif"]  # the unpacked pixels have no name any more
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_pngs(tmp_path, stack, dtype):
+    imsave(tmp_path / "section.png", stack[0].astype(dtype), check_contrast=False)
+    found = read_stack(tmp_path / "section.png")
+    assert np.array_equal(found, stack[:1]) and found.dtype == dtype
+    Image.fromarray(stack[0] > 99).save(tmp_path / "bits.png")
+    assert np.array_equal(read_stack(tmp_path / "bits.png"), stack[:1] > 99)
+
+
+def test_colours_are_refused_or_converted_when_asked(tmp_path, random):
+    colours = random.integers(0, 256, (30, 41, 3), dtype=np.uint8)
+    imsave(tmp_path / "colours.png", colours, check_contrast=False)
+    tifffile.imwrite(tmp_path / "colours.tif", colours, photometric="rgb")
+    tifffile.imwrite(tmp_path / "stack.tif", np.stack([colours] * 4), photometric="rgb")
+    for name in ("colours.png", "colours.tif", "stack.tif"):
+        with pytest.raises(BadInput, match="in colour.*--channel"):
+            read_stack(tmp_path / name)
+        assert np.array_equal(read_stack(tmp_path / name, 1)[-1], colours[..., 1])
+        gray = read_stack(tmp_path / name, "gray")[-1]
+        expected = colours @ [0.2125, 0.7154, 0.0721]
+        assert gray.dtype == np.uint8 and np.abs(gray - expected).max() <= 0.51
+        with pytest.raises(BadInput, match="no channel 3"):
+            read_stack(tmp_path / name, 3)
+
+
+def test_channels(tmp_path, stack):
+    path = tmp_path / "channels.tif"
+    two = np.stack([stack, 255 - stack], axis=1)
+    tifffile.imwrite(path, two, imagej=True, metadata={"axes": "ZCYX"})
+    with pytest.raises(BadInput, match="2 channels"):
+        read_stack(path)
+    assert np.array_equal(read_stack(path, 1), 255 - stack)
+    with pytest.raises(BadInput, match="red, green and blue"):
+        read_stack(path, "gray")
+    tifffile.imwrite(path, two[:, 0], imagej=True, metadata={"axes": "ZYX"})
+    assert np.array_equal(read_stack(path, 0), stack)
+    with pytest.raises(BadInput, match="one channel only"):
+        read_stack(path, 1)
+
+
+def test_what_cannot_be_a_stack(tmp_path, stack):
+    path = tmp_path / "odd.tif"
+    tifffile.imwrite(path, np.stack([stack, stack]), imagej=True, metadata={"axes": "TZYX"})
+    with pytest.raises(BadInput, match="TZYX"):
+        read_stack(path)
+    with tifffile.TiffWriter(path) as file:
+        file.write(stack[0], photometric="minisblack")
+        file.write(stack[0, :9], photometric="minisblack")
+    with pytest.raises(BadInput, match="different shapes"):
+        read_stack(path)
+    # What tifffile makes of three sections unless it is told better.
+    tifffile.imwrite(path, stack[:3], photometric="rgb", planarconfig="separate")
+    with pytest.raises(BadInput, match="3 sections, save it with photometric='minisblack'"):
+        read_stack(path)
+    for name in ("text.tif", "text.png"):
+        (tmp_path / name).write_text("not an image")
+        with pytest.raises(BadInput, match="cannot be read as"):
+            read_stack(tmp_path / name)

@@ -144,6 +144,14 @@ def test_weights_are_exact_despite_their_reach(sections):
     assert np.array_equal(weight_map(labels, (2.0, 1.0)), exact)
 
 
+def test_bands_of_rows_change_nothing(sections, monkeypatch):
+    labels = sections[1][0][:, :200]
+    whole = weight_map(labels, (2.0, 1.0), sigma=3)
+    for band in (1, 37, 100):
+        monkeypatch.setattr("unet_paper.weight_map.BAND", band)
+        assert np.array_equal(weight_map(labels, (2.0, 1.0), sigma=3), whole)
+
+
 def test_connectivity():
     """With 8, corners hold a cell together, and numbered cells that touch by a corner are parted too."""
     corner = np.array([[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 0, 1]], np.uint8)

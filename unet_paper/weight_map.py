@@ -14,6 +14,7 @@ from skimage import measure
 from unet_paper.compiled import compiled
 from unet_paper.errors import BadInput
 
+BAND = 512  # px
 FARTHEST = 1e9  # px, farther than any pixel of any image
 REACH = 10.0  # in sigma: exp(-10^2 / 2) = 2e-22 is lost beside w_c even in double precision
 
@@ -43,12 +44,21 @@ def weight_map(labels, class_weights, w_0=10.0, sigma=5.0, connectivity=4, seman
     if not semantic:
         labels = separate_touching_cells(np.asarray(labels), connectivity)
     cells = label_cells(labels, connectivity)
-    numbers = labels.astype(np.intp) if semantic else (cells > 0).astype(np.intp)
-    weights = np.asarray(class_weights, dtype=np.float64)[numbers]
-    d1, d2 = distances_to_two_nearest_cells(cells, reach=REACH * sigma)
-    border = (cells == 0) & np.isfinite(d2)
-    weights[border] += w_0 * np.exp(-((d1[border] + d2[border]) ** 2) / (2 * sigma**2))
-    return weights.astype(np.float32)
+    numbers = labels if semantic else (cells > 0).astype(np.uint8)
+    class_weights = np.asarray(class_weights, dtype=np.float64)
+    weights = np.empty(cells.shape, np.float32)
+    # A band of rows at a time, with all that is within reach of it: large images need not fit the caches.
+    reach = REACH * sigma
+    margin = math.ceil(reach)
+    for top in range(0, len(cells), BAND):
+        first, rows = max(top - margin, 0), slice(top, top + BAND)
+        d1, d2 = distances_to_two_nearest_cells(cells[first : top + BAND + margin], reach)
+        d1, d2 = (distances[top - first :][:BAND] for distances in (d1, d2))
+        band = class_weights[numbers[rows]]
+        border = (cells[rows] == 0) & np.isfinite(d2)
+        band[border] += w_0 * np.exp(-((d1[border] + d2[border]) ** 2) / (2 * sigma**2))
+        weights[rows] = band
+    return weights
 
 
 def weight_maps(labels, w_0=10.0, sigma=5.0, connectivity=4, class_weights=None, semantic=False):

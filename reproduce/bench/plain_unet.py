@@ -1,0 +1,68 @@
+"""The network and its training step as people write them in PyTorch: figure 1 with unpadded convolutions, float32, the
+usual memory layout, nothing fused. The baseline of the benchmarks; it shares no code with `unet_paper`.
+"""
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+
+def double_convolution(incoming, outgoing):
+    """Twice convolution and ReLU."""
+    return nn.Sequential(
+        nn.Conv2d(incoming, outgoing, 3), nn.ReLU(inplace=True), nn.Conv2d(outgoing, outgoing, 3), nn.ReLU(inplace=True)
+    )
+
+
+class PlainUNet(nn.Module):
+    """Four poolings, the skips cropped by slicing; the classes' scores."""
+
+    def __init__(self, width=64, classes=2):
+        super().__init__()
+        sizes = [width * 2**level for level in range(5)]
+        self.down = nn.ModuleList(double_convolution(a, b) for a, b in zip([1, *sizes], sizes, strict=False))
+        self.drop_out = nn.Dropout2d(0.5)
+        self.up = nn.ModuleList(nn.ConvTranspose2d(2 * size, size, 2, stride=2) for size in sizes[-2::-1])
+        self.after = nn.ModuleList(double_convolution(2 * size, size) for size in sizes[-2::-1])
+        self.last = nn.Conv2d(width, classes, 1)
+
+    def forward(self, x):
+        """(B, 1, H, W) -> (B, classes, H - 184, W - 184)"""
+        skips = []
+        for level, block in enumerate(self.down):
+            x = block(x if level == 0 else functional.max_pool2d(x, 2))
+            if level >= 3:
+                x = self.drop_out(x)
+            skips.append(x)
+        skips.pop()
+        for up, after in zip(self.up, self.after, strict=True):
+            x, skip = up(x), skips.pop()
+            top, left = (skip.shape[2] - x.shape[2]) // 2, (skip.shape[3] - x.shape[3]) // 2
+            x = after(torch.cat([skip[:, :, top : top + x.shape[2], left : left + x.shape[3]], x], dim=1))
+        return self.last(x)
+
+
+def training_step(network, optimiser, tile, labels, weights):
+    """One step of gradient descent on the weighted cross entropy; returns the loss as a number."""
+    optimiser.zero_grad()
+    loss = (functional.cross_entropy(network(tile), labels, reduction="none") * weights).mean()
+    loss.backward()
+    optimiser.step()
+    return loss.item()
+
+
+@torch.no_grad()
+def predict(network, section, average="none"):
+    """A (512, 512) section, mirrored by 94 px, in one pass for each version: (512, 512) probabilities of the class 1."""
+    if average == "none":
+        padded = functional.pad(section[None, None], (94, 94, 94, 94), mode="reflect")
+        return torch.softmax(network(padded), dim=1)[0, 1, 2:-2, 2:-2]
+    total = torch.zeros_like(section)
+    if average == "d4":
+        for turns in range(4):
+            for mirrored in (False, True):
+                version = torch.rot90(section.flip(1) if mirrored else section, turns)
+                found = torch.rot90(predict(network, version), -turns)
+                total += found.flip(1) if mirrored else found
+        return total / 8
+    raise ValueError(average)

@@ -169,7 +169,7 @@ def test_score_says_what_it_takes_as_cell(tmp_path, capsys, random):
     write_stack(tmp_path / "perfect.tif", (labels - 1).astype(np.float32))
     assert main(["score", str(tmp_path / "labels.tif"), str(tmp_path / "perfect.tif")]) == 0
     printed = capsys.readouterr().out
-    assert "holds no 0: 2 is taken as cell, 1 as membrane" in printed and "pixel error    0.000000" in printed
+    assert "holds two values: 2 is taken as cell, 1 as membrane" in printed and "pixel error    0.000000" in printed
 
 
 def bad_calls(folder, run):
@@ -222,7 +222,7 @@ def bad_calls(folder, run):
         (["phantom", "--to", folder / "good"], "no phantom", folder / "good" / "phantom.json"),
         (["data", "--to", folder / "good", "--from", folder], "move it away", folder / "good" / "test-volume.tif"),
         (["weights", labels, out, "--png", image], "cannot be written", out),
-        (["weights", labels, out, "--w0", "nan"], "finite", out),
+        (["weights", labels, out, "--w0", "nan"], "w0 must be from 0 to 1e6", out),
         (["train", "--data", folder / "good", "--out", folder / "run", "--set", "sigma=inf"], "finite", folder / "run"),
     ]
 

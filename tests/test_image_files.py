@@ -71,7 +71,13 @@ def test_pngs(tmp_path, stack, dtype):
     found = read_stack(tmp_path / "section.png")
     assert np.array_equal(found, stack[:1]) and found.dtype == dtype
     Image.fromarray(stack[0] > 99).save(tmp_path / "bits.png")
-    assert np.array_equal(read_stack(tmp_path / "bits.png"), stack[:1] > 99)
+    assert np.array_equal(read_stack(tmp_path / "bits.png"), np.where(stack[:1] > 99, 255, 0))
+    numbered = Image.fromarray(stack[0], mode="P")
+    numbered.putpalette(np.random.default_rng(0).integers(0, 256, 768, dtype=np.uint8).tobytes())
+    numbered.save(tmp_path / "numbered.png")
+    assert np.array_equal(read_stack(tmp_path / "numbered.png"), stack[:1])
+    tifffile.imwrite(tmp_path / "really-a-tiff.png", stack, photometric="minisblack")
+    assert np.array_equal(read_stack(tmp_path / "really-a-tiff.png"), stack)
 
 
 def test_colours_are_refused_or_converted_when_asked(tmp_path, random):
@@ -86,6 +92,10 @@ def test_colours_are_refused_or_converted_when_asked(tmp_path, random):
         gray = read_stack(tmp_path / name, "gray")[-1]
         expected = colours @ [0.2125, 0.7154, 0.0721]
         assert gray.dtype == np.uint8 and np.abs(gray - expected).max() <= 0.51
+    tifffile.imwrite(tmp_path / "colours.tif", colours.astype(np.uint16) * 257, photometric="rgb")
+    gray = read_stack(tmp_path / "colours.tif", "gray")[0]
+    assert gray.dtype == np.uint16 and np.abs(gray - expected * 257).max() <= 0.51
+    for name in ("colours.png", "colours.tif", "stack.tif"):
         with pytest.raises(BadInput, match="no channel 3"):
             read_stack(tmp_path / name, 3)
 
@@ -119,6 +129,18 @@ def test_what_cannot_be_a_stack(tmp_path, stack):
     tifffile.imwrite(path, stack[:3], photometric="rgb", planarconfig="separate")
     with pytest.raises(BadInput, match="3 sections, save it with photometric='minisblack'"):
         read_stack(path)
+    tifffile.imwrite(path, stack[0], photometric="miniswhite")
+    with pytest.raises(BadInput, match="0 as white"):
+        read_stack(path)
+    with tifffile.TiffWriter(path) as file:
+        file.write(stack[0], photometric="minisblack")
+        file.write(stack[0].astype(np.uint16), photometric="minisblack")
+    with pytest.raises(BadInput, match="different shapes or types"):
+        read_stack(path)
+    colours = np.stack([stack[0]] * 3, axis=-1)
+    Image.fromarray(colours).save(path, compression="tiff_lzw")
+    with pytest.raises(BadInput, match="compressed as LZW; save it uncompressed or as deflate"):
+        read_stack(path, 0)
     for name in ("text.tif", "text.png"):
         (tmp_path / name).write_text("not an image")
         with pytest.raises(BadInput, match="cannot be read as"):

@@ -106,7 +106,10 @@ def test_touching_numbers_are_separated(nuclei):
         (np.zeros((1, 9, 9), np.uint8), "cells", "holds 0 only"),
         (np.full((1, 9, 9), 255, np.uint8), "membranes", "holds 255 only"),
         (np.array([[[0, 1, 3]]]), "classes", "without gaps"),
-        (np.array([[[1, 2]]]), "numbers", "leaves nothing"),
+        (np.array([[[1, 2]]]), "numbers", "leaves no cell"),
+        (np.array([[[1, 2, 3]]]), "cells", "leaves no background"),
+        (np.array([[[1, 2, 3]]]), "membranes", "leaves no cell"),
+        (np.array([[[1, 1]], [[2, 2]]]), "numbers", "leaves no background"),
         (np.array([[[0, 1]]]), None, "say with --labels-are"),
     ],
 )

@@ -101,6 +101,50 @@ def test_going_on_computes_nothing_twice(weights, image, tmp_path):
     assert out.read_bytes() == whole.read_bytes()
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda partial, journal: journal.write_bytes(journal.read_bytes() + b"1"),
+        lambda partial, journal: journal.write_bytes(journal.read_bytes() + b"foo bar\n"),
+        lambda partial, journal: journal.write_bytes(journal.read_bytes() + b"\0" * 50),
+        lambda partial, journal: journal.write_bytes(journal.read_bytes() + b"7 7\n"),
+        lambda partial, journal: journal.write_bytes(b"junk\n"),
+        lambda partial, journal: os.truncate(partial, 9000),
+        lambda partial, journal: partial.write_bytes(b"junk"),
+    ],
+)
+def test_a_damaged_partial_result_is_mended_or_begun_anew(weights, image, tmp_path, damage):
+    """Interrupted, damaged, gone on with and interrupted again, finished: the map is whole."""
+    whole, out = tmp_path / "whole.tif", tmp_path / "out.tif"
+    predict_file(predictor(weights), image, whole, {}, largest_tile=252, progress=False, say=print)
+
+    class Interrupted(Predictor):
+        left = 2
+
+        def predict_block(self, section, block):
+            self.left -= 1
+            if self.left < 0:
+                raise Killed
+            return super().predict_block(section, block)
+
+    for again in (False, True):
+        network = checkpoints.load(weights).build_network()
+        with pytest.raises(Killed):
+            interrupted = Interrupted(network, STANDARDISATION, "none")
+            predict_file(interrupted, image, out, {}, largest_tile=252, progress=False, say=print)
+        if not again:
+            damage(tmp_path / "out.tif.partial", tmp_path / "out.tif.progress")
+    predict_file(predictor(weights), image, out, {}, largest_tile=252, progress=False, say=print)
+    assert out.read_bytes() == whole.read_bytes()
+
+
+def test_the_image_itself_is_never_written_over(weights, image, tmp_path, capsys):
+    before = image.read_bytes()
+    assert main(["predict", "--weights", str(weights), str(image), str(image)]) == 2
+    assert main(["weights", str(image), str(image)]) == 2
+    assert "would be lost" in capsys.readouterr().err and image.read_bytes() == before
+
+
 def test_a_line_that_was_cut_off_does_not_count(tmp_path):
     blocks = (Block(0, 16, 0, 16), Block(0, 16, 16, 20))
     first = PartialResult(tmp_path / "out.tif", (1, 16, 20), {"weights": "a"}, blocks)

@@ -106,6 +106,14 @@ def test_thinning_by_hand():
     assert np.array_equal(thinned(np.full((3, 4), 5, np.int32)), np.full((3, 4), 5))
 
 
+def test_thinning_equals_the_plain_form(random):
+    """Pixel by pixel, from few seeds far apart to many close together: the order of the neighbours shows only here."""
+    for _ in range(60):
+        foreground = random.random(random.integers(1, 40, 2)) > random.choice([0.5, 0.8, 0.95, 0.99])
+        segments = ndimage.label(foreground)[0].astype(np.int32)
+        assert np.array_equal(thinned(segments), plain_metrics.thin(foreground))
+
+
 def test_thinning_parts_segments_by_dams_of_one_pixel(random):
     """Segments stay apart, none vanishes, and nothing but dams is left between them."""
     for _ in range(20):

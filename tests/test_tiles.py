@@ -133,6 +133,11 @@ def test_the_papers_tile_takes_301_gflop():
     assert 2 * multiply_adds(572, 572) == pytest.approx(301e9, rel=0.005)
 
 
+def test_very_large_images_are_planned_too():
+    plan = plan_blocks(200_000, 200_000, views("d4"), 2**20)
+    assert plan.tile[0] * plan.tile[1] > 2**19 and 1 < plan.work < 1.3
+
+
 def test_too_small_a_limit_is_refused():
     with pytest.raises(BadInput, match="at least 204 px"):
         plan_blocks(500, 500, views("none"), largest_tile=188)

@@ -184,6 +184,8 @@ def test_k_classes_are_balanced_and_bordered():
 @pytest.mark.parametrize("connectivity", [4, 8])
 def test_equals_the_direct_definition_on_drawn_labels(random, connectivity):
     """Numbered, binary, empty and full images, against a distance transform for every cell."""
+    bits = random.random((1, 9, 9)) > 0.5
+    assert np.array_equal(weight_maps(bits, semantic=True), weight_maps(bits.astype(np.uint8), semantic=True))
     for _ in range(40):
         labels = random_cells(random) if random.random() < 0.6 else (random.random((17, 23)) < random.random())
         found = weight_maps(labels[None].astype(np.uint8), connectivity=connectivity)[0]

@@ -119,8 +119,8 @@ def numbers(text):
         values = tuple(float(part) for part in text.split(","))
     except ValueError:
         values = (-1.0,)
-    if not all(0 <= value < math.inf for value in values):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a list of numbers from 0 on, parted by commas")
+    if not all(0 <= value <= 1e6 for value in values):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of numbers from 0 to 1e6, parted by commas")
     return values
 
 
@@ -234,17 +234,22 @@ def do_phantom(arguments):
 
 def do_weights(arguments):
     """`weights`"""
+    from unet_paper.image_files import TIFF_SUFFIXES
     from unet_paper.pictures import draw_weight_map
     from unet_paper.stack import read_labels, write_stack
     from unet_paper.training_data import understood
     from unet_paper.weight_map import weight_maps
 
-    if not (0 <= arguments.w0 < math.inf and 0 < arguments.sigma < math.inf):
+    if not (0 <= arguments.w0 <= 1e6 and 0 < arguments.sigma <= 1e4):
         raise BadInput(
-            f"--w0 {arguments.w0} --sigma {arguments.sigma}: w0 must be 0 or above, sigma above 0, both finite"
+            f"--w0 {arguments.w0} --sigma {arguments.sigma}: w0 must be from 0 to 1e6, sigma above 0 and at most 1e4 px"
         )
     labels = read_labels(arguments.labels)
     must_be_writable(arguments.out)
+    if arguments.out.suffix.lower() not in TIFF_SUFFIXES:
+        raise BadInput(f"{arguments.out} must be a TIFF, with a name that ends in .tif")
+    if arguments.out.exists() and arguments.out.samefile(arguments.labels):
+        raise BadInput(f"{arguments.out} holds the labels, which would be lost; give another name for the weights")
     if arguments.png:
         must_be_writable(arguments.png / "weight-map-000.png")
     semantic = arguments.labels_are == "classes"
@@ -314,8 +319,10 @@ def do_score(arguments):
         must_be_writable(arguments.json)
     try:
         truth = cells(labels)
-        if labels.min() != 0 and labels.min() != labels.max():
-            print(f"{arguments.labels} holds no 0: {labels.max()} is taken as cell, {labels.min()} as membrane")
+        if truth.all():
+            print(f"note: {arguments.labels} holds no 0, so all of it is taken as one cell")
+        elif labels.min() != 0:
+            print(f"{arguments.labels} holds two values: {labels.max()} is taken as cell, {labels.min()} as membrane")
         scores = score(truth, probabilities, progress=True)
     except BadInput as error:
         raise BadInput(f"{arguments.labels} and {arguments.probability}: {error}") from None
@@ -356,6 +363,12 @@ def main(arguments=None):
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         print(f"python -m unet_paper {arguments.command}: {where}{error.strerror or error}", file=sys.stderr)
+        return 2
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError) and "alloc" not in str(error) and "out of memory" not in str(error):
+            raise
+        advice = "predict with a smaller --tile or --memory" if arguments.command == "predict" else "take smaller tiles"
+        print(f"python -m unet_paper {arguments.command}: there is too little memory; {advice}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         again = {

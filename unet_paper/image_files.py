@@ -2,6 +2,9 @@
 PNG and the other formats that scikit-image reads.
 """
 
+import errno
+import logging
+import os
 import tempfile
 from pathlib import Path
 
@@ -13,8 +16,11 @@ from skimage.io import imread
 
 from unet_paper.errors import BadInput
 
+logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what matters of a damaged file becomes one sentence
+Image.MAX_IMAGE_PIXELS = None  # images may be as large as they are
+
 TIFF_SUFFIXES = (".tif", ".tiff", ".btf")
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".pgm")
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".pgm")
 SECTION_AXES = "ZTIQRH"  # what tifffile calls axes along which sections follow one another
 CHANNEL_AXES = "CS"  # channels, and the samples of a colour pixel
 UNPACKED_IN_MEMORY = 2**28  # bytes; what is larger and cannot be mapped is unpacked into a file
@@ -36,7 +42,8 @@ def open_stack(path, channel=None, scratch=None):
 
     Returns
     -------
-    (Z, H, W) array in the file's own type; mapped, not read, where the file allows. A single image becomes Z = 1.
+    (Z, H, W) array in the file's own type (0 and 255 for bits); mapped, not read, where the file allows. A single image
+    becomes Z = 1.
 
     Raises BadInput for a file that is missing, no image, empty, in colour or of several channels (without `channel`),
     or with more than one axis of sections.
@@ -46,12 +53,15 @@ def open_stack(path, channel=None, scratch=None):
         raise BadInput(f"{path} is not a file; give the path of a TIFF stack or an image")
     suffix = path.suffix.lower()
     try:
-        if suffix in IMAGE_SUFFIXES:
-            array = imread(path)
-            axes = "YX" if array.ndim == 2 else "YXS" if array.ndim == 3 else "?" * array.ndim
+        if suffix in IMAGE_SUFFIXES and not _is_tiff(path):
+            array, axes = _read_image(path)
         else:
             array, axes = _open_tiff(path, scratch)
     except Exception as error:  # the readers raise many kinds for a damaged file
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            raise BadInput(
+                f"{path} is packed and its disk has no room to unpack it; write the result where there is more"
+            ) from None
         kind = suffix[1:].upper() if suffix in IMAGE_SUFFIXES else "TIFF"
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise BadInput(
@@ -60,28 +70,62 @@ def open_stack(path, channel=None, scratch=None):
     return _as_sections(path, array, axes, channel)
 
 
+def _is_tiff(path):
+    with open(path, "rb") as file:
+        return file.read(4) in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+
+
+def _read_image(path):
+    """PNG and the like. Numbered colours, as labels are often stored, stay numbers."""
+    with Image.open(path) as image:
+        if getattr(image, "n_frames", 1) > 1:
+            raise ValueError(f"it holds {image.n_frames} images")
+        if image.mode in ("P", "L", "1"):
+            return np.array(image), "YX"
+        if image.format == "PNG" and image.mode in ("RGB", "RGBA") and _png_bits(path) == 16:
+            raise ValueError("it has colours of 16 bits, which are read as 8")
+    array = imread(path)
+    return array, "YX" if array.ndim == 2 else "YXS"
+
+
+def _png_bits(path):
+    with open(path, "rb") as file:
+        return file.read(25)[24]
+
+
 def _open_tiff(path, scratch):
     with tifffile.TiffFile(path) as file:
         series = file.series[0]
         shape, dtype, axes = series.shape, series.dtype, series.axes
-        if len(file.series) > 1 and any(other.shape != shape for other in file.series):
-            raise ValueError(f"{len(file.series)} images of different shapes")
+        if any((other.shape, other.dtype) != (shape, dtype) for other in file.series):
+            raise ValueError(f"it holds {len(file.series)} images of different shapes or types")
+        if file.pages[0].photometric == tifffile.PHOTOMETRIC.MINISWHITE:
+            raise ValueError("it is stored with 0 as white; save it with 0 as black")
         if len(file.series) == 1 and series.dataoffset is not None:
             return tifffile.memmap(path, mode="r"), axes
-        if any(page.compression not in tifffile.TIFF.DECOMPRESSORS for page in file.pages[:1]):
-            return _read_by_pillow(path, series), axes
+        if file.pages[0].compression not in tifffile.TIFF.DECOMPRESSORS:
+            return _read_by_pillow(path, file.pages[0], series), axes
         if len(file.series) > 1:
             return np.stack([other.asarray() for other in file.series]), "I" + axes
-        if np.prod(shape) * dtype.itemsize <= UNPACKED_IN_MEMORY:
+        size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+        if size <= UNPACKED_IN_MEMORY:
             return series.asarray(), axes
-        with tempfile.NamedTemporaryFile(dir=scratch, prefix=".unpacked-") as unpacked:
-            return series.asarray(out=np.memmap(unpacked, dtype, "w+", shape=shape)), axes
+        with tempfile.TemporaryFile(dir=scratch) as unpacked:
+            if hasattr(os, "posix_fallocate"):  # a full disk is found here, not in the middle of the work
+                os.posix_fallocate(unpacked.fileno(), 0, size)
+            return series.asarray(out=np.memmap(unpacked, dtype, "r+", shape=shape)), axes
 
 
-def _read_by_pillow(path, series):
-    """For compressions such as LZW, which tifffile alone does not read."""
-    with Image.open(path) as image:
-        frames = [np.array(frame) for frame in ImageSequence.Iterator(image)]
+def _read_by_pillow(path, page, series):
+    """For compressions such as LZW, which tifffile alone does not read; gray values of 8, 16 and 32 bits only."""
+    kind = f"{series.dtype} values of {page.samplesperpixel} channels, compressed as {page.compression.name}"
+    if page.samplesperpixel > 1 or series.dtype not in (np.uint8, np.uint16, np.float32):
+        raise ValueError(f"it holds {kind}; save it uncompressed or as deflate")
+    try:
+        with Image.open(path) as image:
+            frames = [np.array(frame) for frame in ImageSequence.Iterator(image)]
+    except OSError:
+        raise ValueError(f"it holds {kind}; save it uncompressed or as deflate") from None
     return np.stack(frames).reshape(series.shape).astype(series.dtype)
 
 
@@ -106,6 +150,8 @@ def _as_sections(path, array, axes, channel):
         array = _one_channel(path, array, channel, stored_as_planes)
     elif channel not in (None, "gray", 0):
         raise BadInput(f"{path} has one channel only; there is no channel {channel}")
+    if array.dtype == bool:
+        array = array.astype(np.uint8) * np.uint8(255)
     return array if sections else array[None]
 
 
@@ -115,8 +161,8 @@ def _one_channel(path, array, channel, stored_as_planes):
         what = "in colour" if count in (3, 4) else f"of {count} channels"
         sections = f" (if it is {count} sections, save it with photometric='minisblack')" if stored_as_planes else ""
         raise BadInput(
-            f"{path} is {what}, shape {array.shape}{sections}; give gray values, or say which with --channel: a number "
-            f"from 0 to {count - 1}, or gray"
+            f"{path} is {what}, shape {array.shape}{sections}; give one channel only (of images, --channel takes one: "
+            f"a number from 0 to {count - 1}, or gray)"
         )
     if channel == "gray":
         if count not in (3, 4):

@@ -64,7 +64,7 @@ def multiply_adds(height, width, first_level=64):
             total = total + 9 * fan_in * channels * height * width
         incoming = channels
         if level < POOLINGS:
-            height, width = height // 2, width // 2
+            height, width = height / 2, width / 2
     for level in reversed(range(POOLINGS)):
         channels = first_level * 2**level
         height, width = 2 * height, 2 * width

@@ -46,16 +46,21 @@ def predict_file(
     image, out = Path(image), Path(out)
     if out.suffix.lower() not in TIFF_SUFFIXES:
         raise BadInput(f"{out} must be a TIFF, with a name that ends in .tif")
+    if out.exists() and image.exists() and out.samefile(image):
+        raise BadInput(f"{out} is the image itself, which would be lost; give another name for the result")
     volume = open_stack(image, channel, out.parent if out.parent.is_dir() else None)
     predictor.check(volume)
     plan = predictor.plan(*volume.shape[1:], memory, largest_tile)
     made_with = made_with | {"average": predictor.average, "image_sha256": file_sha256(image), "channel": channel}
-    shape = (len(volume), predictor.maps, *volume.shape[1:])
-    shape = shape[:1] + shape[2:] if predictor.maps == 1 else shape
+    shape = (len(volume), *volume.shape[1:])
+    if predictor.maps > 1:
+        shape = (len(volume), predictor.maps, *volume.shape[1:])
 
-    partial = PartialResult(out, shape, made_with, plan.blocks)
+    partial = PartialResult(out, shape, made_with, plan.blocks, say)
     if partial.done:
         say(f"going on: {len(partial.done)} of {len(volume) * len(partial.blocks)} tiles are done ({partial.path})")
+        if (memory or largest_tile) and partial.blocks != plan.blocks:
+            say("note: the tiles are those that it was begun with; --tile and --memory are for a new one")
     else:
         say(f"tiles: {plan}")
     remark = predictor.remark(volume)
@@ -87,40 +92,64 @@ class PartialResult:
     number), written after the tile's pixels have reached the disk.
     """
 
-    def __init__(self, out, shape, made_with, blocks):
+    def __init__(self, out, shape, made_with, blocks, say=print):
         self.out = out
         self.path = out.with_name(out.name + ".partial")
         self.journal = out.with_name(out.name + ".progress")
         self.blocks = blocks
         self.done = set()
-        made_with = {"shape": list(shape)} | made_with
-        if not (self.path.is_file() and self.journal.is_file() and self._go_on(made_with)):
-            self._begin(shape, made_with)
-        with tifffile.TiffFile(self.path) as file:
-            self._offset = file.series[0].dataoffset
-            self._dtype = np.dtype(file.byteorder + "f4")
         self._shape = shape
+        made_with = {"shape": list(shape)} | made_with
+        if self.path.is_file() and self.journal.is_file():
+            self._go_on(made_with, say)
+        if not self.done:
+            self._begin(made_with)
+        self._offset, self._dtype = self._layout()
         self._file = open(self.path, "r+b")
         self._list = open(self.journal, "a")
 
-    def _go_on(self, made_with):
-        lines = self.journal.read_text().split("\n")[:-1]  # a line that was cut off does not count
+    def _layout(self):
+        """Where the pixels begin, and their type. Raises ValueError unless all of them are there."""
         try:
-            begun = json.loads(lines[0])
+            with tifffile.TiffFile(self.path) as file:
+                offset, dtype = file.series[0].dataoffset, np.dtype(file.byteorder + "f4")
+        except Exception as error:  # tifffile raises many kinds for a damaged file
+            raise ValueError(str(error)) from None
+        if offset is None or self.path.stat().st_size < offset + 4 * int(np.prod(self._shape, dtype=np.int64)):
+            raise ValueError("it is too short")
+        return offset, dtype
+
+    def _go_on(self, made_with, say):
+        """Take over what was done earlier, if it was the same and is whole."""
+        text = self.journal.read_bytes()
+        whole = text[: text.rfind(b"\n") + 1]  # a line that was cut off does not count
+        try:
+            first, *lines = whole.decode().splitlines()
+            begun = json.loads(first)
             blocks = tuple(Block(*sides) for sides in begun.pop("blocks"))
-        except (IndexError, ValueError, KeyError, TypeError):
-            return False
-        differing = [name for name in made_with if begun.get(name) != made_with[name]]
+            differing = [name for name in made_with if begun.get(name) != made_with[name]]
+        except (ValueError, KeyError, TypeError, AttributeError):
+            say(f"note: {self.journal} is damaged; the prediction begins anew")
+            return
         if differing:
             raise BadInput(
                 f"{self.path} is the partial result of another prediction ({', '.join(differing)} differ); delete it "
                 f"and {self.journal.name}, or give another name"
             )
-        self.blocks = blocks
-        self.done = {tuple(int(number) for number in line.split()) for line in lines[1:]}
-        return True
+        try:
+            done = {tuple(int(number) for number in line.split()) for line in lines}
+            if not done <= {(index, number) for index in range(self._shape[0]) for number in range(len(blocks))}:
+                raise ValueError("it lists tiles that do not exist")
+            self._layout()
+        except ValueError as error:
+            say(f"note: the partial result {self.path} is damaged ({error}); the prediction begins anew")
+            return
+        if done:
+            os.truncate(self.journal, len(whole))
+            self.blocks, self.done = blocks, done
 
-    def _begin(self, shape, made_with):
+    def _begin(self, made_with):
+        shape = self._shape
         size = 4 * int(np.prod(shape, dtype=np.int64))
         self.path.parent.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(self.path.parent).free

@@ -29,7 +29,7 @@ class Fold:
         The held-out block is contiguous, because neighbouring sections resemble each other.
         """
         if sections < self.count:
-            raise BadInput(f"{sections} sections cannot be cut into {self.count} folds; give at most {sections} folds")
+            raise BadInput(f"{sections} sections cannot be cut into {self.count} folds; every fold needs a section")
         blocks = np.array_split(np.arange(sections), self.count)
         held_out = blocks.pop(self.number - 1)
         return np.concatenate(blocks), held_out

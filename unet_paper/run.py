@@ -27,8 +27,8 @@ def check_config(config):
         ("form", config.form in ("paper", "release"), "'paper' or 'release'"),
         ("classes", config.classes >= 2, "at least 2"),
         ("drop_out", 0 <= config.drop_out < 1, "from 0 to below 1"),
-        ("w_0", config.w_0 >= 0, "0 or above"),
-        ("sigma", config.sigma > 0, "above 0"),
+        ("w_0", 0 <= config.w_0 <= 1e6, "from 0 to 1e6"),
+        ("sigma", 0 < config.sigma <= 1e4, "above 0 and at most 1e4"),
         ("displacement_sigma", config.displacement_sigma >= 0, "0 or above"),
         ("grid_points", config.grid_points >= 2, "at least 2"),
         ("contrast", 0 <= config.contrast < 1, "from 0 to below 1"),
@@ -161,7 +161,9 @@ def _earlier_checkpoint(run, config, stacks, resume):
     changed += [f"{name}.tif" for name in stacks.data if earlier.data.get(name) != stacks.data[name]]
     recorded = read_json(run.record).get("protocol")
     if recorded != stacks.protocol:
-        changed.append(f"protocol {recorded and recorded.get('short')!r} -> {stacks.protocol['short']!r}")
+        was = recorded or {}
+        names = [name for name in {**was, **stacks.protocol} if was.get(name) != stacks.protocol.get(name)]
+        changed += [f"{name} {was.get(name)!r} -> {stacks.protocol.get(name)!r}" for name in names]
     if changed:
         raise BadInput(f"{run.path} holds a run that differs ({'; '.join(changed)}); give another --out")
     return earlier

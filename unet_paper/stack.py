@@ -80,15 +80,15 @@ def gray_values(stack, name="the stack"):
 
     Raises BadInput for values that are not finite.
     """
-    if stack.dtype == bool:
-        return stack.astype(np.float32)
     if stack.dtype.kind in "ui":
         return stack.astype(np.float32) / np.iinfo(stack.dtype).max
     if stack.dtype.kind != "f":
         raise BadInput(f"{name} holds {stack.dtype} values; give whole or floating-point gray values")
+    with np.errstate(over="ignore"):
+        stack = stack.astype(np.float32)
     if not np.isfinite(stack).all():
-        raise BadInput(f"{name} holds values that are not finite; every gray value must be a number")
-    return stack.astype(np.float32)
+        raise BadInput(f"{name} holds values that are not finite in 32 bits; every gray value must be a number")
+    return stack
 
 
 def content_sha256(stack):

@@ -76,48 +76,62 @@ def plan_blocks(height, width, views, largest_pixels=None, largest_tile=None, fi
     -------
     Plan. Raises BadInput when not even blocks of 16 px have tiles that are small enough.
     """
+    # All pairs of advances, as two arrays: those that cut a side into 1, 2, ... blocks as equal as the grid allows.
     advances = []
     for length in (height, width):
-        shares = -(-length // np.arange(1, -(-length // STRIDE) + 1))  # of the length, in 1, 2, ... blocks
+        shares = -(-length // np.arange(1, -(-length // STRIDE) + 1))
         advances.append(np.unique(-(-shares // STRIDE) * STRIDE))
     down, across = np.meshgrid(*advances, indexing="ij")
-    # Every advance gives whole blocks and, at the end, one that may be shorter.
-    kinds = [
-        [(length // advance, np.minimum(advance, length)), (np.minimum(length % advance, 1), length % advance)]
-        for length, advance in ((height, down), (width, across))
-    ]
-    work = pixels = 0
-    tiles = []
-    for rows, block_height in kinds[0]:
-        for columns, block_width in kinds[1]:
-            for view in views:
-                tile = view.tile(block_height, block_width, (down < height) | (across < width))
-                work = work + rows * columns * multiply_adds(*tile, first_level)
-                pixels = pixels + rows * columns * tile[0] * tile[1]
-                tiles.append(np.where(rows * columns > 0, tile, 0))
-    largest = np.max(tiles, axis=0)
+    work, pixels, tiles = _cost(height, width, down, across, views, first_level)
+    longest = np.max(tiles, axis=(0, 1))
+    areas = np.max([math.prod(tile) for tile in tiles], axis=0)
+
     fits = np.ones(down.shape, bool)
     if largest_tile:
-        fits &= (largest <= largest_tile).all(axis=0)
+        fits &= longest <= largest_tile
+        if not fits.any():
+            raise BadInput(f"tiles of {largest_tile} px are too small here; give at least {longest.min()} px")
     if largest_pixels:
-        fits &= np.max([height * width for height, width in tiles], axis=0) <= largest_pixels
-    if not fits.any():
-        if largest_tile:
-            least = int(largest.max(axis=0).min())
-            raise BadInput(f"tiles of {largest_tile} px are too small here; give at least {least} px, or more memory")
-        least = int(np.max([height * width for height, width in tiles], axis=0).min())
-        raise BadInput(f"memory allows tiles of {largest_pixels:,} px but {least:,} px are needed; allow more memory")
-    best = np.unravel_index(np.argmin(np.where(fits, work.astype(float), np.inf)), fits.shape)
+        fits &= areas <= largest_pixels
+        if not fits.any():
+            least = areas.min()
+            raise BadInput(
+                f"memory allows tiles of {largest_pixels:,} px but {least:,} px are needed; allow more memory"
+            )
+    best = np.unravel_index(np.argmin(np.where(fits, work, np.inf)), fits.shape)
     blocks = tuple(
         Block(top, min(top + int(down[best]), height), left, min(left + int(across[best]), width))
         for top in range(0, height, int(down[best]))
         for left in range(0, width, int(across[best]))
     )
-    far = 2**20  # px: a pass so large that its border counts for nothing
+    tile = max(((int(tall[best]), int(wide[best])) for tall, wide in tiles), key=math.prod)
+    area = float(height) * width * len(views)
+    far = 2.0**20  # px: a pass so large that its border counts for nothing
     least_work = multiply_adds(far + 60, far + 60, first_level) / far**2
-    area = height * width * len(views)
-    tile = max(((int(height[best]), int(width[best])) for height, width in tiles), key=math.prod)
     return Plan(blocks, tile, float(pixels[best] / area), float(work[best] / area / least_work))
+
+
+def _cost(height, width, down, across, views, first_level):
+    """What blocks `down` x `across` px (arrays) cost: (work, pixels, tiles), the tiles as (heights, widths) arrays, 0
+    where there are none.
+
+    Along each side there are whole blocks and, at the end, perhaps a shorter one: four kinds of blocks.
+    """
+    by_side = [
+        [(length // advance, np.minimum(advance, length)), (np.minimum(length % advance, 1), length % advance)]
+        for length, advance in ((height, down), (width, across))
+    ]
+    cut = (down < height) | (across < width)
+    work, pixels, tiles = 0.0, 0.0, []
+    for rows, block_height in by_side[0]:
+        for columns, block_width in by_side[1]:
+            for view in views:
+                tile = view.tile(block_height, block_width, cut)
+                tall, wide = (size.astype(float) for size in tile)  # whole numbers would overflow
+                work = work + rows * columns * multiply_adds(tall, wide, first_level)
+                pixels = pixels + rows * columns * tall * wide
+                tiles.append(np.where(rows * columns > 0, tile, 0))
+    return work, pixels, tiles
 
 
 def mirrored_indices(start, stop, length):

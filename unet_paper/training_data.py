@@ -90,11 +90,13 @@ def understood(labels, labels_are, name):
         return labels, len(found)
     if labels_are == "numbers":
         labels = separate_touching_cells(labels)
-        if not labels.any():
-            raise BadInput(f"{name} leaves nothing of its cells once a background line separates those that touch")
-        return labels, 2
-    marked = labels == found[1] if len(found) == 2 else labels > 0
-    return (marked if labels_are == "cells" else ~marked).astype(np.uint8) * 255, 2
+    else:
+        marked = labels == found[1] if len(found) == 2 else labels > 0
+        labels = (marked if labels_are == "cells" else ~marked).astype(np.uint8) * 255
+    if not labels.any() or labels.all():
+        left = "background" if labels.all() else "cell"
+        raise BadInput(f"{name}, read as {labels_are}, leaves no {left}; there must be both")
+    return labels, 2
 
 
 def load_folder(folder, fold=None):

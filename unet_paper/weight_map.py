@@ -14,7 +14,7 @@ from skimage import measure
 from unet_paper.compiled import compiled
 from unet_paper.errors import BadInput
 
-BAND = 512  # px
+BAND = 512  # px, at least
 FARTHEST = 1e9  # px, farther than any pixel of any image
 REACH = 10.0  # in sigma: exp(-10^2 / 2) = 2e-22 is lost beside w_c even in double precision
 
@@ -50,11 +50,12 @@ def weight_map(labels, class_weights, w_0=10.0, sigma=5.0, connectivity=4, seman
     # A band of rows at a time, with all that is within reach of it: large images need not fit the caches.
     reach = REACH * sigma
     margin = math.ceil(reach)
-    for top in range(0, len(cells), BAND):
-        first, rows = max(top - margin, 0), slice(top, top + BAND)
-        d1, d2 = distances_to_two_nearest_cells(cells[first : top + BAND + margin], reach)
-        d1, d2 = (distances[top - first :][:BAND] for distances in (d1, d2))
-        band = class_weights[numbers[rows]]
+    height = max(BAND, margin)
+    for top in range(0, len(cells), height):
+        first, rows = max(top - margin, 0), slice(top, top + height)
+        d1, d2 = distances_to_two_nearest_cells(cells[first : top + height + margin], reach)
+        d1, d2 = (distances[top - first :][:height] for distances in (d1, d2))
+        band = class_weights[numbers[rows].astype(np.intp)]
         border = (cells[rows] == 0) & np.isfinite(d2)
         band[border] += w_0 * np.exp(-((d1[border] + d2[border]) ** 2) / (2 * sigma**2))
         weights[rows] = band
@@ -68,12 +69,17 @@ def weight_maps(labels, w_0=10.0, sigma=5.0, connectivity=4, class_weights=None,
     for another number of class weights than the labels have classes.
     """
     labels = np.asarray(labels)
+    if labels.ndim != 3 or labels.size == 0 or labels.dtype.kind not in "bui":
+        raise BadInput(f"labels of shape {labels.shape} and type {labels.dtype}; expected (Z, H, W) bool or integers")
+    if sigma <= 0 or connectivity not in (4, 8):
+        raise BadInput(f"sigma {sigma}, connectivity {connectivity}: sigma must be above 0, connectivity 4 or 8")
+    labels = labels.astype(labels.dtype.newbyteorder("="), copy=False)
     if not semantic:
         labels = separate_touching_cells(labels, connectivity)
     if class_weights is None:
         class_weights = balancing_class_weights(labels, semantic)
     needed = int(labels.max()) + 1 if semantic else 2
-    if len(class_weights) < needed:
+    if len(class_weights) != needed:
         raise BadInput(f"there are {len(class_weights)} class weights, but the labels have {needed} classes")
     return np.stack([weight_map(section, class_weights, w_0, sigma, connectivity, semantic) for section in labels])
 

@@ -53,7 +53,7 @@ def training_step(network, optimiser, tile, labels, weights):
 
 @torch.no_grad()
 def predict(network, section, average="none"):
-    """A (512, 512) section, mirrored by 94 px, in one pass for each version: (512, 512) probabilities of the class 1."""
+    """A (512, 512) section, mirrored by 94 px, one pass for each version: (512, 512) probabilities of class 1."""
     if average == "none":
         padded = functional.pad(section[None, None], (94, 94, 94, 94), mode="reflect")
         return torch.softmax(network(padded), dim=1)[0, 1, 2:-2, 2:-2]

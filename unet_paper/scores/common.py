@@ -51,7 +51,8 @@ def cells(labels):
     cell, of which no score can be taken. A single section without a cell is fine.
     """
     if labels.dtype.kind not in "bui":
-        whole = labels.astype(np.int64) if labels.dtype.kind == "f" and np.isfinite(labels).all() else None
+        bounded = labels.dtype.kind == "f" and (np.abs(labels) < 2**53).all()
+        whole = labels.astype(np.int64) if bounded else None
         if whole is None or (whole != labels).any():
             raise BadInput("the labels hold values that are not whole numbers; membranes must be 0 and cells above 0")
         labels = whole

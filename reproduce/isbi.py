@@ -139,7 +139,7 @@ def main():
         record["times"]["steps_seconds"] = seconds
         write_json(run.record, record)
 
-    pictures = sorted(run.path.glob("**/*.png"))
+    pictures = sorted([*run.path.glob("*.png"), *run.sections.glob("*.png")])
     say(f"The whole road took {seconds['all'] / 60:.1f} minutes. Its results, in {ROOT}:", f"Table:    {run.table}")
     say(
         *(f"Picture:  {picture}" for picture in pictures),

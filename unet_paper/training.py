@@ -95,6 +95,20 @@ def autocast(device, bfloat16):
     return torch.autocast(device.type, torch.bfloat16) if bfloat16 and supported else nullcontext()
 
 
+def descend(network, optimiser, config, tile, labels, weights):
+    """One step of gradient descent on one tile, a batch as `draw_tile` gives it. Returns the loss, a scalar tensor."""
+    with autocast(tile.device, config.bfloat16):
+        scores = network(tile.contiguous(memory_format=torch.channels_last))
+    loss = weighted_cross_entropy(scores, labels, weights)
+    optimiser.zero_grad(set_to_none=True)
+    loss.backward()
+    # Not in the paper: the first steps' gradients are far larger than those that follow, and the momentum of 0.99
+    # would keep them for a hundred steps.
+    nn.utils.clip_grad_norm_(network.parameters(), config.gradient_clip)
+    optimiser.step()
+    return loss.detach()
+
+
 def train(config, training_set, folder, data, resume=None, progress=True, after_step=None):
     """Train a network and keep its history and checkpoints in `folder`.
 
@@ -161,16 +175,7 @@ def train(config, training_set, folder, data, resume=None, progress=True, after_
                 group["lr"] = rate
 
             tile, labels, weights = draw_tile(training_set, config, generator)
-            with autocast(device, config.bfloat16):
-                scores = network(tile.contiguous(memory_format=torch.channels_last))
-            loss = weighted_cross_entropy(scores, labels, weights)
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()
-            # Not in the paper: the first steps' gradients are far larger than those that follow, and the momentum of
-            # 0.99 would keep them for a hundred steps.
-            nn.utils.clip_grad_norm_(network.parameters(), config.gradient_clip)
-            optimiser.step()
-            loss_sum, losses = loss_sum + loss.detach(), losses + 1
+            loss_sum, losses = loss_sum + descend(network, optimiser, config, tile, labels, weights), losses + 1
 
             keep = (step + 1) % config.checkpoint_every == 0 or step + 1 == config.steps
             if (step + 1) % HISTORY_EVERY == 0 or keep:

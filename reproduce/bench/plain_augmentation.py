@@ -1,0 +1,33 @@
+"""An elastically deformed sample as people make it: `elasticdeform` where it is installed, and SciPy's
+`map_coordinates`. Baselines of the benchmarks; they share no code with `unet_paper.augmentation`.
+"""
+
+import numpy as np
+from scipy import ndimage
+
+try:
+    import elasticdeform
+except ImportError:  # its wheel does not go with NumPy 2; a build from source does
+    elasticdeform = None
+
+
+def by_elasticdeform(random, image, labels, weights, size=572, sigma=10):
+    """Image, labels and weights (H, W) through one random 3 x 3 grid; (size, size) parts of the mirrored section."""
+    parts = [cut(values, size) for values in (image, labels, weights)]
+    return elasticdeform.deform_random_grid(parts, sigma=sigma, points=3, order=[3, 0, 0], mode="mirror")
+
+
+def by_map_coordinates(random, image, labels, weights, size=572, sigma=10):
+    """The same by SciPy: the grid interpolated by cubic splines, the image by cubic ones, the rest by nearest."""
+    place = np.mgrid[:size, :size].astype(np.float64)
+    grid = np.mgrid[: 2 : size * 1j, : 2 : size * 1j]
+    for axis in range(2):
+        place[axis] += ndimage.map_coordinates(random.normal(0, sigma, (3, 3)), grid, order=3)
+    orders = zip((image, labels, weights), (3, 0, 0), strict=True)
+    return [ndimage.map_coordinates(cut(values, size), place, order=order, mode="mirror") for values, order in orders]
+
+
+def cut(values, size):
+    """A mirrored (size, size) part of a smaller section."""
+    more = size - values.shape[0]
+    return np.pad(values, (more // 2, more - more // 2), mode="reflect")

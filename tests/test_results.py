@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from reproduce import scaling
+from reproduce.bench import __main__ as bench
 from reproduce.metrics import tables
 from unet_paper.record import PICTURES, RunFolder
 from unet_paper.report import comparison, read_run, table_1
@@ -66,6 +68,12 @@ def test_the_metrics_table_is_what_its_record_says(committed):
     record = json.loads((folder / "metrics.json").read_text())
     assert (folder / "README.md").read_text() == tables(record)
     assert all(row["warping_counts_that_differ"] == 0 for row in record["agreement"].values())
+
+
+def test_the_tables_of_speed_and_growth_are_what_their_records_say(committed):
+    for name, made in (("bench", bench.table), ("scaling", scaling.tables)):
+        folder = committed / "results" / name
+        assert (folder / "README.md").read_text() == made(json.loads((folder / f"{name}.json").read_text()))
 
 
 def test_no_raw_section_is_committed():

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from unet_paper.phantom import make_phantom, write_phantom
 from unet_paper.stack import read_labels, read_stack
@@ -33,3 +34,22 @@ def small_phantom(tmp_path_factory):
 @pytest.fixture
 def random():
     return np.random.default_rng(0)
+
+
+@pytest.fixture
+def random_stack(random):
+    """Draws a (Z, H, W) truth and a proposal that has something to do with it."""
+
+    def draw(shape, kind):
+        """kind: "float64", "float32", "tenths" (with many ties) or "binary"."""
+        smooth = np.stack([ndimage.gaussian_filter(random.standard_normal(shape[1:]), 1.2) for _ in range(shape[0])])
+        truth = smooth > random.uniform(-0.3, 0.1)
+        proposal = np.clip(0.5 + 2 * smooth + random.normal(0, 0.25, shape), 0, 1)
+        if kind == "tenths":
+            proposal = np.round(proposal, 1)
+        elif kind == "binary":
+            proposal = (proposal > 0.5).astype(float)
+        truth[0, 0, 0] = True
+        return truth, proposal.astype(np.float32) if kind == "float32" else proposal
+
+    return draw

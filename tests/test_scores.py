@@ -90,7 +90,7 @@ def test_thinning_by_hand():
 
 
 def test_thinning_equals_the_plain_form(random):
-    """Pixel by pixel, from few seeds far apart to many close together: the order of the neighbours shows only here."""
+    """Pixel by pixel, from few seeds far apart to many close together."""
     for _ in range(60):
         foreground = random.random(random.integers(1, 40, 2)) > random.choice([0.5, 0.8, 0.95, 0.99])
         segments = ndimage.label(foreground)[0].astype(np.int32)

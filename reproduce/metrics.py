@@ -149,6 +149,20 @@ def tables(record):
     lines += [f"| metric | {' | '.join(maps)} |", "|---" * (len(maps) + 1) + "|"]
     for metric in dict.fromkeys(row["metric"] for row in record["speed"]):
         lines.append(f"| {metric} | {' | '.join(f'{ratios[name, metric]:.3f}' for name in maps)} |")
+    seconds = {(row["map"], row["metric"]): row["ours"] for row in record["speed"]}
+    lines += [
+        "",
+        "## Where our time goes",
+        "",
+        "Each part's own time as a fraction of everything at once (V_rand and V_info take the thinning, and label the "
+        "segments that the Rand error needs too):",
+        "",
+        f"| metric | {' | '.join(maps)} |",
+        "|---" * (len(maps) + 1) + "|",
+    ]
+    for metric in dict.fromkeys(row["metric"] for row in record["speed"] if row["metric"] != "all"):
+        parts = (f"{seconds[name, metric] / seconds[name, 'all']:.2f}" for name in maps)
+        lines.append(f"| {metric} | {' | '.join(parts)} |")
     return "\n".join(lines) + "\n"
 
 

@@ -171,9 +171,17 @@ def test_drop_out_stands_at_the_end_of_the_contracting_path():
 
 
 def test_release_form_has_relu_after_up_convolutions_and_twice_the_channels_in_the_last():
-    ups = UNet(form="release").up_convolutions
-    assert [up[0].out_channels for up in ups] == [512, 256, 128, 128]
-    assert all(isinstance(up[1], nn.ReLU) for up in ups)
+    assert [up.out_channels for up in UNet(form="release").up_convolutions] == [512, 256, 128, 128]
+    for form, lowest in (("release", 0.0), ("paper", -1.0)):
+        network = UNet(width=2, form=form).eval()
+        for up in network.up_convolutions:
+            nn.init.zeros_(up.weight)
+            nn.init.constant_(up.bias, -1.0)
+        seen = []
+        for convolutions in network.expanding:
+            convolutions.register_forward_pre_hook(lambda layer, given: seen.append(float(given[0].min())))
+        network(torch.zeros(1, 1, 188, 188))
+        assert seen == [lowest] * 4
     assert [up.out_channels for up in UNet().up_convolutions] == [512, 256, 128, 64]
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from reproduce import scaling
-from reproduce.bench import __main__ as bench
+from reproduce.bench import table as bench
 from reproduce.metrics import tables
 from unet_paper.record import PICTURES, RunFolder
 from unet_paper.report import comparison, read_run, table_1
@@ -71,9 +71,12 @@ def test_the_metrics_table_is_what_its_record_says(committed):
 
 
 def test_the_tables_of_speed_and_growth_are_what_their_records_say(committed):
-    for name, made in (("bench", bench.table), ("scaling", scaling.tables)):
-        folder = committed / "results" / name
-        assert (folder / "README.md").read_text() == made(json.loads((folder / f"{name}.json").read_text()))
+    folder = committed / "results/scaling"
+    assert (folder / "README.md").read_text() == scaling.tables(json.loads((folder / "scaling.json").read_text()))
+    folder = committed / "results/bench"
+    records = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
+    quick_run = json.loads((committed / "results/isbi/quick/run.json").read_text())
+    assert (folder / "README.md").read_text() == bench.tables(records, quick_run)
 
 
 def test_no_raw_section_is_committed():

@@ -65,8 +65,8 @@ def source_coordinates(deformation, tile_size, device="cpu"):
     The n x n displacements stand at equal distances from corner to corner of the tile and are interpolated to every
     pixel by bicubic convolution (section 3.1).
     """
-    bicubic = bicubic_basis(deformation.grid.shape[-1], tile_size).to(device)
-    displacement = bicubic @ deformation.grid.to(device) @ bicubic.T
+    bicubic = bicubic_basis(deformation.grid.shape[-1], tile_size, device)
+    displacement = bicubic @ deformation.grid.to(device, non_blocking=True) @ bicubic.T
     offset = torch.arange(tile_size, device=device, dtype=torch.float32) - (tile_size - 1) / 2
     x = offset[None, :] + displacement[0]
     y = offset[:, None] + displacement[1]
@@ -83,10 +83,10 @@ def source_coordinates(deformation, tile_size, device="cpu"):
 
 
 @lru_cache(maxsize=8)
-def bicubic_basis(points, size):
+def bicubic_basis(points, size, device):
     """(size, points) float32: how much each of `points` grid values counts at each of `size` px, one axis of a tile."""
     impulses = torch.eye(points)[None, None]
-    return functional.interpolate(impulses, size=(size, points), mode="bicubic", align_corners=True)[0, 0]
+    return functional.interpolate(impulses, size=(size, points), mode="bicubic", align_corners=True)[0, 0].to(device)
 
 
 def sample(image, coordinates, mode):
@@ -97,14 +97,18 @@ def sample(image, coordinates, mode):
     in this project.
     """
     height, width = image.shape[-2:]
-    scale = torch.tensor([2 / max(width - 1, 1), 2 / max(height - 1, 1)], device=image.device)
-    return functional.grid_sample(
-        image[None],
-        (coordinates * scale - 1)[None],
+    x, y = coordinates.unbind(-1)
+    places = torch.stack([x * (2 / max(width - 1, 1)) - 1, y * (2 / max(height - 1, 1)) - 1], dim=-1)
+    # PyTorch's threads share a batch, not an image: strips of it are a batch.
+    strips = 4 if len(places) % 4 == 0 else 1
+    sampled = functional.grid_sample(
+        image.expand(strips, -1, -1, -1),
+        places.unflatten(0, (strips, -1)),
         mode=mode,
         padding_mode="reflection",
         align_corners=True,
-    )[0]
+    )
+    return sampled.transpose(0, 1).flatten(1, 2)
 
 
 def augmented_tile(image, labels, weights, deformation, gray, tile_size, border):

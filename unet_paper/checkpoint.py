@@ -1,6 +1,6 @@
 """Checkpoints: what a run needs to go on, and what a prediction needs to start."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +50,7 @@ class Checkpoint:
     history: list[dict]  # the rows of history.csv
     data: dict  # name -> SHA-256 of what it was trained on
     seconds: float  # spent in training so far
+    parts: dict = field(default_factory=dict)  # of these, by part
 
     def build_network(self):
         """The network with these weights, in evaluation mode, on the CPU."""

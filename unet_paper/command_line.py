@@ -1,18 +1,14 @@
 """The command line: python -m unet_paper {data,phantom,weights,train,predict,score,report}."""
 
-import argparse
-import math
 import os
 import sys
-from dataclasses import fields, replace
-from pathlib import Path
 
-from unet_paper.config import AVERAGES, PROFILES, Config
+from unet_paper.arguments import build_parser, changed_config
+from unet_paper.config import PROFILES
 from unet_paper.errors import BadInput, Diverged
 from unet_paper.progress import progress_bar
 from unet_paper.protocol import Fold
 
-FIXED = ("profile", "classes")  # settings that a run is not told but finds
 SCORE_LINES = {
     "warping_error": "warping error",
     "rand_error": "rand error",
@@ -21,163 +17,6 @@ SCORE_LINES = {
     "v_rand": "V_rand",
     "v_info": "V_info",
 }
-
-
-class Parser(argparse.ArgumentParser):
-    """Bad arguments end in one sentence and exit code 2."""
-
-    def error(self, message):
-        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
-
-
-def build_parser():
-    """The parser of all seven commands."""
-    parser = Parser(prog="python -m unet_paper", description="The U-Net paper, reproduced.")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Parser)
-
-    command = commands.add_parser("data", help="fetch and verify the ISBI 2012 stacks")
-    command.set_defaults(do=do_data)
-    command.add_argument("--to", type=Path, required=True, metavar="DIR", help="folder for the stacks")
-    command.add_argument(
-        "--from", dest="source", type=Path, metavar="PATH", help="a local archive or folder instead of the download"
-    )
-    command.add_argument("--check", action="store_true", help="only verify what is in DIR")
-
-    command = commands.add_parser("phantom", help="make the built-in synthetic stack")
-    command.set_defaults(do=do_phantom)
-    command.add_argument("--to", type=Path, required=True, metavar="DIR", help="folder for the stacks")
-    command.add_argument("--train-sections", type=positive, default=20, metavar="N")
-    command.add_argument("--test-sections", type=positive, default=10, metavar="N")
-    command.add_argument("--size", type=positive, default=512, metavar="PX")
-    command.add_argument("--seed", type=int, default=0)
-
-    command = commands.add_parser("weights", help="weight maps (equation 2) of a label stack")
-    command.set_defaults(do=do_weights)
-    command.add_argument("labels", type=Path, metavar="LABELS.tif", help="0 = background; cells 255 or numbered")
-    command.add_argument("out", type=Path, metavar="OUT.tif", help="32-bit float weight maps")
-    command.add_argument("--png", type=Path, metavar="DIR", help="also draw every section in colour")
-    add_labels_are(command)
-    command.add_argument("--class-weights", type=numbers, metavar="B,C", help="w_c of background and cell (balanced)")
-    command.add_argument("--connectivity", type=int, choices=(4, 8), default=4, help="what holds a cell together (4)")
-    command.add_argument("--w0", type=float, default=Config.w_0, help="height of the border term (%(default)s)")
-    command.add_argument("--sigma", type=float, default=Config.sigma, help="its width in px (%(default)s)")
-
-    command = commands.add_parser("train", help="train a network")
-    command.set_defaults(do=do_train)
-    source = command.add_mutually_exclusive_group(required=True)
-    source.add_argument("--data", type=Path, metavar="DIR", help="folder with train-volume.tif and train-labels.tif")
-    source.add_argument("--images", type=Path, metavar="A.tif", help="your own gray-value stack, and")
-    command.add_argument("--labels", type=Path, metavar="B.tif", help="its labels")
-    add_labels_are(command)
-    command.add_argument("--channel", type=channel, metavar="C", help="of images with several: 0, 1, ... or gray")
-    command.add_argument("--out", type=Path, required=True, metavar="RUN", help="folder of the run")
-    command.add_argument("--profile", choices=PROFILES, help="paper with a GPU, quick without one")
-    command.add_argument("--fold", metavar="K/N", help="hold out block K of N contiguous blocks of sections")
-    command.add_argument("--resume", action="store_true", help="go on from RUN's checkpoint")
-    command.add_argument(
-        "--set",
-        dest="changes",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="change a setting of the profile",
-    )
-    add_device(command)
-
-    command = commands.add_parser("predict", help="overlap-tile prediction of a stack")
-    command.set_defaults(do=do_predict)
-    command.add_argument("--weights", type=Path, required=True, metavar="FILE", help="a run's weights.pt")
-    command.add_argument("image", type=Path, metavar="IN.tif")
-    command.add_argument("out", type=Path, metavar="OUT.tif", help="32-bit float, 0 = membrane, 1 = cell")
-    command.add_argument("--average", choices=AVERAGES, default=Config.headline, help="(%(default)s)")
-    command.add_argument("--tile", type=positive, metavar="PX", help="largest input tile, to save memory")
-    command.add_argument("--memory", type=gibibytes, metavar="GIB", help="that a tile may take (what pays)")
-    command.add_argument("--channel", type=channel, metavar="C", help="of an image with several: 0, 1, ... or gray")
-    add_device(command)
-
-    command = commands.add_parser("score", help="the challenge's scores of a probability stack")
-    command.set_defaults(do=do_score)
-    command.add_argument("labels", type=Path, metavar="LABELS.tif")
-    command.add_argument("probability", type=Path, metavar="PROBABILITY.tif")
-    command.add_argument("--json", type=Path, metavar="FILE", help="also write the scores and their curves")
-
-    command = commands.add_parser("report", help="table 1 and the pictures of runs")
-    command.set_defaults(do=do_report)
-    command.add_argument("runs", type=Path, nargs="+", metavar="RUN")
-    command.add_argument("--compare", type=Path, metavar="FILE", help="also write one table of all the runs (Markdown)")
-    return parser
-
-
-def add_labels_are(command):
-    """The option of every command that takes labels of people's own."""
-    command.add_argument("--labels-are", choices=("cells", "membranes", "numbers", "classes"), help="what they mean")
-
-
-def numbers(text):
-    """argparse type: numbers from 0 on, parted by commas."""
-    try:
-        values = tuple(float(part) for part in text.split(","))
-    except ValueError:
-        values = (-1.0,)
-    if not all(0 <= value <= 1e6 for value in values):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a list of numbers from 0 to 1e6, parted by commas")
-    return values
-
-
-def add_device(command):
-    """The option that every command with a network has."""
-    command.add_argument("--device", choices=("cpu", "cuda"), help="cuda where there is a GPU, else cpu")
-
-
-def positive(text):
-    """argparse type: a whole number above 0."""
-    try:
-        number = int(text)
-    except ValueError:
-        number = 0
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
-    return number
-
-
-def gibibytes(text):
-    """argparse type: an amount of memory above 0."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0
-    if not 0 < number < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
-    return number
-
-
-def channel(text):
-    """argparse type: a channel's number, or "gray"."""
-    if text != "gray" and not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is neither a number from 0 on nor gray")
-    return text if text == "gray" else int(text)
-
-
-def changed_config(config, changes):
-    """A Config with NAME=VALUE changes. Raises BadInput for an unknown name or a value of the wrong type."""
-    kinds = {field.name: type(getattr(config, field.name)) for field in fields(config) if field.name not in FIXED}
-    values = {}
-    for change in changes:
-        name, _, text = change.partition("=")
-        if name not in kinds:
-            raise BadInput(f"--set {change}: there is no setting {name!r}; the settings are {', '.join(kinds)}")
-        try:
-            if kinds[name] is bool:
-                values[name] = {"true": True, "false": False}[text.lower()]
-            elif kinds[name] is tuple:
-                values[name] = tuple(text.split(","))
-            else:
-                values[name] = kinds[name](text)
-        except (KeyError, ValueError):
-            raise BadInput(f"--set {change}: {text!r} is not a {kinds[name].__name__}") from None
-    if not values:
-        return config
-    return replace(config, profile=f"{config.profile} with {', '.join(changes)}", **values)
 
 
 def chosen_device(name):
@@ -268,6 +107,7 @@ def do_weights(arguments):
 
 def do_train(arguments):
     """`train`"""
+    from unet_paper.memory import keep_freed_memory
     from unet_paper.run import run_training
     from unet_paper.training_data import OwnFiles
 
@@ -283,23 +123,30 @@ def do_train(arguments):
         source = OwnFiles(arguments.images, arguments.labels, arguments.labels_are, arguments.channel)
     elif arguments.labels or arguments.labels_are or arguments.channel is not None:
         raise BadInput("--labels, --labels-are and --channel belong to --images; a --data folder has its own labels")
-    run_training(source, arguments.out, config, fold, arguments.resume, device)
+    keep_freed_memory()
+    run_training(source, arguments.out, config, fold, arguments.resume, device, compilation=arguments.compile)
     print(f"trained weights: {arguments.out / 'weights.pt'}")
 
 
 def do_predict(arguments):
     """`predict`"""
     from unet_paper import checkpoint
+    from unet_paper.memory import keep_freed_memory
     from unet_paper.prediction import Predictor
     from unet_paper.prediction_file import predict_file
     from unet_paper.stack import file_sha256
 
     loaded = checkpoint.load(arguments.weights)
     must_be_writable(arguments.out)
-    network = loaded.build_network().to(chosen_device(arguments.device))
-    predictor = Predictor(network, loaded.standardisation, arguments.average)
+    device = chosen_device(arguments.device)
+    network = loaded.build_network().to(device)
+    keep_freed_memory()
+    bfloat16 = loaded.config.bfloat16 and not arguments.float32
+    predictor = Predictor(network, loaded.standardisation, arguments.average, bfloat16)
     memory = None if arguments.memory is None else int(arguments.memory * 2**30)
-    made_with = {"weights": file_sha256(arguments.weights)}
+    arithmetic = "bfloat16" if predictor.bfloat16 else "float32"
+    print(f"predicting in {arithmetic} on {device}")
+    made_with = {"weights": file_sha256(arguments.weights), "arithmetic": arithmetic}
     shape = predict_file(
         predictor, arguments.image, arguments.out, made_with, arguments.channel, memory, arguments.tile
     )
@@ -349,11 +196,22 @@ def do_report(arguments):
             temporary.write_text(comparison(arguments.runs))
 
 
+COMMANDS = {
+    "data": do_data,
+    "phantom": do_phantom,
+    "weights": do_weights,
+    "train": do_train,
+    "predict": do_predict,
+    "score": do_score,
+    "report": do_report,
+}
+
+
 def main(arguments=None):
     """Run one command and return its exit code: 0, 1 when training diverged, 2 for bad input, 130 when interrupted."""
     arguments = build_parser().parse_args(arguments)
     try:
-        arguments.do(arguments)
+        COMMANDS[arguments.command](arguments)
     except BadInput as error:
         print(f"python -m unet_paper {arguments.command}: {error}", file=sys.stderr)
         return 2

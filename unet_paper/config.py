@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 
 AVERAGES = ("none", "rot7", "d4")  # of the predictions of transformed inputs; see prediction.py
 DECAYS = ("cosine", "constant")
+COMPILATIONS = ("auto", "on", "off")  # of the network, see compilation.py
 
 
 def setting(default, source, meaning):

@@ -1,5 +1,6 @@
-"""How much memory there is, and giving back what a memory-mapped file has taken."""
+"""How much memory there is, keeping it for the next maps, and giving back what a memory-mapped file has taken."""
 
+import ctypes
 import mmap
 import os
 from pathlib import Path
@@ -35,6 +36,21 @@ def _left_in_container(folder, limit, used):
         return None
     cache = sum(int(line.split()[1]) for line in lines if line.startswith(("inactive_file ", "active_file ")))
     return max(limit - used + cache, 0)
+
+
+def keep_freed_memory():
+    """Let this process keep the memory of maps that are no longer needed for those that come next.
+
+    By default glibc hands large blocks back to the system, which clears their pages when they are asked for again:
+    every step and tile anew. It concerns the whole process, so only the commands call it. Does nothing without glibc.
+    """
+    trim_threshold, top_pad, mmap_max = -1, -2, -4  # of mallopt, as malloc.h has them
+    try:
+        mallopt = ctypes.CDLL("libc.so.6").mallopt
+    except (OSError, AttributeError):
+        return
+    for parameter, value in ((mmap_max, 0), (trim_threshold, -1), (top_pad, 64 * 2**20)):
+        mallopt(parameter, value)
 
 
 def release(array):

@@ -10,8 +10,10 @@ conv conv ------------------ crop, copy ------------- conv conv 1x1
 
 import torch
 from torch import nn
+from torch.nn import functional
 
 from unet_paper.errors import BadInput
+from unet_paper.on_cpu import convolution_and_relu, drop_out, up_convolution
 
 POOLINGS = 4
 STRIDE = 2**POOLINGS  # the network's own grid: it commutes with shifts by multiples of 16 px only
@@ -90,6 +92,11 @@ class TwoConvolutions(nn.Sequential):
             layers.append(nn.Dropout(drop_out))
         super().__init__(*layers)
 
+    def forward(self, maps):
+        """What the layers say, each convolution and its ReLU computed as one."""
+        maps = convolution_and_relu(self[2], convolution_and_relu(self[0], maps))
+        return drop_out(self[4], maps) if len(self) > 4 else maps
+
 
 class UNet(nn.Module):
     """The U-Net of figure 1.
@@ -119,6 +126,7 @@ class UNet(nn.Module):
             raise ValueError(f"form is {form!r}; it must be 'paper' or 'release'")
         channels = [width * 2**level for level in range(POOLINGS + 1)]
 
+        self.form = form
         self.contracting = nn.ModuleList()
         incoming = in_channels
         for level, outgoing in enumerate(channels):
@@ -131,10 +139,7 @@ class UNet(nn.Module):
         for level in reversed(range(POOLINGS)):
             skip = channels[level]
             up = incoming if form == "release" and level == 0 else incoming // 2
-            up_convolution = nn.ConvTranspose2d(incoming, up, 2, stride=2)
-            if form == "release":
-                up_convolution = nn.Sequential(up_convolution, nn.ReLU(inplace=True))
-            self.up_convolutions.append(up_convolution)
+            self.up_convolutions.append(nn.ConvTranspose2d(incoming, up, 2, stride=2))
             self.expanding.append(TwoConvolutions(up + skip, skip))
             incoming = skip
         self.classifier = nn.Conv2d(incoming, classes, 1)
@@ -153,10 +158,13 @@ class UNet(nn.Module):
             maps = convolutions(maps if level == 0 else self.pool(maps))
             skips.append(maps)
         skips.pop()
-        for up_convolution, convolutions in zip(self.up_convolutions, self.expanding, strict=True):
-            maps = up_convolution(maps)
+        for layer, convolutions in zip(self.up_convolutions, self.expanding, strict=True):
+            maps = up_convolution(layer, maps)
+            if self.form == "release":
+                maps = functional.relu(maps, inplace=True)
             maps = convolutions(torch.cat([maps, centre_crop(skips.pop(), maps.shape[-2:])], dim=1))
-        return self.classifier(maps)
+        with torch.autocast(maps.device.type, enabled=False):  # scores of 10 would be rounded to 1 / 16 in bfloat16
+            return self.classifier(maps.to(self.classifier.weight.dtype))
 
 
 def centre_crop(maps, size):
@@ -165,7 +173,7 @@ def centre_crop(maps, size):
     Written as a negative padding because its gradient keeps the channels-last layout, which a slice's loses.
     """
     top, left = (maps.shape[-2] - size[0]) // 2, (maps.shape[-1] - size[1]) // 2
-    return nn.functional.pad(maps, (-left, -left, -top, -top))
+    return functional.pad(maps, (-left, -left, -top, -top))
 
 
 def initialise(layer):

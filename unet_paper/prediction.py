@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 
+from unet_paper.arithmetic import autocast, computes_in_bfloat16
 from unet_paper.averaging import views
 from unet_paper.config import AVERAGES
 from unet_paper.errors import BadInput
@@ -22,12 +23,13 @@ MOST_PIXELS = {"cpu": 2**20, "cuda": 2**23}
 class Predictor:
     """A trained network, ready to predict sections of any size."""
 
-    def __init__(self, network, standardisation, average="d4"):
+    def __init__(self, network, standardisation, average="d4", bfloat16=False):
         """
-        network : UNet; prediction happens on its device, in float32
+        network : UNet; prediction happens on its device
         standardisation : checkpoint.Standardisation, the training stack's
         average : "none" is one pass; "rot7" averages seven versions rotated by k 360 / 7 degrees, our reading of the
             paper's "7 rotated versions"; "d4" the eight flips and quarter turns, which need no interpolation
+        bfloat16 : compute in it where the device does, which is faster and rounds more coarsely; else float32
         """
         if average not in AVERAGES:
             raise BadInput(f"average is {average!r}; it must be one of {', '.join(AVERAGES)}")
@@ -37,6 +39,7 @@ class Predictor:
         self.views = views(average)
         self.device = next(network.parameters()).device
         self.classes = network.classifier.out_channels
+        self.bfloat16 = bfloat16 and computes_in_bfloat16(self.device)
 
     @property
     def maps(self):
@@ -80,8 +83,9 @@ class Predictor:
         return (maps / len(self.views)).clamp(0, 1).cpu().numpy()
 
     def _probabilities(self, tile):
-        scores = self.network(tile[None, None].contiguous(memory_format=torch.channels_last))[0]
-        return scores.float().softmax(0)
+        with autocast(self.device, self.bfloat16):
+            scores = self.network(tile[None, None].contiguous(memory_format=torch.channels_last))[0]
+        return scores.softmax(0)
 
     def remark(self, volume):
         """A sentence for a stack whose gray values are far from the training stack's (looked at in one section of a
@@ -99,12 +103,14 @@ class Predictor:
         )
 
 
-def predict_stack(network, standardisation, volume, average="d4", largest_tile=None, memory=None, progress=True):
+def predict_stack(
+    network, standardisation, volume, average="d4", largest_tile=None, memory=None, progress=True, bfloat16=False
+):
     """Probability of cell for every pixel of a stack: the challenge's result format.
 
     Parameters
     ----------
-    network, standardisation, average
+    network, standardisation, average, bfloat16
         See Predictor.
     volume : (Z, H, W) array of gray values, of the training stack's type
     largest_tile, memory : int or None
@@ -116,7 +122,7 @@ def predict_stack(network, standardisation, volume, average="d4", largest_tile=N
     -------
     (Z, H, W) float32 array: 0 = surely membrane, 1 = surely cell. With more than two classes (Z, K, H, W).
     """
-    predictor = Predictor(network, standardisation, average)
+    predictor = Predictor(network, standardisation, average, bfloat16)
     predictor.check(volume)
     plan = predictor.plan(*volume.shape[1:], memory, largest_tile)
     result = np.empty((len(volume), predictor.maps, *volume.shape[1:]), np.float32)

@@ -53,7 +53,9 @@ def check_config(config):
             raise BadInput(f"the setting {name} is {getattr(config, name)!r}; it must be {rule}")
 
 
-def run_training(source, out, config, fold=None, resume=False, device="cpu", progress=True, say=print):
+def run_training(
+    source, out, config, fold=None, resume=False, device="cpu", progress=True, say=print, compilation="auto"
+):
     """Train on a data folder or files of the user's own, and write a run's folder.
 
     Parameters
@@ -69,6 +71,8 @@ def run_training(source, out, config, fold=None, resume=False, device="cpu", pro
     progress : bool
     say : callable
         Gets what a user should know, a line at a time.
+    compilation : "auto", "on" or "off"
+        See `compilation.py`.
 
     Raises
     ------
@@ -126,12 +130,14 @@ def run_training(source, out, config, fold=None, resume=False, device="cpu", pro
         f"{record['parameters']:,} parameters, {config.steps:,} steps"
     )
     try:
-        final = train(config, training_set, run.path, stacks.data, earlier, progress)
+        final = train(config, training_set, run.path, stacks.data, earlier, progress, compilation=compilation, say=say)
     except Diverged:
         write_json(run.record, record | {"status": "diverged"})
         raise
     record["status"] = "finished"
     record["times"] |= {"finished": now(), "training_seconds": round(final.seconds, 1)}
+    if final.parts:
+        record["times"]["training_parts_seconds"] = {name: round(spent, 1) for name, spent in final.parts.items()}
     write_json(run.record, record)
 
 

@@ -3,7 +3,6 @@
 import csv
 import math
 import time
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,13 +11,16 @@ import torch
 from torch import nn
 
 from unet_paper import checkpoint as checkpoints
+from unet_paper.arithmetic import autocast
 from unet_paper.augmentation import augmented_tile, draw_deformation, draw_gray_variation
 from unet_paper.checkpoint import Checkpoint, Standardisation
+from unet_paper.compilation import compiled, pays
 from unet_paper.errors import BadInput, Diverged
 from unet_paper.loss import weighted_cross_entropy
 from unet_paper.network import BORDER
 from unet_paper.progress import progress_bar
 from unet_paper.stack import gray_values, written_whole
+from unet_paper.stopwatch import Stopwatch
 from unet_paper.weight_map import separate_touching_cells, weight_maps
 
 HISTORY_EVERY = 10  # steps per row of history.csv, at most; the loss is only then brought to the CPU and checked
@@ -85,31 +87,38 @@ def draw_tile(training_set, config, generator):
     return tile[None], labels[None], weights[None]
 
 
-def autocast(device, bfloat16):
-    """bfloat16 autocast where the hardware computes in it, else nothing."""
-    device = torch.device(device)
-    if device.type == "cuda":
-        supported = torch.cuda.is_bf16_supported(including_emulation=False)
-    else:
-        supported = device.type == "cpu" and torch.cpu.get_capabilities().get("avx512_bf16", False)
-    return torch.autocast(device.type, torch.bfloat16) if bfloat16 and supported else nullcontext()
+def new_optimiser(network, config):
+    """Gradient descent with momentum; one fused kernel over all weights."""
+    return torch.optim.SGD(
+        network.parameters(),
+        lr=config.learning_rate,
+        momentum=config.momentum,
+        weight_decay=config.weight_decay,
+        fused=True,
+    )
 
 
-def descend(network, optimiser, config, tile, labels, weights):
+def descend(network, optimiser, config, tile, labels, weights, stopwatch=None):
     """One step of gradient descent on one tile, a batch as `draw_tile` gives it. Returns the loss, a scalar tensor."""
-    with autocast(tile.device, config.bfloat16):
-        scores = network(tile.contiguous(memory_format=torch.channels_last))
-    loss = weighted_cross_entropy(scores, labels, weights)
+    stopwatch = stopwatch or Stopwatch()
     optimiser.zero_grad(set_to_none=True)
-    loss.backward()
-    # Not in the paper: the first steps' gradients are far larger than those that follow, and the momentum of 0.99
-    # would keep them for a hundred steps.
-    nn.utils.clip_grad_norm_(network.parameters(), config.gradient_clip)
-    optimiser.step()
+    with stopwatch.part("forward"):
+        with autocast(tile.device, config.bfloat16):
+            scores = network(tile.contiguous(memory_format=torch.channels_last))
+        loss = weighted_cross_entropy(scores, labels, weights)
+    with stopwatch.part("backward"):
+        loss.backward()
+    with stopwatch.part("optimiser"):
+        # Not in the paper: the first steps' gradients are far larger than those that follow, and the momentum of 0.99
+        # would keep them for a hundred steps.
+        nn.utils.clip_grad_norm_(network.parameters(), config.gradient_clip)
+        optimiser.step()
     return loss.detach()
 
 
-def train(config, training_set, folder, data, resume=None, progress=True, after_step=None):
+def train(
+    config, training_set, folder, data, resume=None, progress=True, after_step=None, compilation="off", say=print
+):
     """Train a network and keep its history and checkpoints in `folder`.
 
     Parameters
@@ -127,6 +136,10 @@ def train(config, training_set, folder, data, resume=None, progress=True, after_
         Show loss, rate and time left on stderr.
     after_step : callable or None
         Called with the number of steps done, after each.
+    compilation : "auto", "on" or "off"
+        Whether to compile the network; see `compilation.py`.
+    say : callable
+        Gets what a user should know, a line at a time.
 
     Returns
     -------
@@ -141,14 +154,13 @@ def train(config, training_set, folder, data, resume=None, progress=True, after_
     torch.manual_seed(config.seed)
     network = checkpoints.new_network(config)
     network = network.to(device, memory_format=torch.channels_last).train()
-    optimiser = torch.optim.SGD(
-        network.parameters(), lr=config.learning_rate, momentum=config.momentum, weight_decay=config.weight_decay
-    )
-    history, first_step, seconds_before = [], 0, 0.0
+    optimiser = new_optimiser(network, config)
+    history, first_step, seconds_before, stopwatch = [], 0, 0.0, Stopwatch()
     if resume is not None:
         network.load_state_dict(resume.network)
         optimiser.load_state_dict(resume.optimiser)
         history, first_step, seconds_before = list(resume.history), resume.step, resume.seconds
+        stopwatch = Stopwatch(resume.parts)
 
     def state(step, with_optimiser=True):
         return Checkpoint(
@@ -160,7 +172,14 @@ def train(config, training_set, folder, data, resume=None, progress=True, after_
             history=history,
             data=data,
             seconds=seconds_before + time.monotonic() - started,
+            parts={} if device.type == "cuda" else stopwatch.seconds,  # a GPU works on after its part has returned
         )
+
+    forward = network
+    if pays(compilation, device, config.steps - first_step):
+        forward = compiled(network, draw_tile(training_set, config, torch.Generator())[0], config.bfloat16, say)
+    if device.type == "cuda":
+        torch.backends.cudnn.benchmark = True  # all tiles have the same size
 
     generator = torch.Generator()
     started = time.monotonic()
@@ -174,8 +193,10 @@ def train(config, training_set, folder, data, resume=None, progress=True, after_
             for group in optimiser.param_groups:
                 group["lr"] = rate
 
-            tile, labels, weights = draw_tile(training_set, config, generator)
-            loss_sum, losses = loss_sum + descend(network, optimiser, config, tile, labels, weights), losses + 1
+            with stopwatch.part("tiles"):
+                batch = draw_tile(training_set, config, generator)
+            loss = descend(forward, optimiser, config, *batch, stopwatch)
+            loss_sum, losses = loss_sum + loss, losses + 1
 
             keep = (step + 1) % config.checkpoint_every == 0 or step + 1 == config.steps
             if (step + 1) % HISTORY_EVERY == 0 or keep:
@@ -195,8 +216,9 @@ def train(config, training_set, folder, data, resume=None, progress=True, after_
             if keep:
                 if not all(bool(torch.isfinite(value).all()) for value in network.parameters()):
                     raise Diverged(_diverged_message("a weight is not finite", step + 1, folder))
-                checkpoints.save(folder / "checkpoint.pt", state(step + 1))
-                write_history(folder / "history.csv", history)
+                with stopwatch.part("checkpoints"):
+                    checkpoints.save(folder / "checkpoint.pt", state(step + 1))
+                    write_history(folder / "history.csv", history)
             bar.update()
             if after_step is not None:
                 after_step(step + 1)

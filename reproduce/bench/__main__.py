@@ -1,190 +1,173 @@
 """Speed beside what people use: one table, each row measured in alternation with its baseline in this run.
 
-python -m reproduce.bench [--data DIR] [--quick-only] [--out DIR]
+python -m reproduce.bench [--data DIR] [--weights FILE] [--device cpu|cuda] [--quick-only] [--out DIR]
 
 DIR holds the challenge's stacks; the built-in phantom unless given. The baselines are the plain forms in this folder,
-and `elasticdeform` where it is installed (`pip install --no-binary elasticdeform elasticdeform`). Writes bench.json,
-the record, and README.md, its table. A few minutes on two CPU cores; close everything else.
+each in a process of its own (`plain_process.py`), and `elasticdeform` where it is installed (`pip install -r
+reproduce/bench/requirements.txt`). FILE is a trained network's weights.pt, whose probabilities in bfloat16 are compared
+with those in float32. Writes <device>.json, the record, and README.md, the table of all records. Some 15 minutes on two
+CPU cores; close everything else.
 """
 
 import argparse
-import statistics
 import sys
 import time
-from dataclasses import replace
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from reproduce.bench import plain_augmentation, plain_metrics, plain_unet, plain_weight_map
+from reproduce.bench import network_rows, plain_augmentation
+from reproduce.bench.plain_process import PlainProcess
+from reproduce.bench.table import tables
+from reproduce.metrics import ours as score_parts
 from unet_paper import checkpoint
-from unet_paper.checkpoint import Standardisation
 from unet_paper.config import PAPER, PROFILES
-from unet_paper.network import multiply_adds
+from unet_paper.memory import keep_freed_memory
 from unet_paper.phantom import make_phantom
-from unet_paper.prediction import Predictor
 from unet_paper.progress import progress_bar
-from unet_paper.record import code_version, hardware, now, write_json
-from unet_paper.scores import score
-from unet_paper.stack import read_labels, read_stack, written_whole
-from unet_paper.tiles import Block
-from unet_paper.training import descend, draw_tile, prepare_training_set
-from unet_paper.weight_map import weight_map
+from unet_paper.record import code_version, hardware, now, read_json, write_json
+from unet_paper.stack import file_sha256, read_labels, read_stack, written_whole
+from unet_paper.training import draw_tile, prepare_training_set
+from unet_paper.weight_map import balancing_class_weights, weight_maps
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 ROUNDS = 4
+LONG = 25  # seconds of both together from which two rounds must do
 
 
-def in_turn(ours, plain, rounds=ROUNDS):
+@dataclass(frozen=True)
+class Row:
+    """What is measured: our function, and a task of the plain process with its arguments."""
+
+    name: str
+    ours: object
+    plain: tuple
+    multiply_adds: float | None = None
+    arithmetic: str | None = None
+
+
+def in_turn(row):
     """Seconds of both, called in turn after a first call of each: (ours, plain) lists."""
+    plain = PlainProcess(*row.plain)
+    row.ours()
+    first = plain.seconds()
     seconds = ([], [])
-    ours(), plain()
-    for _ in range(rounds):
-        for kept, function in zip(seconds, (ours, plain), strict=True):
-            started = time.perf_counter()
-            function()
-            kept.append(time.perf_counter() - started)
+    for _ in range(ROUNDS if first < LONG else 2):
+        started = time.perf_counter()
+        row.ours()
+        seconds[0].append(time.perf_counter() - started)
+        seconds[1].append(plain.seconds())
+    plain.close()
     return seconds
 
 
-def peak(dtype, size=2048):
-    """The machine's matrix product, multiply-adds a second: the best of several."""
-    a, b = torch.randn(2, size, size).to(dtype)
-    a @ b
-    seconds = []
-    for _ in range(8):
-        started = time.perf_counter()
-        a @ b
-        seconds.append(time.perf_counter() - started)
-    return size**3 / min(seconds)
-
-
-def training_step(width, training_set):
-    """(ours, plain, multiply-adds) of a step on a 572 px tile."""
-    config = replace(PAPER, width=width)
-    network = checkpoint.new_network(config).to(memory_format=torch.channels_last).train()
-    optimiser = torch.optim.SGD(network.parameters(), lr=1e-6, momentum=0.99)
-    tile = draw_tile(training_set, config, torch.Generator().manual_seed(0))
-    plain = plain_unet.PlainUNet(width).train()
-    plain_optimiser = torch.optim.SGD(plain.parameters(), lr=1e-6, momentum=0.99)
-    return (
-        lambda: descend(network, optimiser, config, *tile),
-        lambda: plain_unet.training_step(plain, plain_optimiser, *tile),
-        3 * multiply_adds(572, 572, width),
-    )
-
-
-def prediction(width, average, section):
-    """(ours, plain, multiply-adds) of a 512 x 512 section."""
-    config = replace(PAPER, width=width)
-    predictor = Predictor(checkpoint.new_network(config), Standardisation(0.5, 0.2, "uint8"), average)
-    plain = plain_unet.PlainUNet(width).eval()
-    values = torch.from_numpy((section / np.float32(255) - 0.5) / 0.2).float()
-    passes = {"none": 1, "d4": 8}[average]
-    return (
-        lambda: predictor.predict_block(section, Block(0, 512, 0, 512)),
-        lambda: plain_unet.predict(plain, values, average),
-        passes * multiply_adds(700, 700, width),
-    )
-
-
-def augmentation(training_set, baseline):
-    """(ours, plain, None) of an image, labels and weights through one deformation of 572 px."""
-    generator, random = torch.Generator().manual_seed(0), np.random.default_rng(0)
-    section = [values[0].numpy() for values in (training_set.images, training_set.labels, training_set.weights)]
-    return (lambda: draw_tile(training_set, PAPER, generator)), (lambda: baseline(random, *section)), None
-
-
-def rows(volume, labels, quick_only):
-    """(name, ours, plain, multiply-adds) of every row."""
-    training_set = prepare_training_set(volume, labels, PAPER, "cpu")
-    widths = {"quick": PROFILES["quick"].width} | ({} if quick_only else {"full": PAPER.width})
-    for name, width in widths.items():
-        yield f"training step, 572 px tile, {name} network", *training_step(width, training_set)
-        for average in ("none", "d4") if name == "quick" else ("none",):
-            yield f"512 px section, {average}, {name} network", *prediction(width, average, volume[0])
-    yield (
-        "augmented 572 px sample, beside map_coordinates",
-        *augmentation(training_set, plain_augmentation.by_map_coordinates),
-    )
+def augmentation_rows(training_set):
+    """An image, labels and weights through one deformation of 572 px."""
+    generator = torch.Generator().manual_seed(0)
+    section = [values[0].cpu().numpy() for values in (training_set.images, training_set.labels, training_set.weights)]
+    baselines = {"map_coordinates": "by_map_coordinates"}
     if plain_augmentation.elasticdeform is not None:
-        yield (
-            "augmented 572 px sample, beside elasticdeform",
-            *augmentation(training_set, plain_augmentation.by_elasticdeform),
-        )
-    weights = 1.3, 0.8
-    yield (
-        "weight map of a section",
-        lambda: weight_map(labels[0], weights),
-        lambda: plain_weight_map.weight_map(labels[0], weights),
-        None,
-    )
+        baselines["elasticdeform"] = "by_elasticdeform"
+    for name, function in baselines.items():
+        ours = network_rows.finished(partial(draw_tile, training_set, PAPER, generator), training_set.images.device)
+        yield Row(f"augmented 572 px sample, beside {name}", ours, ("augmentation", function, *section))
+
+
+def score_rows(labels):
+    """Each metric of one section and a soft map of it, at all thresholds, on one core."""
     truth = labels[:1] > 0
     soft = np.clip(truth + np.random.default_rng(0).normal(0, 0.2, truth.shape), 0, 1)
-    parts = (plain_metrics.pixel_f, plain_metrics.rand_f, plain_metrics.v_scores, plain_metrics.warping_counts)
-    yield "all scores of a section", lambda: score(truth, soft), lambda: [part(truth, soft) for part in parts], None
-
-
-def table(record):
-    """README.md of a record."""
-    lines = [
-        "# Speed beside plain forms",
-        "",
-        f"Written by `python -m reproduce.bench`; the record is bench.json ({record['time']}, code "
-        f"{str(record['code']['commit'])[:7]}{' with changes' * bool(record['code']['changed'])}, data: "
-        f"{record['data']}). Each row was measured in turn with its baseline in one run; ratios of medians, and of the "
-        "extremes. The last column is the part of the machine's matrix-product peak, measured in the same run in the "
-        "arithmetic that the row uses.",
-        "",
-        "| what | ours / plain | from | to | part of the peak |",
-        "|---|---|---|---|---|",
-    ]
-    for row in record["rows"]:
-        ours, plain = row["ours"], row["plain"]
-        ratio = statistics.median(ours) / statistics.median(plain)
-        part = ""
-        if row["multiply_adds"]:
-            kind = "bfloat16" if row["name"].startswith("training") else "float32"
-            part = f"{row['multiply_adds'] / statistics.median(ours) / record['peak'][kind]:.2f} ({kind})"
-        lines.append(
-            f"| {row['name']} | {ratio:.3f} | {min(ours) / max(plain):.3f} | {max(ours) / min(plain):.3f} | {part} |"
+    plain = {
+        "pixel error": ["pixel_f"],
+        "Rand error": ["rand_f"],
+        "warping error": ["warping_counts"],
+        "V_rand and V_info": ["v_scores"],
+    }
+    plain["all"] = [name for names in plain.values() for name in names]
+    for metric, names in plain.items():
+        yield Row(
+            f"scores of a section: {metric}",
+            partial(score_parts(metric), truth[0], soft[0]),
+            ("scores", names, truth, soft),
         )
-    return "\n".join(lines) + "\n"
+
+
+def rows(volume, labels, quick_only, device):
+    """Every Row."""
+    training_set = prepare_training_set(volume, labels, PAPER, device)
+    widths = {"quick": PROFILES["quick"].width} | ({} if quick_only else {"full": PAPER.width})
+    for name, width in widths.items():
+        for row in network_rows.training(name, width, training_set):
+            yield Row(*row)
+        for row in network_rows.predictions(name, width, volume[0], device):
+            yield Row(*row)
+    yield from augmentation_rows(training_set)
+    yield Row(
+        f"weight maps of {len(labels)} sections",
+        lambda: weight_maps(labels),
+        ("weight_maps", labels, balancing_class_weights(labels)),
+    )
+    yield from score_rows(labels)
+
+
+def bfloat16_differences(path, section, device):
+    """How far the probabilities of a trained network move with the arithmetic, for one section."""
+    loaded = checkpoint.load(path)
+    found = {}
+    for average in ("none", "d4"):
+        exact, fast = (
+            network_rows.predict(loaded.build_network().to(device), loaded.standardisation, average, bfloat16, section)
+            for bfloat16 in (False, True)
+        )
+        difference = np.abs(exact - fast)
+        found[average] = {"mean": float(difference.mean()), "largest": float(difference.max())}
+    return {"profile": loaded.config.profile, "steps": loaded.step, "sha256": file_sha256(path), "difference": found}
 
 
 def main():
     """Measure and write."""
     parser = argparse.ArgumentParser(prog="python -m reproduce.bench", description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, metavar="DIR")
+    parser.add_argument("--weights", type=Path, metavar="FILE")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--quick-only", action="store_true", help="leave the full network out")
     parser.add_argument("--out", type=Path, default=ROOT / "results" / "bench", metavar="DIR")
     arguments = parser.parse_args()
+    keep_freed_memory()
     if arguments.data:
         volume, labels = (
             read(arguments.data / f"train-{name}.tif")
             for read, name in ((read_stack, "volume"), (read_labels, "labels"))
         )
     else:
-        volume, labels = make_phantom(2)
-    found = []
-    for name, ours, plain, multiplications in progress_bar(
-        list(rows(volume, labels, arguments.quick_only)), unit="row"
-    ):
-        seconds = in_turn(ours, plain)
-        found.append({"name": name, "ours": seconds[0], "plain": seconds[1], "multiply_adds": multiplications})
+        volume, labels = make_phantom(4)
+    device = arguments.device
     record = {
         "time": now(),
         "code": code_version(),
-        "hardware": hardware("cpu"),
+        "hardware": hardware(device),
         "data": "the challenge's training stack" if arguments.data else "the phantom",
-        "peak": {"float32": peak(torch.float32), "bfloat16": peak(torch.bfloat16)},
-        "rows": found,
+        "peak": {kind: network_rows.peak(getattr(torch, kind), device) for kind in ("float32", "bfloat16")},
+        "training": network_rows.where_the_time_goes(prepare_training_set(volume, labels, PAPER, device)),
+        "rows": [],
     }
-    write_json(arguments.out / "bench.json", record)
+    if arguments.weights:
+        record["bfloat16"] = bfloat16_differences(arguments.weights, volume[0], device)
+    for row in progress_bar(list(rows(volume, labels, arguments.quick_only, device)), unit="row"):
+        ours, plain = in_turn(row)
+        measured = {"name": row.name, "ours": ours, "plain": plain}
+        record["rows"].append(measured | {"multiply_adds": row.multiply_adds, "arithmetic": row.arithmetic})
+    slug = "-".join(record["hardware"]["device"].lower().split())
+    write_json(arguments.out / f"{slug}.json", record)
+    records = [read_json(path) for path in sorted(arguments.out.glob("*.json"))]
+    quick_run = ROOT / "results" / "isbi" / "quick" / "run.json"
+    text = tables(records, read_json(quick_run) if quick_run.is_file() else None)
     with written_whole(arguments.out / "README.md") as temporary:
-        temporary.write_text(table(record))
-    print(table(record))
+        temporary.write_text(text)
+    print(text)
     return 0
 
 

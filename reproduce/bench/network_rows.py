@@ -1,0 +1,98 @@
+"""The benchmark's rows that have a network in them, and the machine's limit for them."""
+
+import tempfile
+import time
+from dataclasses import replace
+from functools import partial
+
+import torch
+
+from unet_paper import checkpoint
+from unet_paper.arithmetic import computes_in_bfloat16
+from unet_paper.checkpoint import Standardisation
+from unet_paper.config import AVERAGES, PAPER, PROFILES
+from unet_paper.network import multiply_adds
+from unet_paper.prediction import Predictor
+from unet_paper.tiles import Block
+from unet_paper.training import descend, draw_tile, new_optimiser, train
+
+PASSES = {"none": 1, "rot7": 7, "d4": 8}
+
+
+def finished(function, device):
+    """The function, and a wait for what it left the GPU to do."""
+    if torch.device(device).type != "cuda":
+        return function
+
+    def wait():
+        function()
+        torch.cuda.synchronize()
+
+    return wait
+
+
+def peak(dtype, device, size=2048):
+    """The machine's matrix product, multiply-adds a second: the best of several."""
+    size = 8192 if device == "cuda" else size
+    a, b = torch.randn(2, size, size, device=device).to(dtype)
+    multiply = finished(lambda: a @ b, device)
+    multiply()
+    seconds = []
+    for _ in range(8):
+        started = time.perf_counter()
+        multiply()
+        seconds.append(time.perf_counter() - started)
+    return size**3 / min(seconds)
+
+
+def arithmetic(bfloat16, device):
+    """The name of what is computed in."""
+    return "bfloat16" if bfloat16 and computes_in_bfloat16(device) else "float32"
+
+
+def training(name, width, training_set):
+    """A step on a 572 px tile, as it is and compiled: lists of Row's values."""
+    config, device = replace(PAPER, width=width), training_set.images.device
+    tile = draw_tile(training_set, config, torch.Generator().manual_seed(0))
+    plain = ("training_step", device.type, width, *(values.cpu().numpy() for values in tile))
+    found = []
+    for compiled in (False, True):
+        network = checkpoint.new_network(config).to(device, memory_format=torch.channels_last).train()
+        optimiser = new_optimiser(network, replace(config, learning_rate=1e-6))
+        forward = torch.compile(network) if compiled else network
+        ours = finished(partial(descend, forward, optimiser, config, *tile), device)
+        title = f"training step, 572 px tile, {name} network{', compiled' * compiled}"
+        found.append((title, ours, plain, 3 * multiply_adds(572, 572, width), arithmetic(True, device)))
+    return found
+
+
+def predict(network, standardisation, average, bfloat16, section):
+    """The map of a whole section in one tile."""
+    predictor = Predictor(network, standardisation, average, bfloat16)
+    return predictor.predict_block(section, Block(0, section.shape[0], 0, section.shape[1]))
+
+
+def predictions(name, width, section, device):
+    """A 512 x 512 section with each averaging, in both arithmetics: lists of Row's values."""
+    network, standardisation = checkpoint.new_network(replace(PAPER, width=width)), Standardisation(0.5, 0.2, "uint8")
+    network = network.to(device)
+    values = standardisation(section.astype("float32") / 255)
+    return [
+        (
+            f"512 px section, {average}, {name} network",
+            partial(predict, network, standardisation, average, bfloat16, section),
+            ("prediction", device, width, average, values),
+            PASSES[average] * multiply_adds(700, 700, width),
+            arithmetic(bfloat16, device),
+        )
+        for average in AVERAGES
+        for bfloat16 in ((True, False) if computes_in_bfloat16(device) else (False,))
+    ]
+
+
+def where_the_time_goes(training_set, steps=100):
+    """A short training as `quick` trains: its seconds, and of these by part (not on a GPU)."""
+    config = replace(PROFILES["quick"], steps=steps, checkpoint_every=steps // 2)
+    with tempfile.TemporaryDirectory() as folder:
+        final = train(config, training_set, folder, {}, progress=False)
+    return {"steps": steps, "seconds": final.seconds, "parts": final.parts}

@@ -27,5 +27,5 @@ for rate in 0.0005 0.001; do
     choose "unclipped-$rate" quick "learning_rate=$rate" gradient_clip=1e9 steps=1000
 done
 cd "$here/.."
-.venv/bin/python -m unet_paper report --compare results/isbi/choices/README.md "${runs[@]}" >/dev/null
+.venv/bin/python -m unet_paper report --force --compare results/isbi/choices/README.md "${runs[@]}" >/dev/null
 cat results/isbi/choices/README.md

@@ -15,7 +15,7 @@ from unet_paper.config import PROFILES
 from unet_paper.record import RunFolder, read_json, write_json
 
 ROOT = Path(__file__).resolve().parent.parent
-INTERRUPTED = 130
+STOPPED_BY_A_SIGNAL = 128  # exit codes above this
 FOLD = "6/6"  # the last five of the thirty training sections
 
 
@@ -69,7 +69,7 @@ def find_data(options):
     if not isbi2012.is_official(folder):
         say("", f"$ python -m unet_paper data --to {folder}")
         code = unet_paper(["data", "--to", str(folder)])
-        if code == INTERRUPTED:
+        if code > STOPPED_BY_A_SIGNAL:
             sys.exit(code)
         if code:
             return None
@@ -83,11 +83,12 @@ def phantom(options):
         sys.exit(2)
     say("", *PHANTOM_NOTICE)
     folder = Path("data/phantom")
-    if not (folder / "phantom.json").is_file():
-        step("phantom", "--to", folder)
+    if not all((folder / name).is_file() for name in PHANTOM_FILES):
+        step("phantom", "--to", folder, "--force")
     return folder
 
 
+PHANTOM_FILES = ("phantom.json", *(f"{name}.tif" for name in isbi2012.STACKS))
 PHANTOM_NOTICE = (
     "*" * 88,
     "*  THE REAL ISBI 2012 DATA COULD NOT BE HAD.  THIS RUN IS ON THE BUILT-IN PHANTOM.       *",
@@ -126,10 +127,15 @@ def main():
         for average in settings["averages"]["value"]:
             probability = run.probability(average)
             seconds[f"predict {average}"] = step(
-                "predict", "--weights", run.weights, run.volume, probability, "--average", average
+                "predict", "--weights", run.weights, run.volume, probability, "--average", average, "--force"
             )
             seconds[f"score {average}"] = step(
-                "score", run.labels, probability, "--json", run.scores(average, settings["headline"]["value"])
+                "score",
+                run.labels,
+                probability,
+                "--json",
+                run.scores(average, settings["headline"]["value"]),
+                "--force",
             )
     seconds["report"] = step("report", run.path)
     seconds["all"] = round(time.monotonic() - started, 1)

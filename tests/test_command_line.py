@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tifffile
 from skimage.measure import label
 
 from unet_paper.command_line import main
@@ -170,92 +169,6 @@ def test_score_says_what_it_takes_as_cell(tmp_path, capsys, random):
     assert main(["score", str(tmp_path / "labels.tif"), str(tmp_path / "perfect.tif")]) == 0
     printed = capsys.readouterr().out
     assert "holds two values: 2 is taken as cell, 1 as membrane" in printed and "pixel error    0.000000" in printed
-
-
-def bad_calls(folder, run):
-    """(arguments, what the sentence must name, the file that must not appear)."""
-    out = folder / "out.tif"
-    labels, image, rgb = folder / "labels.tif", folder / "image.tif", folder / "rgb.tif"
-    weights = run / "weights.pt"
-    return [
-        ([], "COMMAND", None),
-        (["teach"], "invalid choice", None),
-        (["weights", folder / "none.tif", out], "none.tif is not a file", out),
-        (["weights", folder / "text.tif", out], "text.tif cannot be read as TIFF", out),
-        (["weights", folder / "cut.tif", out], "cut.tif", out),
-        (["weights", image, out], "float32", out),
-        (["weights", labels, folder], "is a folder", None),
-        (["weights", labels, out, "--sigma", "0"], "sigma", out),
-        (["weights", labels, labels / "out.tif"], "cannot be written", None),
-        (["train", "--data", folder / "nowhere", "--out", folder / "run"], "not a folder", folder / "run"),
-        (["train", "--data", folder, "--out", folder / "run"], "train-volume.tif is not a file", folder / "run"),
-        (["train", "--data", folder / "unequal", "--out", folder / "run"], "(2, 9, 9)", folder / "run"),
-        (["train", "--data", folder / "uniform", "--out", folder / "run"], "one class", folder / "run"),
-        (["train", "--data", folder / "good", "--out", folder / "run", "--fold", "3/2"], "K/N", folder / "run"),
-        (["train", "--data", folder / "good", "--out", folder / "run", "--fold", "1/3"], "2 sections", folder / "run"),
-        (["train", "--data", folder / "good", "--out", folder / "run", "--set", "lr=1"], "'lr'", folder / "run"),
-        (["train", "--data", folder / "good", "--out", folder / "run", "--set", "steps=x"], "int", folder / "run"),
-        (
-            ["train", "--data", folder / "good", "--out", folder / "run", "--set", "tile_size=500"],
-            "492 and 508",
-            folder / "run",
-        ),
-        (["predict", "--weights", folder / "text.tif", labels, out], "cannot be read as a checkpoint", out),
-        (["predict", "--weights", weights, rgb, out], "colour", out),
-        (["predict", "--weights", weights, image, out], "float32", out),
-        (["predict", "--weights", weights, labels, out, "--tile", "100"], "204", out),
-        (["predict", "--weights", weights, labels, out, "--average", "rot9"], "rot9", out),
-        (["score", labels, folder / "none.tif", "--json", out], "none.tif", out),
-        (["score", labels, image, "--json", out], "outside 0 to 1", out),
-        (["score", labels, folder / "small.tif", "--json", out], "shape", out),
-        (["score", labels, labels, "--json", out], "uint8", out),
-        (["report", folder / "nowhere"], "run.json is missing", None),
-        (
-            ["data", "--to", folder / "data", "--from", folder / "text.tif"],
-            "neither a folder nor a zip",
-            folder / "data",
-        ),
-        (["data", "--to", folder / "good", "--check"], "train-volume.tif", None),
-        (["phantom", "--to", folder / "p", "--size", "0"], "above 0", folder / "p"),
-        (["phantom", "--to", folder / "p", "--size", "20"], "64 px", folder / "p"),
-        (["phantom", "--to", folder / "p", "--seed", "-1"], "seed", folder / "p"),
-        (["phantom", "--to", folder / "good"], "no phantom", folder / "good" / "phantom.json"),
-        (["data", "--to", folder / "good", "--from", folder], "move it away", folder / "good" / "test-volume.tif"),
-        (["weights", labels, out, "--png", image], "cannot be written", out),
-        (["weights", labels, out, "--w0", "nan"], "w0 must be from 0 to 1e6", out),
-        (["train", "--data", folder / "good", "--out", folder / "run", "--set", "sigma=inf"], "finite", folder / "run"),
-    ]
-
-
-@pytest.fixture(scope="module")
-def bad_folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("bad")
-    stack = np.arange(2 * 10 * 10, dtype=np.uint8).reshape(2, 10, 10)
-    write_stack(folder / "labels.tif", stack // 128 * 255)
-    write_stack(folder / "image.tif", stack.astype(np.float32))
-    write_stack(folder / "small.tif", np.zeros((2, 4, 4), np.float32))
-    tifffile.imwrite(folder / "rgb.tif", np.zeros((10, 10, 3), np.uint8), photometric="rgb")
-    (folder / "text.tif").write_text("not a TIFF")
-    (folder / "cut.tif").write_bytes((folder / "labels.tif").read_bytes()[:120])
-    for name, labels in (("good", stack // 128), ("unequal", stack[:, :9, :9] // 128), ("uniform", stack * 0)):
-        write_stack(folder / name / "train-volume.tif", stack)
-        write_stack(folder / name / "train-labels.tif", labels)
-    return folder
-
-
-@pytest.mark.parametrize("index", range(38))
-def test_bad_calls_end_in_one_sentence(index, bad_folder, run, capsys):
-    calls = bad_calls(bad_folder, run)
-    assert len(calls) == 38
-    arguments, named, absent = calls[index]
-    try:
-        code = main([str(argument) for argument in arguments])
-    except SystemExit as stop:
-        code = stop.code
-    error = capsys.readouterr().err
-    assert code == 2 and named in error and error.count("\n") == 1, error
-    assert absent is None or not absent.exists()
-    assert not list(bad_folder.rglob(".*"))
 
 
 def test_as_a_program(tmp_path):

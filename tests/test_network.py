@@ -177,11 +177,16 @@ def test_release_form_has_relu_after_up_convolutions_and_twice_the_channels_in_t
         for up in network.up_convolutions:
             nn.init.zeros_(up.weight)
             nn.init.constant_(up.bias, -1.0)
-        seen = []
         for convolutions in network.expanding:
-            convolutions.register_forward_pre_hook(lambda layer, given: seen.append(float(given[0].min())))
+            convolutions.register_forward_pre_hook(must_go_down_to(lowest))
         network(torch.zeros(1, 1, 188, 188))
-        assert seen == [lowest] * 4
+
+
+def must_go_down_to(lowest):
+    def check(layer, given):
+        assert float(given[0].min()) == lowest
+
+    return check
     assert [up.out_channels for up in UNet().up_convolutions] == [512, 256, 128, 64]
 
 

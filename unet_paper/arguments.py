@@ -8,6 +8,7 @@ from pathlib import Path
 from unet_paper.config import AVERAGES, COMPILATIONS, PROFILES, Config
 from unet_paper.errors import BadInput
 
+KINDS = {bool: "true or false", int: "a whole number", float: "a number"}
 FIXED = ("profile", "classes")  # settings that a run is not told but finds
 
 
@@ -36,6 +37,7 @@ def build_parser():
     command.add_argument("--test-sections", type=positive, default=10, metavar="N")
     command.add_argument("--size", type=positive, default=512, metavar="PX")
     command.add_argument("--seed", type=int, default=0)
+    add_force(command)
 
     command = commands.add_parser("weights", help="weight maps (equation 2) of a label stack")
     command.add_argument("labels", type=Path, metavar="LABELS.tif", help="0 = background; cells 255 or numbered")
@@ -46,6 +48,7 @@ def build_parser():
     command.add_argument("--connectivity", type=int, choices=(4, 8), default=4, help="what holds a cell together (4)")
     command.add_argument("--w0", type=float, default=Config.w_0, help="height of the border term (%(default)s)")
     command.add_argument("--sigma", type=float, default=Config.sigma, help="its width in px (%(default)s)")
+    add_force(command)
 
     command = commands.add_parser("train", help="train a network")
     source = command.add_mutually_exclusive_group(required=True)
@@ -77,6 +80,7 @@ def build_parser():
     command.add_argument("--tile", type=positive, metavar="PX", help="largest input tile, to save memory")
     command.add_argument("--memory", type=gibibytes, metavar="GIB", help="that a tile may take (what pays)")
     command.add_argument("--channel", type=channel, metavar="C", help="of an image with several: 0, 1, ... or gray")
+    add_force(command)
     command.add_argument("--float32", action="store_true", help="also where bfloat16 would be faster")
     add_device(command)
 
@@ -84,11 +88,18 @@ def build_parser():
     command.add_argument("labels", type=Path, metavar="LABELS.tif")
     command.add_argument("probability", type=Path, metavar="PROBABILITY.tif")
     command.add_argument("--json", type=Path, metavar="FILE", help="also write the scores and their curves")
+    add_force(command)
 
     command = commands.add_parser("report", help="table 1 and the pictures of runs")
     command.add_argument("runs", type=Path, nargs="+", metavar="RUN")
     command.add_argument("--compare", type=Path, metavar="FILE", help="also write one table of all the runs (Markdown)")
+    add_force(command)
     return parser
+
+
+def add_force(command):
+    """The option of every command that is told which file to write."""
+    command.add_argument("--force", action="store_true", help="replace a file that is there already")
 
 
 def add_labels_are(command):
@@ -157,7 +168,10 @@ def changed_config(config, changes):
             else:
                 values[name] = kinds[name](text)
         except (KeyError, ValueError):
-            raise BadInput(f"--set {change}: {text!r} is not a {kinds[name].__name__}") from None
+            wanted = KINDS.get(kinds[name], "a text")
+            raise BadInput(
+                f"--set {change}: {text!r} is not {wanted}; the profile has {getattr(config, name)}"
+            ) from None
     if not values:
         return config
     return replace(config, profile=f"{config.profile} with {', '.join(changes)}", **values)

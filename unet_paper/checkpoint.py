@@ -1,5 +1,6 @@
 """Checkpoints: what a run needs to go on, and what a prediction needs to start."""
 
+import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from unet_paper.config import Config
 from unet_paper.errors import BadInput
 from unet_paper.network import UNet
 from unet_paper.stack import written_whole
+
+FORMAT = 1  # of the files
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,8 @@ class Checkpoint:
     data: dict  # name -> SHA-256 of what it was trained on
     seconds: float  # spent in training so far
     parts: dict = field(default_factory=dict)  # of these, by part
+    loss_sum: float = 0.0  # of the steps since the history's last row
+    losses: int = 0  # how many these are
 
     def build_network(self):
         """The network with these weights, in evaluation mode, on the CPU."""
@@ -59,23 +64,35 @@ class Checkpoint:
         return network.eval()
 
 
-def save(path, checkpoint):
-    """Write a checkpoint whole or not at all."""
+def save(path, checkpoint, earlier=None):
+    """Write a checkpoint whole or not at all; the one that was there goes to the path `earlier`, if that is given."""
     values = {
+        "format": FORMAT,
         **vars(checkpoint),
         "config": checkpoint.config.as_dict(),
         "standardisation": vars(checkpoint.standardisation),
     }
-    with written_whole(path) as temporary:
+    with written_whole(path, earlier) as temporary:
         torch.save(values, temporary)
 
 
 def load(path):
-    """Read what `save` wrote; only plain values and tensors are unpickled. Raises BadInput for any other file."""
+    """Read what `save` wrote; only plain values and tensors are unpickled, so that no code in the file can run.
+
+    Raises BadInput for a file that is missing, damaged (its checksums are compared), another program's or of a format
+    that is not known here.
+    """
     if not Path(path).is_file():
         raise BadInput(f"{path} is not a file; give a run's weights.pt or checkpoint.pt")
     try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()  # PyTorch itself does not look at them
+        if damaged is not None:
+            raise ValueError("its content does not have the checksum that it should have")
         values = torch.load(path, map_location="cpu", weights_only=True)
+        found = values.pop("format", FORMAT)
+        if found != FORMAT:
+            raise ValueError(f"it has format {found}, and this version reads format {FORMAT}")
         values["config"] = Config.from_dict(values["config"])
         values["standardisation"] = Standardisation(**values["standardisation"])
         return Checkpoint(**values)
@@ -84,3 +101,20 @@ def load(path):
         raise BadInput(
             f"{path} cannot be read as a checkpoint ({reason}); give a weights.pt or checkpoint.pt that `train` wrote"
         ) from None
+
+
+def load_last(path, earlier, say=print):
+    """The checkpoint of a run that is to go on: `path`, or, where that is missing or damaged, `earlier`, saying so.
+
+    Returns None when neither file is there. Raises BadInput when none can be read.
+    """
+    if not Path(path).is_file() and not Path(earlier).is_file():
+        return None
+    try:
+        return load(path)
+    except BadInput as error:
+        if not Path(earlier).is_file():
+            raise
+        found = load(earlier)
+        say(f"{error}; going on from the one before it, {earlier}")
+        return found

@@ -1,11 +1,13 @@
 """The command line: python -m unet_paper {data,phantom,weights,train,predict,score,report}."""
 
 import os
+import signal
 import sys
 
 from unet_paper.arguments import build_parser, changed_config
 from unet_paper.config import PROFILES
 from unet_paper.errors import BadInput, Diverged
+from unet_paper.interruption import end_on_sigterm
 from unet_paper.progress import progress_bar
 from unet_paper.protocol import Fold
 
@@ -28,13 +30,17 @@ def chosen_device(name):
     return name or ("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def must_be_writable(path):
-    """Raise BadInput now rather than after long work when a file cannot be made at `path`."""
+def must_be_writable(path, force=True):
+    """Raise BadInput now rather than after long work when a file cannot be made at `path`, or, without `force`, is
+    there.
+    """
     if path.is_dir():
         raise BadInput(f"{path} is a folder; give the name of a file to write")
     ancestor = next(parent for parent in path.absolute().parents if parent.exists())
     if not ancestor.is_dir() or not os.access(ancestor, os.W_OK):
         raise BadInput(f"{path} cannot be written in {ancestor}; give a place where files may be made")
+    if path.exists() and not force:
+        raise BadInput(f"{path} is there already; give another name, or --force to replace it")
 
 
 def do_data(arguments):
@@ -67,6 +73,7 @@ def do_phantom(arguments):
     """`phantom`"""
     from unet_paper.phantom import write_phantom
 
+    must_be_writable(arguments.to / "phantom.json", arguments.force)
     write_phantom(arguments.to, arguments.train_sections, arguments.test_sections, arguments.size, arguments.seed)
     print(f"wrote a phantom of {arguments.train_sections} + {arguments.test_sections} sections to {arguments.to}")
 
@@ -89,8 +96,9 @@ def do_weights(arguments):
         raise BadInput(f"{arguments.out} must be a TIFF, with a name that ends in .tif")
     if arguments.out.exists() and arguments.out.samefile(arguments.labels):
         raise BadInput(f"{arguments.out} holds the labels, which would be lost; give another name for the weights")
+    must_be_writable(arguments.out, arguments.force)
     if arguments.png:
-        must_be_writable(arguments.png / "weight-map-000.png")
+        must_be_writable(arguments.png / "weight-map-000.png", arguments.force)
     semantic = arguments.labels_are == "classes"
     if arguments.labels_are:
         labels = understood(labels, arguments.labels_are, arguments.labels)[0]
@@ -138,6 +146,8 @@ def do_predict(arguments):
 
     loaded = checkpoint.load(arguments.weights)
     must_be_writable(arguments.out)
+    if not (arguments.out.exists() and arguments.image.exists() and arguments.out.samefile(arguments.image)):
+        must_be_writable(arguments.out, arguments.force)  # the image itself is refused in any case
     device = chosen_device(arguments.device)
     network = loaded.build_network().to(device)
     keep_freed_memory()
@@ -163,7 +173,7 @@ def do_score(arguments):
 
     labels, probabilities = read_stack(arguments.labels), read_probabilities(arguments.probability)
     if arguments.json:
-        must_be_writable(arguments.json)
+        must_be_writable(arguments.json, arguments.force)
     try:
         truth = cells(labels)
         if truth.all():
@@ -189,9 +199,10 @@ def do_report(arguments):
     from unet_paper.report import comparison, write_report
     from unet_paper.stack import written_whole
 
+    if arguments.compare:
+        must_be_writable(arguments.compare, arguments.force)
     print("\n".join(write_report(run) for run in arguments.runs))
     if arguments.compare:
-        must_be_writable(arguments.compare)
         with written_whole(arguments.compare) as temporary:
             temporary.write_text(comparison(arguments.runs))
 
@@ -210,6 +221,7 @@ COMMANDS = {
 def main(arguments=None):
     """Run one command and return its exit code: 0, 1 when training diverged, 2 for bad input, 130 when interrupted."""
     arguments = build_parser().parse_args(arguments)
+    end_on_sigterm()
     try:
         COMMANDS[arguments.command](arguments)
     except BadInput as error:
@@ -228,11 +240,12 @@ def main(arguments=None):
         advice = "predict with a smaller --tile or --memory" if arguments.command == "predict" else "take smaller tiles"
         print(f"python -m unet_paper {arguments.command}: there is too little memory; {advice}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
+        kept = f": {stop}" if str(stop) else ""
         again = {
-            "train": "; train --resume goes on from the last checkpoint",
+            "train": "; the same command with --resume goes on from there",
             "predict": "; the same command goes on from the last tile",
         }.get(arguments.command, "")
-        print(f"\nstopped{again}", file=sys.stderr)
-        return 130
+        print(f"\nstopped{kept}{again}", file=sys.stderr)
+        return getattr(stop, "exit_code", 128 + signal.SIGINT)
     return 0

@@ -15,6 +15,7 @@ from skimage.color import rgb2gray
 from skimage.io import imread
 
 from unet_paper.errors import BadInput
+from unet_paper.memory import require_memory
 
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what matters of a damaged file becomes one sentence
 Image.MAX_IMAGE_PIXELS = None  # images may be as large as they are
@@ -57,6 +58,8 @@ def open_stack(path, channel=None, scratch=None):
             array, axes = _read_image(path)
         else:
             array, axes = _open_tiff(path, scratch)
+    except BadInput:
+        raise
     except Exception as error:  # the readers raise many kinds for a damaged file
         if isinstance(error, OSError) and error.errno == errno.ENOSPC:
             raise BadInput(
@@ -80,6 +83,8 @@ def _read_image(path):
     with Image.open(path) as image:
         if getattr(image, "n_frames", 1) > 1:
             raise ValueError(f"it holds {image.n_frames} images")
+        bytes_per_pixel = 8 * len(image.getbands())
+        require_memory(bytes_per_pixel * image.width * image.height, f"{path}, unpacked,", "save it as a plain TIFF")
         if image.mode in ("P", "L", "1"):
             return np.array(image), "YX"
         if image.format == "PNG" and image.mode in ("RGB", "RGBA") and _png_bits(path) == 16:
@@ -106,6 +111,8 @@ def _open_tiff(path, scratch):
         if file.pages[0].compression not in tifffile.TIFF.DECOMPRESSORS:
             return _read_by_pillow(path, file.pages[0], series), axes
         if len(file.series) > 1:
+            size = len(file.series) * int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+            require_memory(2 * size, f"{path}, unpacked,", "save it as one stack, uncompressed")
             return np.stack([other.asarray() for other in file.series]), "I" + axes
         size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
         if size <= UNPACKED_IN_MEMORY:
@@ -122,6 +129,7 @@ def _read_by_pillow(path, page, series):
     if page.samplesperpixel > 1 or series.dtype not in (np.uint8, np.uint16, np.float32):
         raise ValueError(f"it holds {kind}; save it uncompressed or as deflate")
     try:
+        require_memory(series.size * series.dtype.itemsize, f"{path}, unpacked,", "save it uncompressed")
         with Image.open(path) as image:
             frames = [np.array(frame) for frame in ImageSequence.Iterator(image)]
     except OSError:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import torch
 
+from unet_paper.errors import BadInput
+
 
 def available_memory(device="cpu"):
     """Bytes that a new piece of work can take on a device: free GPU memory, or what Linux calls available, within the
@@ -25,6 +27,17 @@ def available_memory(device="cpu"):
     except OSError:
         found.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else 2**32)
     return min(value for value in found if value is not None)
+
+
+def require_memory(needed, what, mend, device="cpu"):
+    """Raise BadInput, before the work starts, when it would take more bytes than there are: `what` takes them, and
+    `mend` says what to do.
+    """
+    available = available_memory(device)
+    if needed > available:
+        raise BadInput(
+            f"{what} takes some {needed / 2**30:,.1f} GiB of memory and {available / 2**30:,.1f} GiB are free; {mend}"
+        )
 
 
 def _left_in_container(folder, limit, used):

@@ -13,7 +13,10 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from unet_paper.errors import BadInput
+from unet_paper.memory import require_memory
 from unet_paper.stack import write_stack, written_whole
+
+BYTES_PER_VOXEL = 100  # that making a phantom takes, roughly
 
 NEIGHBOURS = 16  # candidates for the two cells nearest to a pixel, enough for the largest swelling
 SECTION_THICKNESS = 12.5  # px: 50 nm sections of 4 nm px
@@ -170,6 +173,8 @@ def write_phantom(folder, train_sections=20, test_sections=10, size=512, seed=0)
             f"a phantom of {train_sections} + {test_sections} sections of {size} px, seed {seed}; it needs at least "
             "one section of each, 64 px and a seed of 0 or above"
         )
+    voxels = max(train_sections, test_sections) * size**2
+    require_memory(BYTES_PER_VOXEL * voxels, f"a phantom of {voxels:,} voxels", "make a smaller one")
     if any(folder.glob("t*-*.tif")) and not (folder / "phantom.json").is_file():
         raise BadInput(f"{folder} holds stacks that are no phantom; name another folder")
     with written_whole(folder / "phantom.json") as temporary:

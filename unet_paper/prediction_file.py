@@ -10,9 +10,10 @@ import tifffile
 
 from unet_paper.errors import BadInput
 from unet_paper.image_files import TIFF_SUFFIXES, open_stack
+from unet_paper.lock import only_writer
 from unet_paper.memory import release
 from unet_paper.progress import progress_bar
-from unet_paper.stack import file_sha256
+from unet_paper.stack import check_gray, file_sha256
 from unet_paper.tiles import Block
 
 LARGEST_CLASSIC_TIFF = 2**32 - 2**25  # bytes, with room for its headers; above it a BigTIFF is written
@@ -50,16 +51,24 @@ def predict_file(
         raise BadInput(f"{out} is the image itself, which would be lost; give another name for the result")
     volume = open_stack(image, channel, out.parent if out.parent.is_dir() else None)
     predictor.check(volume)
+    check_gray(volume, image)
     plan = predictor.plan(*volume.shape[1:], memory, largest_tile)
     made_with = made_with | {"average": predictor.average, "image_sha256": file_sha256(image), "channel": channel}
     shape = (len(volume), *volume.shape[1:])
     if predictor.maps > 1:
         shape = (len(volume), predictor.maps, *volume.shape[1:])
 
-    partial = PartialResult(out, shape, made_with, plan.blocks, say)
+    with only_writer(out.with_name(out.name + ".lock"), out):
+        partial = PartialResult(out, shape, made_with, plan.blocks, say)
+        _predict(predictor, volume, partial, plan, bool(memory or largest_tile), progress, say)
+    return shape
+
+
+def _predict(predictor, volume, partial, plan, tiles_were_chosen, progress, say):
+    """All tiles that are not done yet."""
     if partial.done:
         say(f"going on: {len(partial.done)} of {len(volume) * len(partial.blocks)} tiles are done ({partial.path})")
-        if (memory or largest_tile) and partial.blocks != plan.blocks:
+        if tiles_were_chosen and partial.blocks != plan.blocks:
             say("note: the tiles are those that it was begun with; --tile and --memory are for a new one")
     else:
         say(f"tiles: {plan}")
@@ -82,7 +91,6 @@ def predict_file(
             release(volume)
             bar.update()
     partial.finish()
-    return shape
 
 
 class PartialResult:

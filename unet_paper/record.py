@@ -19,7 +19,16 @@ from unet_paper.stack import written_whole
 PACKAGE = Path(__file__).parent
 PICTURES = ("loss.png", "thresholds.png", "result.png", "splits-and-mergers.png", "weight-map.png", "deformations.png")
 RUN_FILES = (
-    *("run.json", "history.csv", "checkpoint.pt", "weights.pt", "table1.md", "scores.json", "scores-*.json"),
+    *(
+        "run.json",
+        "history.csv",
+        "checkpoint.pt",
+        "checkpoint-before.pt",
+        "weights.pt",
+        "table1.md",
+        "scores.json",
+        "scores-*.json",
+    ),
     *("weight-maps.tif", "evaluation-volume.tif", "evaluation-labels.tif", "probability-*.tif*"),
     *(folder + picture for folder in ("", "sections/") for picture in PICTURES),
 )
@@ -34,6 +43,8 @@ class RunFolder:
     record = property(lambda self: self.path / "run.json")
     history = property(lambda self: self.path / "history.csv")
     checkpoint = property(lambda self: self.path / "checkpoint.pt")
+    earlier_checkpoint = property(lambda self: self.path / "checkpoint-before.pt")
+    lock = property(lambda self: self.path / "being-trained.lock")
     weights = property(lambda self: self.path / "weights.pt")
     weight_maps = property(lambda self: self.path / "weight-maps.tif")
     volume = property(lambda self: self.path / "evaluation-volume.tif")

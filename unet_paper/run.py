@@ -11,12 +11,20 @@ from unet_paper import checkpoint as checkpoints
 from unet_paper.augmentation import draw_deformation
 from unet_paper.config import AVERAGES, DECAYS
 from unet_paper.errors import BadInput, Diverged
+from unet_paper.interruption import Interrupted
+from unet_paper.lock import only_writer
+from unet_paper.memory import require_memory
 from unet_paper.network import output_size
 from unet_paper.pictures import draw_deformations, draw_weight_map
 from unet_paper.record import RunFolder, code_version, hardware, now, read_json, write_json
-from unet_paper.stack import write_stack
+from unet_paper.stack import remove_leftovers, write_stack
 from unet_paper.training import prepare_training_set, train
 from unet_paper.training_data import load
+
+# Of a training step, measured with both profiles.
+BYTES_PER_PIXEL_AND_CHANNEL = 60
+BYTES_PER_PARAMETER = 24
+SMALLER_TILES = "take a smaller tile_size or width"
 
 
 def check_config(config):
@@ -79,12 +87,19 @@ def run_training(
     BadInput for bad data, a folder that holds another run's checkpoint, and a resumed run that differs from the first.
     Diverged when the loss stops being finite.
     """
-    run = RunFolder(Path(out))
+    check_config(config)
+    require_memory(training_memory(config), f"training on tiles of {config.tile_size} px", SMALLER_TILES, device)
     stacks = load(source, fold)
     if config.classes != stacks.classes:
         config = replace(config, classes=stacks.classes)
-    check_config(config)
-    earlier = _earlier_checkpoint(run, config, stacks, resume)
+    run = RunFolder(Path(out))
+    with only_writer(run.lock, run.path):
+        remove_leftovers(run.path)
+        _run_training(run, stacks, config, resume, device, progress, say, compilation)
+
+
+def _run_training(run, stacks, config, resume, device, progress, say, compilation):
+    earlier = _earlier_checkpoint(run, config, stacks, resume, say)
     if earlier is not None and earlier.step == config.steps and run.weights.is_file() and _is_finished(run):
         say(f"{run.path} is already trained ({config.steps} steps); nothing to do")
         return
@@ -134,11 +149,20 @@ def run_training(
     except Diverged:
         write_json(run.record, record | {"status": "diverged"})
         raise
+    except Interrupted:
+        write_json(run.record, record | {"status": "interrupted"})
+        raise
     record["status"] = "finished"
     record["times"] |= {"finished": now(), "training_seconds": round(final.seconds, 1)}
     if final.parts:
         record["times"]["training_parts_seconds"] = {name: round(spent, 1) for name, spent in final.parts.items()}
     write_json(run.record, record)
+
+
+def training_memory(config):
+    """Bytes that a step takes, roughly: maps kept for the backward pass, weights and all that goes with them."""
+    maps = BYTES_PER_PIXEL_AND_CHANNEL * config.tile_size**2 * config.width
+    return maps + BYTES_PER_PARAMETER * count_parameters(config)
 
 
 def count_parameters(config):
@@ -151,12 +175,12 @@ def _is_finished(run):
     return run.record.is_file() and read_json(run.record).get("status") == "finished"
 
 
-def _earlier_checkpoint(run, config, stacks, resume):
-    if not run.checkpoint.is_file():
-        return None
-    if not resume:
+def _earlier_checkpoint(run, config, stacks, resume, say):
+    if not resume and (run.checkpoint.is_file() or run.earlier_checkpoint.is_file()):
         raise BadInput(f"{run.path} already holds a run; add --resume to go on with it, or give another --out")
-    earlier = checkpoints.load(run.checkpoint)
+    earlier = checkpoints.load_last(run.checkpoint, run.earlier_checkpoint, say)
+    if earlier is None:
+        return None
     if earlier.optimiser is None:
         raise BadInput(f"{run.checkpoint} cannot be resumed: it holds no optimiser; give another --out")
     changed = [

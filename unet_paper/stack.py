@@ -11,24 +11,41 @@ import tifffile
 
 from unet_paper.errors import BadInput
 from unet_paper.image_files import open_stack
+from unet_paper.memory import release, require_memory
+
+LEFTOVER = ".being-written-"
+WORKING_BYTES = 24  # that training, weight maps and scores take for each pixel of a stack in memory, roughly
 
 
 @contextmanager
-def written_whole(path):
-    """A temporary path beside `path` that takes its place when the block ends well, and vanishes when it does not."""
+def written_whole(path, earlier=None):
+    """A temporary path beside `path` that takes its place when the block ends well, and vanishes when it does not.
+
+    earlier : path or None; where the file goes that was there before. Raises BadInput where no file can be made.
+    """
     path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f"{LEFTOVER}{path.stem}-", suffix=path.suffix)
     except OSError as error:
         raise BadInput(f"{path} cannot be written: {error.strerror}; give a place where files may be made") from None
     os.close(handle)
     try:
         yield Path(temporary)
         os.chmod(temporary, 0o666 & ~_umask())
+        with open(temporary, "rb") as written:
+            os.fsync(written.fileno())  # the name must not reach the disk before the content
+        if earlier is not None and path.exists():
+            os.replace(path, earlier)
         os.replace(temporary, path)
     finally:
         Path(temporary).unlink(missing_ok=True)
+
+
+def remove_leftovers(folder):
+    """Delete what `written_whole` left in a folder when its process was killed. Nobody may be writing there."""
+    for path in Path(folder).glob(f"{LEFTOVER}*"):
+        path.unlink(missing_ok=True)
 
 
 def _umask():
@@ -38,9 +55,36 @@ def _umask():
 
 
 def read_stack(path, channel=None):
-    """Read an image file into memory: (Z, H, W) in the file's own type; see `image_files.open_stack`."""
+    """Read an image file into memory: (Z, H, W) in the file's own type; see `image_files.open_stack`.
+
+    Raises BadInput when what is done with a stack would take more memory than there is.
+    """
     stack = open_stack(path, channel)
+    shape = " x ".join(map(str, stack.shape))
+    require_memory(WORKING_BYTES * stack.size, f"{path} of {shape} px", "give fewer or smaller sections")
     return np.array(stack, dtype=stack.dtype.newbyteorder("="))
+
+
+def read_gray(path, channel=None):
+    """Read a stack of gray values. Raises BadInput where these are not finite, or all the same."""
+    stack = read_stack(path, channel)
+    check_gray(stack, path)
+    return stack
+
+
+def check_gray(stack, path):
+    """Raise BadInput for a (Z, H, W) stack whose values are not all numbers, or all the same; reads every section."""
+    if stack.dtype.kind not in "uif":
+        raise BadInput(f"{path} holds {stack.dtype} values; give whole or floating-point gray values")
+    lowest, highest = np.inf, -np.inf
+    for index, section in enumerate(stack):
+        low, high = section.min(), section.max()
+        if not (np.isfinite(low) and np.isfinite(high)):
+            raise BadInput(f"{path} holds values that are not finite in section {index}; give numbers only")
+        lowest, highest = min(lowest, low), max(highest, high)
+        release(stack)
+    if lowest == highest:
+        raise BadInput(f"{path} holds one gray value only, {lowest}; give an image that shows something")
 
 
 def read_labels(path):

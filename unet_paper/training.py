@@ -16,6 +16,7 @@ from unet_paper.augmentation import augmented_tile, draw_deformation, draw_gray_
 from unet_paper.checkpoint import Checkpoint, Standardisation
 from unet_paper.compilation import compiled, pays
 from unet_paper.errors import BadInput, Diverged
+from unet_paper.interruption import Interrupted, stop_requests
 from unet_paper.loss import weighted_cross_entropy
 from unet_paper.network import BORDER
 from unet_paper.progress import progress_bar
@@ -24,6 +25,8 @@ from unet_paper.stopwatch import Stopwatch
 from unet_paper.weight_map import separate_touching_cells, weight_maps
 
 HISTORY_EVERY = 10  # steps per row of history.csv, at most; the loss is only then brought to the CPU and checked
+FLAT = 1e-3  # no score further than this from its map's mean: the output says nothing about the image
+FLAT_STEPS = 100  # of such output before the training is taken as dead
 
 
 @dataclass(frozen=True)
@@ -99,7 +102,10 @@ def new_optimiser(network, config):
 
 
 def descend(network, optimiser, config, tile, labels, weights, stopwatch=None):
-    """One step of gradient descent on one tile, a batch as `draw_tile` gives it. Returns the loss, a scalar tensor."""
+    """One step of gradient descent on one tile, a batch as `draw_tile` gives it.
+
+    Returns the loss, and how far the scores went from their map's mean at most: scalar tensors.
+    """
     stopwatch = stopwatch or Stopwatch()
     optimiser.zero_grad(set_to_none=True)
     with stopwatch.part("forward"):
@@ -113,7 +119,8 @@ def descend(network, optimiser, config, tile, labels, weights, stopwatch=None):
         # would keep them for a hundred steps.
         nn.utils.clip_grad_norm_(network.parameters(), config.gradient_clip)
         optimiser.step()
-    return loss.detach()
+    scores = scores.detach()
+    return loss.detach(), (scores - scores.mean((2, 3), keepdim=True)).abs().max()
 
 
 def train(
@@ -127,7 +134,8 @@ def train(
     training_set : TrainingSet
         Training happens on its device.
     folder : path
-        Gets `history.csv` and `checkpoint.pt` while training and `weights.pt` at the end.
+        Gets `history.csv`, `checkpoint.pt` and the one before it, `checkpoint-before.pt`, while training, and
+        `weights.pt` at the end.
     data : dict
         Name -> SHA-256 of the stacks, kept in the checkpoints.
     resume : Checkpoint or None
@@ -147,94 +155,145 @@ def train(
 
     Raises
     ------
-    Diverged when the loss or a weight stops being finite; `checkpoint.pt` then is the last good one.
+    Diverged when the loss or a weight stops being finite, or the output has been the same everywhere for FLAT_STEPS
+    steps; `checkpoint.pt` then is the last good one.
+    Interrupted on Ctrl-C and SIGTERM, after a checkpoint was written.
     """
-    folder = Path(folder)
-    device = training_set.images.device
-    torch.manual_seed(config.seed)
-    network = checkpoints.new_network(config)
-    network = network.to(device, memory_format=torch.channels_last).train()
-    optimiser = new_optimiser(network, config)
-    history, first_step, seconds_before, stopwatch = [], 0, 0.0, Stopwatch()
-    if resume is not None:
-        network.load_state_dict(resume.network)
-        optimiser.load_state_dict(resume.optimiser)
-        history, first_step, seconds_before = list(resume.history), resume.step, resume.seconds
-        stopwatch = Stopwatch(resume.parts)
-
-    def state(step, with_optimiser=True):
-        return Checkpoint(
-            step=step,
-            config=config,
-            standardisation=training_set.standardisation,
-            network={name: value.detach().cpu().clone() for name, value in network.state_dict().items()},
-            optimiser=optimiser.state_dict() if with_optimiser else None,
-            history=history,
-            data=data,
-            seconds=seconds_before + time.monotonic() - started,
-            parts={} if device.type == "cuda" else stopwatch.seconds,  # a GPU works on after its part has returned
-        )
-
-    forward = network
-    if pays(compilation, device, config.steps - first_step):
-        forward = compiled(network, draw_tile(training_set, config, torch.Generator())[0], config.bfloat16, say)
-    if device.type == "cuda":
-        torch.backends.cudnn.benchmark = True  # all tiles have the same size
-
-    generator = torch.Generator()
-    started = time.monotonic()
-    loss_sum, losses = torch.zeros((), device=device), 0
-    with progress_bar(total=config.steps, initial=first_step, unit="tile", desc="train", disable=not progress) as bar:
-        for step in range(first_step, config.steps):
-            tile_seed, drop_out_seed = np.random.SeedSequence([config.seed, step]).generate_state(2, np.uint64)
-            generator.manual_seed(int(tile_seed >> 1))
-            torch.manual_seed(int(drop_out_seed >> 1))
-            rate = learning_rate_at(step, config)
-            for group in optimiser.param_groups:
-                group["lr"] = rate
-
-            with stopwatch.part("tiles"):
-                batch = draw_tile(training_set, config, generator)
-            loss = descend(forward, optimiser, config, *batch, stopwatch)
-            loss_sum, losses = loss_sum + loss, losses + 1
-
-            keep = (step + 1) % config.checkpoint_every == 0 or step + 1 == config.steps
-            if (step + 1) % HISTORY_EVERY == 0 or keep:
-                mean_loss = float(loss_sum) / losses
-                if not math.isfinite(mean_loss):
-                    raise Diverged(_diverged_message(f"the loss is {mean_loss}", step + 1, folder))
-                history.append(
-                    {
-                        "step": step + 1,
-                        "loss": mean_loss,
-                        "learning_rate": rate,
-                        "seconds": round(seconds_before + time.monotonic() - started, 3),
-                    }
-                )
-                bar.set_postfix(loss=f"{mean_loss:.3f}", refresh=False)
-                loss_sum, losses = torch.zeros((), device=device), 0
+    training = Training(config, training_set, Path(folder), data, resume)
+    training.compile(compilation, say)
+    with (
+        progress_bar(total=config.steps, initial=training.step, unit="tile", desc="train", disable=not progress) as bar,
+        stop_requests() as request,
+    ):
+        while training.step < config.steps:
+            training.advance()
+            done = training.step
+            keep = done % config.checkpoint_every == 0 or done == config.steps
+            if done % HISTORY_EVERY == 0 or keep:
+                bar.set_postfix(loss=f"{training.add_to_history():.3f}", refresh=False)
             if keep:
-                if not all(bool(torch.isfinite(value).all()) for value in network.parameters()):
-                    raise Diverged(_diverged_message("a weight is not finite", step + 1, folder))
-                with stopwatch.part("checkpoints"):
-                    checkpoints.save(folder / "checkpoint.pt", state(step + 1))
-                    write_history(folder / "history.csv", history)
+                training.save_checkpoint()
             bar.update()
             if after_step is not None:
-                after_step(step + 1)
-
-    final = state(config.steps, with_optimiser=False)
-    checkpoints.save(folder / "weights.pt", final)
+                after_step(done)
+            if request.number and done < config.steps:
+                if not keep:
+                    training.save_checkpoint()
+                kept = f"step {done} of {config.steps} is kept in {training.checkpoint_path}"
+                raise Interrupted(kept, request.number)
+    final = training.state(with_optimiser=False)
+    checkpoints.save(training.folder / "weights.pt", final)
     return final
 
 
-def _diverged_message(what, step, folder):
-    kept = folder / "checkpoint.pt"
-    last_good = f"the last good checkpoint is {kept}" if kept.exists() else "there was no checkpoint yet"
-    return (
-        f"training stopped at step {step}: {what}; {last_good}; train in another folder with a lower learning_rate or "
-        "gradient_clip"
-    )
+class Training:
+    """A training in progress: all that changes from step to step."""
+
+    def __init__(self, config, training_set, folder, data, resume=None):
+        self.config, self.training_set, self.folder, self.data = config, training_set, folder, data
+        self.device = training_set.images.device
+        self.checkpoint_path = folder / "checkpoint.pt"
+        torch.manual_seed(config.seed)
+        self.network = checkpoints.new_network(config).to(self.device, memory_format=torch.channels_last).train()
+        self.optimiser = new_optimiser(self.network, config)
+        self.step, self.history, self.flat_since = 0, [], None
+        self.loss_sum, self.losses, self.spread = torch.zeros((), device=self.device), 0, None
+        self.stopwatch, self.seconds_before = Stopwatch(), 0.0
+        if resume is not None:
+            self.network.load_state_dict(resume.network)
+            self.optimiser.load_state_dict(resume.optimiser)
+            self.step, self.history = resume.step, list(resume.history)
+            self.loss_sum, self.losses = self.loss_sum + resume.loss_sum, resume.losses
+            self.stopwatch, self.seconds_before = Stopwatch(resume.parts), resume.seconds
+        self.forward = self.network
+        self.generator = torch.Generator()
+        self.started = time.monotonic()
+
+    def compile(self, choice, say):
+        """Compile the network, if that is chosen and works."""
+        if self.device.type == "cuda":
+            torch.backends.cudnn.benchmark = True  # all tiles have the same size
+        if pays(choice, self.device, self.config.steps - self.step):
+            tile = draw_tile(self.training_set, self.config, torch.Generator())[0]
+            self.forward = compiled(self.network, tile, self.config.bfloat16, say)
+
+    @property
+    def seconds(self):
+        """Spent in training so far, with earlier runs."""
+        return self.seconds_before + time.monotonic() - self.started
+
+    def advance(self):
+        """One step, with random numbers of its own."""
+        seeds = np.random.SeedSequence([self.config.seed, self.step]).generate_state(2, np.uint64)
+        tile_seed, drop_out_seed = (int(seed >> 1) for seed in seeds)
+        self.generator.manual_seed(tile_seed)
+        torch.manual_seed(drop_out_seed)
+        for group in self.optimiser.param_groups:
+            group["lr"] = learning_rate_at(self.step, self.config)
+        with self.stopwatch.part("tiles"):
+            batch = draw_tile(self.training_set, self.config, self.generator)
+        loss, self.spread = descend(self.forward, self.optimiser, self.config, *batch, self.stopwatch)
+        self.loss_sum, self.losses = self.loss_sum + loss, self.losses + 1
+        self.step += 1
+
+    def add_to_history(self):
+        """A row with the mean loss since the row before, which is returned. Raises Diverged; see `train`."""
+        mean_loss = float(self.loss_sum) / self.losses
+        if not math.isfinite(mean_loss):
+            raise self._diverged(f"the loss is {mean_loss}")
+        self.loss_sum, self.losses = torch.zeros((), device=self.device), 0
+        self.history.append(
+            {
+                "step": self.step,
+                "loss": mean_loss,
+                "learning_rate": learning_rate_at(self.step - 1, self.config),
+                "seconds": round(self.seconds, 3),
+            }
+        )
+        if float(self.spread) > FLAT:
+            self.flat_since = None
+        else:
+            self.flat_since = self.flat_since or self.step
+            if self.step - self.flat_since >= FLAT_STEPS:
+                raise self._diverged(
+                    f"the output has been the same everywhere since step {self.flat_since}, as when all ReLUs have died"
+                )
+        return mean_loss
+
+    def save_checkpoint(self):
+        """Keep this step, and the checkpoint before it; none of a training that may be dying. Raises Diverged."""
+        if not all(bool(torch.isfinite(value).all()) for value in self.network.parameters()):
+            raise self._diverged("a weight is not finite")
+        if self.flat_since is not None and self.step < self.config.steps:
+            return
+        with self.stopwatch.part("checkpoints"):
+            checkpoints.save(self.checkpoint_path, self.state(), self.folder / "checkpoint-before.pt")
+            write_history(self.folder / "history.csv", self.history)
+
+    def state(self, with_optimiser=True):
+        """The Checkpoint of this step."""
+        return Checkpoint(
+            step=self.step,
+            config=self.config,
+            standardisation=self.training_set.standardisation,
+            network={name: value.detach().cpu().clone() for name, value in self.network.state_dict().items()},
+            optimiser=self.optimiser.state_dict() if with_optimiser else None,
+            history=self.history,
+            data=self.data,
+            seconds=self.seconds,
+            # Not of a GPU, which works on after a part has returned.
+            parts={} if self.device.type == "cuda" else dict(self.stopwatch.seconds),
+            loss_sum=float(self.loss_sum),
+            losses=self.losses,
+        )
+
+    def _diverged(self, what):
+        kept = self.checkpoint_path
+        last_good = f"the last good checkpoint is {kept}" if kept.exists() else "there was no checkpoint yet"
+        return Diverged(
+            f"training stopped at step {self.step}: {what}; {last_good}; train in another folder with a lower "
+            "learning_rate or gradient_clip, or another seed"
+        )
 
 
 def write_history(path, history):

@@ -7,12 +7,12 @@ import numpy as np
 
 from unet_paper import isbi2012
 from unet_paper.errors import BadInput
-from unet_paper.stack import content_sha256, labels_sha256, read_labels, read_stack
+from unet_paper.stack import content_sha256, labels_sha256, read_gray, read_labels
 from unet_paper.weight_map import separate_touching_cells
 
 LABELS_ARE = {
-    "cells": "above 0 (or the larger of two values) is cell, the rest background",
-    "membranes": "above 0 (or the larger of two values) is membrane, the rest cell",
+    "cells": "of two values, the larger is cell, the other background",
+    "membranes": "of two values, the larger is membrane, the other cell",
     "numbers": "0 is background, every cell has a number of its own",
     "classes": "every value is a class: 0, 1, 2, ...",
 }
@@ -53,7 +53,7 @@ def load_files(files, fold=None):
     Raises BadInput for files that cannot be read, shapes that differ, labels of one class only, and labels of which it
     is not said what they mean or that cannot mean it.
     """
-    volume, labels = read_stack(files.images, files.channel), read_labels(files.labels)
+    volume, labels = read_gray(files.images, files.channel), read_labels(files.labels)
     if volume.shape != labels.shape:
         raise BadInput(
             f"{files.images} has shape {volume.shape} and {files.labels} {labels.shape} (sections, height, width); "
@@ -91,7 +91,12 @@ def understood(labels, labels_are, name):
     if labels_are == "numbers":
         labels = separate_touching_cells(labels)
     else:
-        marked = labels == found[1] if len(found) == 2 else labels > 0
+        if len(found) > 2:
+            raise BadInput(
+                f"{name} holds {len(found)} values; labels that are {labels_are} hold two, and cells that have numbers "
+                "of their own are --labels-are numbers"
+            )
+        marked = labels == found[1]
         labels = (marked if labels_are == "cells" else ~marked).astype(np.uint8) * 255
     if not labels.any() or labels.all():
         left = "background" if labels.all() else "cell"
@@ -158,13 +163,19 @@ def _split(volume, labels, fold, data, dataset, classes=2):
 
 def _read_pair(folder, name, data):
     """A stack and its truth, touching cells separated; adds the hashes of both files' content to `data`."""
-    volume, labels = read_stack(folder / f"{name}-volume.tif"), read_labels(folder / f"{name}-labels.tif")
+    volume, labels = read_gray(folder / f"{name}-volume.tif"), read_labels(folder / f"{name}-labels.tif")
     if volume.shape != labels.shape:
         raise BadInput(
             f"{folder} has a {name}-volume.tif of shape {volume.shape} and a {name}-labels.tif of shape "
             f"{labels.shape}; both must be the same"
         )
     data |= {f"{name}-volume": content_sha256(volume), f"{name}-labels": labels_sha256(labels)}
+    values = np.unique(labels)
+    if len(values) == 3 and values[-1] == np.iinfo(labels.dtype).max:
+        raise BadInput(
+            f"{folder / name}-labels.tif holds {', '.join(map(str, values))}; labels are 0 = membrane and "
+            f"{values[-1]} = cell, or every cell has a number of its own"
+        )
     labels = separate_touching_cells(labels)
     if not (labels > 0).any() or (labels > 0).all():
         raise BadInput(f"{folder / name}-labels.tif holds one class only; membranes must be 0 and cells above 0")

@@ -1,7 +1,9 @@
 """Whatever is bad ends in one sentence on stderr that names it and the mend, exit code 2, and nothing changed."""
 
 import os
+import resource
 import shutil
+import signal
 import subprocess
 import sys
 import zipfile
@@ -10,9 +12,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+import torch
 from PIL import Image
 
+from unet_paper import checkpoint
+from unet_paper.checkpoint import Checkpoint, Standardisation
 from unet_paper.command_line import main
+from unet_paper.config import PROFILES
+from unet_paper.errors import BadInput
 from unet_paper.stack import write_stack
 
 ROOT = Path(__file__).parent.parent
@@ -273,6 +280,55 @@ if os.getuid() == 0:  # who may read and write everything; Python itself may lie
     os.setgroups([]), os.setgid(65534), os.setuid(65534)
 sys.exit(main(sys.argv[1:]))
 """
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A folder with room for 300 kB, and a prefix for commands that write there."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=300k", "none", place], capture_output=True)
+    if mounted.returncode == 0:
+        yield place, []
+        subprocess.run(["umount", place], check=True)
+    else:  # only root may mount; a limit for files is as near as others get
+        yield place, ["bash", "-c", 'ulimit -f 250; trap "" XFSZ; exec "$@"', "-"]
+
+
+def test_full_disk(small_disk, small_phantom, tmp_path):
+    place, prefix = small_disk
+    labels = small_phantom / "train-labels.tif"
+    training = ["train", "--data", small_phantom, "--out", place / "run", *SMOKE, "--set", "tile_size=188"]
+    calls = (
+        (["weights", labels, place / "out.tif"], "out.tif cannot be written"),
+        (["phantom", "--to", place / "phantom"], "cannot be written"),
+        ([*training, "--set", "width=2"], "weight-maps.tif cannot be written"),
+    )
+    for arguments, named in calls:
+        program = [*prefix, sys.executable, "-m", "unet_paper", *map(str, arguments)]
+        done = subprocess.run(program, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)})
+        ends_well(done.returncode, done.stderr, named)
+        left = {path.name for path in place.rglob("*") if path.is_file()}
+        assert left <= {"run.json", "phantom.json"}
+
+
+def test_full_disk_at_a_checkpoint(tmp_path):
+    """PyTorch has its own words for it."""
+    values = Checkpoint(
+        1, PROFILES["quick"], Standardisation(0.5, 0.1, "uint8"), {"a": torch.zeros(10)}, None, [], {}, 1
+    )
+    checkpoint.save(tmp_path / "small.pt", values)
+    values.network["a"] = torch.zeros(300_000)
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, limit[1]))
+    try:
+        with pytest.raises(BadInput, match="small.pt cannot be written: .*; make room, or give another place"):
+            checkpoint.save(tmp_path / "small.pt", values)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert list(tmp_path.iterdir()) == [tmp_path / "small.pt"] and checkpoint.load(tmp_path / "small.pt").step == 1
 
 
 def test_places_that_may_not_be_read_or_written(folder, tmp_path):

@@ -38,7 +38,8 @@ def run(small_phantom, tmp_path_factory):
 def test_what_a_run_leaves(run):
     files = {str(path.relative_to(run)) for path in run.rglob("*") if path.is_file()}
     assert files == {
-        *("run.json", "scores.json", "scores-none.json", "table1.md", "history.csv", "checkpoint.pt", "weights.pt"),
+        *("run.json", "scores.json", "scores-none.json", "table1.md", "history.csv", "weights.pt"),
+        *("checkpoint.pt", "checkpoint-before.pt"),
         *("weight-maps.tif", "evaluation-volume.tif", "evaluation-labels.tif"),
         *("probability-none.tif", "probability-d4.tif"),
         *("loss.png", "thresholds.png", "result.png", "splits-and-mergers.png", "weight-map.png", "deformations.png"),
@@ -110,7 +111,8 @@ def test_nothing_of_an_earlier_run_is_lost(small_phantom, tmp_path, capsys):
     train = ["train", "--data", str(small_phantom), "--out", str(out), *TINY_RUN]
     assert main(train) == 0
     before = {name: (out / name).read_bytes() for name in ("run.json", "weights.pt", "history.csv")}
-    (out / "checkpoint.pt").unlink()
+    for name in ("checkpoint.pt", "checkpoint-before.pt"):
+        (out / name).unlink()
     (out / "mine.png").write_text("not a file of a run")
     assert main([*train, "--set", "seed=1"]) == 0
     assert "earlier/1" in capsys.readouterr().out and (out / "mine.png").exists()

@@ -218,6 +218,7 @@ def test_too_small_a_disk_is_said_before_the_work(weights, image, tmp_path, monk
 
 def test_gray_values_unlike_the_training_stacks_are_remarked(weights, tmp_path):
     dark = np.zeros((1, 60, 60), np.uint8)
+    dark[0, 0, 0] = 1
     write_stack(tmp_path / "dark.tif", dark)
     said = []
     predict_file(predictor(weights), tmp_path / "dark.tif", tmp_path / "out.tif", {}, progress=False, say=said.append)

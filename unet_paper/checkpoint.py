@@ -73,7 +73,10 @@ def save(path, checkpoint, earlier=None):
         "standardisation": vars(checkpoint.standardisation),
     }
     with written_whole(path, earlier) as temporary:
-        torch.save(values, temporary)
+        try:
+            torch.save(values, temporary)
+        except RuntimeError as error:  # PyTorch's word for a full disk, among others
+            raise OSError(f"PyTorch could not write it: {str(error).splitlines()[0]}") from None
 
 
 def load(path):

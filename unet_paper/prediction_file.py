@@ -13,7 +13,7 @@ from unet_paper.image_files import TIFF_SUFFIXES, open_stack
 from unet_paper.lock import only_writer
 from unet_paper.memory import release
 from unet_paper.progress import progress_bar
-from unet_paper.stack import check_gray, file_sha256
+from unet_paper.stack import check_gray, file_sha256, why_not
 from unet_paper.tiles import Block
 
 LARGEST_CLASSIC_TIFF = 2**32 - 2**25  # bytes, with room for its headers; above it a BigTIFF is written
@@ -183,6 +183,15 @@ class PartialResult:
 
     def write(self, job, maps):
         """Put one tile's (maps, h, w) pixels into the file, and only then into the list."""
+        try:
+            self._write(job, maps)
+        except OSError as error:
+            raise BadInput(
+                f"{self.path} cannot be written: {why_not(error)}; make room, and the same command goes on from there"
+            ) from None
+        self.done.add(job)
+
+    def _write(self, job, maps):
         index, number = job
         block = self.blocks[number]
         height, width = self._shape[-2:]
@@ -195,7 +204,6 @@ class PartialResult:
         os.fsync(self._file.fileno())
         self._list.write(f"{index} {number}\n")
         self._list.flush()
-        self.done.add(job)
 
     def finish(self):
         """Give the file its own name."""

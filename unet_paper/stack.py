@@ -21,7 +21,8 @@ WORKING_BYTES = 24  # that training, weight maps and scores take for each pixel 
 def written_whole(path, earlier=None):
     """A temporary path beside `path` that takes its place when the block ends well, and vanishes when it does not.
 
-    earlier : path or None; where the file goes that was there before. Raises BadInput where no file can be made.
+    earlier : path or None; where the file goes that was there before. Raises BadInput where no file can be made, and
+    when the disk is full.
     """
     path = Path(path)
     try:
@@ -38,8 +39,15 @@ def written_whole(path, earlier=None):
         if earlier is not None and path.exists():
             os.replace(path, earlier)
         os.replace(temporary, path)
+    except OSError as error:
+        raise BadInput(f"{path} cannot be written: {why_not(error)}; make room, or give another place") from None
     finally:
         Path(temporary).unlink(missing_ok=True)
+
+
+def why_not(error):
+    """What an OSError says, in words. NumPy's own, of a full disk, only counts bytes."""
+    return error.strerror or f"the disk may be full ({error})"
 
 
 def remove_leftovers(folder):

@@ -168,3 +168,24 @@ def test_mutated_files_by_the_thousand(kind, tmp_path):
     for seed in range(1, 3):
         tried, refused = fuzz(kind, THOROUGH, tmp_path / str(seed), seed)
         print(f"{kind}: {tried} tried, {refused} refused")
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_checkpoints_with_a_part_missing_or_changed(tmp_path, seed):
+    """Whole files, with the checksums that they should have."""
+    random = np.random.default_rng(seed)
+    checkpoints(tmp_path, random)
+    values = torch.load(tmp_path / "weights.pt", weights_only=True)
+    part = values[random.choice([name for name in values if isinstance(values[name], dict) and values[name]])]
+    part = values if random.random() < 0.4 else part
+    name = list(part)[int(random.integers(len(part)))]
+    others = [None, "text", -1, {}, [], torch.zeros(3), 2**70, float("nan")]
+    if random.random() < 0.4:
+        del part[name]
+    else:
+        part[name] = others[int(random.integers(len(others)))]
+    torch.save(values, tmp_path / "weights.pt")
+    try:
+        checkpoint.load(tmp_path / "weights.pt").build_network()
+    except BadInput as error:
+        assert "weights.pt" in str(error)

@@ -12,7 +12,7 @@ from reproduce.bench.plain_process import PlainProcess
 from unet_paper import checkpoint, compilation
 from unet_paper.arithmetic import computes_in_bfloat16
 from unet_paper.checkpoint import Standardisation, new_network
-from unet_paper.compilation import compiled, pays
+from unet_paper.compilation import compiled_network, pays
 from unet_paper.config import PAPER, PROFILES
 from unet_paper.prediction import predict_stack
 from unet_paper.stack import read_labels, read_stack
@@ -51,7 +51,7 @@ def test_a_compiled_network_gives_the_same_scores():
     torch.manual_seed(0)
     network, said = new_network(replace(PAPER, width=4, drop_out=0.0)), []
     tile = torch.randn(1, 1, 252, 252)
-    faster = compiled(network, tile, False, said.append)
+    faster = compiled_network(network, tile, False, said.append)
     assert faster is not network and len(said) == 1
     assert all(values.grad is None for values in network.parameters())
     torch.testing.assert_close(faster(tile), network(tile), rtol=1e-4, atol=1e-4)

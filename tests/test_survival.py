@@ -75,7 +75,7 @@ def test_a_signal_keeps_the_step_and_says_how_to_go_on(small_phantom, tmp_path, 
     assert training.returncode == 128 + number
     kept = checkpoint.load(tmp_path / "run" / "checkpoint.pt")
     assert f"stopped: step {kept.step} of 100000 is kept in {tmp_path / 'run' / 'checkpoint.pt'}" in error
-    assert "the same command with --resume goes on" in error and "Traceback" not in error
+    assert "the same command with --resume goes on from the last checkpoint" in error and "Traceback" not in error
     assert json.loads((tmp_path / "run" / "run.json").read_text())["status"] == "interrupted"
     assert main([*arguments, "steps=100001", "--resume"]) == 2  # the schedule would be another
 
@@ -106,7 +106,9 @@ def test_a_bad_last_checkpoint_falls_back_to_the_one_before(training_set, tmp_pa
         last.write_bytes(damaged)
         said = []
         assert checkpoint.load_last(last, before, said.append).step == 15
-        assert len(said) == 1 and "checkpoint.pt cannot be read" in said[0] and "checkpoint-before.pt" in said[0]
+        assert len(said) == 2 and "checkpoint.pt is damaged" in said[0] and "checkpoint-before.pt" in said[1]
+        assert not last.exists() and (tmp_path / "checkpoint-damaged.pt").read_bytes() == damaged
+    last.write_bytes(b"no checkpoint")
     before.write_bytes(b"nor this")
     with pytest.raises(BadInput, match="checkpoint-before.pt cannot be read"):
         checkpoint.load_last(last, before)
@@ -166,6 +168,27 @@ def test_dead_relus_end_the_training(training_set, tmp_path):
             if training.step % 10 == 0:
                 training.add_to_history(), training.save_checkpoint()
     assert training.step == 20 + FLAT_STEPS and checkpoint.load(tmp_path / "checkpoint.pt").step == 15
+
+
+def test_a_training_that_is_dead_at_its_end_is_not_finished(training_set, tmp_path):
+    training = Training(replace(TINY, steps=12), training_set, tmp_path, {})
+    with torch.no_grad():
+        training.network.expanding[-1][2].bias.fill_(-1e6)
+    for _ in range(12):
+        training.advance()
+    training.add_to_history()
+    with pytest.raises(Diverged, match="same everywhere since step 12"):
+        training.save_checkpoint()
+    assert not (tmp_path / "checkpoint.pt").exists() and (tmp_path / "history.csv").exists()
+
+
+def test_killed_between_the_last_checkpoint_and_the_weights(training_set, tmp_path):
+    train(TINY, training_set, tmp_path, {}, progress=False)
+    history = (tmp_path / "history.csv").read_text()
+    for name in ("history.csv", "weights.pt"):
+        (tmp_path / name).unlink()
+    train(TINY, training_set, tmp_path, {}, checkpoint.load(tmp_path / "checkpoint.pt"), progress=False)
+    assert (tmp_path / "history.csv").read_text() == history and (tmp_path / "weights.pt").is_file()
 
 
 def test_what_was_there_stays_until_the_new_file_is_whole(tmp_path):

@@ -1,6 +1,6 @@
 """bfloat16 where the hardware computes in it; weights, losses, probabilities and all that is summed stay float32."""
 
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 
 import torch
 
@@ -14,8 +14,27 @@ def computes_in_bfloat16(device):
 
 
 def autocast(device, bfloat16):
-    """A context in which convolutions compute in bfloat16 if that is wanted and the device does it, else nothing."""
+    """A context in which convolutions compute in bfloat16 if that is wanted and the device does it, else in float32
+    (on a GPU too, where cuDNN would round to 10 bits by itself).
+    """
     device = torch.device(device)
     if bfloat16 and computes_in_bfloat16(device):
         return torch.autocast(device.type, torch.bfloat16)
-    return nullcontext()
+    return _cudnn(allow_tf32=False) if device.type == "cuda" else nullcontext()
+
+
+def fastest_algorithms(device):
+    """A context in which cuDNN tries its algorithms and keeps the fastest: for tiles that all have the same size."""
+    return _cudnn(benchmark=True) if torch.device(device).type == "cuda" else nullcontext()
+
+
+@contextmanager
+def _cudnn(**settings):
+    before = {name: getattr(torch.backends.cudnn, name) for name in settings}
+    for name, value in settings.items():
+        setattr(torch.backends.cudnn, name, value)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(torch.backends.cudnn, name, value)

@@ -15,6 +15,10 @@ from unet_paper.stack import written_whole
 FORMAT = 1  # of the files
 
 
+class Damaged(BadInput):
+    """A file that is no whole checkpoint."""
+
+
 @dataclass(frozen=True)
 class Standardisation:
     """The training stack's mean and standard deviation; the network sees (gray value - mean) / deviation.
@@ -75,15 +79,17 @@ def save(path, checkpoint, earlier=None):
     with written_whole(path, earlier) as temporary:
         try:
             torch.save(values, temporary)
-        except RuntimeError as error:  # PyTorch's word for a full disk, among others
+        except RuntimeError as error:
+            if not any(word in str(error) for word in ("inline_container", "PytorchStreamWriter")):
+                raise
             raise OSError(f"PyTorch could not write it: {str(error).splitlines()[0]}") from None
 
 
 def load(path):
     """Read what `save` wrote; only plain values and tensors are unpickled, so that no code in the file can run.
 
-    Raises BadInput for a file that is missing, damaged (its checksums are compared), another program's or of a format
-    that is not known here.
+    Raises BadInput for a file that is missing or of a format that is not known here, and Damaged for one that is not
+    whole (its checksums are compared), another program's, or does not fit the network that it says it is of.
     """
     if not Path(path).is_file():
         raise BadInput(f"{path} is not a file; give a run's weights.pt or checkpoint.pt")
@@ -95,29 +101,50 @@ def load(path):
         values = torch.load(path, map_location="cpu", weights_only=True)
         found = values.pop("format", FORMAT)
         if found != FORMAT:
-            raise ValueError(f"it has format {found}, and this version reads format {FORMAT}")
+            raise BadInput(
+                f"{path} has format {found}, and this version reads format {FORMAT}; take the version it is of"
+            )
         values["config"] = Config.from_dict(values["config"])
         values["standardisation"] = Standardisation(**values["standardisation"])
-        return Checkpoint(**values)
+        checkpoint = Checkpoint(**values)
+        _must_fit(checkpoint)
+        return checkpoint
+    except (BadInput, MemoryError, PermissionError):
+        raise
     except Exception as error:  # torch.load raises many kinds for a damaged or foreign file
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise BadInput(
+        raise Damaged(
             f"{path} cannot be read as a checkpoint ({reason}); give a weights.pt or checkpoint.pt that `train` wrote"
         ) from None
+
+
+def _must_fit(checkpoint):
+    """Raise ValueError unless the weights are those of the network that the configuration describes."""
+    with torch.device("meta"):
+        wanted = {name: values.shape for name, values in new_network(checkpoint.config).state_dict().items()}
+    found = {name: values.shape for name, values in checkpoint.network.items()}
+    if found != wanted:
+        differing = sorted(name for name in {*found, *wanted} if found.get(name) != wanted.get(name))
+        raise ValueError(f"its weights are not those of its network, {differing[0]} for one")
 
 
 def load_last(path, earlier, say=print):
     """The checkpoint of a run that is to go on: `path`, or, where that is missing or damaged, `earlier`, saying so.
 
-    Returns None when neither file is there. Raises BadInput when none can be read.
+    A damaged one is put aside, so that it never takes the place of the good one. Returns None when neither file is
+    there. Raises BadInput when none can be read.
     """
+    path = Path(path)
     if not Path(path).is_file() and not Path(earlier).is_file():
         return None
     try:
         return load(path)
     except BadInput as error:
-        if not Path(earlier).is_file():
+        if not Path(earlier).is_file() or not (isinstance(error, Damaged) or not path.is_file()):
             raise
         found = load(earlier)
-        say(f"{error}; going on from the one before it, {earlier}")
+        if path.is_file():
+            path.replace(path.with_name("checkpoint-damaged.pt"))
+            say(f"{path} is damaged and was renamed to checkpoint-damaged.pt")
+        say(f"going on from the one before it, {earlier}")
         return found

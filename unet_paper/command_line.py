@@ -7,7 +7,7 @@ import sys
 from unet_paper.arguments import build_parser, changed_config
 from unet_paper.config import PROFILES
 from unet_paper.errors import BadInput, Diverged
-from unet_paper.interruption import end_on_sigterm
+from unet_paper.interruption import ends_on_sigterm
 from unet_paper.progress import progress_bar
 from unet_paper.protocol import Fold
 
@@ -98,7 +98,8 @@ def do_weights(arguments):
         raise BadInput(f"{arguments.out} holds the labels, which would be lost; give another name for the weights")
     must_be_writable(arguments.out, arguments.force)
     if arguments.png:
-        must_be_writable(arguments.png / "weight-map-000.png", arguments.force)
+        for index in range(len(labels)):
+            must_be_writable(arguments.png / f"weight-map-{index:03}.png", arguments.force)
     semantic = arguments.labels_are == "classes"
     if arguments.labels_are:
         labels = understood(labels, arguments.labels_are, arguments.labels)[0]
@@ -173,6 +174,9 @@ def do_score(arguments):
 
     labels, probabilities = read_stack(arguments.labels), read_probabilities(arguments.probability)
     if arguments.json:
+        for given in (arguments.labels, arguments.probability):
+            if arguments.json.exists() and arguments.json.samefile(given):
+                raise BadInput(f"{arguments.json} is scored, and would be lost; give another name for the scores")
         must_be_writable(arguments.json, arguments.force)
     try:
         truth = cells(labels)
@@ -200,6 +204,8 @@ def do_report(arguments):
     from unet_paper.stack import written_whole
 
     if arguments.compare:
+        if arguments.compare.suffix == ".json":
+            raise BadInput(f"{arguments.compare} would be Markdown; give a name that ends in .md")
         must_be_writable(arguments.compare, arguments.force)
     print("\n".join(write_report(run) for run in arguments.runs))
     if arguments.compare:
@@ -219,9 +225,15 @@ COMMANDS = {
 
 
 def main(arguments=None):
-    """Run one command and return its exit code: 0, 1 when training diverged, 2 for bad input, 130 when interrupted."""
+    """Run one command and return its exit code: 0, 1 when training diverged, 2 for bad input, 130 or 143 when stopped
+    by Ctrl-C or SIGTERM.
+    """
     arguments = build_parser().parse_args(arguments)
-    end_on_sigterm()
+    with ends_on_sigterm():
+        return _carried_out(arguments)
+
+
+def _carried_out(arguments):
     try:
         COMMANDS[arguments.command](arguments)
     except BadInput as error:
@@ -237,13 +249,16 @@ def main(arguments=None):
     except (MemoryError, RuntimeError) as error:
         if not isinstance(error, MemoryError) and "alloc" not in str(error) and "out of memory" not in str(error):
             raise
-        advice = "predict with a smaller --tile or --memory" if arguments.command == "predict" else "take smaller tiles"
+        advice = {
+            "predict": "predict with a smaller --tile or --memory",
+            "train": "train with a smaller tile_size or width",
+        }.get(arguments.command, "give fewer or smaller sections")
         print(f"python -m unet_paper {arguments.command}: there is too little memory; {advice}", file=sys.stderr)
         return 2
     except KeyboardInterrupt as stop:
         kept = f": {stop}" if str(stop) else ""
         again = {
-            "train": "; the same command with --resume goes on from there",
+            "train": "; the same command with --resume goes on from the last checkpoint",
             "predict": "; the same command goes on from the last tile",
         }.get(arguments.command, "")
         print(f"\nstopped{kept}{again}", file=sys.stderr)

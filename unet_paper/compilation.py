@@ -13,10 +13,12 @@ def pays(choice, device, steps):
     """Whether to compile for this many steps. By itself only on a GPU: on a CPU, where nearly all of the time is
     spent in the convolutions, which stay as they are, it gains nothing (measured, results/bench).
     """
-    return choice == "on" or (choice == "auto" and torch.device(device).type == "cuda" and steps >= SHORTEST)
+    return steps > 0 and (
+        choice == "on" or (choice == "auto" and torch.device(device).type == "cuda" and steps >= SHORTEST)
+    )
 
 
-def compiled(network, tile, bfloat16, say):
+def compiled_network(network, tile, bfloat16, say):
     """The network compiled for tiles like this one, tried out forward and backward; itself where that fails.
 
     tile : (1, 1, S, S) float tensor

@@ -9,7 +9,7 @@ class BadInput(ValueError):
 
 
 class Diverged(RuntimeError):
-    """Training ended because the loss or a weight is no longer a finite number.
+    """Training ended because the loss or a weight is no longer a finite number, or the output says nothing any more.
 
     The command line prints it and exits with code 1.
     """

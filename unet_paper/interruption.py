@@ -1,7 +1,7 @@
 """Ctrl-C and SIGTERM: long work ends at a place from which it can go on."""
 
+import os
 import signal
-import sys
 import threading
 from contextlib import contextmanager
 
@@ -19,14 +19,21 @@ def in_main_thread():
     return threading.current_thread() is threading.main_thread()
 
 
-def end_on_sigterm():
-    """Let SIGTERM end this process as Ctrl-C does, so that nothing half-made is left."""
+@contextmanager
+def ends_on_sigterm():
+    """Inside the `with`, SIGTERM ends the work as Ctrl-C does, so that nothing half-made is left."""
 
     def end(number, frame):
         raise Interrupted(number=number)
 
-    if in_main_thread():
-        signal.signal(signal.SIGTERM, end)
+    if not in_main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 class Request:
@@ -47,7 +54,7 @@ def stop_requests():
         if request.number is not None:
             raise Interrupted(number=number)
         request.number = number
-        print("\nstopping after this step; once more stops at once", file=sys.stderr)
+        os.write(2, b"\nstopping after this step; once more stops at once\n")  # print may be at work already
 
     before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

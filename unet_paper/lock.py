@@ -30,14 +30,18 @@ def only_writer(path, what):
         try:
             if fcntl is not None:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             file.close()
             raise BadInput(f"{what} is being written by another process; wait for it, or give another name") from None
-    with file:
-        try:
-            yield
-        finally:
-            path.unlink(missing_ok=True)
+        except OSError:
+            break  # a file system without locks
+    try:
+        yield
+    finally:
+        if fcntl is None:
+            file.close()  # Windows does not delete an open file
+        path.unlink(missing_ok=True)
+        file.close()
 
 
 def _is_still(path, file):

@@ -50,7 +50,7 @@ def _channels_last(maps):
 
 
 class _ConvolutionAndReLU(torch.autograd.Function):
-    """(1, C, H, W) bfloat16 maps, float32 weight and bias -> bfloat16; the weight's gradients are float32."""
+    """(1, C, H, W) bfloat16 maps, float32 weight and bias -> bfloat16; all is computed in bfloat16."""
 
     @staticmethod
     def forward(context, maps, weight, bias):
@@ -78,7 +78,7 @@ def _gradients(gradient, maps, kernel, wanted):
 
 
 def weight_gradients(gradient, maps, kernel):
-    """[kernel's, bias's] float32 gradients of an unpadded convolution.
+    """[kernel's, bias's] gradients of an unpadded convolution, float32, those of the bands summed in it.
 
     gradient : (1, K, h, w), of its output; maps : (1, C, H, W), its input; kernel : (K, C, ., .)
     """

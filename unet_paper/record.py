@@ -19,16 +19,8 @@ from unet_paper.stack import written_whole
 PACKAGE = Path(__file__).parent
 PICTURES = ("loss.png", "thresholds.png", "result.png", "splits-and-mergers.png", "weight-map.png", "deformations.png")
 RUN_FILES = (
-    *(
-        "run.json",
-        "history.csv",
-        "checkpoint.pt",
-        "checkpoint-before.pt",
-        "weights.pt",
-        "table1.md",
-        "scores.json",
-        "scores-*.json",
-    ),
+    *("run.json", "history.csv", "table1.md", "scores.json", "scores-*.json"),
+    *("checkpoint.pt", "checkpoint-*.pt", "weights.pt"),
     *("weight-maps.tif", "evaluation-volume.tif", "evaluation-labels.tif", "probability-*.tif*"),
     *(folder + picture for folder in ("", "sections/") for picture in PICTURES),
 )
@@ -68,8 +60,8 @@ class RunFolder:
         own = [path for name in RUN_FILES for path in self.path.glob(name)]
         if not own:
             return None
-        number = 1 + sum(1 for _ in (self.path / "earlier").glob("*"))
-        aside = self.path / "earlier" / str(number)
+        taken = [int(path.name) for path in (self.path / "earlier").glob("*") if path.name.isdecimal()]
+        aside = self.path / "earlier" / str(1 + max(taken, default=0))
         for path in own:
             moved = aside / path.relative_to(self.path)
             moved.parent.mkdir(parents=True, exist_ok=True)

@@ -74,6 +74,8 @@ def read_run(run):
         status = record["status"]
     except (KeyError, TypeError):
         raise BadInput(f"{run.record} is not a run's record; give the folder of a run that `train` wrote") from None
+    if status == "diverged":
+        raise BadInput(f"the training in {run.path} diverged; train in another folder with other settings")
     if status != "finished":
         raise BadInput(f"the training in {run.path} has not finished; finish it with: train --resume")
     files = {average: run.scores(average, headline) for average in averages}

@@ -8,7 +8,9 @@ import numpy as np
 import torch
 
 from unet_paper import checkpoint as checkpoints
+from unet_paper.arithmetic import computes_in_bfloat16
 from unet_paper.augmentation import draw_deformation
+from unet_paper.compilation import pays
 from unet_paper.config import AVERAGES, DECAYS
 from unet_paper.errors import BadInput, Diverged
 from unet_paper.interruption import Interrupted
@@ -21,24 +23,23 @@ from unet_paper.stack import remove_leftovers, write_stack
 from unet_paper.training import prepare_training_set, train
 from unet_paper.training_data import load
 
-# Of a training step, measured with both profiles.
-BYTES_PER_PIXEL_AND_CHANNEL = 60
+# Of a training step in bfloat16, measured with both profiles.
+TRAINING_BYTES_PER_PIXEL_AND_CHANNEL = 60
 BYTES_PER_PARAMETER = 24
-SMALLER_TILES = "take a smaller tile_size or width"
 
 
 def check_config(config):
     """Raise BadInput for a setting that no run can have."""
     output_size(config.tile_size)
     rules = (
-        ("width", config.width >= 1, "at least 1"),
+        ("width", 1 <= config.width <= 4096, "from 1 to 4096"),
         ("form", config.form in ("paper", "release"), "'paper' or 'release'"),
         ("classes", config.classes >= 2, "at least 2"),
         ("drop_out", 0 <= config.drop_out < 1, "from 0 to below 1"),
         ("w_0", 0 <= config.w_0 <= 1e6, "from 0 to 1e6"),
         ("sigma", 0 < config.sigma <= 1e4, "above 0 and at most 1e4"),
         ("displacement_sigma", config.displacement_sigma >= 0, "0 or above"),
-        ("grid_points", config.grid_points >= 2, "at least 2"),
+        ("grid_points", 2 <= config.grid_points <= 64, "from 2 to 64"),
         ("contrast", 0 <= config.contrast < 1, "from 0 to below 1"),
         ("brightness", config.brightness >= 0, "0 or above"),
         ("steps", config.steps >= 1, "at least 1"),
@@ -48,7 +49,7 @@ def check_config(config):
         ("gradient_clip", config.gradient_clip > 0, "above 0"),
         ("warm_up", 0 <= config.warm_up <= 1, "from 0 to 1"),
         ("decay", config.decay in DECAYS, f"one of {', '.join(DECAYS)}"),
-        ("seed", config.seed >= 0, "0 or above"),
+        ("seed", 0 <= config.seed < 2**63, "from 0 to below 2^63"),
         ("checkpoint_every", config.checkpoint_every >= 1, "at least 1"),
         ("averages", set(config.averages) <= set(AVERAGES), f"among {', '.join(AVERAGES)}"),
         ("headline", config.headline in config.averages, "one of the averages"),
@@ -85,10 +86,11 @@ def run_training(
     Raises
     ------
     BadInput for bad data, a folder that holds another run's checkpoint, and a resumed run that differs from the first.
-    Diverged when the loss stops being finite.
+    Diverged and Interrupted, see `training.train`.
     """
     check_config(config)
-    require_memory(training_memory(config), f"training on tiles of {config.tile_size} px", SMALLER_TILES, device)
+    what = f"training on tiles of {config.tile_size} px"
+    require_memory(training_memory(config, device), what, "take a smaller tile_size or width", device)
     stacks = load(source, fold)
     if config.classes != stacks.classes:
         config = replace(config, classes=stacks.classes)
@@ -106,7 +108,13 @@ def _run_training(run, stacks, config, resume, device, progress, say, compilatio
     if earlier is not None:
         say(f"going on from step {earlier.step} of {config.steps}")
     training_set = prepare_training_set(stacks.volume, stacks.labels, config, device)
-    origin = {"code": code_version(), "hardware": hardware(device), "time": now()}
+    origin = {
+        "code": code_version(),
+        "hardware": hardware(device),
+        "arithmetic": "bfloat16" if config.bfloat16 and computes_in_bfloat16(device) else "float32",
+        "compiled": pays(compilation, device, config.steps - (earlier.step if earlier else 0)),
+        "time": now(),
+    }
     if earlier is None:
         kept = run.put_aside()
         if kept is not None:
@@ -124,6 +132,8 @@ def _run_training(run, stacks, config, resume, device, progress, say, compilatio
             "data_sha256": stacks.data,
             "code": origin["code"],
             "hardware": origin["hardware"],
+            "arithmetic": origin["arithmetic"],
+            "compiled": origin["compiled"],
             "resumed": [],
             "times": {"started": origin["time"]},
         }
@@ -159,9 +169,10 @@ def _run_training(run, stacks, config, resume, device, progress, say, compilatio
     write_json(run.record, record)
 
 
-def training_memory(config):
+def training_memory(config, device):
     """Bytes that a step takes, roughly: maps kept for the backward pass, weights and all that goes with them."""
-    maps = BYTES_PER_PIXEL_AND_CHANNEL * config.tile_size**2 * config.width
+    wider = 1 if config.bfloat16 and computes_in_bfloat16(device) else 2
+    maps = wider * TRAINING_BYTES_PER_PIXEL_AND_CHANNEL * config.tile_size**2 * config.width
     return maps + BYTES_PER_PARAMETER * count_parameters(config)
 
 

@@ -34,7 +34,7 @@ def written_whole(path, earlier=None):
     try:
         yield Path(temporary)
         os.chmod(temporary, 0o666 & ~_umask())
-        with open(temporary, "rb") as written:
+        with open(temporary, "r+b") as written:
             os.fsync(written.fileno())  # the name must not reach the disk before the content
         if earlier is not None and path.exists():
             os.replace(path, earlier)

@@ -11,10 +11,10 @@ import torch
 from torch import nn
 
 from unet_paper import checkpoint as checkpoints
-from unet_paper.arithmetic import autocast
+from unet_paper.arithmetic import autocast, fastest_algorithms
 from unet_paper.augmentation import augmented_tile, draw_deformation, draw_gray_variation
 from unet_paper.checkpoint import Checkpoint, Standardisation
-from unet_paper.compilation import compiled, pays
+from unet_paper.compilation import compiled_network, pays
 from unet_paper.errors import BadInput, Diverged
 from unet_paper.interruption import Interrupted, stop_requests
 from unet_paper.loss import weighted_cross_entropy
@@ -156,12 +156,13 @@ def train(
     Raises
     ------
     Diverged when the loss or a weight stops being finite, or the output has been the same everywhere for FLAT_STEPS
-    steps; `checkpoint.pt` then is the last good one.
+    steps, or at the end; `checkpoint.pt` then is the last good one.
     Interrupted on Ctrl-C and SIGTERM, after a checkpoint was written.
     """
     training = Training(config, training_set, Path(folder), data, resume)
     training.compile(compilation, say)
     with (
+        fastest_algorithms(training.device),
         progress_bar(total=config.steps, initial=training.step, unit="tile", desc="train", disable=not progress) as bar,
         stop_requests() as request,
     ):
@@ -179,10 +180,12 @@ def train(
             if request.number and done < config.steps:
                 if not keep:
                     training.save_checkpoint()
-                kept = f"step {done} of {config.steps} is kept in {training.checkpoint_path}"
-                raise Interrupted(kept, request.number)
-    final = training.state(with_optimiser=False)
-    checkpoints.save(training.folder / "weights.pt", final)
+                raise Interrupted(training.kept(), request.number)
+        final = training.state(with_optimiser=False)
+        write_history(training.folder / "history.csv", training.history)
+        checkpoints.save(training.folder / "weights.pt", final)
+        if request.number:
+            raise Interrupted(training.kept(), request.number)
     return final
 
 
@@ -196,13 +199,13 @@ class Training:
         torch.manual_seed(config.seed)
         self.network = checkpoints.new_network(config).to(self.device, memory_format=torch.channels_last).train()
         self.optimiser = new_optimiser(self.network, config)
-        self.step, self.history, self.flat_since = 0, [], None
+        self.step, self.history, self.flat_since, self.kept_step = 0, [], None, None
         self.loss_sum, self.losses, self.spread = torch.zeros((), device=self.device), 0, None
         self.stopwatch, self.seconds_before = Stopwatch(), 0.0
         if resume is not None:
             self.network.load_state_dict(resume.network)
             self.optimiser.load_state_dict(resume.optimiser)
-            self.step, self.history = resume.step, list(resume.history)
+            self.step, self.history, self.kept_step = resume.step, list(resume.history), resume.step
             self.loss_sum, self.losses = self.loss_sum + resume.loss_sum, resume.losses
             self.stopwatch, self.seconds_before = Stopwatch(resume.parts), resume.seconds
         self.forward = self.network
@@ -211,11 +214,9 @@ class Training:
 
     def compile(self, choice, say):
         """Compile the network, if that is chosen and works."""
-        if self.device.type == "cuda":
-            torch.backends.cudnn.benchmark = True  # all tiles have the same size
         if pays(choice, self.device, self.config.steps - self.step):
             tile = draw_tile(self.training_set, self.config, torch.Generator())[0]
-            self.forward = compiled(self.network, tile, self.config.bfloat16, say)
+            self.forward = compiled_network(self.network, tile, self.config.bfloat16, say)
 
     @property
     def seconds(self):
@@ -255,17 +256,18 @@ class Training:
         else:
             self.flat_since = self.flat_since or self.step
             if self.step - self.flat_since >= FLAT_STEPS:
-                raise self._diverged(
-                    f"the output has been the same everywhere since step {self.flat_since}, as when all ReLUs have died"
-                )
+                raise self._flat()
         return mean_loss
 
     def save_checkpoint(self):
         """Keep this step, and the checkpoint before it; none of a training that may be dying. Raises Diverged."""
         if not all(bool(torch.isfinite(value).all()) for value in self.network.parameters()):
             raise self._diverged("a weight is not finite")
-        if self.flat_since is not None and self.step < self.config.steps:
+        if self.flat_since is not None:
+            if self.step == self.config.steps:
+                raise self._flat()
             return
+        self.kept_step = self.step
         with self.stopwatch.part("checkpoints"):
             checkpoints.save(self.checkpoint_path, self.state(), self.folder / "checkpoint-before.pt")
             write_history(self.folder / "history.csv", self.history)
@@ -287,7 +289,19 @@ class Training:
             losses=self.losses,
         )
 
+    def kept(self):
+        """In words, what an interrupted training can go on from."""
+        if self.kept_step is None:
+            return "no step was kept"
+        return f"step {self.kept_step} of {self.config.steps} is kept in {self.checkpoint_path}"
+
+    def _flat(self):
+        return self._diverged(
+            f"the output has been the same everywhere since step {self.flat_since}, as when all ReLUs have died"
+        )
+
     def _diverged(self, what):
+        write_history(self.folder / "history.csv", self.history)
         kept = self.checkpoint_path
         last_good = f"the last good checkpoint is {kept}" if kept.exists() else "there was no checkpoint yet"
         return Diverged(

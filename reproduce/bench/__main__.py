@@ -154,14 +154,14 @@ def main():
         "training": network_rows.where_the_time_goes(prepare_training_set(volume, labels, PAPER, device)),
         "rows": [],
     }
+    slug = "-".join(record["hardware"]["device"].lower().split())
     if arguments.weights:
         record["bfloat16"] = bfloat16_differences(arguments.weights, volume[0], device)
     for row in progress_bar(list(rows(volume, labels, arguments.quick_only, device)), unit="row"):
         ours, plain = in_turn(row)
         measured = {"name": row.name, "ours": ours, "plain": plain}
         record["rows"].append(measured | {"multiply_adds": row.multiply_adds, "arithmetic": row.arithmetic})
-    slug = "-".join(record["hardware"]["device"].lower().split())
-    write_json(arguments.out / f"{slug}.json", record)
+        write_json(arguments.out / f"{slug}.json", record)
     records = [read_json(path) for path in sorted(arguments.out.glob("*.json"))]
     quick_run = ROOT / "results" / "isbi" / "quick" / "run.json"
     text = tables(records, read_json(quick_run) if quick_run.is_file() else None)

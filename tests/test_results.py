@@ -50,6 +50,14 @@ def test_the_choices_table_is_what_its_records_say(committed):
     assert folders and (committed / "results/isbi/choices/README.md").read_text() == comparison(folders)
 
 
+def test_the_seeds_table_is_what_its_records_say(committed):
+    folders = [committed / "results/isbi/quick", *sorted((committed / "results/isbi/seeds").glob("seed-*"))]
+    table = comparison(folders)
+    assert len(folders) == 4 and (committed / "results/isbi/seeds/README.md").read_text() == table
+    readme = (committed / "README.md").read_text().splitlines()
+    assert all(row in readme for row in table.splitlines() if "| d4 |" in row)
+
+
 def test_choices_were_made_on_another_fold_than_the_reported_runs(committed):
     for name in RUNS:
         fold = json.loads((committed / name / "run.json").read_text())["protocol"].get("fold")

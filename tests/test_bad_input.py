@@ -201,7 +201,8 @@ CALLS = [
     ("report nowhere/", "run.json is missing"),
     ("report half-run/", "has not finished"),
     ("report foreign-run/", "is not a run's record"),
-    ("report run/ --compare text.json", "text.json is there already"),
+    ("report run/ --compare gray.tif", "gray.tif is there already"),
+    ("report run/ --compare text.json", "text.json would be Markdown"),
     # data
     ("data --to new/ --from text.tif", "neither a folder nor a zip"),
     ("data --to new/ --from none.zip", "neither a folder nor a zip"),
@@ -328,7 +329,7 @@ def test_full_disk_at_a_checkpoint(tmp_path):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limit)
         signal.signal(signal.SIGXFSZ, handler)
-    assert list(tmp_path.iterdir()) == [tmp_path / "small.pt"] and checkpoint.load(tmp_path / "small.pt").step == 1
+    assert list(tmp_path.iterdir()) == [tmp_path / "small.pt"] and torch.load(tmp_path / "small.pt")["step"] == 1
 
 
 def test_places_that_may_not_be_read_or_written(folder, tmp_path):

@@ -4,7 +4,9 @@ PNG and the other formats that scikit-image reads.
 
 import errno
 import logging
+import math
 import os
+import re
 import tempfile
 from pathlib import Path
 
@@ -24,6 +26,7 @@ TIFF_SUFFIXES = (".tif", ".tiff", ".btf")
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".pgm")
 SECTION_AXES = "ZTIQRH"  # what tifffile calls axes along which sections follow one another
 CHANNEL_AXES = "CS"  # channels, and the samples of a colour pixel
+MOST_PACKED = 1100  # values in a byte of the file; deflate packs 1032 bytes into one at most
 UNPACKED_IN_MEMORY = 2**28  # bytes; what is larger and cannot be mapped is unpacked into a file
 
 
@@ -100,8 +103,11 @@ def _png_bits(path):
 
 def _open_tiff(path, scratch):
     with tifffile.TiffFile(path) as file:
+        for image in re.findall(r"<Pixels[^>]*>", file.ome_metadata or ""):
+            _must_be_possible(path, math.prod(int(size) for size in re.findall(r'Size[XYZCT]="(\d+)"', image)))
         series = file.series[0]
         shape, dtype, axes = series.shape, series.dtype, series.axes
+        _must_be_possible(path, math.prod(shape))
         if any((other.shape, other.dtype) != (shape, dtype) for other in file.series):
             raise ValueError(f"it holds {len(file.series)} images of different shapes or types")
         if file.pages[0].photometric == tifffile.PHOTOMETRIC.MINISWHITE:
@@ -121,6 +127,12 @@ def _open_tiff(path, scratch):
             if hasattr(os, "posix_fallocate"):  # a full disk is found here, not in the middle of the work
                 os.posix_fallocate(unpacked.fileno(), 0, size)
             return series.asarray(out=np.memmap(unpacked, dtype, "r+", shape=shape)), axes
+
+
+def _must_be_possible(path, pixels):
+    """Raise ValueError where a file says that it holds more than it can; reading it could take forever."""
+    if pixels > MOST_PACKED * path.stat().st_size:
+        raise ValueError(f"it says that it holds {pixels:,} values, more than so small a file can")
 
 
 def _read_by_pillow(path, page, series):

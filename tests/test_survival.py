@@ -17,7 +17,7 @@ from unet_paper.command_line import main
 from unet_paper.config import PROFILES
 from unet_paper.errors import BadInput, Diverged
 from unet_paper.lock import only_writer
-from unet_paper.stack import read_labels, read_stack, written_whole
+from unet_paper.stack import read_labels, read_stack
 from unet_paper.training import FLAT_STEPS, Training, prepare_training_set, train
 
 ROOT = Path(__file__).parent.parent
@@ -189,12 +189,3 @@ def test_killed_between_the_last_checkpoint_and_the_weights(training_set, tmp_pa
         (tmp_path / name).unlink()
     train(TINY, training_set, tmp_path, {}, checkpoint.load(tmp_path / "checkpoint.pt"), progress=False)
     assert (tmp_path / "history.csv").read_text() == history and (tmp_path / "weights.pt").is_file()
-
-
-def test_what_was_there_stays_until_the_new_file_is_whole(tmp_path):
-    path = tmp_path / "file"
-    path.write_text("old")
-    with pytest.raises(RuntimeError), written_whole(path) as temporary:
-        temporary.write_text("half")
-        raise RuntimeError
-    assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]

@@ -21,7 +21,7 @@ from unet_paper.stack import read_stack
 TINY = PROFILES["smoke"]
 LONGEST = 20  # seconds for one file
 QUICK = 60  # mutations of each file, in the fast suite
-THOROUGH = {"TIFF": 150, "PNG": 1000, "checkpoint": 1000, "zip": 1000}  # and, twice, in the slow one
+THOROUGH = {"TIFF": 600, "PNG": 1000, "checkpoint": 1000, "zip": 1000}  # and, twice, in the slow one
 INTERESTING = (0, 1, 0x7F, 0x80, 0xFF)
 
 

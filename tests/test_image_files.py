@@ -147,3 +147,19 @@ def test_what_cannot_be_a_stack(tmp_path, stack):
         (tmp_path / name).write_text("not an image")
         with pytest.raises(BadInput, match="cannot be read as"):
             read_stack(tmp_path / name)
+
+
+def test_pages_that_run_in_a_circle(tmp_path, stack):
+    """tifffile would follow them for minutes."""
+    path = tmp_path / "circle.tif"
+    tifffile.imwrite(path, stack, photometric="minisblack", metadata=None)
+    with tifffile.TiffFile(path) as file:
+        first, last = file.pages[0].offset, file.pages[-1]
+        place, entries = last.offset, len(last.tags)
+    content = bytearray(path.read_bytes())
+    end = place + 2 + 12 * entries
+    assert content[end : end + 4] == bytes(4)
+    content[end : end + 4] = first.to_bytes(4, "little")
+    path.write_bytes(content)
+    with pytest.raises(BadInput, match="its pages run in a circle"):
+        open_stack(path)

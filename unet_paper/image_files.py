@@ -7,6 +7,7 @@ import logging
 import math
 import os
 import re
+import struct
 import tempfile
 from pathlib import Path
 
@@ -102,6 +103,7 @@ def _png_bits(path):
 
 
 def _open_tiff(path, scratch):
+    _must_end(path)
     with tifffile.TiffFile(path) as file:
         for image in re.findall(r"<Pixels[^>]*>", file.ome_metadata or ""):
             _must_be_possible(path, math.prod(int(size) for size in re.findall(r'Size[XYZCT]="(\d+)"', image)))
@@ -127,6 +129,28 @@ def _open_tiff(path, scratch):
             if hasattr(os, "posix_fallocate"):  # a full disk is found here, not in the middle of the work
                 os.posix_fallocate(unpacked.fileno(), 0, size)
             return series.asarray(out=np.memmap(unpacked, dtype, "r+", shape=shape)), axes
+
+
+def _must_end(path):
+    """Raise ValueError for a TIFF whose chain of pages runs in a circle; tifffile would follow it for minutes."""
+    with open(path, "rb") as file:
+        header = file.read(16)
+        order = "<" if header[:2] == b"II" else ">"
+        big = header[2:4] in (b"+\0", b"\0+")
+        offset_kind, count_kind, entry = ("Q", "Q", 20) if big else ("I", "H", 12)
+        place, seen = (8, set()) if big else (4, set())
+        size = path.stat().st_size
+        while place + struct.calcsize(offset_kind) <= size:
+            file.seek(place)
+            (page,) = struct.unpack(order + offset_kind, file.read(struct.calcsize(offset_kind)))
+            if page == 0 or page + 8 > size:
+                return
+            if page in seen:
+                raise ValueError("its pages run in a circle")
+            seen.add(page)
+            file.seek(page)
+            (entries,) = struct.unpack(order + count_kind, file.read(struct.calcsize(count_kind)))
+            place = page + struct.calcsize(count_kind) + entry * entries
 
 
 def _must_be_possible(path, pixels):

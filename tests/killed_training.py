@@ -108,7 +108,10 @@ def main():
         steps.append(found.step if found else 0)
     assert end_of(in_child(trains, data, broken))
 
-    histories = [(path / "history.csv").read_text().splitlines() for path in (whole, broken)]
+    rows = [  # all but the seconds
+        [line.rpartition(",")[0] for line in (path / "history.csv").read_text().splitlines()]
+        for path in (whole, broken)
+    ]
     first, second = (checkpoint.load(path / "checkpoint.pt") for path in (whole, broken))
     momentum = [
         {key: state["momentum_buffer"] for key, state in found.optimiser["state"].items()} for found in (first, second)
@@ -116,11 +119,7 @@ def main():
     same = {
         "weights": all(torch.equal(first.network[name], second.network[name]) for name in first.network),
         "momentum": all(torch.equal(momentum[0][key], momentum[1][key]) for key in momentum[0]),
-        "history.csv": [
-            [line.rpartition(",")[0] for line in lines]
-            for lines in histories[:1]  # all but the seconds
-        ]
-        == [[line.rpartition(",")[0] for line in lines] for lines in histories[1:]],
+        "history.csv": rows[0] == rows[1],
         "losses": [row["loss"] for row in first.history] == [row["loss"] for row in second.history],
         "weights.pt": all(
             torch.equal(value, checkpoint.load(broken / "weights.pt").network[name])

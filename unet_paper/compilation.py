@@ -6,7 +6,7 @@ import torch
 
 from unet_paper.arithmetic import autocast
 
-SHORTEST = 5000  # steps from which a GPU earns the minute back
+SHORTEST = 5000  # steps from which a GPU should earn the minute back: a guess, not measured yet
 
 
 def pays(choice, device, steps):

@@ -201,3 +201,50 @@ def test_channels_last_gives_the_same_gradient():
     network(image.contiguous(memory_format=torch.channels_last)).square().sum().backward()
     for before, after in zip(plain, network.parameters(), strict=True):
         assert torch.allclose(before, after.grad, rtol=1e-3, atol=1e-4 * float(before.abs().max()))
+
+
+class TextbookUNet(nn.Module):
+    """A padded U-Net as textbooks write it, with the weights of ours."""
+
+    def __init__(self, network):
+        super().__init__()
+        self.network = network
+
+    def block(self, block, maps):
+        for layer in block:
+            if isinstance(layer, nn.Conv2d):
+                maps = nn.functional.conv2d(maps, layer.weight, layer.bias, padding=1)
+            else:
+                maps = layer(maps)
+        return maps
+
+    def forward(self, maps):
+        skips = []
+        for level, block in enumerate(self.network.contracting):
+            maps = self.block(block, maps if level == 0 else nn.functional.max_pool2d(maps, 2))
+            skips.append(maps)
+        skips.pop()
+        for up, block in zip(self.network.up_convolutions, self.network.expanding, strict=True):
+            maps = self.block(block, torch.cat([up(maps), skips.pop()], dim=1))
+        return self.network.classifier(maps)
+
+
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_a_padded_network_is_the_textbooks(batch_norm):
+    torch.manual_seed(0)
+    network = UNet(width=3, padding="zeros", batch_norm=batch_norm).eval()
+    image = torch.randn(1, 1, 204, 220)
+    with torch.no_grad():
+        found, textbook = network(image), TextbookUNet(network)(image[..., 86:-86, 86:-86])
+    assert found.shape == (1, 2, 20, 36)
+    torch.testing.assert_close(found, textbook[..., 6:-6, 6:-6])
+
+
+def test_padding_takes_no_parameters_and_batch_norm_two_a_channel():
+    count = {
+        options: sum(values.numel() for values in UNet(width=4, padding=options[0], batch_norm=options[1]).parameters())
+        for options in (("valid", False), ("zeros", False), ("zeros", True))
+    }
+    assert count["valid", False] == count["zeros", False]
+    channels = 2 * 4 * (1 + 2 + 4 + 8 + 16 + 8 + 4 + 2 + 1)
+    assert count["zeros", True] - count["zeros", False] == 2 * channels

@@ -10,7 +10,7 @@ from unet_paper.averaging import views
 from unet_paper.checkpoint import Standardisation
 from unet_paper.errors import BadInput
 from unet_paper.network import BORDER, UNet
-from unet_paper.prediction import predict_stack
+from unet_paper.prediction import Predictor, predict_stack
 from unet_paper.stack import write_stack
 from unet_paper.tiles import Block, mirrored_region
 
@@ -131,3 +131,17 @@ def test_another_type_than_the_training_stacks_is_refused(network):
         predict(network, np.zeros((1, 9, 9), np.uint16), "none")
     with pytest.raises(BadInput, match="rot7"):
         predict(network, np.zeros((1, 9, 9), np.uint8), "rot8")
+
+
+def test_zeros_beyond_the_border():
+    """They change the map near the border only, as far as the network sees."""
+    torch.manual_seed(0)
+    network, standardisation = UNet(width=2).eval(), Standardisation(0.5, 0.2, "uint8")
+    section = np.random.default_rng(0).integers(0, 256, (300, 300)).astype(np.uint8)
+    whole = Block(0, 300, 0, 300)
+    mirrored, zeros = (
+        Predictor(network, standardisation, "none", border=border).predict_block(section, whole)[0]
+        for border in ("mirror", "zeros")
+    )
+    assert np.abs(mirrored - zeros)[:20].max() > 1e-4
+    np.testing.assert_array_equal(mirrored[120:180, 120:180], zeros[120:180, 120:180])

@@ -29,7 +29,7 @@ class GrayVariation:
     brightness: float
 
 
-def draw_deformation(image_size, generator, displacement_sigma=10.0, grid_points=3, rotate=True, flip=True):
+def draw_deformation(image_size, generator, displacement_sigma=10.0, grid_points=3, rotate=True, flip=True, shift=True):
     """Draw one tile's deformation.
 
     Parameters
@@ -42,9 +42,13 @@ def draw_deformation(image_size, generator, displacement_sigma=10.0, grid_points
         Points per side of the coarse grid (the paper's: 3).
     rotate, flip : bool
         Draw an angle from the full circle, and a mirroring with probability 1/2; else none.
+    shift : bool
+        Draw a centre anywhere in the image; else take the image's.
     """
     shift_x, shift_y, turn, coin = torch.rand(4, generator=generator, dtype=torch.float64).tolist()
     height, width = image_size
+    if not shift:
+        shift_x = shift_y = 0.5
     return Deformation(
         centre=(shift_x * (width - 1), shift_y * (height - 1)),
         angle=turn * 2 * math.pi if rotate else 0.0,

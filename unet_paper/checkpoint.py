@@ -42,7 +42,14 @@ class Standardisation:
 
 def new_network(config):
     """A network as a Config describes it, with initial weights."""
-    return UNet(classes=config.classes, width=config.width, form=config.form, drop_out=config.drop_out)
+    return UNet(
+        classes=config.classes,
+        width=config.width,
+        form=config.form,
+        drop_out=config.drop_out,
+        padding=config.padding,
+        batch_norm=config.batch_norm,
+    )
 
 
 @dataclass

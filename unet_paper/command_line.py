@@ -153,7 +153,7 @@ def do_predict(arguments):
     network = loaded.build_network().to(device)
     keep_freed_memory()
     bfloat16 = loaded.config.bfloat16 and not arguments.float32
-    predictor = Predictor(network, loaded.standardisation, arguments.average, bfloat16)
+    predictor = Predictor(network, loaded.standardisation, arguments.average, bfloat16, loaded.config.border)
     memory = None if arguments.memory is None else int(arguments.memory * 2**30)
     arithmetic = "bfloat16" if predictor.bfloat16 else "float32"
     print(f"predicting in {arithmetic} on {device}")

@@ -25,15 +25,19 @@ class Config:
     form: str = setting("paper", "paper", "'paper' (figure 1) or 'release' (the authors' Caffe network)")
     classes: int = setting(2, "paper", "maps of the output: membrane, cell")
     drop_out: float = setting(0.5, "release", "probability, at the end of the contracting path")
+    padding: str = setting("valid", "paper", "'valid' (unpadded convolutions) or 'zeros' (as textbook U-Nets have it)")
+    batch_norm: bool = setting(False, "paper", "batch normalisation after every 3x3 convolution")
 
     # Weight map: equation 2
     w_0: float = setting(10.0, "paper", "height of the border term")
     sigma: float = setting(5.0, "paper", "width of the border term, px")
+    balance_classes: bool = setting(True, "paper", "w_c balances the class frequencies; else it is 1")
 
     # Augmentation: section 3.1
     tile_size: int = setting(572, "paper", "input tile, px")
     displacement_sigma: float = setting(10.0, "paper", "standard deviation of the grid's displacements, px")
     grid_points: int = setting(3, "paper", "points per side of the displacement grid")
+    shift: bool = setting(True, "paper", "tiles from anywhere in the section; else from its centre")
     rotate: bool = setting(True, "paper", "rotate by any angle (the range is ours)")
     flip: bool = setting(True, "ours", "mirror half of the tiles")
     contrast: float = setting(0.2, "ours", "gray-value variation: contrast in 1 +- this")
@@ -41,6 +45,7 @@ class Config:
 
     # Training: section 3
     steps: int = setting(30_000, "ours", "tiles seen, one a step")
+    optimiser: str = setting("sgd", "paper", "'sgd', gradient descent with momentum, or 'adam'")
     momentum: float = setting(0.99, "paper", "momentum of the gradient descent")
     learning_rate: float = setting(0.004, "ours", "highest learning rate")
     warm_up: float = setting(0.05, "ours", "part of the steps in which the learning rate rises from 0, linearly")
@@ -53,6 +58,7 @@ class Config:
 
     # Prediction: figure 2, section 4
     averages: tuple[str, ...] = setting(AVERAGES, "ours", "averagings that a run reports")
+    border: str = setting("mirror", "paper", "what lies beyond the image in prediction: 'mirror' or 'zeros'")
     headline: str = setting("d4", "ours", "the averaging of scores.json, fixed before any run")
 
     def described(self):

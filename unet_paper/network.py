@@ -19,6 +19,7 @@ POOLINGS = 4
 STRIDE = 2**POOLINGS  # the network's own grid: it commutes with shifts by multiples of 16 px only
 BORDER = 92  # px lost on each side: what a pixel of the output needs to see around it
 SMALLEST_INPUT = 16 * 8 + 60
+MARGIN = 6  # px of context that a padded network is given: from outputs of 16 k + 4 px to the sizes it can pool
 
 
 class InvalidTileSize(BadInput):
@@ -79,23 +80,36 @@ def multiply_adds(height, width, first_level=64):
 
 
 class TwoConvolutions(nn.Sequential):
-    """Two unpadded 3x3 convolutions, each with ReLU: 4 px smaller. Drop-out, if any, comes last."""
+    """Two unpadded 3x3 convolutions, each with ReLU: 4 px smaller. Drop-out, if any, comes last.
 
-    def __init__(self, in_channels, out_channels, drop_out=0.0):
-        layers = [
-            nn.Conv2d(in_channels, out_channels, 3),
-            nn.ReLU(inplace=True),
-            nn.Conv2d(out_channels, out_channels, 3),
-            nn.ReLU(inplace=True),
-        ]
+    Not the paper's: `padded` puts a pixel of zeros around the input of each, so that its size stays; `batch_norm`
+    normalises before each ReLU.
+    """
+
+    def __init__(self, in_channels, out_channels, drop_out=0.0, padded=False, batch_norm=False):
+        layers = []
+        for incoming in (in_channels, out_channels):
+            layers.append(nn.Conv2d(incoming, out_channels, 3))
+            if batch_norm:
+                layers.append(nn.BatchNorm2d(out_channels))
+            layers.append(nn.ReLU(inplace=True))
         if drop_out > 0:
             layers.append(nn.Dropout(drop_out))
         super().__init__(*layers)
+        self.padded = padded
 
     def forward(self, maps):
-        """What the layers say, each convolution and its ReLU computed as one."""
-        maps = convolution_and_relu(self[2], convolution_and_relu(self[0], maps))
-        return drop_out(self[4], maps) if len(self) > 4 else maps
+        """What the layers say, a convolution and the ReLU that follows it computed as one."""
+        layers = list(self)
+        for layer, following in zip(layers, [*layers[1:], None], strict=True):
+            if isinstance(layer, nn.Conv2d):
+                maps = functional.pad(maps, (1, 1, 1, 1)) if self.padded else maps
+                maps = convolution_and_relu(layer, maps) if isinstance(following, nn.ReLU) else layer(maps)
+            elif isinstance(layer, nn.BatchNorm2d):
+                maps = functional.relu(layer(maps), inplace=True)
+            elif isinstance(layer, nn.Dropout):
+                maps = drop_out(layer, maps)
+        return maps
 
 
 class UNet(nn.Module):
@@ -110,6 +124,12 @@ class UNet(nn.Module):
     form : "paper" or "release"
         "paper" is figure 1: up-convolutions are linear and halve the channels. "release" is the authors' Caffe
         network: a ReLU follows each up-convolution and the last one keeps 2 x `width` (128) channels.
+    padding : "valid" or "zeros"
+        "zeros", not the paper's, pads every 3x3 convolution, as textbook U-Nets do. Input and output have the sizes of
+        the paper's network nevertheless, so that both can be compared: of the 92 px of context only MARGIN are looked
+        at, and beyond them there are zeros.
+    batch_norm : bool
+        Normalise before each ReLU; not the paper's.
     drop_out : float
         Probability p at the end of the contracting path: after the second convolution of the last two levels,
         the first of them before both the pooling and the skip (the release's places and p = 0.5).
@@ -120,17 +140,23 @@ class UNet(nn.Module):
     Concatenation order is [up-sampled, cropped skip].
     """
 
-    def __init__(self, in_channels=1, classes=2, width=64, form="paper", drop_out=0.5):
+    def __init__(
+        self, in_channels=1, classes=2, width=64, form="paper", drop_out=0.5, padding="valid", batch_norm=False
+    ):
         super().__init__()
         if form not in ("paper", "release"):
             raise ValueError(f"form is {form!r}; it must be 'paper' or 'release'")
+        if padding not in ("valid", "zeros"):
+            raise ValueError(f"padding is {padding!r}; it must be 'valid' or 'zeros'")
         channels = [width * 2**level for level in range(POOLINGS + 1)]
+        kind = {"padded": padding == "zeros", "batch_norm": batch_norm}
 
-        self.form = form
+        self.form, self.padded = form, kind["padded"]
         self.contracting = nn.ModuleList()
         incoming = in_channels
         for level, outgoing in enumerate(channels):
-            self.contracting.append(TwoConvolutions(incoming, outgoing, drop_out if level >= POOLINGS - 1 else 0.0))
+            at_the_end = drop_out if level >= POOLINGS - 1 else 0.0
+            self.contracting.append(TwoConvolutions(incoming, outgoing, at_the_end, **kind))
             incoming = outgoing
         self.pool = nn.MaxPool2d(2, stride=2)
 
@@ -140,7 +166,7 @@ class UNet(nn.Module):
             skip = channels[level]
             up = incoming if form == "release" and level == 0 else incoming // 2
             self.up_convolutions.append(nn.ConvTranspose2d(incoming, up, 2, stride=2))
-            self.expanding.append(TwoConvolutions(up + skip, skip))
+            self.expanding.append(TwoConvolutions(up + skip, skip, **kind))
             incoming = skip
         self.classifier = nn.Conv2d(incoming, classes, 1)
         self.apply(initialise)
@@ -153,7 +179,7 @@ class UNet(nn.Module):
         for size in image.shape[-2:]:
             output_size(size)
         skips = []
-        maps = image
+        maps = centre_crop(image, [size - 2 * (BORDER - MARGIN) for size in image.shape[-2:]]) if self.padded else image
         for level, convolutions in enumerate(self.contracting):
             maps = convolutions(maps if level == 0 else self.pool(maps))
             skips.append(maps)
@@ -163,6 +189,8 @@ class UNet(nn.Module):
             if self.form == "release":
                 maps = functional.relu(maps, inplace=True)
             maps = convolutions(torch.cat([maps, centre_crop(skips.pop(), maps.shape[-2:])], dim=1))
+        if self.padded:
+            maps = centre_crop(maps, [size - 2 * BORDER for size in image.shape[-2:]])
         with torch.autocast(maps.device.type, enabled=False):  # scores of 10 would be rounded to 1 / 16 in bfloat16
             return self.classifier(maps.to(self.classifier.weight.dtype))
 

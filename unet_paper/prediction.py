@@ -23,12 +23,13 @@ MOST_PIXELS = {"cpu": 2**20, "cuda": 2**23}
 class Predictor:
     """A trained network, ready to predict sections of any size."""
 
-    def __init__(self, network, standardisation, average="d4", bfloat16=False):
+    def __init__(self, network, standardisation, average="d4", bfloat16=False, border="mirror"):
         """
         network : UNet; prediction happens on its device
         standardisation : checkpoint.Standardisation, the training stack's
         average : "none" is one pass; "rot7" averages seven versions rotated by k 360 / 7 degrees, our reading of the
             paper's "7 rotated versions"; "d4" the eight flips and quarter turns, which need no interpolation
+        border : what lies beyond the image: "mirror", the paper's, or "zeros", the training stack's mean gray value
         bfloat16 : compute in it where the device does, which is faster and rounds more coarsely; else float32
         """
         if average not in AVERAGES:
@@ -36,6 +37,7 @@ class Predictor:
         self.network = network.eval().to(memory_format=torch.channels_last)
         self.standardisation = standardisation
         self.average = average
+        self.border = border
         self.views = views(average)
         self.device = next(network.parameters()).device
         self.classes = network.classifier.out_channels
@@ -74,7 +76,13 @@ class Predictor:
 
         def read(top, bottom, left, right):
             gray = gray_values(mirrored_region(section, top, bottom, left, right))
-            return torch.from_numpy(self.standardisation(gray)).to(self.device)
+            values = torch.from_numpy(self.standardisation(gray)).to(self.device)
+            if self.border == "zeros":
+                height, width = section.shape
+                inside = torch.zeros_like(values)
+                inside[max(-top, 0) : max(height - top, 0), max(-left, 0) : max(width - left, 0)] = 1
+                values = values * inside
+            return values
 
         total = 0
         for view in self.views:

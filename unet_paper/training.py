@@ -49,7 +49,8 @@ def prepare_training_set(volume, labels, config, device):
     gray = gray_values(volume, "the training stack")
     standardisation = Standardisation(float(gray.mean()), float(gray.std()) or 1.0, volume.dtype.name)
     semantic = config.classes > 2
-    weights = weight_maps(labels, config.w_0, config.sigma, semantic=semantic)
+    class_weights = None if config.balance_classes else (1.0,) * config.classes
+    weights = weight_maps(labels, config.w_0, config.sigma, class_weights=class_weights, semantic=semantic)
     classes = labels if semantic else separate_touching_cells(labels) > 0
     return TrainingSet(
         images=torch.from_numpy(standardisation(gray)).to(device),
@@ -75,7 +76,13 @@ def draw_tile(training_set, config, generator):
     count, height, width = training_set.images.shape
     section = int(torch.randint(count, (1,), generator=generator))
     deformation = draw_deformation(
-        (height, width), generator, config.displacement_sigma, config.grid_points, config.rotate, config.flip
+        (height, width),
+        generator,
+        config.displacement_sigma,
+        config.grid_points,
+        config.rotate,
+        config.flip,
+        config.shift,
     )
     gray = draw_gray_variation(generator, config.contrast, config.brightness)
     tile, labels, weights = augmented_tile(
@@ -91,7 +98,11 @@ def draw_tile(training_set, config, generator):
 
 
 def new_optimiser(network, config):
-    """Gradient descent with momentum; one fused kernel over all weights."""
+    """Gradient descent with momentum, or Adam; one fused kernel over all weights."""
+    if config.optimiser == "adam":
+        return torch.optim.Adam(
+            network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
+        )
     return torch.optim.SGD(
         network.parameters(),
         lr=config.learning_rate,

@@ -1,0 +1,92 @@
+"""The table and the plot of a programme's runs."""
+
+import statistics
+from pathlib import Path
+
+from unet_paper.record import RunFolder, read_json
+from unet_paper.report import read_run
+from unet_paper.stack import written_whole
+
+COLUMNS = {
+    "warping_error": ("warping error", 6),
+    "rand_error": ("Rand error", 4),
+    "rand_error_pairs": ("Rand error, pairs", 4),
+    "pixel_error": ("pixel error", 4),
+    "v_rand": ("V_rand", 4),
+    "v_info": ("V_info", 4),
+}
+PLOTTED = ("warping_error", "rand_error", "pixel_error")
+
+
+def collect(folder, runs):
+    """{group: {average: {score: [value of each run]}}} of (name, group) pairs, in their order."""
+    found = {}
+    for name, group in runs:
+        record, scores = read_run(RunFolder(Path(folder) / name))
+        for average, values in scores.items():
+            kept = found.setdefault(group, {}).setdefault(average, {score: [] for score in COLUMNS})
+            for score in COLUMNS:
+                kept[score].append(values[score])
+    return found
+
+
+def mean_and_spread(values, digits):
+    """The mean, and the standard deviation where there are several."""
+    mean = f"{statistics.mean(values):.{digits}f}"
+    return mean if len(values) == 1 else f"{mean} ± {statistics.stdev(values):.{digits}f}"
+
+
+def table(folder, programme, runs):
+    """Markdown: a row for each group and averaging, mean and standard deviation over its runs."""
+    first = read_json(RunFolder(Path(folder) / runs[0][0]).record)
+    steps, width = (first["configuration"][name]["value"] for name in ("steps", "width"))
+    protocol = first["protocol"]
+    lines = [
+        f"# {programme}",
+        "",
+        f"Written by `python -m reproduce.programme {programme}` from the records of its runs. Data: "
+        f"{first['dataset']}; {width} first-level channels, {steps:,} steps; scored on held-out sections of the "
+        f"training stack ({protocol['scored_sections']} of "
+        f"{protocol['scored_sections'] + protocol['training_sections']}). Mean ± "
+        "standard deviation over the runs of a row.",
+        "",
+        "| what | runs | average | " + " | ".join(title for title, _ in COLUMNS.values()) + " |",
+        "|---" * (3 + len(COLUMNS)) + "|",
+    ]
+    for group, averages in collect(folder, runs).items():
+        for average, scores in averages.items():
+            values = [mean_and_spread(scores[score], digits) for score, (_, digits) in COLUMNS.items()]
+            count = len(scores["pixel_error"])
+            lines.append(f"| {group} | {count} | {average} | " + " | ".join(values) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def draw(path, folder, runs):
+    """The errors of every group with their spread, the headline's averaging; a dot for each run."""
+    from matplotlib.figure import Figure
+
+    found = collect(folder, runs)
+    headline = read_json(RunFolder(Path(folder) / runs[0][0]).record)["configuration"]["headline"]["value"]
+    figure = Figure(figsize=(11, 1.6 + 0.35 * len(found)), layout="constrained")
+    axes = figure.subplots(1, len(PLOTTED), sharey=True)
+    for axis, score in zip(axes, PLOTTED, strict=True):
+        for place, averages in enumerate(found.values()):
+            values = averages[headline][score]
+            spread = statistics.stdev(values) if len(values) > 1 else 0
+            axis.errorbar(statistics.mean(values), place, xerr=spread, fmt="o", color="#0072b2", capsize=3)
+            axis.plot(values, [place + 0.2] * len(values), ".", color="#999999", markersize=4)
+        axis.set_xlabel(f"{COLUMNS[score][0]} ({headline})")
+        axis.grid(axis="x", alpha=0.3)
+    axes[0].set_yticks(range(len(found)), list(found))
+    axes[0].invert_yaxis()
+    with written_whole(path) as temporary:
+        figure.savefig(temporary, dpi=110)
+
+
+def write_table(folder, programme, runs):
+    """README.md and the plot of a programme that is done. Returns the table's text."""
+    text = table(folder, programme, runs)
+    with written_whole(Path(folder) / "README.md") as temporary:
+        temporary.write_text(text)
+    draw(Path(folder) / f"{programme}.png", folder, runs)
+    return text

@@ -1,10 +1,19 @@
-"""The numbers behind the paper's choices: folds, and one thing changed at a time. Stops and goes on at any moment.
+"""The numbers behind the paper's choices. Stops and goes on at any moment.
 
-python -m reproduce.programme folds|full-fold|ablations --data DIR [--minutes M] [--profile P] [--set NAME=VALUE ...]
+python -m reproduce.programme NAME --data DIR [--minutes M] [--profile P] [--set NAME=VALUE ...] [--seeds N]
 
-DIR holds the challenge's stacks. Each run is trained, predicted, scored and reported in results/isbi/<programme>/<run>;
-one that is done is not done again. After M minutes the training in hand keeps its step and the programme ends: the same
-command goes on from there. When all runs are done the table is written: README.md and <programme>.png in that folder.
+NAME is one of
+  choices     what the paper leaves open, short runs scored on fold 1/6, which nothing else is scored on
+  folds       contiguous 5-fold cross-validation of the training stack
+  full-fold   fold 6/6 alone, for the full network on two CPU cores
+  gap         what it changes that training and validation sections are neighbours
+  ablations   one thing changed at a time
+  final       a network trained on all sections, its weights in half precision, and the test sections' probabilities
+
+DIR holds the challenge's stacks. Each run is trained, predicted, scored and reported in results/isbi/NAME/RUN (with the
+profile `paper`: results/isbi/NAME-paper); one that is done is not done again. After M minutes the training in hand
+keeps its step and the programme ends with exit code 75: the same command goes on from there. When all runs are done
+the tables are written, and results/isbi/table1.md is renewed.
 """
 
 import argparse
@@ -12,55 +21,16 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
-from reproduce.programme_table import write_table
+from reproduce import final, programme_table, recipe, table1
+from reproduce.programmes import runs_of
 from unet_paper.config import PROFILES
 from unet_paper.record import RunFolder, read_json
 
 ROOT = Path(__file__).resolve().parent.parent
 GO_ON = 75  # exit code: not done yet, give the same command again
-
-# One thing changed at a time: what it is called, and the settings.
-ABLATIONS = {
-    "as the paper": {},
-    "no border term": {"w_0": 0.0},
-    "classes not balanced": {"balance_classes": False},
-    "no elastic deformation": {"displacement_sigma": 0.0},
-    "no augmentation": {
-        **{"displacement_sigma": 0.0, "rotate": False, "flip": False, "shift": False},
-        **{"contrast": 0.0, "brightness": 0.0},
-    },
-    "no drop-out": {"drop_out": 0.0},
-    "padded": {"padding": "zeros"},
-    "padded, batch norm": {"padding": "zeros", "batch_norm": True},
-    "Adam": {"optimiser": "adam", "learning_rate": 0.001},
-    "the release's form": {"form": "release"},
-}
-
-
-@dataclass(frozen=True)
-class Run:
-    """One run of a programme."""
-
-    name: str  # of its folder
-    group: str  # of runs that differ in fold or seed only
-    fold: str
-    changes: dict
-
-
-def runs_of(programme, seeds):
-    """The runs of a programme."""
-    if programme == "folds":
-        return [Run(f"fold-{k}", "5 folds", f"{k}/5", {}) for k in range(1, 6)]
-    if programme == "full-fold":
-        return [Run("fold-6", "fold 6/6", "6/6", {})]
-    return [
-        Run(f"{'-'.join(name.replace(',', '').split())}-seed-{seed}", name, "6/6", {**changes, "seed": seed})
-        for seed in range(seeds)
-        for name, changes in ABLATIONS.items()
-    ]
+PROGRAMMES = ("choices", "folds", "full-fold", "gap", "ablations", "final")
 
 
 class OutOfTime(Exception):
@@ -68,7 +38,9 @@ class OutOfTime(Exception):
 
 
 def command(deadline, *arguments):
-    """Run one command of the package; asks it to stop at the deadline."""
+    """Run one command of the package; asks it to stop at the deadline. Ends the programme with its exit code if it
+    fails.
+    """
     process = subprocess.Popen([sys.executable, "-m", "unet_paper", *map(str, arguments)], cwd=ROOT)
     try:
         process.wait(None if deadline is None else max(deadline - time.monotonic(), 1))
@@ -83,46 +55,74 @@ def command(deadline, *arguments):
 def carry_out(run, folder, data, profile, changes, deadline):
     """Train, predict, score and report one run, as far as that is not done."""
     place = RunFolder(folder / run.name)
+    if place.table.is_file():
+        return
     settings = [f"{name}={value}" for name, value in (run.changes | changes).items()]
-    if not place.table.is_file():
-        command(
-            deadline,
-            *("train", "--data", data, "--out", place.path, "--profile", profile, "--fold", run.fold, "--resume"),
-            *(part for setting in settings for part in ("--set", setting)),
-        )
+    command(
+        deadline,
+        *("train", "--data", data, "--out", place.path, "--profile", run.profile or profile, "--resume"),
+        *(("--fold", run.fold) if run.fold else ()),
+        *(("--leave-out", run.leave_out) if run.leave_out else ()),
+        *(part for setting in settings for part in ("--set", setting)),
+    )
+    if place.labels.is_file():
         configuration = read_json(place.record)["configuration"]
+        headline = configuration["headline"]["value"]
         for average in configuration["averages"]["value"]:
-            probability = place.probability(average)
-            scores = place.scores(average, configuration["headline"]["value"])
-            given = (place.volume, probability, "--average", average, "--force")
-            command(deadline, "predict", "--weights", place.weights, *given)
-            command(deadline, "score", place.labels, probability, "--json", scores, "--force")
-        command(deadline, "report", place.path)
+            predict_and_score(place, average, average, place.scores(average, headline), deadline)
+        for border in run.borders:
+            scores = place.path / f"scores-border-{border}.json"
+            predict_and_score(place, headline, f"border-{border}", scores, deadline, "--border", border)
+    command(deadline, "report", place.path)
+
+
+def predict_and_score(place, average, name, scores, deadline, *options):
+    """The probability stack `name` of a run's held-out sections, and its scores."""
+    probability = place.probability(name)
+    given = ("--weights", place.weights, place.volume, probability, "--average", average, "--force")
+    command(deadline, "predict", *given, *options)
+    command(deadline, "score", place.labels, probability, "--json", scores, "--force")
 
 
 def main():
     """Carry out a programme."""
-    parser = argparse.ArgumentParser(prog="python -m reproduce.programme", description=__doc__.splitlines()[0])
-    parser.add_argument("programme", choices=("folds", "full-fold", "ablations"))
+    parser = argparse.ArgumentParser(
+        prog="python -m reproduce.programme",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("programme", choices=PROGRAMMES, metavar="NAME")
     parser.add_argument("--data", type=Path, required=True, metavar="DIR")
     parser.add_argument("--minutes", type=float, metavar="M", help="then stop; the same command goes on")
     parser.add_argument("--profile", choices=PROFILES, default="quick")
     parser.add_argument("--set", dest="changes", action="append", default=[], metavar="NAME=VALUE")
-    parser.add_argument("--seeds", type=int, default=3, help="of the ablations")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="default: results/isbi/<programme>")
+    parser.add_argument("--seeds", type=int, default=3, metavar="N", help="of each ablation (3)")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="default: results/isbi/NAME")
     arguments = parser.parse_args()
-    folder = (arguments.out or ROOT / "results" / "isbi" / arguments.programme).absolute()
+    name, profile = arguments.programme, arguments.profile
+    usual = name if profile == "quick" or name in ("choices", "full-fold", "final") else f"{name}-{profile}"
+    folder = (arguments.out or ROOT / "results" / "isbi" / usual).absolute()
+    if name == "final":
+        folder = folder.parent  # its one run is the folder
     deadline = None if arguments.minutes is None else time.monotonic() + 60 * arguments.minutes
     changes = dict(change.split("=", 1) for change in arguments.changes)
-    runs = runs_of(arguments.programme, arguments.seeds)
-    for number, run in enumerate(runs, 1):
-        print(f"\n[{number} of {len(runs)}] {run.name}", flush=True)
-        try:
-            carry_out(run, folder, arguments.data.absolute(), arguments.profile, changes, deadline)
-        except OutOfTime:
-            print("The minutes are over; the same command goes on from here.")
-            return GO_ON
-    print(write_table(folder, arguments.programme, [(run.name, run.group) for run in runs]))
+    data = arguments.data.absolute()
+    runs = runs_of(name, arguments.seeds)
+    try:
+        for number, run in enumerate(runs, 1):
+            print(f"\n[{number} of {len(runs)}] {run.name}", flush=True)
+            carry_out(run, folder, data, profile, changes, deadline)
+        if name == "final":
+            final.finish(RunFolder(folder / "final"), data, lambda *words: command(deadline, *words))
+    except OutOfTime:
+        print("The minutes are over; the same command goes on from here.")
+        return GO_ON
+    if name == "choices":
+        recipe.write(folder)
+    elif name != "final":
+        print(programme_table.write(folder, name, runs))
+    if arguments.out is None:
+        print(table1.write(ROOT / "results" / "isbi"))
     return 0
 
 

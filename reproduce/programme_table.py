@@ -19,11 +19,17 @@ PLOTTED = ("warping_error", "rand_error", "pixel_error")
 
 
 def collect(folder, runs):
-    """{group: {average: {score: [value of each run]}}} of (name, group) pairs, in their order."""
+    """{group: {average: {score: [value of each run]}}} of a programme's runs, in their order."""
     found = {}
-    for name, group in runs:
-        record, scores = read_run(RunFolder(Path(folder) / name))
-        for average, values in scores.items():
+    for run in runs:
+        place = RunFolder(Path(folder) / run.name)
+        record, scores = read_run(place)
+        headline = record["configuration"]["headline"]["value"]
+        scored = [(run.group, average, values) for average, values in scores.items()]
+        for border in run.borders:
+            values = read_json(place.path / f"scores-border-{border}.json")
+            scored.append((f"{run.group}, {border} beyond the border", headline, values))
+        for group, average, values in scored:
             kept = found.setdefault(group, {}).setdefault(average, {score: [] for score in COLUMNS})
             for score in COLUMNS:
                 kept[score].append(values[score])
@@ -38,7 +44,7 @@ def mean_and_spread(values, digits):
 
 def table(folder, programme, runs):
     """Markdown: a row for each group and averaging, mean and standard deviation over its runs."""
-    first = read_json(RunFolder(Path(folder) / runs[0][0]).record)
+    first = read_json(RunFolder(Path(folder) / runs[0].name).record)
     steps, width = (first["configuration"][name]["value"] for name in ("steps", "width"))
     protocol = first["protocol"]
     lines = [
@@ -66,7 +72,7 @@ def draw(path, folder, runs):
     from matplotlib.figure import Figure
 
     found = collect(folder, runs)
-    headline = read_json(RunFolder(Path(folder) / runs[0][0]).record)["configuration"]["headline"]["value"]
+    headline = read_json(RunFolder(Path(folder) / runs[0].name).record)["configuration"]["headline"]["value"]
     figure = Figure(figsize=(11, 1.6 + 0.35 * len(found)), layout="constrained")
     axes = figure.subplots(1, len(PLOTTED), sharey=True)
     for axis, score in zip(axes, PLOTTED, strict=True):
@@ -83,7 +89,7 @@ def draw(path, folder, runs):
         figure.savefig(temporary, dpi=110)
 
 
-def write_table(folder, programme, runs):
+def write(folder, programme, runs):
     """README.md and the plot of a programme that is done. Returns the table's text."""
     text = table(folder, programme, runs)
     with written_whole(Path(folder) / "README.md") as temporary:

@@ -55,6 +55,7 @@ def folder(tmp_path_factory, small_phantom):
     (folder / "empty.tif").touch()
     (folder / "cut.tif").write_bytes((folder / "labels.tif").read_bytes()[:120])
     (folder / "text.pt").write_text("not a checkpoint")
+    (folder / "text.safetensors").write_text("not weights")
     (folder / "empty.pt").touch()
     (folder / "text.json").write_text("not JSON")
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 40), np.uint8)).save(folder / "whole.png")
@@ -166,6 +167,10 @@ CALLS = [
     ),
     ("train --images complex.tif --labels labels.tif --labels-are cells --out new/", "complex64"),
     ("train --images rgb.tif --labels labels.tif --labels-are cells --out new/ --channel 3", "there is no channel 3"),
+    ("train --data good/ --out new/ --leave-out 2-1", "not a list of sections such as 3,10-12"),
+    ("train --data good/ --out new/ --leave-out 7", "--leave-out names section 7"),
+    ("train --data good/ --out new/ --leave-out 0,1", "leaves no section to train on"),
+    ("train --data good/ --out new/ --fold 1/2 --leave-out 0", "--leave-out names section 0"),
     ("train --data good/ --out run/", "already holds a run"),
     ("train --data good/ --out run/ --resume", "holds a run that differs"),
     ("train --data good/ --out broken-run/ --resume", "checkpoint.pt cannot be read as a checkpoint"),
@@ -187,6 +192,13 @@ CALLS = [
     ("predict --weights run/weights.pt gray.tif out.tif --memory 0.00001", "memory allows tiles"),
     ("predict --weights run/weights.pt gray.tif out.tif --average rot9", "rot9"),
     ("predict --weights run/weights.pt gray.tif out.tif --channel 2", "there is no channel 2"),
+    ("predict --weights run/weights.pt gray.tif out.tif --border ones", "invalid choice"),
+    ("predict --weights text.safetensors gray.tif out.tif", "text.safetensors cannot be read as published weights"),
+    # publish
+    ("publish none.pt out.safetensors", "none.pt is not a file"),
+    ("publish text.pt out.safetensors", "text.pt cannot be read as a checkpoint"),
+    ("publish run/weights.pt out.pt", "out.pt must have a name that ends in .safetensors"),
+    ("publish run/weights.pt text.safetensors", "text.safetensors is there already"),
     # score
     ("score labels.tif none.tif --json out.json", "none.tif is not a file"),
     ("score labels.tif floats.tif --json out.json", "floats.tif holds values outside 0 to 1"),
@@ -231,7 +243,7 @@ def called(line, folder):
     command, *rest = line.split() or [""]
     words = [command] if command else []
     for word in rest:
-        is_file = word.endswith("/") or word.rpartition(".")[2] in ("tif", "png", "pt", "json", "zip")
+        is_file = word.endswith("/") or word.rpartition(".")[2] in ("tif", "png", "pt", "safetensors", "json", "zip")
         words.append(str(folder / word) if is_file else word)
     return [*words, *SMOKE] if command == "train" else words
 

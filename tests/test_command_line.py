@@ -1,4 +1,4 @@
-"""The seven commands, end to end on a small phantom, and one sentence with exit code 2 for whatever is bad."""
+"""The eight commands, end to end on a small phantom, and one sentence with exit code 2 for whatever is bad."""
 
 import json
 import os
@@ -8,11 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from skimage.measure import label
 
 from unet_paper.command_line import main
 from unet_paper.scores import SCORES
 from unet_paper.stack import read_stack, write_stack
+from unet_paper.weight_map import weight_maps
 
 TINY = ("--profile", "smoke", "--device", "cpu")
 SETTINGS = ("width=2", "steps=4", "tile_size=188", "checkpoint_every=2", "averages=none,d4", "headline=d4")
@@ -104,6 +106,34 @@ def test_a_fold(small_phantom, tmp_path):
     assert len(read_stack(out / "weight-maps.tif")) == 4
     assert main(["report", str(out)]) == 0
     assert "no scores: predict evaluation-volume.tif" in (out / "table1.md").read_text()
+
+
+def test_sections_that_are_left_out(small_phantom, tmp_path):
+    """They are neither trained on nor scored, and the record says so; going on with others is refused."""
+    out = tmp_path / "run"
+    train = ["train", "--data", str(small_phantom), "--out", str(out), "--fold", "3/3", *TINY_RUN]
+    assert main([*train, "--leave-out", "0,2-3"]) == 0
+    protocol = json.loads((out / "run.json").read_text())["protocol"]
+    assert protocol["left_out"] == [0, 2, 3] and protocol["training_sections"] == 1
+    volume = read_stack(small_phantom / "train-volume.tif")
+    assert np.array_equal(read_stack(out / "evaluation-volume.tif"), volume[4:])
+    labels = read_stack(small_phantom / "train-labels.tif")[1:2]
+    assert np.array_equal(read_stack(out / "weight-maps.tif") > 10, weight_maps(labels) > 10)
+    assert main(["report", str(out)]) == 0
+    assert "Sections 0, 2, 3 were left out of the training" in (out / "table1.md").read_text()
+    assert main([*train, "--resume"]) == 2
+
+
+def test_the_border_of_a_prediction(run, tmp_path):
+    """It can be chosen when predicting, and the result says which it is."""
+    maps = []
+    for border in ("mirror", "zeros"):
+        out = tmp_path / f"{border}.tif"
+        files = ["--weights", str(run / "weights.pt"), str(run / "evaluation-volume.tif"), str(out)]
+        assert main(["predict", *files, "--average", "none", "--border", border]) == 0
+        maps.append(read_stack(out))
+        assert f"border {border}" in tifffile.TiffFile(out).imagej_metadata["Info"]
+    assert np.array_equal(maps[0], read_stack(run / "probability-none.tif")) and (maps[0] != maps[1]).any()
 
 
 def test_nothing_of_an_earlier_run_is_lost(small_phantom, tmp_path, capsys):

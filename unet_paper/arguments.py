@@ -2,10 +2,11 @@
 
 import argparse
 import math
+import re
 from dataclasses import fields, replace
 from pathlib import Path
 
-from unet_paper.config import AVERAGES, COMPILATIONS, PROFILES, Config
+from unet_paper.config import AVERAGES, BORDERS, COMPILATIONS, PROFILES, Config
 from unet_paper.errors import BadInput
 
 KINDS = {bool: "true or false", int: "a whole number", float: "a number"}
@@ -20,7 +21,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def build_parser():
-    """The parser of all seven commands."""
+    """The parser of all eight commands."""
     parser = Parser(prog="python -m unet_paper", description="The U-Net paper, reproduced.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Parser)
 
@@ -60,6 +61,7 @@ def build_parser():
     command.add_argument("--out", type=Path, required=True, metavar="RUN", help="folder of the run")
     command.add_argument("--profile", choices=PROFILES, help="paper with a GPU, quick without one")
     command.add_argument("--fold", metavar="K/N", help="hold out block K of N contiguous blocks of sections")
+    command.add_argument("--leave-out", type=sections, metavar="A-B,C", help="sections, from 0, not to train on")
     command.add_argument("--resume", action="store_true", help="go on from RUN's checkpoint")
     command.add_argument(
         "--set",
@@ -73,7 +75,7 @@ def build_parser():
     add_device(command)
 
     command = commands.add_parser("predict", help="overlap-tile prediction of a stack")
-    command.add_argument("--weights", type=Path, required=True, metavar="FILE", help="a run's weights.pt")
+    command.add_argument("--weights", type=Path, required=True, metavar="FILE", help="weights.pt, or published")
     command.add_argument("image", type=Path, metavar="IN.tif")
     command.add_argument("out", type=Path, metavar="OUT.tif", help="32-bit float, 0 = membrane, 1 = cell")
     command.add_argument("--average", choices=AVERAGES, default=Config.headline, help="(%(default)s)")
@@ -82,7 +84,13 @@ def build_parser():
     command.add_argument("--channel", type=channel, metavar="C", help="of an image with several: 0, 1, ... or gray")
     add_force(command)
     command.add_argument("--float32", action="store_true", help="also where bfloat16 would be faster")
+    command.add_argument("--border", choices=BORDERS, help="what lies beyond the image (as trained: mirror)")
     add_device(command)
+
+    command = commands.add_parser("publish", help="weights for handing on: half precision, safetensors")
+    command.add_argument("weights", type=Path, metavar="WEIGHTS.pt", help="a run's weights.pt")
+    command.add_argument("out", type=Path, metavar="OUT.safetensors")
+    add_force(command)
 
     command = commands.add_parser("score", help="the challenge's scores of a probability stack")
     command.add_argument("labels", type=Path, metavar="LABELS.tif")
@@ -116,6 +124,17 @@ def numbers(text):
     if not all(0 <= value <= 1e6 for value in values):
         raise argparse.ArgumentTypeError(f"{text!r} is not a list of numbers from 0 to 1e6, parted by commas")
     return values
+
+
+def sections(text):
+    """argparse type: numbers of sections, from 0, such as 3,10-12."""
+    found = set()
+    for part in text.split(","):
+        ends = re.fullmatch(r"([0-9]{1,6})(?:-([0-9]{1,6}))?", part)
+        if not ends or int(ends[2] or ends[1]) < int(ends[1]):
+            raise argparse.ArgumentTypeError(f"{text!r} is not a list of sections such as 3,10-12")
+        found.update(range(int(ends[1]), int(ends[2] or ends[1]) + 1))
+    return tuple(sorted(found))
 
 
 def add_device(command):

@@ -114,7 +114,7 @@ def load(path):
         values["config"] = Config.from_dict(values["config"])
         values["standardisation"] = Standardisation(**values["standardisation"])
         checkpoint = Checkpoint(**values)
-        _must_fit(checkpoint)
+        must_fit(checkpoint)
         return checkpoint
     except (BadInput, MemoryError, PermissionError):
         raise
@@ -125,7 +125,7 @@ def load(path):
         ) from None
 
 
-def _must_fit(checkpoint):
+def must_fit(checkpoint):
     """Raise ValueError unless the weights are those of the network that the configuration describes."""
     with torch.device("meta"):
         wanted = {name: values.shape for name, values in new_network(checkpoint.config).state_dict().items()}

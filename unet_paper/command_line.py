@@ -1,4 +1,4 @@
-"""The command line: python -m unet_paper {data,phantom,weights,train,predict,score,report}."""
+"""The command line: python -m unet_paper {data,phantom,weights,train,predict,publish,score,report}."""
 
 import os
 import signal
@@ -133,19 +133,21 @@ def do_train(arguments):
     elif arguments.labels or arguments.labels_are or arguments.channel is not None:
         raise BadInput("--labels, --labels-are and --channel belong to --images; a --data folder has its own labels")
     keep_freed_memory()
-    run_training(source, arguments.out, config, fold, arguments.resume, device, compilation=arguments.compile)
+    options = {"compilation": arguments.compile, "leave_out": arguments.leave_out or ()}
+    run_training(source, arguments.out, config, fold, arguments.resume, device, **options)
     print(f"trained weights: {arguments.out / 'weights.pt'}")
 
 
 def do_predict(arguments):
     """`predict`"""
-    from unet_paper import checkpoint
+    from unet_paper import checkpoint, published_weights
     from unet_paper.memory import keep_freed_memory
     from unet_paper.prediction import Predictor
     from unet_paper.prediction_file import predict_file
     from unet_paper.stack import file_sha256
 
-    loaded = checkpoint.load(arguments.weights)
+    published = arguments.weights.suffix == published_weights.SUFFIX
+    loaded = (published_weights.load_published if published else checkpoint.load)(arguments.weights)
     must_be_writable(arguments.out)
     if not (arguments.out.exists() and arguments.image.exists() and arguments.out.samefile(arguments.image)):
         must_be_writable(arguments.out, arguments.force)  # the image itself is refused in any case
@@ -153,16 +155,29 @@ def do_predict(arguments):
     network = loaded.build_network().to(device)
     keep_freed_memory()
     bfloat16 = loaded.config.bfloat16 and not arguments.float32
-    predictor = Predictor(network, loaded.standardisation, arguments.average, bfloat16, loaded.config.border)
+    border = arguments.border or loaded.config.border
+    predictor = Predictor(network, loaded.standardisation, arguments.average, bfloat16, border)
     memory = None if arguments.memory is None else int(arguments.memory * 2**30)
     arithmetic = "bfloat16" if predictor.bfloat16 else "float32"
     print(f"predicting in {arithmetic} on {device}")
-    made_with = {"weights": file_sha256(arguments.weights), "arithmetic": arithmetic}
+    made_with = {"weights": file_sha256(arguments.weights), "arithmetic": arithmetic, "border": border}
     shape = predict_file(
         predictor, arguments.image, arguments.out, made_with, arguments.channel, memory, arguments.tile
     )
     meaning = "0 = membrane, 1 = cell" if predictor.maps == 1 else f"probabilities of {predictor.maps} classes"
     print(f"wrote {shape[0]} sections ({meaning}) to {arguments.out}")
+
+
+def do_publish(arguments):
+    """`publish`"""
+    from unet_paper import checkpoint
+    from unet_paper.published_weights import SUFFIX, publish
+
+    if arguments.out.suffix != SUFFIX:
+        raise BadInput(f"{arguments.out} must have a name that ends in {SUFFIX}")
+    must_be_writable(arguments.out, arguments.force)
+    publish(arguments.out, checkpoint.load(arguments.weights))
+    print(f"wrote {arguments.out.stat().st_size / 1e6:.1f} MB to {arguments.out}")
 
 
 def do_score(arguments):
@@ -219,6 +234,7 @@ COMMANDS = {
     "weights": do_weights,
     "train": do_train,
     "predict": do_predict,
+    "publish": do_publish,
     "score": do_score,
     "report": do_report,
 }

@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 
 AVERAGES = ("none", "rot7", "d4")  # of the predictions of transformed inputs; see prediction.py
 DECAYS = ("cosine", "constant")
+BORDERS = ("mirror", "zeros")  # what lies beyond the image in prediction
 COMPILATIONS = ("auto", "on", "off")  # of the network, see compilation.py
 
 

@@ -162,6 +162,8 @@ def what_was_scored(record):
         what = f"Trained on all {training_sections} training sections, scored on the {scored} test sections, {how}."
     else:
         what = f"Trained on all {training_sections} sections; nothing was scored."
+    if "left_out" in protocol:
+        what += f" Sections {', '.join(map(str, protocol['left_out']))} were left out of the training."
     return f"Data: {dataset}. Profile: `{record['profile']}` ({_profile_note(record)}). {what}"
 
 

@@ -11,7 +11,7 @@ from unet_paper import checkpoint as checkpoints
 from unet_paper.arithmetic import computes_in_bfloat16
 from unet_paper.augmentation import draw_deformation
 from unet_paper.compilation import pays
-from unet_paper.config import AVERAGES, DECAYS
+from unet_paper.config import AVERAGES, BORDERS, DECAYS
 from unet_paper.errors import BadInput, Diverged
 from unet_paper.interruption import Interrupted
 from unet_paper.lock import only_writer
@@ -37,7 +37,7 @@ def check_config(config):
         ("classes", config.classes >= 2, "at least 2"),
         ("padding", config.padding in ("valid", "zeros"), "'valid' or 'zeros'"),
         ("optimiser", config.optimiser in ("sgd", "adam"), "'sgd' or 'adam'"),
-        ("border", config.border in ("mirror", "zeros"), "'mirror' or 'zeros'"),
+        ("border", config.border in BORDERS, f"one of {', '.join(BORDERS)}"),
         ("drop_out", 0 <= config.drop_out < 1, "from 0 to below 1"),
         ("w_0", 0 <= config.w_0 <= 1e6, "from 0 to 1e6"),
         ("sigma", 0 < config.sigma <= 1e4, "above 0 and at most 1e4"),
@@ -66,7 +66,16 @@ def check_config(config):
 
 
 def run_training(
-    source, out, config, fold=None, resume=False, device="cpu", progress=True, say=print, compilation="auto"
+    source,
+    out,
+    config,
+    fold=None,
+    resume=False,
+    device="cpu",
+    progress=True,
+    say=print,
+    compilation="auto",
+    leave_out=(),
 ):
     """Train on a data folder or files of the user's own, and write a run's folder.
 
@@ -85,6 +94,8 @@ def run_training(
         Gets what a user should know, a line at a time.
     compilation : "auto", "on" or "off"
         See `compilation.py`.
+    leave_out : sequence of int
+        Sections of the stack, counted from 0, that are not trained on.
 
     Raises
     ------
@@ -94,7 +105,7 @@ def run_training(
     check_config(config)
     what = f"training on tiles of {config.tile_size} px"
     require_memory(training_memory(config, device), what, "take a smaller tile_size or width", device)
-    stacks = load(source, fold)
+    stacks = load(source, fold, leave_out)
     if config.classes != stacks.classes:
         config = replace(config, classes=stacks.classes)
     run = RunFolder(Path(out))

@@ -42,12 +42,16 @@ class OwnFiles:
     channel: int | str | None = None  # of the images, see image_files.open_stack
 
 
-def load(source, fold=None):
-    """The Stacks of a folder (a path, see `load_folder`) or of OwnFiles (see `load_files`)."""
-    return load_files(source, fold) if isinstance(source, OwnFiles) else load_folder(source, fold)
+def load(source, fold=None, leave_out=()):
+    """The Stacks of a folder (a path, see `load_folder`) or of OwnFiles (see `load_files`).
+
+    leave_out : numbers of sections of the training stack, counted from 0, that are not trained on.
+    """
+    load_source = load_files if isinstance(source, OwnFiles) else load_folder
+    return load_source(source, fold, leave_out)
 
 
-def load_files(files, fold=None):
+def load_files(files, fold=None, leave_out=()):
     """Read a user's own training files. With a fold its block is held out and scored, without nothing is.
 
     Raises BadInput for files that cannot be read, shapes that differ, labels of one class only, and labels of which it
@@ -61,7 +65,7 @@ def load_files(files, fold=None):
         )
     data = {"train-volume": content_sha256(volume), "train-labels": content_sha256(labels)}
     labels, classes = understood(labels, files.labels_are, files.labels)
-    stacks = _split(volume, labels, fold, data, "own", classes)
+    stacks = _split(volume, labels, fold, leave_out, data, "own", classes)
     stacks.protocol["labels_are"] = files.labels_are
     return stacks
 
@@ -104,7 +108,7 @@ def understood(labels, labels_are, name):
     return labels, 2
 
 
-def load_folder(folder, fold=None):
+def load_folder(folder, fold=None, leave_out=()):
     """Read a data folder and split it as the protocol says.
 
     Parameters
@@ -127,27 +131,45 @@ def load_folder(folder, fold=None):
     volume, labels = _read_pair(folder, "train", data)
     test_labels = folder / "test-labels.tif"
     if fold is not None or not test_labels.is_file():
-        return _split(volume, labels, fold, data, dataset_name(folder, data))
+        return _split(volume, labels, fold, leave_out, data, dataset_name(folder, data))
     if data["train-volume"] == isbi2012.CONTENT["train-volume"]:
         finding = isbi2012.check_stack("test-labels", test_labels)
         if finding.state != "verified":
             raise BadInput(f"{finding.sentence}; many copies are some network's output, so remove it or use a fold")
     test = _read_pair(folder, "test", data)
+    kept, left_out = _kept(np.arange(len(volume)), leave_out)
     protocol = {
         "kind": "test",
         "short": "test stack",
-        "training_sections": len(volume),
+        "training_sections": len(kept),
         "scored_sections": len(test[0]),
+        **left_out,
     }
-    return Stacks(volume, labels, *test, protocol, data, dataset_name(folder, data))
+    return Stacks(volume[kept], labels[kept], *test, protocol, data, dataset_name(folder, data))
 
 
-def _split(volume, labels, fold, data, dataset, classes=2):
+def _kept(sections, leave_out):
+    """The sections to train on, without those to be left out, and the protocol's entry about these. Raises BadInput
+    for one that is not among them, and where none is left.
+    """
+    for number in leave_out:
+        if number not in sections:
+            among = f"{sections[0]} to {sections[-1]}"
+            raise BadInput(f"--leave-out names section {number}, which is none to train on; these are of {among}")
+    kept = np.setdiff1d(sections, leave_out)
+    if not len(kept):
+        raise BadInput("--leave-out leaves no section to train on; name fewer")
+    return kept, {"left_out": sorted(leave_out)} if leave_out else {}
+
+
+def _split(volume, labels, fold, leave_out, data, dataset, classes=2):
     """Hold out a fold, if there is one."""
     if fold is None:
-        protocol = {"kind": "none", "short": "not scored", "training_sections": len(volume), "scored_sections": 0}
-        return Stacks(volume, labels, None, None, protocol, data, dataset, classes)
+        kept, left_out = _kept(np.arange(len(volume)), leave_out)
+        protocol = {"kind": "none", "short": "not scored", "training_sections": len(kept), "scored_sections": 0}
+        return Stacks(volume[kept], labels[kept], None, None, protocol | left_out, data, dataset, classes)
     kept, held_out = fold.split(len(volume))
+    kept, left_out = _kept(kept, leave_out)
     protocol = {
         "kind": "fold",
         "short": f"validation fold {fold}",
@@ -155,6 +177,7 @@ def _split(volume, labels, fold, data, dataset, classes=2):
         "held_out": f"sections {held_out[0]} to {held_out[-1]}",
         "training_sections": len(kept),
         "scored_sections": len(held_out),
+        **left_out,
     }
     if classes == 2 and not (labels[kept] > 0).any():
         raise BadInput(f"without fold {fold} no section has a cell; take another fold")

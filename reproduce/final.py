@@ -1,0 +1,65 @@
+"""The final model: weights in half precision, checked against the full ones, and the test sections' probabilities."""
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from unet_paper.record import read_json, write_json
+from unet_paper.stack import file_sha256, read_stack, written_whole
+
+PUBLISHED = "weights.safetensors"
+LARGEST = 64_000_000  # bytes of the committed file
+COLUMNS = 6  # of the preview
+EVERY = 3  # px of the preview's sections
+
+
+def finish(place, data, command):
+    """Publish a trained run's weights, check them, and predict the test sections with them.
+
+    place : RunFolder; data : folder of the stacks; command : runs one command of the package.
+    """
+    published, volume = place.path / PUBLISHED, data / "test-volume.tif"
+    command("publish", place.weights, published, "--force")
+    size = published.stat().st_size
+    if size > LARGEST:
+        raise ValueError(f"{published} takes {size:,} bytes; at most {LARGEST:,} may be committed")
+    full, half, test = (place.path / f"probability-{name}.tif" for name in ("full", "half", "test"))
+    for weights, probability, average in (
+        (place.weights, full, "none"),
+        (published, half, "none"),
+        (published, test, "d4"),
+    ):
+        if not probability.is_file():
+            command("predict", "--weights", weights, volume, probability, "--average", average)
+    record = read_json(place.record)
+    comparison = compare(read_stack(full), read_stack(half))
+    comparison |= {"dataset": record["dataset"], "average": "none", "bytes": size, "sha256": file_sha256(published)}
+    write_json(place.path / "half-precision.json", comparison)
+    draw_preview(place.path / "preview.png", read_stack(test))
+
+
+def compare(full, half):
+    """How far two probability stacks lie apart."""
+    difference = np.abs(full.astype(np.float64) - half)
+    return {
+        "sections": len(full),
+        "largest_difference": float(difference.max()),
+        "mean_difference": float(difference.mean()),
+        "pixels_on_another_side_of_0.5": int(np.count_nonzero((full > 0.5) != (half > 0.5))),
+        "pixels": int(full.size),
+    }
+
+
+def draw_preview(path, probability):
+    """All sections of a probability stack, small."""
+    rows = -(-len(probability) // COLUMNS)
+    figure = Figure(figsize=(2 * COLUMNS, 2 * rows + 0.4), dpi=90, layout="constrained")
+    for number, axis in enumerate(figure.subplots(rows, COLUMNS, squeeze=False).ravel()):
+        axis.set_axis_off()
+        if number < len(probability):
+            height, width = (size // EVERY * EVERY for size in probability[number].shape)
+            small = probability[number, :height, :width].reshape(height // EVERY, EVERY, width // EVERY, EVERY)
+            axis.imshow(small.mean((1, 3)), cmap="gray", vmin=0, vmax=1)
+            axis.set_title(f"section {number}", fontsize=8)
+    figure.suptitle("Probability of cell (white), d4, in the test sections", fontsize=10)
+    with written_whole(path) as temporary:
+        figure.savefig(temporary, format="png")

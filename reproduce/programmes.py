@@ -1,0 +1,98 @@
+"""What each programme runs: folds of the training stack, choices, one thing changed at a time, and the final model."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a programme."""
+
+    name: str  # of its folder
+    group: str  # of the runs that the table takes together: they differ in fold or seed only
+    fold: str | None  # held out and scored; None: all sections are trained on
+    changes: dict = field(default_factory=dict)  # settings that differ from the profile's
+    leave_out: str | None = None  # sections that are not trained on either
+    profile: str | None = None  # where it is not the programme's
+    borders: tuple = ()  # further ways to go on beyond the image in prediction, each scored too
+
+
+SHORT = {"averages": "none", "headline": "none"}
+NO_AUGMENTATION = {"displacement_sigma": 0.0, "rotate": False, "flip": False, "shift": False} | {
+    "contrast": 0.0,
+    "brightness": 0.0,
+}
+
+# One thing changed at a time: what it is called, and the settings.
+ABLATIONS = {
+    "as the paper": {},
+    "no border term": {"w_0": 0.0},
+    "classes not balanced": {"balance_classes": False},
+    "no elastic deformation": {"displacement_sigma": 0.0},
+    "no augmentation": NO_AUGMENTATION,
+    "no drop-out": {"drop_out": 0.0},
+    "padded": {"padding": "zeros"},
+    "padded, batch norm": {"padding": "zeros", "batch_norm": True},
+    "Adam": {"optimiser": "adam", "learning_rate": 0.001},
+    "release": {"form": "release"},
+}
+
+# What the paper leaves open, and what was tried on fold 1/6, which no reported run is scored on: the choice, and for
+# each of its runs the folder's name and the settings.
+RATES = {f"learning-rate-{rate}": {"learning_rate": rate} for rate in (0.001, 0.002, 0.004, 0.008, 0.016, 0.032)}
+BASE = {"learning-rate-0.016": {}}
+CHOICES = {
+    "learning rate, quick": RATES,
+    "gradient clipping": BASE
+    | {f"unclipped-{rate}": {"learning_rate": rate, "gradient_clip": 1e9} for rate in (0.0005, 0.001)},
+    "schedule": BASE | {"schedule-constant": {"decay": "constant"}, "schedule-no-warm-up": {"warm_up": 0.0}},
+    "steps": {"steps-500": {"steps": 500}} | BASE | {"steps-2000": {"steps": 2000}},
+    "gray-value range": {"gray-none": {"contrast": 0.0, "brightness": 0.0}}
+    | BASE
+    | {"gray-twice": {"contrast": 0.4, "brightness": 0.4}},
+    "border term": {"border-w0-5": {"w_0": 5.0}}
+    | BASE
+    | {"border-w0-20": {"w_0": 20.0}, "border-sigma-10": {"sigma": 10.0}},
+    "learning rate, full network": {
+        f"full-width-{rate}": {"learning_rate": rate, "steps": 400, "tile_size": 252}
+        for rate in (0.002, 0.004, 0.008, 0.016)
+    },
+}
+
+
+def runs_of(programme, seeds):
+    """The runs of a programme; `seeds` of each ablation."""
+    if programme == "folds":
+        return [Run(f"fold-{number}", "5 folds", f"{number}/5") for number in range(1, 6)]
+    if programme == "full-fold":
+        return [Run("fold-6", "fold 6/6", "6/6")]
+    if programme == "final":
+        return [Run("final", "all 30 sections", None)]
+    if programme == "gap":
+        return [
+            Run(f"{name}-seed-{seed}", group, "6/6", {"seed": seed}, leave_out)
+            for seed in range(seeds)
+            for name, group, leave_out in (
+                ("nothing-left-out", "adjacent, 25 sections trained on", None),
+                ("far-left-out", "adjacent, 21 sections (0 to 3 left out)", "0-3"),
+                ("near-left-out", "4 sections between, 21 sections (21 to 24 left out)", "21-24"),
+            )
+        ]
+    if programme == "choices":
+        runs = {}
+        for choice, tried in CHOICES.items():
+            for name, changes in tried.items():
+                full = name.startswith("full-width")
+                settings = changes if full else {"learning_rate": 0.016, "steps": 1000} | changes
+                runs[name] = Run(name, choice, "1/6", settings | SHORT, profile="paper" if full else "quick")
+        return list(runs.values())
+    return [
+        Run(
+            f"{'-'.join(name.replace(',', '').split())}-seed-{seed}",
+            name,
+            "6/6",
+            changes | {"seed": seed},
+            borders=() if changes else ("zeros",),
+        )
+        for seed in range(seeds)
+        for name, changes in ABLATIONS.items()
+    ]

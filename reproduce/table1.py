@@ -1,0 +1,98 @@
+"""results/isbi/table1.md: the paper's table 1 and the runs of ours that stand beside it, each with what it was."""
+
+from pathlib import Path
+
+from reproduce.programme_table import mean_and_spread
+from unet_paper.errors import BadInput
+from unet_paper.record import RunFolder
+from unet_paper.report import TABLE_1, read_run
+from unet_paper.stack import written_whole
+
+# What may stand beside the paper's rows: the title of a row, and the folders below results/isbi that it is the mean of.
+ROWS = (
+    ("full recipe", ("paper",)),
+    ("full recipe, 5 folds", tuple(f"folds-paper/fold-{number}" for number in range(1, 6))),
+    ("final model", ("final",)),
+    ("full network, one fold", ("full-fold/fold-6",)),
+    ("reduced network, 5 folds", tuple(f"folds/fold-{number}" for number in range(1, 6))),
+    ("reduced network, one fold", ("quick",)),
+)
+SCORES = (("warping_error", 6), ("rand_error", 4), ("pixel_error", 4))
+COLUMNS = ("rank", "group", "scored on", "network", "steps", "hardware", "training time", "average")
+
+
+def hours(seconds):
+    """A time as people say it."""
+    return f"{seconds / 3600:.1f} h" if seconds >= 3600 else f"{seconds / 60:.0f} min"
+
+
+def scored_on(record):
+    """The protocol in a few words. Runs refuse test labels that are not the official ones, whose id they verify."""
+    protocol = record["protocol"]
+    if protocol["kind"] == "test":
+        return "test stack, official labels"
+    return f"validation fold {protocol['fold']} of the training stack" if protocol["kind"] == "fold" else "nothing"
+
+
+def rows(results):
+    """The lines of our runs, as far as they are there and done."""
+    lines = []
+    for title, folders in ROWS:
+        try:
+            runs = [read_run(RunFolder(Path(results) / folder)) for folder in folders]
+        except BadInput:
+            continue
+        record = runs[0][0]
+        if record["dataset"] != "isbi":
+            continue
+        value = {name: entry["value"] for name, entry in record["configuration"].items()}
+        where = scored_on(record) if len(runs) == 1 else f"each of {len(runs)} contiguous folds of the training stack"
+        hardware = record["hardware"]
+        device = hardware["device"] if hardware["device"] != "cpu" else f"{hardware['threads']} CPU cores"
+        spent = hours(sum(of_run["times"]["training_seconds"] for of_run, _ in runs) / len(runs))
+        width = f"{value['width']} first-level channels" + (" (the paper's)" if value["width"] == 64 else "")
+        fixed = ["", f"ours, {title}", where, width, f"{value['steps']:,}", device, spent]
+        for average in value["averages"]:
+            scores = [of_run.get(average) for _, of_run in runs]
+            if all(scores):
+                errors = [mean_and_spread([of_run[name] for of_run in scores], digits) for name, digits in SCORES]
+                lines.append(_row([*fixed, average], errors, bold=average == value["headline"]))
+        if record["protocol"]["kind"] == "none":
+            lines.append(_row([*fixed, "-"], ["-"] * len(SCORES)))
+    return lines
+
+
+def _row(cells, errors, bold=False):
+    return f"| {' | '.join(cells)} | {' | '.join(f'**{error}**' if bold else error for error in errors)} |"
+
+
+def table(results):
+    """The whole text."""
+    columns = (*COLUMNS, "warping error", "Rand error", "pixel error")
+    lines = [
+        "# Table 1 of the paper, and ours",
+        "",
+        "Written by `python -m reproduce.programme` from the records of the runs. The paper's rows are the challenge "
+        "server's, of the 30 test sections; a row of ours is of them only where it says so, and then only with the "
+        "official test labels. Rows of folds are of the training stack, whose membranes are drawn thinner: side by "
+        "side with the paper's, not one against the other. Of several runs: mean ± standard deviation. Bold: the "
+        "headline. Times on CPU cores are of a machine that others used too.",
+        "",
+        f"| {' | '.join(columns)} |",
+        "|---" * len(columns) + "|",
+    ]
+    for rank, group, *errors in TABLE_1:
+        described = ["test stack", "", "", "", "", ""]
+        if group == "u-net":
+            described = ["test stack", "64 first-level channels", "not stated", "NVIDIA Titan", "10 h", "rot7"]
+        shown = [f"{error:.{digits}f}" for error, (_, digits) in zip(errors, SCORES, strict=True)]
+        lines.append(_row([rank, group, *described], shown))
+    return "\n".join([*lines, *rows(results)]) + "\n"
+
+
+def write(results):
+    """Write table1.md into the folder of the runs' folders. Returns its text."""
+    text = table(results)
+    with written_whole(Path(results) / "table1.md") as temporary:
+        temporary.write_text(text)
+    return text

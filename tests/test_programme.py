@@ -1,0 +1,76 @@
+"""The programmes: what they run, that they stop and go on, and the tables they write."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from reproduce import final
+from reproduce.programme import GO_ON, PROGRAMMES
+from reproduce.programme_table import mean_and_spread
+from reproduce.programmes import ABLATIONS, runs_of
+from unet_paper.arguments import changed_config
+from unet_paper.command_line import main
+from unet_paper.config import PROFILES
+from unet_paper.record import RunFolder
+from unet_paper.run import check_config
+
+ROOT = Path(__file__).parent.parent
+TINY = ("width=2", "steps=6", "tile_size=188", "checkpoint_every=2")
+
+
+def programme(name, data, out, *options, changes=TINY):
+    """Carry out a programme on the phantom."""
+    given = ("--data", data, "--out", out, "--profile", "smoke", *(f"--set={change}" for change in changes), *options)
+    command = [sys.executable, "-m", "reproduce.programme", name, *map(str, given)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("name", PROGRAMMES)
+def test_every_run_has_a_folder_of_its_own_and_settings_that_exist(name):
+    runs = runs_of(name, 3)
+    assert len({run.name for run in runs}) == len(runs)
+    for run in runs:
+        changes = [f"{setting}={value}" for setting, value in run.changes.items()]
+        check_config(changed_config(PROFILES[run.profile or "quick"], changes))
+        assert (run.fold == "1/6") == (name == "choices")
+
+
+def test_an_ablation_changes_one_thing():
+    """But for those that are several by their name, and Adam, which needs another rate."""
+    several = {"as the paper": 0, "no augmentation": 6, "padded, batch norm": 2, "Adam": 2}
+    assert {name: len(changes) for name, changes in ABLATIONS.items() if len(changes) != 1} == several
+
+
+def test_it_stops_and_goes_on_and_writes_the_table(small_phantom, tmp_path):
+    changes = ("width=2", "tile_size=188", "averages=none,d4", "headline=d4")
+    stopped = programme("full-fold", small_phantom, tmp_path, "--minutes", 0.08, changes=(*changes, "steps=100000"))
+    assert stopped.returncode == GO_ON and "the same command goes on" in stopped.stdout
+    assert not (tmp_path / "README.md").exists()
+    other = tmp_path / "other"
+    done = programme("full-fold", small_phantom, other, changes=(*changes, "steps=6"))
+    assert done.returncode == 0, done.stderr
+    scores = json.loads((other / "fold-6" / "scores.json").read_text())
+    row = next(line for line in (other / "README.md").read_text().splitlines() if "| d4 |" in line)
+    assert f"| fold 6/6 | 1 | d4 | {scores['warping_error']:.6f} | {scores['rand_error']:.4f} |" in row
+    assert (other / "full-fold.png").is_file()
+    before = (other / "fold-6" / "weights.pt").stat().st_mtime_ns
+    assert programme("full-fold", small_phantom, other, changes=(*changes, "steps=6")).returncode == 0
+    assert (other / "fold-6" / "weights.pt").stat().st_mtime_ns == before
+
+
+def test_the_final_model(small_phantom, tmp_path):
+    place = RunFolder(tmp_path / "final")
+    changes = [part for change in TINY for part in ("--set", change)]
+    assert main(["train", "--data", str(small_phantom), "--out", str(place.path), "--profile", "smoke", *changes]) == 0
+    final.finish(place, small_phantom, lambda *words: main([str(word) for word in words]))
+    files = {path.name for path in place.path.iterdir()}
+    assert files >= {"weights.safetensors", "half-precision.json", "preview.png", "probability-test.tif"}
+    compared = json.loads((place.path / "half-precision.json").read_text())
+    assert compared["sections"] == 2 and 0 < compared["mean_difference"] < 0.01, compared
+
+
+def test_mean_and_spread():
+    assert mean_and_spread([0.5], 2) == "0.50" and mean_and_spread([1, 2, 3], 1) == "2.0 ± 1.0"

@@ -100,7 +100,9 @@ def build_parser():
 
     command = commands.add_parser("report", help="table 1 and the pictures of runs")
     command.add_argument("runs", type=Path, nargs="+", metavar="RUN")
-    command.add_argument("--compare", type=Path, metavar="FILE", help="also write one table of all the runs (Markdown)")
+    command.add_argument(
+        "--compare", type=Path, metavar="FILE", help="also all runs in one table (.md) or page (.html)"
+    )
     add_force(command)
     return parser
 

@@ -12,7 +12,7 @@ from unet_paper.errors import BadInput
 from unet_paper.network import UNet
 from unet_paper.stack import written_whole
 
-FORMAT = 1  # of the files
+FORMAT = 2  # of the files; 1 lacked the tiles' error
 
 
 class Damaged(BadInput):
@@ -65,8 +65,8 @@ class Checkpoint:
     data: dict  # name -> SHA-256 of what it was trained on
     seconds: float  # spent in training so far
     parts: dict = field(default_factory=dict)  # of these, by part
-    loss_sum: float = 0.0  # of the steps since the history's last row
-    losses: int = 0  # how many these are
+    sums: list[float] = field(default_factory=lambda: [0.0, 0.0])  # of loss and error since the history's last row
+    losses: int = 0  # how many steps these are
 
     def build_network(self):
         """The network with these weights, in evaluation mode, on the CPU."""
@@ -106,10 +106,12 @@ def load(path):
         if damaged is not None:
             raise ValueError("its content does not have the checksum that it should have")
         values = torch.load(path, map_location="cpu", weights_only=True)
-        found = values.pop("format", FORMAT)
-        if found != FORMAT:
+        found = values.pop("format", 1)
+        if found == 1:
+            values["sums"] = [values.pop("loss_sum", 0.0), 0.0]
+        elif found != FORMAT:
             raise BadInput(
-                f"{path} has format {found}, and this version reads format {FORMAT}; take the version it is of"
+                f"{path} has format {found}, and this version reads formats up to {FORMAT}; take the version it is of"
             )
         values["config"] = Config.from_dict(values["config"])
         values["standardisation"] = Standardisation(**values["standardisation"])

@@ -82,6 +82,7 @@ def do_weights(arguments):
     """`weights`"""
     from unet_paper.image_files import TIFF_SUFFIXES
     from unet_paper.pictures import draw_weight_map
+    from unet_paper.pixel_size import read_pixel_size
     from unet_paper.stack import read_labels, write_stack
     from unet_paper.training_data import understood
     from unet_paper.weight_map import weight_maps
@@ -106,12 +107,12 @@ def do_weights(arguments):
     settings = arguments.w0, arguments.sigma, arguments.connectivity, arguments.class_weights, semantic
     weights = weight_maps(labels, *settings)
     info = f"weight map w(x), equation 2, w0 {arguments.w0}, sigma {arguments.sigma} px"
-    write_stack(arguments.out, weights, info=info)
+    write_stack(arguments.out, weights, info, read_pixel_size(arguments.labels))
     print(f"wrote {len(weights)} weight maps, {weights.min():.3f} to {weights.max():.3f}, to {arguments.out}")
     if arguments.png:
         for index, section in enumerate(progress_bar(weights, desc="draw", unit="section")):
             draw_weight_map(arguments.png / f"weight-map-{index:03}.png", section, largest=float(weights.max()))
-        print(f"drew them in {arguments.png} (red = high, blue = low)")
+        print(f"drew them in {arguments.png} (yellow = high, violet = low)")
 
 
 def do_train(arguments):
@@ -136,6 +137,7 @@ def do_train(arguments):
     options = {"compilation": arguments.compile, "leave_out": arguments.leave_out or ()}
     run_training(source, arguments.out, config, fold, arguments.resume, device, **options)
     print(f"trained weights: {arguments.out / 'weights.pt'}")
+    print(f"look at {arguments.out / 'history.csv'}, {arguments.out / 'weight-map.png'}, {arguments.out / 'sections'}")
 
 
 def do_predict(arguments):
@@ -215,17 +217,17 @@ def do_score(arguments):
 
 def do_report(arguments):
     """`report`"""
-    from unet_paper.report import comparison, write_report
-    from unet_paper.stack import written_whole
+    from unet_paper.report import write_comparison, write_report
 
     if arguments.compare:
-        if arguments.compare.suffix == ".json":
-            raise BadInput(f"{arguments.compare} would be Markdown; give a name that ends in .md")
+        if arguments.compare.suffix not in (".md", ".html"):
+            raise BadInput(f"{arguments.compare} must be Markdown or a page, with a name that ends in .md or .html")
         must_be_writable(arguments.compare, arguments.force)
     print("\n".join(write_report(run) for run in arguments.runs))
+    for run in arguments.runs:
+        print(f"page: {run / 'index.html'}")
     if arguments.compare:
-        with written_whole(arguments.compare) as temporary:
-            temporary.write_text(comparison(arguments.runs))
+        write_comparison(arguments.compare, arguments.runs)
 
 
 COMMANDS = {

@@ -22,6 +22,7 @@ from unet_paper.stack import content_sha256, labels_sha256, read_stack, written_
 ARCHIVE_URL = "https://downloads.imagej.net/ISBI-2012-challenge.zip"
 CHALLENGE_PAGE = "https://imagej.net/events/isbi-2012-segmentation-challenge"
 
+SHAPE = (30, 512, 512)
 # SHA-256 of the decoded pixels, (30, 512, 512) uint8 in C order, labels as 0 / 255.
 CONTENT = {
     "train-volume": "200da3d452d726e6c9ca1ce04b869d4edb727320d23b516d01cce707dc8c4760",
@@ -74,6 +75,13 @@ def is_official(folder):
     """Whether the folder holds the three official stacks that the challenge published, and no other test labels."""
     findings = {finding.name: finding.state for finding in check_folder(folder)}
     return all(findings[name] == "verified" for name in REQUIRED) and findings["test-labels"] != "wrong"
+
+
+def is_of_the_challenge(stack):
+    """Whether a stack has the content of one of the challenge's published volumes."""
+    if stack.shape != SHAPE or stack.dtype != "uint8":
+        return False
+    return content_sha256(stack) in (CONTENT["train-volume"], CONTENT["test-volume"])
 
 
 def git_blob_id(path):

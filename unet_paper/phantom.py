@@ -14,6 +14,7 @@ from scipy.spatial import cKDTree
 
 from unet_paper.errors import BadInput
 from unet_paper.memory import require_memory
+from unet_paper.pixel_size import EM
 from unet_paper.stack import write_stack, written_whole
 
 BYTES_PER_VOXEL = 100  # that making a phantom takes, roughly
@@ -186,5 +187,5 @@ def write_phantom(folder, train_sections=20, test_sections=10, size=512, seed=0)
         )
     for name, sections, volume_seed in (("train", train_sections, seed), ("test", test_sections, seed + 1)):
         volume, labels = make_phantom(sections, size, volume_seed)
-        write_stack(folder / f"{name}-volume.tif", volume)
-        write_stack(folder / f"{name}-labels.tif", labels)
+        write_stack(folder / f"{name}-volume.tif", volume, pixel_size=EM)
+        write_stack(folder / f"{name}-labels.tif", labels, pixel_size=EM)

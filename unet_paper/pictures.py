@@ -11,12 +11,10 @@ from unet_paper.augmentation import Deformation, sample, source_coordinates
 from unet_paper.scores.warping_error import MERGE, SPLIT
 from unet_paper.stack import written_whole
 
-WEIGHT_COLOURS = "jet"  # figure 3's: high weights red, low ones blue
+WEIGHT_COLOURS = "viridis"  # figure 3 has a rainbow, which colour-blind readers cannot read
 GRID_SPACING = 48  # px between the lines drawn to show a deformation
-SMALLEST_DRAWN = 1e-6  # on a logarithmic axis
 MOST_SECTIONS = 6  # drawn in one picture
-SPLIT_COLOUR, MERGER_COLOUR = "#ff6a13", "#2f9bff"  # told apart by colour-blind readers too
-LINE_STYLES, LINE_COLOURS = ("-", "--", ":"), ("#0072b2", "#d55e00", "#009e73")
+SPLIT_COLOUR, MERGER_COLOUR = "#e8400c", "#2f8bff"  # told apart by colour-blind readers too
 
 
 def save_figure(figure, path):
@@ -76,34 +74,15 @@ def draw_deformations(path, image, deformations, tile_size, colours="gray"):
     save_figure(figure, path)
 
 
-def draw_loss(path, history):
-    """The loss and the learning rate over the steps, from the rows of history.csv."""
-    steps = np.array([row["step"] for row in history])
-    loss = np.array([row["loss"] for row in history])
-    figure = Figure(figsize=(7, 4), dpi=100, layout="constrained")
-    axis = figure.subplots()
-    axis.plot(steps, loss, color="0.75", linewidth=1, label="mean over 10 steps")
-    window = max(len(loss) // 25, 1)
-    if window > 1:
-        smooth = np.convolve(loss, np.ones(window) / window, mode="valid")
-        axis.plot(steps[window - 1 :], smooth, color="C0", label=f"mean over {10 * window} steps")
-    # The first steps' loss is many times the rest: the axis is for what follows them.
-    axis.set(
-        xlabel="step (one tile each)", ylabel="weighted cross entropy", ylim=(0, 1.3 * loss[len(loss) // 10 :].max())
-    )
-    rate = axis.twinx()
-    rate.plot(steps, [row["learning_rate"] for row in history], color="C1", linewidth=1, linestyle="--")
-    rate.set_ylabel("learning rate (dashed)", color="C1")
-    axis.legend(loc="upper right")
-    save_figure(figure, path)
-
-
 def error_colours(truth, probability, threshold):
-    """(H, W, 3) uint8: right cells white, right membranes black, missed membranes red, missed cells blue."""
+    """(H, W, 3) uint8: right cells white, right membranes black, missed membranes blue, missed cells red.
+
+    A missed membrane is what merges cells, and mergers are blue in all our pictures.
+    """
     positive = probability.astype(np.float64) > threshold
     colours = np.repeat((truth * np.uint8(255))[..., None], 3, axis=-1)
-    colours[positive & ~truth] = (220, 40, 40)
-    colours[~positive & truth] = (60, 90, 230)
+    colours[positive & ~truth] = (47, 139, 255)
+    colours[~positive & truth] = (232, 64, 12)
     return colours
 
 
@@ -122,47 +101,18 @@ def draw_result(path, truth, probability, threshold, image=None):
     axes[-2].imshow(probability, cmap="gray", vmin=0, vmax=1)
     axes[-2].set_title("probability of cell")
     axes[-1].imshow(error_colours(truth, probability, threshold))
-    axes[-1].set_title(f"errors at {threshold:.1f}: red = missed membrane, blue = missed cell")
+    axes[-1].set_title(f"errors at {threshold:.1f}: blue = missed membrane, red = missed cell")
     save_figure(figure, path)
 
 
-SCORE_TITLES = {
-    "warping_error": "warping error",
-    "rand_error": "Rand error",
-    "rand_error_pairs": "Rand error, pairs form",
-    "pixel_error": "pixel error",
-    "v_rand": "1 - V_rand (thinned)",
-    "v_info": "1 - V_info (thinned)",
-}
-CURVES = {  # where `scores.score` keeps the curve behind each score, and whether it is an error already
-    "warping_error": ("warping_error_per_threshold", True),
-    "rand_error": ("rand_f_per_threshold", False),
-    "rand_error_pairs": ("rand_f_pairs_per_threshold", False),
-    "pixel_error": ("pixel_f_per_threshold", False),
-    "v_rand": ("v_rand_per_threshold", False),
-    "v_info": ("v_info_per_threshold", False),
-}
-
-
-def draw_thresholds(path, scores):
-    """Every score's error against the threshold, a line for each averaging, its best threshold marked.
-
-    scores : {name: what `scores.score` returns}.
-    """
-    figure = Figure(figsize=(13, 7), dpi=100, layout="constrained")
-    for axis, (score, title) in zip(figure.subplots(2, 3).ravel(), SCORE_TITLES.items(), strict=True):
-        key, is_error = CURVES[score]
-        for line, (name, values) in enumerate(scores.items()):
-            curve = np.array(values[key], dtype=float)  # None becomes NaN, which is not drawn
-            curve = np.maximum(curve if is_error else 1 - curve, SMALLEST_DRAWN)
-            thresholds = values["thresholds"][: len(curve)]
-            axis.plot(thresholds, curve, LINE_STYLES[line % 3], color=LINE_COLOURS[line % 3], label=name)
-            best = np.nanargmin(curve) if np.isfinite(curve).any() else 0
-            axis.plot(thresholds[best], curve[best], "o", color=LINE_COLOURS[line % 3])
-        axis.set(title=title, xlabel="threshold", xlim=(-0.03, 1.03), yscale="log")
-        axis.grid(alpha=0.3, which="both")
-    figure.axes[0].legend(title="dot = best")
-    save_figure(figure, path)
+def spots(pixels):
+    """A circle around each 8-connected group of an (H, W) bool array: [[x, y, radius], ...] in px."""
+    labels, _ = ndimage.label(pixels, structure=np.ones((3, 3)))
+    found = []
+    for rows, across in ndimage.find_objects(labels):
+        radius = 7 + max(rows.stop - rows.start, across.stop - across.start) / 2
+        found.append([(across.start + across.stop - 1) / 2, (rows.start + rows.stop - 1) / 2, radius])
+    return found
 
 
 def draw_warping_errors(path, kinds, background, title, names):
@@ -181,13 +131,11 @@ def draw_warping_errors(path, kinds, background, title, names):
         for kind, name, colour in ((SPLIT, "split", SPLIT_COLOUR), (MERGE, "merger", MERGER_COLOUR)):
             pixels = kinds[section] == kind
             axis.imshow(np.ma.masked_equal(pixels, False), cmap=ListedColormap([colour]))
-            spots, count = ndimage.label(pixels, structure=np.ones((3, 3)))
-            found.append(f"{count} {name}{'s' * (count != 1)} ({np.count_nonzero(pixels)} px)")
-            for rows, across in ndimage.find_objects(spots):
-                radius = 7 + max(rows.stop - rows.start, across.stop - across.start) / 2
-                centre = (across.start + across.stop - 1) / 2, (rows.start + rows.stop - 1) / 2
-                axis.add_patch(Circle(centre, radius, fill=False, color=colour, linewidth=1.6))
+            circles = spots(pixels)
+            found.append(f"{len(circles)} {name}{'s' * (len(circles) != 1)} ({np.count_nonzero(pixels)} px)")
+            for x, y, radius in circles:
+                axis.add_patch(Circle((x, y), radius, fill=False, color=colour, linewidth=1.6))
         axis.set_title(f"{names[section]}: {', '.join(found)}")
     chosen = "" if len(worst) == len(kinds) else f"; the {len(worst)} worst of {len(kinds)} sections"
-    figure.suptitle(f"{title}{chosen}. Orange circles: a cell is split; blue circles: cells are merged", fontsize=14)
+    figure.suptitle(f"{title}{chosen}. Red circles: a cell is split; blue circles: cells are merged", fontsize=14)
     save_figure(figure, path)

@@ -10,8 +10,10 @@ import tifffile
 
 from unet_paper.errors import BadInput
 from unet_paper.image_files import TIFF_SUFFIXES, open_stack
+from unet_paper.isbi2012 import is_of_the_challenge
 from unet_paper.lock import only_writer
 from unet_paper.memory import release
+from unet_paper.pixel_size import EM, read_pixel_size, tiff_options
 from unet_paper.progress import progress_bar
 from unet_paper.stack import check_gray, file_sha256, why_not
 from unet_paper.tiles import Block
@@ -59,7 +61,8 @@ def predict_file(
         shape = (len(volume), predictor.maps, *volume.shape[1:])
 
     with only_writer(out.with_name(out.name + ".lock"), out):
-        partial = PartialResult(out, shape, made_with, plan.blocks, say)
+        pixel_size = EM if is_of_the_challenge(volume) else read_pixel_size(image)
+        partial = PartialResult(out, shape, made_with, plan.blocks, pixel_size, say)
         _predict(predictor, volume, partial, plan, bool(memory or largest_tile), progress, say)
     return shape
 
@@ -100,8 +103,9 @@ class PartialResult:
     number), written after the tile's pixels have reached the disk.
     """
 
-    def __init__(self, out, shape, made_with, blocks, say=print):
+    def __init__(self, out, shape, made_with, blocks, pixel_size=None, say=print):
         self.out = out
+        self.pixel_size = pixel_size
         self.path = out.with_name(out.name + ".partial")
         self.journal = out.with_name(out.name + ".progress")
         self.blocks = blocks
@@ -165,7 +169,8 @@ class PartialResult:
             raise BadInput(f"{self.out} needs {size:,} bytes but its disk has {free:,} left; give another place")
         large = size > LARGEST_CLASSIC_TIFF
         text = "; ".join(f"{name} {value}" for name, value in made_with.items() if value is not None)
-        metadata = {"axes": "ZYX" if len(shape) == 3 else "ZCYX"}
+        options, entries = tiff_options(self.pixel_size, imagej=not large)
+        metadata = entries | {"axes": "ZYX" if len(shape) == 3 else "ZCYX"}
         self.journal.unlink(missing_ok=True)
         tifffile.imwrite(
             self.path,
@@ -174,6 +179,7 @@ class PartialResult:
             photometric="minisblack",
             imagej=not large,
             bigtiff=large,
+            **options,
             metadata=metadata | ({"Description": text} if large else {"Info": f"probability of cell; {text}"}),
         )
         blocks = [[block.top, block.bottom, block.left, block.right] for block in self.blocks]

@@ -19,7 +19,7 @@ from unet_paper.stack import written_whole
 PACKAGE = Path(__file__).parent
 PICTURES = ("loss.png", "thresholds.png", "result.png", "splits-and-mergers.png", "weight-map.png", "deformations.png")
 RUN_FILES = (
-    *("run.json", "history.csv", "table1.md", "scores.json", "scores-*.json"),
+    *("run.json", "history.csv", "table1.md", "scores.json", "scores-*.json", "index.html", "page/*"),
     *("checkpoint.pt", "checkpoint-*.pt", "weights.pt"),
     *("weight-maps.tif", "evaluation-volume.tif", "evaluation-labels.tif", "probability-*.tif*"),
     *(folder + picture for folder in ("", "sections/") for picture in PICTURES),
@@ -43,6 +43,8 @@ class RunFolder:
     labels = property(lambda self: self.path / "evaluation-labels.tif")
     table = property(lambda self: self.path / "table1.md")
     sections = property(lambda self: self.path / "sections")  # pictures that show raw sections
+    page = property(lambda self: self.path / "index.html")
+    pictures = property(lambda self: self.path / "page")  # the page's
 
     def probability(self, average):
         """The map of one averaging."""

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
+from unet_paper.curves import history_figure, thresholds_figure
 from unet_paper.errors import BadInput
-from unet_paper.pictures import draw_loss, draw_result, draw_thresholds, draw_warping_errors
+from unet_paper.pictures import draw_result, draw_warping_errors, save_figure
 from unet_paper.record import RunFolder, read_json
+from unet_paper.run_page import write_comparison_page, write_run_page
 from unet_paper.scores import warping_errors
 from unet_paper.stack import read_labels, read_probabilities, read_stack, written_whole
 
@@ -25,25 +27,40 @@ AVERAGE_NAMES = {"none": "one pass", "rot7": "mean of 7 rotations", "d4": "mean 
 
 
 def write_report(folder):
-    """Write table1.md and the pictures that a run's results allow. Returns the table's text.
+    """Write table1.md, the pictures that a run's results allow, and index.html. Returns the table's text.
 
     Raises BadInput when the folder holds no run, or a training that has not finished.
     """
     run = RunFolder(Path(folder))
     record, scores = read_run(run)
     headline = record["configuration"]["headline"]["value"]
-    if run.history.is_file():
-        draw_loss(run.path / "loss.png", read_history(run.history))
+    history = read_history(run.history) if run.history.is_file() else None
+    if history:
+        save_figure(history_figure({record["name"]: history}), run.path / "loss.png")
     curves = {average: values for average, values in scores.items() if FURTHER <= set(values)}
     if curves:
-        draw_thresholds(run.path / "thresholds.png", curves)
+        save_figure(thresholds_figure(curves), run.path / "thresholds.png")
     if headline in scores and run.labels.is_file() and run.probability(headline).is_file():
         draw_scored_sections(run, headline, scores[headline])
 
     table = table_1(record, scores)
     with written_whole(run.table) as temporary:
         temporary.write_text(table)
+    write_run_page(run, record, scores, curves, history, table)
     return table
+
+
+def write_comparison(path, folders):
+    """Write what compares several runs: a Markdown table, or a page where the name of `path` ends in .html."""
+    table = comparison(folders)
+    if Path(path).suffix == ".html":
+        runs = [RunFolder(Path(folder)) for folder in folders]
+        histories = [read_history(run.history) if run.history.is_file() else None for run in runs]
+        read = [(run, *read_run(run), history) for run, history in zip(runs, histories, strict=True)]
+        write_comparison_page(path, read, table)
+    else:
+        with written_whole(path) as temporary:
+            temporary.write_text(table)
 
 
 def draw_scored_sections(run, headline, scores):
@@ -189,9 +206,9 @@ def _row(*cells):
 
 
 def read_history(path):
-    """The rows of history.csv as numbers."""
+    """The rows of history.csv as numbers; NaN where a row lacks one, as the first runs' lack the tiles' error."""
     with open(path, newline="") as file:
         return [
-            {name: int(value) if name == "step" else float(value) for name, value in row.items()}
+            {name: int(value) if name == "step" else float(value or "nan") for name, value in row.items()}
             for row in csv.DictReader(file)
         ]

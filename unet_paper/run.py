@@ -17,7 +17,7 @@ from unet_paper.interruption import Interrupted
 from unet_paper.lock import only_writer
 from unet_paper.memory import require_memory
 from unet_paper.network import output_size
-from unet_paper.pictures import draw_deformations, draw_weight_map
+from unet_paper.pictures import WEIGHT_COLOURS, draw_deformations, draw_weight_map
 from unet_paper.record import RunFolder, code_version, hardware, now, read_json, write_json
 from unet_paper.stack import remove_leftovers, write_stack
 from unet_paper.training import prepare_training_set, train
@@ -143,7 +143,9 @@ def _run_training(run, stacks, config, resume, device, progress, say, compilatio
             "parameters": count_parameters(config),
             "configuration": config.described(),
             "standardisation": vars(training_set.standardisation),
+            "class_weights": list(training_set.class_weights),
             "data_sha256": stacks.data,
+            "pixel_size_nm": stacks.pixel_size and list(stacks.pixel_size),
             "code": origin["code"],
             "hardware": origin["hardware"],
             "arithmetic": origin["arithmetic"],
@@ -155,11 +157,12 @@ def _run_training(run, stacks, config, resume, device, progress, say, compilatio
         record = read_json(run.record) | {"status": "training"}
         record["resumed"] = [*record.get("resumed", []), {"step": earlier.step, **origin}]
     write_json(run.record, record)
-    write_stack(run.weight_maps, training_set.weights.cpu().numpy(), info="weight map w(x), equation 2")
+    write_stack(run.weight_maps, training_set.weights.cpu().numpy(), "weight map w(x), equation 2", stacks.pixel_size)
     if stacks.evaluation_volume is not None:
-        write_stack(run.volume, stacks.evaluation_volume)
+        write_stack(run.volume, stacks.evaluation_volume, pixel_size=stacks.pixel_size)
         binary = (stacks.evaluation_labels > 0).astype(np.uint8) * 255
-        write_stack(run.labels, binary if stacks.classes == 2 else stacks.evaluation_labels.astype(np.uint16))
+        shown = binary if stacks.classes == 2 else stacks.evaluation_labels.astype(np.uint16)
+        write_stack(run.labels, shown, pixel_size=stacks.pixel_size)
     draw_training_pictures(run, stacks.volume[0], training_set.weights[0].cpu().numpy(), config)
 
     standardisation = training_set.standardisation
@@ -234,5 +237,5 @@ def draw_training_pictures(run, image, weights, config):
     joined = [
         draw_deformation(image.shape, generator, rotate=config.rotate, flip=config.flip, **drawing) for _ in range(2)
     ]
-    draw_deformations(run.path / "deformations.png", weights, [elastic, *joined], config.tile_size, "jet")
+    draw_deformations(run.path / "deformations.png", weights, [elastic, *joined], config.tile_size, WEIGHT_COLOURS)
     draw_deformations(run.sections / "deformations.png", image, [elastic, *joined], config.tile_size)

@@ -12,6 +12,7 @@ import tifffile
 from unet_paper.errors import BadInput
 from unet_paper.image_files import open_stack
 from unet_paper.memory import release, require_memory
+from unet_paper.pixel_size import tiff_options
 
 LEFTOVER = ".being-written-"
 WORKING_BYTES = 24  # that training, weight maps and scores take for each pixel of a stack in memory, roughly
@@ -117,14 +118,19 @@ def read_probabilities(path):
     return probabilities.astype(np.float32, copy=False)
 
 
-def write_stack(path, stack, info=None):
-    """Write a (Z, H, W) stack as a TIFF that Fiji opens as one stack. `info`: text kept in the image's description."""
+def write_stack(path, stack, info=None, pixel_size=None):
+    """Write a (Z, H, W) stack as a TIFF that Fiji opens as one stack, in nm where a PixelSize is given.
+
+    `info`: text kept in the image's description.
+    """
     metadata = {"axes": "ZYX", **({"Info": info} if info else {})}
     if stack.dtype == bool:
         stack = stack.astype(np.uint8) * 255
     imagej = stack.dtype in (np.uint8, np.uint16, np.float32)
+    options, entries = tiff_options(pixel_size, imagej)
+    options |= {"imagej": imagej, "metadata": metadata | entries}
     with written_whole(path) as temporary:
-        tifffile.imwrite(temporary, stack, imagej=imagej, metadata=metadata, photometric="minisblack")
+        tifffile.imwrite(temporary, stack, photometric="minisblack", **options)
 
 
 def gray_values(stack, name="the stack"):

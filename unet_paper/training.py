@@ -22,7 +22,7 @@ from unet_paper.network import BORDER
 from unet_paper.progress import progress_bar
 from unet_paper.stack import gray_values, written_whole
 from unet_paper.stopwatch import Stopwatch
-from unet_paper.weight_map import separate_touching_cells, weight_maps
+from unet_paper.weight_map import balancing_class_weights, separate_touching_cells, weight_maps
 
 HISTORY_EVERY = 10  # steps per row of history.csv, at most; the loss is only then brought to the CPU and checked
 FLAT = 1e-3  # no score further than this from its map's mean: the output says nothing about the image
@@ -37,6 +37,7 @@ class TrainingSet:
     labels: torch.Tensor
     weights: torch.Tensor
     standardisation: Standardisation
+    class_weights: tuple[float, ...]  # w_c of each class
 
 
 def prepare_training_set(volume, labels, config, device):
@@ -49,14 +50,16 @@ def prepare_training_set(volume, labels, config, device):
     gray = gray_values(volume, "the training stack")
     standardisation = Standardisation(float(gray.mean()), float(gray.std()) or 1.0, volume.dtype.name)
     semantic = config.classes > 2
-    class_weights = None if config.balance_classes else (1.0,) * config.classes
-    weights = weight_maps(labels, config.w_0, config.sigma, class_weights=class_weights, semantic=semantic)
     classes = labels if semantic else separate_touching_cells(labels) > 0
+    balanced = balancing_class_weights(classes, semantic)
+    class_weights = balanced if config.balance_classes else (1.0,) * len(balanced)
+    weights = weight_maps(labels, config.w_0, config.sigma, class_weights=class_weights, semantic=semantic)
     return TrainingSet(
         images=torch.from_numpy(standardisation(gray)).to(device),
         labels=torch.from_numpy(classes.astype(np.float32)).to(device),
         weights=torch.from_numpy(weights).to(device),
         standardisation=standardisation,
+        class_weights=class_weights,
     )
 
 
@@ -115,7 +118,8 @@ def new_optimiser(network, config):
 def descend(network, optimiser, config, tile, labels, weights, stopwatch=None):
     """One step of gradient descent on one tile, a batch as `draw_tile` gives it.
 
-    Returns the loss, and how far the scores went from their map's mean at most: scalar tensors.
+    Returns three scalar tensors: the loss, the part of the tile's pixels whose class was wrong, and how far the scores
+    went from their map's mean at most.
     """
     stopwatch = stopwatch or Stopwatch()
     optimiser.zero_grad(set_to_none=True)
@@ -131,7 +135,8 @@ def descend(network, optimiser, config, tile, labels, weights, stopwatch=None):
         nn.utils.clip_grad_norm_(network.parameters(), config.gradient_clip)
         optimiser.step()
     scores = scores.detach()
-    return loss.detach(), (scores - scores.mean((2, 3), keepdim=True)).abs().max()
+    wrong = (scores.argmax(1) != labels).float().mean()
+    return loss.detach(), wrong, (scores - scores.mean((2, 3), keepdim=True)).abs().max()
 
 
 def train(
@@ -211,13 +216,13 @@ class Training:
         self.network = checkpoints.new_network(config).to(self.device, memory_format=torch.channels_last).train()
         self.optimiser = new_optimiser(self.network, config)
         self.step, self.history, self.flat_since, self.kept_step = 0, [], None, None
-        self.loss_sum, self.losses, self.spread = torch.zeros((), device=self.device), 0, None
+        self.sums, self.losses, self.spread = torch.zeros(2, device=self.device), 0, None  # of loss and error
         self.stopwatch, self.seconds_before = Stopwatch(), 0.0
         if resume is not None:
             self.network.load_state_dict(resume.network)
             self.optimiser.load_state_dict(resume.optimiser)
             self.step, self.history, self.kept_step = resume.step, list(resume.history), resume.step
-            self.loss_sum, self.losses = self.loss_sum + resume.loss_sum, resume.losses
+            self.sums, self.losses = self.sums + self.sums.new_tensor(resume.sums), resume.losses
             self.stopwatch, self.seconds_before = Stopwatch(resume.parts), resume.seconds
         self.forward = self.network
         self.generator = torch.Generator()
@@ -244,20 +249,21 @@ class Training:
             group["lr"] = learning_rate_at(self.step, self.config)
         with self.stopwatch.part("tiles"):
             batch = draw_tile(self.training_set, self.config, self.generator)
-        loss, self.spread = descend(self.forward, self.optimiser, self.config, *batch, self.stopwatch)
-        self.loss_sum, self.losses = self.loss_sum + loss, self.losses + 1
+        *found, self.spread = descend(self.forward, self.optimiser, self.config, *batch, self.stopwatch)
+        self.sums, self.losses = self.sums + torch.stack(found), self.losses + 1
         self.step += 1
 
     def add_to_history(self):
         """A row with the mean loss since the row before, which is returned. Raises Diverged; see `train`."""
-        mean_loss = float(self.loss_sum) / self.losses
+        mean_loss, mean_error = (self.sums / self.losses).tolist()
         if not math.isfinite(mean_loss):
             raise self._diverged(f"the loss is {mean_loss}")
-        self.loss_sum, self.losses = torch.zeros((), device=self.device), 0
+        self.sums, self.losses = torch.zeros_like(self.sums), 0
         self.history.append(
             {
                 "step": self.step,
                 "loss": mean_loss,
+                "tile_error": mean_error,
                 "learning_rate": learning_rate_at(self.step - 1, self.config),
                 "seconds": round(self.seconds, 3),
             }
@@ -296,7 +302,7 @@ class Training:
             seconds=self.seconds,
             # Not of a GPU, which works on after a part has returned.
             parts={} if self.device.type == "cuda" else dict(self.stopwatch.seconds),
-            loss_sum=float(self.loss_sum),
+            sums=self.sums.tolist(),
             losses=self.losses,
         )
 
@@ -322,9 +328,13 @@ class Training:
 
 
 def write_history(path, history):
-    """history.csv: step, loss (mean since the row before), learning_rate, seconds (of training so far)."""
+    """history.csv, a row every few steps: `step`; `loss` and `tile_error` (the part of the training tiles' pixels whose
+    class was wrong), means since the row before; `learning_rate`; `seconds` of training so far.
+    """
     with written_whole(path) as temporary:
         with open(temporary, "w", newline="") as file:
-            writer = csv.DictWriter(file, ["step", "loss", "learning_rate", "seconds"], lineterminator="\n")
+            writer = csv.DictWriter(
+                file, ["step", "loss", "tile_error", "learning_rate", "seconds"], lineterminator="\n"
+            )
             writer.writeheader()
             writer.writerows(history)

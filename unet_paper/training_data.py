@@ -1,12 +1,13 @@
 """What a run trains on and what it is scored on: a folder of the challenge's form, or files of the user's own."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from unet_paper import isbi2012
 from unet_paper.errors import BadInput
+from unet_paper.pixel_size import EM, PixelSize, read_pixel_size
 from unet_paper.stack import content_sha256, labels_sha256, read_gray, read_labels
 from unet_paper.weight_map import separate_touching_cells
 
@@ -30,6 +31,7 @@ class Stacks:
     data: dict  # name -> SHA-256 of the content
     dataset: str  # "isbi" (the challenge's contents), "phantom" or "own"
     classes: int = 2  # with more, the labels are class numbers
+    pixel_size: PixelSize | None = None
 
 
 @dataclass(frozen=True)
@@ -47,8 +49,10 @@ def load(source, fold=None, leave_out=()):
 
     leave_out : numbers of sections of the training stack, counted from 0, that are not trained on.
     """
-    load_source = load_files if isinstance(source, OwnFiles) else load_folder
-    return load_source(source, fold, leave_out)
+    own = isinstance(source, OwnFiles)
+    stacks = (load_files if own else load_folder)(source, fold, leave_out)
+    size = read_pixel_size(source.images if own else Path(source) / "train-volume.tif")
+    return replace(stacks, pixel_size=EM if stacks.dataset == "isbi" else size)
 
 
 def load_files(files, fold=None, leave_out=()):

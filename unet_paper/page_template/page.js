@@ -1,0 +1,297 @@
+"use strict";
+(() => {
+  const NAMES = {
+    image: "image", truth: "truth", probability: "probability", components: "components", errors: "errors",
+    weights: "weight map",
+  };
+  const BY_THRESHOLD = ["components", "errors"];
+  const MOST_ZOOM = 32;
+  const element = (id) => document.getElementById(id);
+
+  // Theme: as the system has it, light, dark.
+  const themes = ["system", "light", "dark"];
+  let theme = 0;
+  element("theme").addEventListener("click", () => {
+    theme = (theme + 1) % themes.length;
+    element("theme").textContent = `theme: ${themes[theme]}`;
+    if (theme) document.documentElement.dataset.theme = themes[theme];
+    else delete document.documentElement.dataset.theme;
+  });
+
+  const runs = JSON.parse(element("runs").textContent);
+  if (!element("viewer") || !runs.length) return;
+
+  const first = runs[0];
+  const state = {
+    section: 0, threshold: first.best, opacity: 60, covered: true, circles: false, spot: -1,
+    beside: window.innerWidth >= 1000,
+    zoom: 1, x: first.size[0] / 2, y: first.size[1] / 2, // zoom 1 fits; x, y: the centre, px
+  };
+  const order = (run) => Object.keys(NAMES).filter((layer) => run.layers.includes(layer));
+
+  const panes = ["a", "b"].map((name, number) => {
+    const root = element(`pane-${name}`);
+    const find = (selector) => root.querySelector(selector);
+    const pane = {
+      root, run: runs[Math.min(number, runs.length - 1)], stage: find(".stage"), world: find(".world"),
+      lower: find(".lower"), upper: find(".upper"), choice: find(".run-choice"), missing: find(".missing"),
+      pictures: [find(".lower-picture"), find(".upper-picture")], spots: find(".spots"), where: find(".where"),
+      legend: find(".legend"), bar: find(".bar"), barLabel: find(".bar span"), pointer: null,
+    };
+    for (const run of runs) pane.choice.add(new Option(run.name, run.name));
+    pane.choice.value = pane.run.name;
+    find(".run").hidden = runs.length === 1;
+    pane.choice.addEventListener("change", () => {
+      pane.run = runs[pane.choice.selectedIndex];
+      offerLayers(pane);
+      draw();
+    });
+    for (const select of [pane.lower, pane.upper]) select.addEventListener("change", draw);
+    for (const picture of pane.pictures) {
+      picture.addEventListener("error", () => { picture.dataset.missing = "yes"; tellMissing(pane); });
+      picture.addEventListener("load", () => { delete picture.dataset.missing; tellMissing(pane); });
+    }
+    listenToPointer(pane);
+    return pane;
+  });
+  let active = panes[0];
+
+  function offerLayers(pane, lower, upper) {
+    const layers = order(pane.run);
+    const chosen = [lower || pane.lower.value, upper || pane.upper.value];
+    [pane.lower, pane.upper].forEach((select, number) => {
+      select.replaceChildren(...layers.map((layer, place) => new Option(`${place + 1} ${NAMES[layer]}`, layer)));
+      select.value = layers.includes(chosen[number]) ? chosen[number] : layers[number ? layers.length - 1 : 0];
+    });
+  }
+  panes.forEach((pane, number) => {
+    const layers = order(pane.run);
+    const wanted = number && runs.length === 1 ? ["components", "weights"] : ["errors", "components", "probability"];
+    offerLayers(pane, layers[0], wanted.find((layer) => layers.includes(layer)));
+  });
+
+  function pictureOf(pane, layer) {
+    const { run } = pane;
+    const section = String(Math.min(state.section, run.sections.length - 1)).padStart(3, "0");
+    const threshold = BY_THRESHOLD.includes(layer) ? `-${run.thresholds[state.threshold].toFixed(1)}` : "";
+    return `${run.path}page/${layer}-${section}${threshold}.png`;
+  }
+
+  function tellMissing(pane) {
+    const missing = pane.pictures.filter((picture) => picture.dataset.missing);
+    pane.missing.hidden = !missing.length;
+    if (missing.length) {
+      const names = [...new Set(missing.map((picture) => picture.getAttribute("src")))].join(", ");
+      pane.missing.textContent =
+        `${names}: not in this copy. Raw sections and truths are not handed on; "report" makes the pictures after a run.`;
+    }
+  }
+
+  const fit = (pane) => pane.stage.clientWidth / pane.run.size[0];
+
+  function place(pane) {
+    const scale = fit(pane) * state.zoom;
+    const left = pane.stage.clientWidth / 2 - state.x * scale;
+    const top = pane.stage.clientHeight / 2 - state.y * scale;
+    pane.world.style.transform = `translate(${left}px, ${top}px) scale(${scale})`;
+    pane.spots.style.strokeWidth = 2 / scale;
+    const perPixel = pane.run.pixel_size ? pane.run.pixel_size[0] : 1;
+    const widest = (0.3 * pane.stage.clientWidth / scale) * perPixel;
+    const power = 10 ** Math.floor(Math.log10(widest));
+    const length = [5, 2, 1].map((factor) => factor * power).find((value) => value <= widest);
+    pane.bar.style.width = `${(length / perPixel) * scale}px`;
+    pane.barLabel.textContent = `${Number(length.toPrecision(1))} ${pane.run.pixel_size ? "nm" : "px"}`;
+  }
+
+  function drawSpots(pane) {
+    const found = state.circles && pane.run.spots.length ? pane.run.spots[state.section]?.[state.threshold] || [] : [];
+    pane.spots.setAttribute("viewBox", `0 0 ${pane.run.size[0]} ${pane.run.size[1]}`);
+    pane.spots.replaceChildren(...found.map(([x, y, radius, kind]) => {
+      const circle = document.createElementNS("http://www.w3.org/2000/svg", "circle");
+      for (const [name, value] of Object.entries({ cx: x + 0.5, cy: y + 0.5, r: radius, class: kind })) {
+        circle.setAttribute(name, value);
+      }
+      return circle;
+    }));
+  }
+
+  function tellLegend(pane) {
+    const shown = new Set([pane.upper.value, pane.lower.value]);
+    const parts = [];
+    const swatch = (colour, text) => parts.push(`<span class="swatch" style="background:${colour}"></span>${text}`);
+    const scale = (colours, low, high) =>
+      parts.push(`&ensp;${low}<span class="scale" style="background:linear-gradient(90deg,${colours})"></span>${high}`);
+    if (shown.has("errors")) for (const [name, colour] of Object.entries(pane.run.error_colours)) swatch(colour, name);
+    if (shown.has("components")) parts.push("a colour for each component");
+    if (shown.has("weights")) scale(pane.run.weight_colours.join(","), "weight 0", pane.run.largest_weight.toFixed(1));
+    if (shown.has("probability")) scale("#000,#fff", "membrane 0", "1 cell");
+    pane.legend.innerHTML = parts.join(" ");
+  }
+
+  function tellWhere(pane) {
+    const name = pane.run.sections[Math.min(state.section, pane.run.sections.length - 1)];
+    let text = `${name} · ${Math.round(100 * fit(pane) * state.zoom)} %`;
+    if (pane.pointer) {
+      const [x, y] = pane.pointer.map(Math.floor);
+      text += ` · x ${x}, y ${y} px`;
+      const size = pane.run.pixel_size;
+      if (size) text += ` = ${Math.round(x * size[0])}, ${Math.round(y * size[1])} nm`;
+    }
+    pane.where.textContent = text;
+  }
+
+  function draw() {
+    element("section").max = Math.max(...runs.map((run) => run.sections.length)) - 1;
+    element("section").value = state.section;
+    element("section-value").textContent = active.run.sections[state.section] || "";
+    element("threshold").max = first.thresholds.length - 1;
+    element("threshold").value = state.threshold;
+    element("threshold-value").textContent = first.thresholds[state.threshold].toFixed(1);
+    element("opacity").value = state.opacity;
+    element("opacity-value").textContent = state.covered ? `${state.opacity} %` : "off";
+    element("circles").checked = state.circles;
+    element("beside").checked = state.beside;
+    panes[1].root.hidden = !state.beside;
+    for (const pane of state.beside ? panes : panes.slice(0, 1)) {
+      pane.stage.style.aspectRatio = `${pane.run.size[0]} / ${pane.run.size[1]}`;
+      pane.world.style.width = `${pane.run.size[0]}px`;
+      pane.world.style.height = `${pane.run.size[1]}px`;
+      [pane.lower.value, pane.upper.value].forEach((layer, number) => {
+        const source = pictureOf(pane, layer);
+        if (pane.pictures[number].getAttribute("src") !== source) pane.pictures[number].src = source;
+      });
+      pane.pictures[1].style.opacity = state.covered ? state.opacity / 100 : 0;
+      place(pane);
+      drawSpots(pane);
+      tellLegend(pane);
+      tellWhere(pane);
+    }
+  }
+
+  const bounded = (value, low, high) => Math.min(Math.max(value, low), high);
+
+  function setSection(number) {
+    state.section = bounded(number, 0, Number(element("section").max));
+    state.spot = -1;
+    draw();
+  }
+  function setThreshold(number) {
+    state.threshold = bounded(number, 0, first.thresholds.length - 1);
+    state.spot = -1;
+    draw();
+  }
+  function setOpacity(percent) {
+    state.opacity = bounded(percent, 0, 100);
+    state.covered = true;
+    draw();
+  }
+  // Zoom about a point of the section that stays where it is.
+  function zoomTo(zoom, x = state.x, y = state.y) {
+    const next = bounded(zoom, 1, MOST_ZOOM);
+    state.x = x + ((state.x - x) * state.zoom) / next;
+    state.y = y + ((state.y - y) * state.zoom) / next;
+    state.zoom = next;
+    stayInside();
+  }
+  function stayInside() {
+    const [width, height] = active.run.size;
+    const half = 0.5 / state.zoom;
+    state.x = bounded(state.x, width * half, width * (1 - half));
+    state.y = bounded(state.y, height * half, height * (1 - half));
+    draw();
+  }
+  function fitAll() {
+    state.zoom = 1;
+    stayInside();
+  }
+  function nextError() {
+    const found = active.run.spots[state.section]?.[state.threshold] || [];
+    if (!found.length) return;
+    state.spot = (state.spot + 1) % found.length;
+    [state.x, state.y] = found[state.spot];
+    state.zoom = Math.max(state.zoom, 4);
+    state.circles = true;
+    stayInside();
+  }
+
+  function pointOf(pane, event) {
+    const frame = pane.stage.getBoundingClientRect();
+    const scale = fit(pane) * state.zoom;
+    return [
+      state.x + (event.clientX - frame.left - frame.width / 2) / scale,
+      state.y + (event.clientY - frame.top - frame.height / 2) / scale,
+    ];
+  }
+
+  function listenToPointer(pane) {
+    let held = null;
+    pane.stage.addEventListener("pointerdown", (event) => {
+      active = pane;
+      held = pointOf(pane, event);
+      pane.stage.setPointerCapture(event.pointerId);
+    });
+    pane.stage.addEventListener("pointermove", (event) => {
+      const [x, y] = pointOf(pane, event);
+      if (held) {
+        state.x += held[0] - x;
+        state.y += held[1] - y;
+        stayInside();
+      }
+      const inside = x >= 0 && y >= 0 && x < pane.run.size[0] && y < pane.run.size[1];
+      pane.pointer = inside ? [x, y] : null;
+      tellWhere(pane);
+    });
+    for (const name of ["pointerup", "pointercancel"]) pane.stage.addEventListener(name, () => { held = null; });
+    pane.stage.addEventListener("pointerleave", () => { pane.pointer = null; tellWhere(pane); });
+    pane.stage.addEventListener("wheel", (event) => {
+      event.preventDefault();
+      zoomTo(state.zoom * 2 ** (-event.deltaY / 300), ...pointOf(pane, event));
+    }, { passive: false });
+    pane.stage.addEventListener("focus", () => { active = pane; draw(); });
+  }
+
+  element("section").addEventListener("input", (event) => setSection(Number(event.target.value)));
+  element("threshold").addEventListener("input", (event) => setThreshold(Number(event.target.value)));
+  element("opacity").addEventListener("input", (event) => setOpacity(Number(event.target.value)));
+  element("zoom-in").addEventListener("click", () => zoomTo(state.zoom * 2));
+  element("zoom-out").addEventListener("click", () => zoomTo(state.zoom / 2));
+  element("fit").addEventListener("click", fitAll);
+  element("next-error").addEventListener("click", nextError);
+  element("circles").addEventListener("change", (event) => { state.circles = event.target.checked; draw(); });
+  element("beside").addEventListener("change", (event) => { state.beside = event.target.checked; draw(); });
+  function toggleHelp() {
+    element("help").hidden = !element("help").hidden;
+    element("help-button").setAttribute("aria-expanded", String(!element("help").hidden));
+  }
+  element("help-button").addEventListener("click", toggleHelp);
+
+  function chooseLayer(select, number) {
+    const layer = order(active.run)[number];
+    if (!layer) return;
+    select.value = layer;
+    state.covered = true;
+    draw();
+  }
+  const keys = {
+    ArrowLeft: () => setSection(state.section - 1), ArrowRight: () => setSection(state.section + 1),
+    ArrowDown: () => setThreshold(state.threshold - 1), ArrowUp: () => setThreshold(state.threshold + 1),
+    o: () => setOpacity(state.opacity - 10), p: () => setOpacity(state.opacity + 10),
+    " ": () => { state.covered = !state.covered; draw(); },
+    "-": () => zoomTo(state.zoom / 2), "+": () => zoomTo(state.zoom * 2), "=": () => zoomTo(state.zoom * 2), 0: fitAll,
+    c: () => { state.circles = !state.circles; draw(); }, s: () => { state.beside = !state.beside; draw(); },
+    n: nextError, "?": toggleHelp,
+  };
+  document.addEventListener("keydown", (event) => {
+    // A control that has the focus keeps the keys that it uses itself.
+    const control = event.target.closest("select, input, button, a");
+    const used = { range: /^(Arrow|Home|End|Page)/, checkbox: /^ $/, button: /^( |Enter)$/ }[control?.type] || /./;
+    if (event.ctrlKey || event.metaKey || event.altKey || (control && used.test(event.key))) return;
+    const digit = /^Digit([1-6])$/.exec(event.code);
+    if (digit) chooseLayer(event.shiftKey ? active.lower : active.upper, Number(digit[1]) - 1);
+    else if (keys[event.key]) keys[event.key]();
+    else return;
+    event.preventDefault();
+  });
+  new ResizeObserver(() => draw()).observe(panes[0].stage);
+  draw();
+})();

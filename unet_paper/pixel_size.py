@@ -1,0 +1,68 @@
+"""How large a pixel is: read from people's TIFFs, and written so that Fiji shows nanometres."""
+
+import re
+from typing import NamedTuple
+
+import tifffile
+
+NANOMETRES = {"nm": 1, "nanometer": 1, "nanometre": 1, "micron": 1e3, "um": 1e3, "µm": 1e3, "μm": 1e3, "mm": 1e6} | {
+    "\\u00b5m": 1e3,
+    "cm": 1e7,
+    "pm": 1e-3,
+    "å": 0.1,
+}
+CENTIMETRES = 3  # TIFF's number for the unit
+
+
+class PixelSize(NamedTuple):
+    """Width and height of a pixel and the distance of sections, nm; the distance is 0 where it is not known."""
+
+    x: float
+    y: float
+    z: float = 0.0
+
+
+EM = PixelSize(4.0, 4.0, 50.0)  # of the ISBI 2012 stack (section 4), and of the phantom
+
+
+def read_pixel_size(path):
+    """The PixelSize that a TIFF tells, by ImageJ's or OME's metadata, or None."""
+    try:
+        with tifffile.TiffFile(path) as file:
+            size = _of_ome(file.ome_metadata) if file.ome_metadata else _of_imagej(file)
+    except Exception:  # whoever reads the pixels says what is wrong with the file
+        return None
+    return size if size and all(0 <= length < 1e12 for length in size) and size.x and size.y else None
+
+
+def _of_ome(text):
+    pixels = re.search(r"<Pixels[^>]*>", text)[0]
+    lengths = []
+    for axis in "XYZ":
+        length = re.search(rf'PhysicalSize{axis}="([^"]+)"', pixels)
+        unit = re.search(rf'PhysicalSize{axis}Unit="([^"]+)"', pixels)
+        scale = NANOMETRES.get(unit[1].lower() if unit else "µm")  # OME's own default
+        lengths.append(float(length[1]) * scale if length and scale else 0.0)
+    return PixelSize(*lengths)
+
+
+def _of_imagej(file):
+    tags, metadata = file.pages[0].tags, file.imagej_metadata or {}
+    scale = NANOMETRES.get(str(metadata.get("unit", "")).lower())
+    if scale is None and tags["ResolutionUnit"].value == CENTIMETRES and not metadata:
+        scale = NANOMETRES["cm"]
+    if scale is None:
+        return None
+    across, down = (tags[name].value for name in ("XResolution", "YResolution"))  # (pixels, units)
+    return PixelSize(
+        scale * across[1] / across[0], scale * down[1] / down[0], scale * float(metadata.get("spacing", 0))
+    )
+
+
+def tiff_options(size, imagej=True):
+    """(arguments of `tifffile.imwrite`, entries of its ImageJ metadata) that tell a PixelSize, or nothing for None."""
+    if size is None:
+        return {}, {}
+    if not imagej:
+        return {"resolution": (1e7 / size.x, 1e7 / size.y), "resolutionunit": "CENTIMETER"}, {}
+    return {"resolution": (1 / size.x, 1 / size.y)}, {"unit": "nm"} | ({"spacing": size.z} if size.z else {})

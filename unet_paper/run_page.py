@@ -1,0 +1,102 @@
+"""The page of a run, and of several side by side: what of their folders goes into it."""
+
+from pathlib import Path
+
+from unet_paper.curves import history_figure, thresholds_figure
+from unet_paper.page import viewed, write_page
+from unet_paper.pixel_size import EM
+from unet_paper.record import read_json, write_json
+from unet_paper.section_pictures import write_pictures
+from unet_paper.stack import read_labels, read_probabilities, read_stack
+from unet_paper.weight_map import weight_maps
+
+LARGEST_SHOWN = 4096  # px of a side; larger sections a browser does not show well
+MOST_PIXELS = 40 * 512 * 512  # of all the sections shown, which are the first ones
+LINKS = ("run.json", "scores.json", "history.csv", "table1.md", "weight-maps.tif")
+
+
+def write_run_page(run, record, scores, curves, history, table):
+    """Write a run's index.html and the pictures beside it, as far as its results allow.
+
+    run : RunFolder; record : run.json's content; scores : {average: the content of its scores file}; curves : those of
+    them that hold all curves; history : rows of history.csv, or None; table : the text of table1.md.
+    """
+    described = write_section_pictures(run, record)
+    figures = []
+    if history:
+        figures.append(("Loss and error in training", history_figure({record["name"]: history})))
+    if curves:
+        figures.append(("Errors by threshold", thresholds_figure(curves)))
+    shown = [] if described is None else [_viewed(run, record, scores, described, run.path, record["name"])]
+    links = [(name, name) for name in LINKS if (run.path / name).is_file()]
+    write_page(run.page, f"{record['name']}: {record['dataset']}, {record['profile']}", table, figures, shown, links)
+
+
+def write_section_pictures(run, record):
+    """The viewer's pictures of a run, in its folder `page`. Returns what the viewer must know of them, or None where
+    there is nothing to show.
+    """
+    configuration = {name: entry["value"] for name, entry in record["configuration"].items()}
+    if not run.volume.is_file() or configuration["classes"] > 2:
+        return None
+    volume = read_stack(run.volume)
+    height, width = volume.shape[1:]
+    if max(height, width) > LARGEST_SHOWN:
+        return None
+    volume = volume[: max(1, MOST_PIXELS // (height * width))]
+    truth = probability = weights = None
+    if run.labels.is_file():
+        truth = read_labels(run.labels)[: len(volume)] > 0
+        weights = weight_maps(
+            truth, configuration["w_0"], configuration["sigma"], class_weights=record.get("class_weights")
+        )
+    headline = run.probability(configuration["headline"])
+    if headline.is_file():
+        probability = read_probabilities(headline)[: len(volume)]
+    described = write_pictures(run.pictures, volume, truth, probability, weights)
+    write_json(run.pictures / "page.json", described)
+    return described
+
+
+def _viewed(run, record, scores, described, page_folder, name):
+    held_out = record["protocol"].get("held_out", "")
+    first = int(held_out.split()[1]) if held_out else 0
+    sections = [f"section {first + number}" for number in range(described["sections"])]
+    headline = record["configuration"]["headline"]["value"]
+    size = record.get("pixel_size_nm") or (list(EM) if record["dataset"] == "isbi" else None)
+    return viewed(described, name, run.path, page_folder, sections, scores.get(headline), size)
+
+
+def write_comparison_page(path, read, table):
+    """One page of several runs: their table, their curves, and two of them at a time side by side.
+
+    path : where the page goes; read : [(RunFolder, record, scores, history or None)]; table : Markdown. Runs whose
+    pictures were never made are not in the viewer.
+    """
+    path = Path(path)
+    names = unique_names([run.path for run, *_ in read])
+    histories, headlines, shown = {}, {}, []
+    for name, (run, record, scores, history) in zip(names, read, strict=True):
+        headline = record["configuration"]["headline"]["value"]
+        if history:
+            histories[name] = history
+        if "warping_counts_at_best" in scores.get(headline, {}):
+            headlines[name] = scores[headline]
+        if (run.pictures / "page.json").is_file():
+            described = read_json(run.pictures / "page.json")
+            shown.append(_viewed(run, record, scores, described, path.absolute().parent, name))
+    figures = []
+    if histories:
+        figures.append(("Loss and error in training", history_figure(histories)))
+    if headlines:
+        figures.append(("Errors by threshold, each run's headline", thresholds_figure(headlines)))
+    write_page(path, f"{len(read)} runs", table, figures, shown)
+
+
+def unique_names(paths):
+    """The folders' names, with as many of their parents as it takes to tell them apart."""
+    paths = [Path(path).absolute() for path in paths]
+    depth = 1
+    while len({path.parts[-depth:] for path in paths}) < len(set(paths)):
+        depth += 1
+    return ["/".join(path.parts[-depth:]) for path in paths]

@@ -1,0 +1,142 @@
+"""What the page's viewer shows of each section: one PNG for each layer, as large as the section, pixel for pixel."""
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib import colormaps
+from PIL import Image
+from scipy import ndimage
+
+from unet_paper.pictures import WEIGHT_COLOURS, spots
+from unet_paper.progress import progress_bar
+from unet_paper.scores import warping_errors
+from unet_paper.scores.warping_error import MERGE, SPLIT
+from unet_paper.stack import written_whole
+
+THRESHOLDS = tuple(round(0.1 * step, 1) for step in range(1, 10))  # that the viewer can show
+# Of components: twelve hues and tints that colour-blind readers tell apart from black and mostly from each other.
+COMPONENT_COLOURS = (
+    *((230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (0, 114, 178), (213, 94, 0), (204, 121, 167)),
+    *((255, 214, 140), (178, 221, 247), (140, 214, 190), (240, 190, 160), (190, 190, 190)),
+)
+# Of errors: what merges is blue, what splits is red.
+ERRORS = {
+    "missed membrane": (120, 180, 235),
+    "missed cell": (245, 160, 130),
+    "merger": (0, 60, 200),
+    "split": (200, 20, 10),
+}
+
+
+def layer_file(layer, section, threshold=None):
+    """Name of one picture; layers that depend on the threshold have one for each of THRESHOLDS."""
+    return f"{layer}-{section:03}" + ("" if threshold is None else f"-{threshold:.1f}") + ".png"
+
+
+def write_pictures(folder, volume, truth, probability, weights, progress=True):
+    """Write all layers of all sections, and return what the viewer has to know besides.
+
+    Parameters
+    ----------
+    folder : path
+    volume : (Z, H, W) gray values, or None
+    truth : (Z, H, W) bool, True = cell, or None
+    probability : (Z, H, W) float from 0 to 1, of cell, or None
+    weights : (Z, H, W) float weight maps, or None
+
+    Returns
+    -------
+    dict of plain values: `sections`, `size` [width, height] px, `layers` (which there are), `thresholds`,
+    `largest_weight`, and `spots` [section][threshold] of [x, y, radius, "split" or "merger"].
+    """
+    given = {"image": volume, "truth": truth, "probability": probability, "weights": weights}
+    shape = next(stack.shape for stack in given.values() if stack is not None)
+    layers = [name for name, stack in given.items() if stack is not None]
+    if probability is not None:
+        layers += ["components"] + ["errors"] * (truth is not None)
+    described = {
+        "sections": shape[0],
+        "size": [shape[2], shape[1]],
+        "layers": layers,
+        "thresholds": list(THRESHOLDS),
+        "largest_weight": None if weights is None else float(weights.max()),
+        "spots": [],
+    }
+    gray_range = None if volume is None else (float(volume.min()), float(volume.max()))
+    for section in progress_bar(range(shape[0]), desc="page", unit="section", disable=not progress):
+
+        def save(layer, pixels, palette=None, threshold=None, section=section):
+            _save(Path(folder) / layer_file(layer, section, threshold), pixels, palette)
+
+        if volume is not None:
+            save("image", _gray(volume[section], *gray_range))
+        if truth is not None:
+            save("truth", truth[section] * np.uint8(255))
+        if weights is not None:
+            save("weights", _gray(weights[section], 0, described["largest_weight"]), _colour_scale(WEIGHT_COLOURS))
+        if probability is not None:
+            save("probability", _gray(probability[section], 0, 1))
+            found = []
+            for threshold in THRESHOLDS:
+                save("components", components(probability[section], threshold), _palette(COMPONENT_COLOURS), threshold)
+                if truth is not None:
+                    kinds = warping_errors(truth[section], probability[section], threshold)[0]
+                    errors = error_kinds(truth[section], probability[section], threshold, kinds)
+                    save("errors", errors, _palette(ERRORS.values(), clear=True), threshold)
+                    named = ((MERGE, "merger"), (SPLIT, "split"))
+                    found.append([[*spot, name] for kind, name in named for spot in spots(kinds == kind)])
+            described["spots"].append(found)
+    return described
+
+
+def components(probability, threshold):
+    """The 4-connected components above a threshold, as numbers of colours from 1 on; 0 elsewhere: (H, W) uint8.
+
+    A component's colour hangs on where it is most probable, so that it mostly stays when the threshold changes.
+    """
+    labels, count = ndimage.label(probability.astype(np.float64) > threshold)
+    colours = np.zeros(count + 1, np.uint8)
+    if count:
+        summits = np.array(ndimage.maximum_position(probability, labels, np.arange(1, count + 1)))
+        scattered = (summits[:, 0] * 2_654_435_761 + summits[:, 1] * 40_503) >> 7
+        colours[1:] = 1 + scattered % len(COMPONENT_COLOURS)
+    return colours[labels]
+
+
+def error_kinds(truth, probability, threshold, kinds):
+    """(H, W) uint8: the place of each pixel's error in ERRORS, from 1 on; 0 where it is right.
+
+    kinds : see `scores.warping_errors`, at the same threshold.
+    """
+    positive = probability.astype(np.float64) > threshold
+    errors = np.zeros(truth.shape, np.uint8)
+    errors[positive & ~truth] = 1
+    errors[~positive & truth] = 2
+    errors[kinds == MERGE] = 3
+    errors[kinds == SPLIT] = 4
+    return errors
+
+
+def _gray(values, lowest, highest):
+    scaled = (values.astype(np.float64) - lowest) / ((highest - lowest) or 1)
+    return np.round(255 * np.clip(scaled, 0, 1)).astype(np.uint8)
+
+
+def _colour_scale(name):
+    return np.round(255 * colormaps[name](np.arange(256))[:, :3]).astype(np.uint8)
+
+
+def _palette(colours, clear=False):
+    """Colours of numbers from 1 on; 0 is black, or nothing where `clear`."""
+    return np.array([(0, 0, 0), *colours], np.uint8), clear
+
+
+def _save(path, pixels, palette=None):
+    picture = Image.fromarray(pixels)
+    options = {}
+    if palette is not None:
+        colours, clear = palette if isinstance(palette, tuple) else (palette, False)
+        picture.putpalette(colours.tobytes())
+        options = {"transparency": 0} if clear else {}
+    with written_whole(path) as temporary:
+        picture.save(temporary, format="PNG", optimize=True, **options)

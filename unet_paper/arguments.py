@@ -100,6 +100,7 @@ def build_parser():
 
     command = commands.add_parser("report", help="table 1 and the pictures of runs")
     command.add_argument("runs", type=Path, nargs="+", metavar="RUN")
+    command.add_argument("--figures", action="store_true", help="also draw the paper's figures from each run")
     command.add_argument(
         "--compare", type=Path, metavar="FILE", help="also all runs in one table (.md) or page (.html)"
     )

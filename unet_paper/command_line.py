@@ -223,7 +223,7 @@ def do_report(arguments):
         if arguments.compare.suffix not in (".md", ".html"):
             raise BadInput(f"{arguments.compare} must be Markdown or a page, with a name that ends in .md or .html")
         must_be_writable(arguments.compare, arguments.force)
-    print("\n".join(write_report(run) for run in arguments.runs))
+    print("\n".join(write_report(run, arguments.figures) for run in arguments.runs))
     for run in arguments.runs:
         print(f"page: {run / 'index.html'}")
     if arguments.compare:

@@ -134,4 +134,6 @@ def _table(lines):
 def _words(text):
     text = html.escape(text, quote=False)
     text = re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", text)
+    text = re.sub(r"!\[(.*?)\]\((.+?)\)", r'<img class="figure" src="\2" alt="\1" loading="lazy">', text)
+    text = re.sub(r"\[(.+?)\]\((.+?)\)", r'<a href="\2">\1</a>', text)
     return re.sub(r"`(.+?)`", r"<code>\1</code>", text)

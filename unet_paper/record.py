@@ -19,7 +19,7 @@ from unet_paper.stack import written_whole
 PACKAGE = Path(__file__).parent
 PICTURES = ("loss.png", "thresholds.png", "result.png", "splits-and-mergers.png", "weight-map.png", "deformations.png")
 RUN_FILES = (
-    *("run.json", "history.csv", "table1.md", "scores.json", "scores-*.json", "index.html", "page/*"),
+    *("run.json", "history.csv", "table1.md", "scores.json", "scores-*.json", "index.html", "page/*", "figures/*"),
     *("checkpoint.pt", "checkpoint-*.pt", "weights.pt"),
     *("weight-maps.tif", "evaluation-volume.tif", "evaluation-labels.tif", "probability-*.tif*"),
     *(folder + picture for folder in ("", "sections/") for picture in PICTURES),
@@ -45,6 +45,7 @@ class RunFolder:
     sections = property(lambda self: self.path / "sections")  # pictures that show raw sections
     page = property(lambda self: self.path / "index.html")
     pictures = property(lambda self: self.path / "page")  # the page's
+    figures = property(lambda self: self.path / "figures")  # the paper's, in which raw sections show
 
     def probability(self, average):
         """The map of one averaging."""

@@ -7,9 +7,10 @@ import numpy as np
 
 from unet_paper.curves import history_figure, thresholds_figure
 from unet_paper.errors import BadInput
+from unet_paper.figures import write_figures
 from unet_paper.pictures import draw_result, draw_warping_errors, save_figure
 from unet_paper.record import RunFolder, read_json
-from unet_paper.run_page import write_comparison_page, write_run_page
+from unet_paper.run_page import pixel_size_of, write_comparison_page, write_run_page
 from unet_paper.scores import warping_errors
 from unet_paper.stack import read_labels, read_probabilities, read_stack, written_whole
 
@@ -26,8 +27,9 @@ FURTHER = {"rand_error_pairs", "v_rand", "v_info", "warping_counts_at_best"}  # 
 AVERAGE_NAMES = {"none": "one pass", "rot7": "mean of 7 rotations", "d4": "mean of 8 flips and quarter turns"}
 
 
-def write_report(folder):
-    """Write table1.md, the pictures that a run's results allow, and index.html. Returns the table's text.
+def write_report(folder, figures=False):
+    """Write table1.md, the pictures that a run's results allow, and index.html; `figures`: the paper's figures too.
+    Returns the table's text.
 
     Raises BadInput when the folder holds no run, or a training that has not finished.
     """
@@ -46,6 +48,8 @@ def write_report(folder):
     table = table_1(record, scores)
     with written_whole(run.table) as temporary:
         temporary.write_text(table)
+    if figures:
+        write_figures(run, record, scores.get(headline), pixel_size_of(record))
     write_run_page(run, record, scores, curves, history, table)
     return table
 

@@ -1,5 +1,6 @@
 """The page of a run, and of several side by side: what of their folders goes into it."""
 
+import re
 from pathlib import Path
 
 from unet_paper.curves import history_figure, thresholds_figure
@@ -29,7 +30,18 @@ def write_run_page(run, record, scores, curves, history, table):
         figures.append(("Errors by threshold", thresholds_figure(curves)))
     shown = [] if described is None else [_viewed(run, record, scores, described, run.path, record["name"])]
     links = [(name, name) for name in LINKS if (run.path / name).is_file()]
-    write_page(run.page, f"{record['name']}: {record['dataset']}, {record['profile']}", table, figures, shown, links)
+    title = f"{record['name']}: {record['dataset']}, {record['profile']}"
+    write_page(run.page, title, table + written_figures(run), figures, shown, links)
+
+
+def written_figures(run):
+    """The Markdown of the figures that `report --figures` wrote, as it stands in a page beside their folder."""
+    text = run.figures / "README.md"
+    return (
+        "\n" + re.sub(r"\]\((?=[\w-]+\.(png|svg))", f"]({run.figures.name}/", text.read_text())
+        if text.is_file()
+        else ""
+    )
 
 
 def write_section_pictures(run, record):
@@ -63,8 +75,13 @@ def _viewed(run, record, scores, described, page_folder, name):
     first = int(held_out.split()[1]) if held_out else 0
     sections = [f"section {first + number}" for number in range(described["sections"])]
     headline = record["configuration"]["headline"]["value"]
-    size = record.get("pixel_size_nm") or (list(EM) if record["dataset"] == "isbi" else None)
+    size = pixel_size_of(record)
     return viewed(described, name, run.path, page_folder, sections, scores.get(headline), size)
+
+
+def pixel_size_of(record):
+    """[x, y, z] in nm of the sections of a run, or None where it is not known."""
+    return record.get("pixel_size_nm") or (list(EM) if record["dataset"] == "isbi" else None)
 
 
 def write_comparison_page(path, read, table):

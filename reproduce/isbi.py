@@ -137,7 +137,8 @@ def main():
                 run.scores(average, settings["headline"]["value"]),
                 "--force",
             )
-    seconds["report"] = step("report", run.path)
+    figures = ["--figures"] if run.volume.is_file() else []
+    seconds["report"] = step("report", run.path, *figures)
     seconds["all"] = round(time.monotonic() - started, 1)
     record = read_json(run.record)
     # A road that found its training done, or half done, does not say how long the whole takes.
@@ -146,9 +147,11 @@ def main():
         write_json(run.record, record)
 
     pictures = sorted([*run.path.glob("*.png"), *run.sections.glob("*.png")])
-    say(f"The whole road took {seconds['all'] / 60:.1f} minutes. Its results, in {ROOT}:", f"Table:    {run.table}")
+    say(f"The whole road took {seconds['all'] / 60:.1f} minutes. Its results, in {ROOT}:")
+    say(f"Page:     {run.page}   <- look here first, in any browser", f"Table:    {run.table}")
     say(
         *(f"Picture:  {picture}" for picture in pictures),
+        f"Figures:  {run.figures}" if figures else "Figures:  none, as no section was held out",
         f"Weights:  {run.weights}",
         f"Weight maps (for Fiji): {run.weight_maps}",
     )

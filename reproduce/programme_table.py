@@ -4,7 +4,7 @@ import statistics
 from pathlib import Path
 
 from unet_paper.record import RunFolder, read_json
-from unet_paper.report import read_run
+from unet_paper.report import read_run, write_comparison
 from unet_paper.stack import written_whole
 
 COLUMNS = {
@@ -90,9 +90,10 @@ def draw(path, folder, runs):
 
 
 def write(folder, programme, runs):
-    """README.md and the plot of a programme that is done. Returns the table's text."""
+    """README.md, the plot and the page of a programme that is done. Returns the table's text."""
     text = table(folder, programme, runs)
     with written_whole(Path(folder) / "README.md") as temporary:
         temporary.write_text(text)
     draw(Path(folder) / f"{programme}.png", folder, runs)
+    write_comparison(Path(folder) / "index.html", [Path(folder) / run.name for run in runs])
     return text

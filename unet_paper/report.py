@@ -8,7 +8,7 @@ import numpy as np
 from unet_paper.curves import history_figure, thresholds_figure
 from unet_paper.errors import BadInput
 from unet_paper.figures import write_figures
-from unet_paper.pictures import draw_result, draw_warping_errors, save_figure
+from unet_paper.pictures import draw_result, draw_warping_errors, draw_weight_map, save_figure
 from unet_paper.record import RunFolder, read_json
 from unet_paper.run_page import pixel_size_of, write_comparison_page, write_run_page
 from unet_paper.scores import warping_errors
@@ -42,6 +42,8 @@ def write_report(folder, figures=False):
     curves = {average: values for average, values in scores.items() if FURTHER <= set(values)}
     if curves:
         save_figure(thresholds_figure(curves), run.path / "thresholds.png")
+    if run.weight_maps.is_file():
+        draw_weight_map(run.path / "weight-map.png", read_stack(run.weight_maps)[0])
     if headline in scores and run.labels.is_file() and run.probability(headline).is_file():
         draw_scored_sections(run, headline, scores[headline])
 

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from reproduce import scaling
+from reproduce import programme_table, recipe, scaling, table1
 from reproduce.bench import table as bench
 from reproduce.metrics import tables
+from reproduce.programmes import runs_of
 from unet_paper.record import PICTURES, RunFolder
 from unet_paper.report import comparison, read_run, table_1
 
@@ -56,6 +57,27 @@ def test_the_seeds_table_is_what_its_records_say(committed):
     assert len(folders) == 4 and (committed / "results/isbi/seeds/README.md").read_text() == table
     readme = (committed / "README.md").read_text().splitlines()
     assert all(row in readme for row in table.splitlines() if "| d4 |" in row)
+
+
+def test_the_tables_of_the_programmes_are_what_their_records_say(committed):
+    for name in ("folds", "full-fold", "gap", "ablations"):  # those that were carried out
+        folder = committed / "results/isbi" / name
+        if (folder / "README.md").is_file():
+            done = {path.name for path in folder.iterdir() if path.is_dir()}
+            seeds = 1 + max([int(run.rpartition("-seed-")[2]) for run in done if "-seed-" in run], default=0)
+            runs = runs_of(name, seeds)
+            assert {run.name for run in runs} == done
+            assert (folder / "README.md").read_text() == programme_table.table(folder, name, runs)
+
+
+def test_the_recipe_and_table_1_are_what_the_records_say(committed):
+    folder = committed / "results/isbi"
+    for path, written in (
+        (folder / "recipe.md", lambda: recipe.text(folder / "choices")),
+        (folder / "table1.md", lambda: table1.table(folder)),
+    ):
+        if path.is_file():
+            assert path.read_text() == written()
 
 
 def test_choices_were_made_on_another_fold_than_the_reported_runs(committed):

@@ -23,7 +23,7 @@ STEPS_OF_SCALE = 12  # colours that tell the weight map's scale
 USUAL_THRESHOLD = 0.5
 
 
-def write_page(path, title, tables, figures, runs, links=()):
+def write_page(path, title, tables, figures, runs, links=(), after=""):
     """Write one page, whole or not at all.
 
     Parameters
@@ -36,6 +36,7 @@ def write_page(path, title, tables, figures, runs, links=()):
     runs : list of dict
         What `viewed` returns, one for each run that the viewer can show; none leaves the viewer out.
     links : list of (text, relative address)
+    after : str, more Markdown, which comes last
     """
     values = {
         "title": html.escape(title),
@@ -45,6 +46,7 @@ def write_page(path, title, tables, figures, runs, links=()):
         "tables": from_markdown(tables),
         "viewer": _viewer() if runs else "",
         "curves": "".join(f"<h2>{html.escape(caption)}</h2>\n{inline(figure)}" for caption, figure in figures),
+        "after": from_markdown(after) if after else "",
         "runs": json.dumps(runs, separators=(",", ":")).replace("<", "\\u003c"),
     }
     with written_whole(path) as temporary:

@@ -66,7 +66,7 @@ def draw_deformations(path, image, deformations, tile_size, colours="gray"):
         for coordinate in coordinates.numpy().transpose(2, 0, 1):
             first, last = coordinate.min() // GRID_SPACING, coordinate.max() // GRID_SPACING
             levels = np.arange(first + 1, last + 1) * GRID_SPACING
-            axis.contour(coordinate, levels=levels, colors="orange", linewidths=0.8)
+            axis.contour(coordinate, levels=levels, colors="orange", linewidths=0.8, linestyles="solid")
         turned = f", turned {np.degrees(deformation.angle):.0f}°" if deformation.angle else ""
         axis.set_title(
             "undeformed" if deformation is straight else f"deformed{turned}{', mirrored' * deformation.flip}"

@@ -10,7 +10,7 @@ from unet_paper.errors import BadInput
 from unet_paper.figures import write_figures
 from unet_paper.pictures import draw_result, draw_warping_errors, draw_weight_map, save_figure
 from unet_paper.record import RunFolder, read_json
-from unet_paper.run_page import pixel_size_of, write_comparison_page, write_run_page
+from unet_paper.run_page import pixel_size_of, section_names, write_comparison_page, write_run_page
 from unet_paper.scores import warping_errors
 from unet_paper.stack import read_labels, read_probabilities, read_stack, written_whole
 
@@ -45,7 +45,7 @@ def write_report(folder, figures=False):
     if run.weight_maps.is_file():
         draw_weight_map(run.path / "weight-map.png", read_stack(run.weight_maps)[0])
     if headline in scores and run.labels.is_file() and run.probability(headline).is_file():
-        draw_scored_sections(run, headline, scores[headline])
+        draw_scored_sections(run, record, scores[headline])
 
     table = table_1(record, scores)
     with written_whole(run.table) as temporary:
@@ -69,14 +69,15 @@ def write_comparison(path, folders):
             temporary.write_text(table)
 
 
-def draw_scored_sections(run, headline, scores):
+def draw_scored_sections(run, record, scores):
     """The headline's first section beside its truth, and where it splits and merges cells; with and without the raw
     sections.
     """
+    headline = record["configuration"]["headline"]["value"]
     truth, probability = read_labels(run.labels), read_probabilities(run.probability(headline))
     best = scores["best_threshold"]
     kinds = warping_errors(truth, probability, best["warping_error"])
-    names = [f"scored section {index}" for index in range(len(kinds))]
+    names = section_names(record, len(kinds))
     title = f"Probability ({headline}) above {best['warping_error']:.1f}"
     first = truth[0] > 0, probability[0], best["pixel_error"]
     draw_result(run.path / "result.png", *first)

@@ -13,7 +13,7 @@ from unet_paper.weight_map import weight_maps
 
 LARGEST_SHOWN = 4096  # px of a side; larger sections a browser does not show well
 MOST_PIXELS = 40 * 512 * 512  # of all the sections shown, which are the first ones
-LINKS = ("run.json", "scores.json", "history.csv", "table1.md", "weight-maps.tif")
+LINKS = ("run.json", "scores.json", "history.csv", "table1.md")
 
 
 def write_run_page(run, record, scores, curves, history, table):
@@ -31,17 +31,15 @@ def write_run_page(run, record, scores, curves, history, table):
     shown = [] if described is None else [_viewed(run, record, scores, described, run.path, record["name"])]
     links = [(name, name) for name in LINKS if (run.path / name).is_file()]
     title = f"{record['name']}: {record['dataset']}, {record['profile']}"
-    write_page(run.page, title, table + written_figures(run), figures, shown, links)
+    write_page(run.page, title, table, figures, shown, links, written_figures(run))
 
 
 def written_figures(run):
     """The Markdown of the figures that `report --figures` wrote, as it stands in a page beside their folder."""
     text = run.figures / "README.md"
-    return (
-        "\n" + re.sub(r"\]\((?=[\w-]+\.(png|svg))", f"]({run.figures.name}/", text.read_text())
-        if text.is_file()
-        else ""
-    )
+    if not text.is_file():
+        return ""
+    return re.sub(r"\]\((?=[\w-]+\.(png|svg))", f"]({run.figures.name}/", text.read_text(encoding="utf-8"))
 
 
 def write_section_pictures(run, record):
@@ -71,12 +69,17 @@ def write_section_pictures(run, record):
 
 
 def _viewed(run, record, scores, described, page_folder, name):
-    held_out = record["protocol"].get("held_out", "")
-    first = int(held_out.split()[1]) if held_out else 0
-    sections = [f"section {first + number}" for number in range(described["sections"])]
+    sections = section_names(record, described["sections"])
     headline = record["configuration"]["headline"]["value"]
     size = pixel_size_of(record)
     return viewed(described, name, run.path, page_folder, sections, scores.get(headline), size)
+
+
+def section_names(record, count):
+    """What the scored sections are called: their numbers in the stack that they are from, counted from 0."""
+    held_out = record["protocol"].get("held_out", "")
+    first = int(held_out.split()[1]) if held_out else 0
+    return [f"section {first + number}" for number in range(count)]
 
 
 def pixel_size_of(record):

@@ -130,7 +130,7 @@ def draw_elastic(section, deformation, size, pixel_size=None):
         axis.imshow(sample(layer, torch.from_numpy(sources), "bicubic")[0].numpy(), cmap="gray")
         for coordinate in sources.transpose(2, 0, 1):
             levels = np.arange(coordinate.min() // LINES_EVERY, coordinate.max() // LINES_EVERY + 1) * LINES_EVERY
-            axis.contour(coordinate, levels=levels[1:], colors="#e69f00", linewidths=0.9)
+            axis.contour(coordinate, levels=levels[1:], colors="#e69f00", linewidths=0.9, linestyles="solid")
     number = deformation.grid.shape[-1]
     titles = (f"a  {number} x {number} vectors, drawn 5 times as long", "b  tile", "c  tile, deformed")
     for axis, title in zip(axes, titles, strict=True):

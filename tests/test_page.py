@@ -276,6 +276,22 @@ def test_curves_are_in_the_page(page):
     assert all(svg.rect["height"] > 200 for svg in page("curves").find_elements(By.TAG_NAME, "svg"))
 
 
+@pytest.mark.parametrize("theme, ground", [("light", 255), ("dark", 23)])
+def test_what_it_looks_like(page, tmp_path, theme, ground):
+    """A picture of the screen: the page's ground, its letters, and a section in its colours."""
+    while page("theme").text != f"theme: {theme}":
+        page("theme").click()
+    page.choose("upper", "components")
+    page.slide("opacity", 100)
+    page.loaded()
+    page.browser.execute_script("document.getElementById('viewer').scrollIntoView()")
+    assert page.browser.save_screenshot(str(tmp_path / f"{theme}.png"))
+    screen = pixels(tmp_path / f"{theme}.png")[..., :3]
+    assert (np.abs(screen[:, 2].astype(int) - ground) < 6).all()  # left of everything
+    found = {tuple(colour) for colour in screen[::3, ::3].reshape(-1, 3).tolist()}
+    assert len(found & set(COMPONENT_COLOURS)) >= 1 and len(found) > 100
+
+
 def test_two_runs_side_by_side(browser, runs):
     browser.get((runs[0].parent / "both.html").as_uri())
     page = Page(browser)

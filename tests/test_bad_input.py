@@ -55,6 +55,7 @@ def folder(tmp_path_factory, small_phantom):
     (folder / "empty.tif").touch()
     (folder / "cut.tif").write_bytes((folder / "labels.tif").read_bytes()[:120])
     (folder / "text.pt").write_text("not a checkpoint")
+    (folder / "there.md").write_text("a text")
     (folder / "text.safetensors").write_text("not weights")
     (folder / "empty.pt").touch()
     (folder / "text.json").write_text("not JSON")
@@ -213,8 +214,9 @@ CALLS = [
     ("report nowhere/", "run.json is missing"),
     ("report half-run/", "has not finished"),
     ("report foreign-run/", "is not a run's record"),
-    ("report run/ --compare gray.tif", "gray.tif is there already"),
-    ("report run/ --compare text.json", "text.json would be Markdown"),
+    ("report run/ --compare there.md", "there.md is there already"),
+    ("report run/ --compare gray.tif", "gray.tif must be Markdown or a page"),
+    ("report run/ --compare text.json", "text.json must be Markdown or a page"),
     # data
     ("data --to new/ --from text.tif", "neither a folder nor a zip"),
     ("data --to new/ --from none.zip", "neither a folder nor a zip"),
@@ -238,12 +240,23 @@ def contents(folder):
     }
 
 
+SUFFIXES = ("tif", "png", "pt", "safetensors", "json", "md", "zip")
+
+
 def called(line, folder):
     """The arguments of a line, those that name files in the folder of bad files."""
     command, *rest = line.split() or [""]
     words = [command] if command else []
     for word in rest:
-        is_file = word.endswith("/") or word.rpartition(".")[2] in ("tif", "png", "pt", "safetensors", "json", "zip")
+        is_file = word.endswith("/") or word.rpartition(".")[2] in (
+            "tif",
+            "png",
+            "pt",
+            "safetensors",
+            "json",
+            "md",
+            "zip",
+        )
         words.append(str(folder / word) if is_file else word)
     return [*words, *SMOKE] if command == "train" else words
 
@@ -314,7 +327,7 @@ def test_full_disk(small_disk, small_phantom, tmp_path):
     training = ["train", "--data", small_phantom, "--out", place / "run", *SMOKE, "--set", "tile_size=188"]
     calls = (
         (["weights", labels, place / "out.tif"], "out.tif cannot be written"),
-        (["phantom", "--to", place / "phantom"], "cannot be written"),
+        (["phantom", "--to", place / "phantom", "--size", "160"], "cannot be written"),
         ([*training, "--set", "width=2"], "weight-maps.tif cannot be written"),
     )
     for arguments, named in calls:

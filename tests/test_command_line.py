@@ -38,9 +38,10 @@ def run(small_phantom, tmp_path_factory):
 
 
 def test_what_a_run_leaves(run):
-    files = {str(path.relative_to(run)) for path in run.rglob("*") if path.is_file()}
+    files = {str(path.relative_to(run)) for path in run.rglob("*") if path.is_file() and path.parent.name != "page"}
+    assert len(list((run / "page").iterdir())) == 2 * (4 + 2 * 9) + 1  # two sections, nine thresholds, page.json
     assert files == {
-        *("run.json", "scores.json", "scores-none.json", "table1.md", "history.csv", "weights.pt"),
+        *("run.json", "scores.json", "scores-none.json", "table1.md", "history.csv", "weights.pt", "index.html"),
         *("checkpoint.pt", "checkpoint-before.pt"),
         *("weight-maps.tif", "evaluation-volume.tif", "evaluation-labels.tif"),
         *("probability-none.tif", "probability-d4.tif"),

@@ -11,17 +11,19 @@ from PIL import Image
 from scipy import ndimage
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
-from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.action_chains import ActionChains, ScrollOrigin
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
+from unet_paper.colours import COMPONENTS, MERGER, SPLIT
 from unet_paper.command_line import main
 from unet_paper.page import from_markdown
+from unet_paper.phantom import write_phantom
+from unet_paper.record import unique_names
 from unet_paper.report import TABLE_1
-from unet_paper.run_page import unique_names
 from unet_paper.scores import warping_counts_per_threshold
-from unet_paper.section_pictures import COMPONENT_COLOURS, THRESHOLDS, components, error_kinds, write_pictures
+from unet_paper.section_pictures import THRESHOLDS, components, error_kinds, neighbours, write_pictures
 
 SETTINGS = ("width=2", "steps=20", "tile_size=188", "checkpoint_every=20", "averages=none", "headline=none")
 QUIET = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync") + (
@@ -33,14 +35,13 @@ LAYERS = ("image", "truth", "probability", "components", "errors", "weights")
 
 
 def trained(data, out, seed):
-    """A scored and reported run on a phantom."""
+    """A scored run on a phantom."""
     changes = [part for change in (*SETTINGS, f"seed={seed}") for part in ("--set", change)]
     files = [str(out / name) for name in ("evaluation-volume.tif", "probability-none.tif", "evaluation-labels.tif")]
     commands = (
         ["train", "--data", str(data), "--out", str(out), "--profile", "smoke", "--device", "cpu", *changes],
         ["predict", "--weights", str(out / "weights.pt"), *files[:2], "--average", "none", "--device", "cpu"],
         ["score", files[2], files[1], "--json", str(out / "scores.json")],
-        ["report", str(out)],
     )
     for command in commands:
         assert main(command) == 0
@@ -146,7 +147,7 @@ def test_it_is_one_file_that_asks_for_nothing_from_elsewhere(runs):
     addresses = re.findall(r'(?:src|href)="([^"#][^"]*)"', text)
     assert addresses and all(":" not in address or address == "data:," for address in addresses)
     assert all((runs[0] / address).is_file() for address in addresses if ":" not in address)
-    assert "url(" not in re.sub(r"url\(#\w+\)", "", text) and "@import" not in text
+    assert "url(" not in re.sub(r"url\(#[\w-]+\)", "", text) and "@import" not in text
 
 
 def test_layers(page):
@@ -182,6 +183,7 @@ def test_sliders(page):
 
 def test_keys(page):
     upper = page("pane-a").find_element(By.CLASS_NAME, "upper-picture")
+    page.browser.execute_script("document.getElementById('viewer').scrollIntoView()")
     page.press("4")
     before = THRESHOLDS.index(float(page.shown()[1][-7:-4]))
     page.press(Keys.ARROW_RIGHT, Keys.ARROW_UP)
@@ -194,9 +196,9 @@ def test_keys(page):
     page.press(" ")
     assert upper.value_of_css_property("opacity") == "0"
     page.press(" ", "o")
-    assert upper.value_of_css_property("opacity") == "0.5"
+    assert upper.value_of_css_property("opacity") == "0.6"
     page.press("p", "p")
-    assert upper.value_of_css_property("opacity") == "0.7"
+    assert upper.value_of_css_property("opacity") == "0.8"
     page.press("s")
     beside = page("pane-b").is_displayed()
     page.press("s")
@@ -282,14 +284,14 @@ def test_what_it_looks_like(page, tmp_path, theme, ground):
     while page("theme").text != f"theme: {theme}":
         page("theme").click()
     page.choose("upper", "components")
-    page.slide("opacity", 100)
+    page("opacity").send_keys(Keys.END)
     page.loaded()
     page.browser.execute_script("document.getElementById('viewer').scrollIntoView()")
     assert page.browser.save_screenshot(str(tmp_path / f"{theme}.png"))
     screen = pixels(tmp_path / f"{theme}.png")[..., :3]
     assert (np.abs(screen[:, 2].astype(int) - ground) < 6).all()  # left of everything
     found = {tuple(colour) for colour in screen[::3, ::3].reshape(-1, 3).tolist()}
-    assert len(found & set(COMPONENT_COLOURS)) >= 1 and len(found) > 100
+    assert len(found & set(COMPONENTS)) >= 1 and len(found) > 100
 
 
 def test_two_runs_side_by_side(browser, runs):
@@ -306,6 +308,87 @@ def test_two_runs_side_by_side(browser, runs):
     page("beside").click()
     assert not page("pane-b").is_displayed()
     assert browser.get_log("browser") == []
+
+
+def test_runs_of_different_sizes_and_strange_names(browser, runs, tmp_path):
+    """Both panes show the same part of their sections, whatever these measure and their folders are called."""
+    write_phantom(tmp_path / "data", train_sections=2, test_sections=1, size=80)
+    small = trained(tmp_path / "data", tmp_path / "small #1, 50% ä?", 0)
+    assert main(["report", str(runs[0]), str(small), "--compare", str(tmp_path / "both.html")]) == 0
+    browser.get((tmp_path / "both.html").as_uri())
+    page = Page(browser)
+    if not page("beside").is_selected():
+        page("beside").click()
+    page.loaded()
+
+    def middles():
+        found = []
+        for pane in "ab":
+            stage, picture = page.frame(".stage", pane), page.frame(".lower-picture", pane)
+            found.append((stage["x"] + stage["width"] / 2 - picture["x"]) / picture["width"])
+        return found
+
+    assert middles() == pytest.approx([0.5, 0.5], abs=0.01)
+    page("zoom-in").click()
+    stage = page("pane-a").find_element(By.CLASS_NAME, "stage")
+    ActionChains(browser).move_to_element(stage).click_and_hold().move_by_offset(60, 0).release().perform()
+    assert middles()[0] == pytest.approx(middles()[1], abs=0.01) and middles()[0] < 0.49
+    page.slide("section", 1)  # the small run has one only
+    assert "another section" in page("pane-b").find_element(By.CLASS_NAME, "where").text
+    assert browser.get_log("browser") == []
+
+
+def test_a_pane_that_is_hidden_gets_no_keys(page):
+    if not page("beside").is_selected():
+        page("beside").click()
+    page("pane-b").find_element(By.CLASS_NAME, "stage").click()
+    page.press("2")
+    assert page.shown("b")[1] == "truth-000.png" and page.shown("a")[1] != "truth-000.png"
+    page.press("s", "2")
+    assert page.shown("a")[1] == "truth-000.png"
+
+
+def test_the_page_scrolls_unless_the_viewer_is_used(page):
+    def scrolled():
+        return page.browser.execute_script("return window.scrollY")
+
+    page.browser.execute_script("document.getElementById('curves').scrollIntoView()")
+    before = scrolled(), page("threshold-value").text
+    page.press(Keys.ARROW_DOWN, "s")  # keys of the viewer, which is out of sight
+    assert page("threshold-value").text == before[1]
+    page.browser.execute_script("document.getElementById('viewer').scrollIntoView()")
+    stage = page("pane-a").find_element(By.CLASS_NAME, "stage")
+    fitted = page.scale()
+    ActionChains(page.browser).scroll_from_origin(ScrollOrigin.from_element(stage), 0, -120).perform()
+    assert page.scale() == pytest.approx(fitted)
+    stage.click()
+    ActionChains(page.browser).scroll_from_origin(ScrollOrigin.from_element(stage), 0, -300).perform()
+    assert page.scale() > 1.5 * fitted
+
+
+def test_a_report_without_the_stacks_keeps_the_viewer(runs, tmp_path):
+    """As in a clone, where only the pictures are."""
+    clone = tmp_path / "seed-0"
+    shutil.copytree(runs[0], clone)
+    for path in clone.glob("*.tif"):
+        path.unlink()
+    assert main(["report", str(clone)]) == 0
+    assert (clone / "index.html").read_text() == (runs[0] / "index.html").read_text()
+
+
+def test_what_the_page_leaves_out_it_says(small_phantom, runs, tmp_path):
+    out = tmp_path / "unscored"
+    changes = [part for change in SETTINGS for part in ("--set", change)]
+    assert main(["train", "--data", str(small_phantom), "--out", str(out), "--fold", "1/6", *changes]) == 0
+    assert main(["report", str(out)]) == 0
+    page = (out / "index.html").read_text()
+    assert "not yet scored on the 1 held out" in page and "bold row" not in page and 'id="viewer"' in page
+    shutil.rmtree(out / "page")
+    (out / "evaluation-volume.tif").unlink()
+    assert main(["report", str(out), str(runs[0]), "--compare", str(tmp_path / "two.html")]) == 0
+    both = (tmp_path / "two.html").read_text()
+    assert "no viewer here" in (out / "index.html").read_text()
+    assert "phantom, no scores" in both and "no pictures for it: unscored" in both
 
 
 def test_pictures_that_are_not_there_are_said_to_be_missing(browser, runs, tmp_path):
@@ -337,7 +420,7 @@ def test_the_pictures_are_what_was_computed(random_stack, random, tmp_path):
         inside = probability[0].astype(float) > threshold
         assert np.array_equal(picture[..., :3].any(-1), inside)
         errors = pixels(tmp_path / f"errors-001-{threshold:.1f}.png")
-        for kind, colour in (("split", (200, 20, 10)), ("merge", (0, 60, 200))):
+        for kind, colour in (("split", SPLIT), ("merge", MERGER)):
             found = np.count_nonzero((errors == (*colour, 255)).all(-1))
             assert found == getattr(counts[place + 1][1], kind)
         assert {kind for *_, kind in described["spots"][1][place]} <= {"split", "merger"}
@@ -347,10 +430,22 @@ def test_a_component_has_one_colour(random_stack):
     _, probability = random_stack((1, 90, 80), "float64")
     coloured = components(probability[0], 0.5)
     labels, count = ndimage.label(probability[0] > 0.5)
-    assert count > 5 and coloured.max() <= len(COMPONENT_COLOURS)
+    assert count > 5 and coloured.max() <= len(COMPONENTS)
     for number in range(1, count + 1):
         assert len(set(coloured[labels == number])) == 1 and (coloured[labels == number] > 0).all()
     assert not coloured[labels == 0].any()
+    colour_of = {number: coloured[labels == number][0] for number in range(1, count + 1)}
+    near = neighbours(labels, count)
+    assert sum(map(len, near.values())) > 10
+    assert all(colour_of[one] != colour_of[other] for one, others in near.items() for other in others)
+
+
+def test_one_hot_pixel_does_not_make_all_else_black(tmp_path):
+    volume = np.full((1, 100, 100), 2000, np.uint16) + np.arange(100, dtype=np.uint16)
+    volume[0, 5, 5] = 65535
+    write_pictures(tmp_path, volume, None, None, None, progress=False)
+    shown = pixels(tmp_path / "image-000.png")[..., 0]
+    assert shown[0, 0] < 10 and shown[0, -1] > 245
 
 
 def test_errors_by_kind():

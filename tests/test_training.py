@@ -95,7 +95,20 @@ def test_a_resumed_run_equals_one_that_was_never_stopped(training_set, tmp_path)
 def test_history_file(training_set, tmp_path):
     final = run(training_set, tmp_path)
     rows = read_history(tmp_path / "history.csv")
-    assert rows == final.history and set(rows[0]) == {"step", "loss", "learning_rate", "seconds"}
+    assert rows == final.history and set(rows[0]) == {"step", "loss", "tile_error", "learning_rate", "seconds"}
+    assert all(0 < row["tile_error"] < 1 for row in rows)
+
+
+def test_a_run_of_the_first_format_goes_on(training_set, tmp_path):
+    """Its checkpoints lack the tiles' error."""
+    final = run(training_set, tmp_path / "whole")
+    half = run(training_set, tmp_path, replace(TINY, steps=TINY.steps // 2))
+    values = torch.load(tmp_path / "checkpoint.pt") | {"format": 1, "config": TINY.as_dict()}
+    values["loss_sum"] = values.pop("sums")[0]
+    values["history"] = [{name: row[name] for name in row if name != "tile_error"} for row in half.history]
+    torch.save(values, tmp_path / "checkpoint.pt")
+    again = run(training_set, tmp_path, resume=checkpoint.load(tmp_path / "checkpoint.pt"))
+    assert again.step == TINY.steps and len(read_history(tmp_path / "history.csv")) == len(final.history)
 
 
 def test_seeds(training_set, tmp_path):

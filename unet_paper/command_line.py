@@ -137,7 +137,8 @@ def do_train(arguments):
     options = {"compilation": arguments.compile, "leave_out": arguments.leave_out or ()}
     run_training(source, arguments.out, config, fold, arguments.resume, device, **options)
     print(f"trained weights: {arguments.out / 'weights.pt'}")
-    print(f"look at {arguments.out / 'history.csv'}, {arguments.out / 'weight-map.png'}, {arguments.out / 'sections'}")
+    print(f"look at {arguments.out / 'weight-map.png'} and {arguments.out / 'sections'}")
+    print(f"next: predict and score what was held out, if anything was; then report {arguments.out}, for its page")
 
 
 def do_predict(arguments):

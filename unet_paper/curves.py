@@ -2,10 +2,13 @@
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+from unet_paper.colours import LINES
 
 LINE_STYLES = ("-", "--", ":", "-.")
-LINE_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")  # Okabe and Ito's, safe for all eyes
 SMALLEST_DRAWN = 1e-6  # on a logarithmic axis
+LEGEND_SIZE = 10  # points
 WINDOWS = 25  # a smoothed curve's windows over the training
 SCORE_TITLES = {
     "warping_error": "warping error",
@@ -28,8 +31,8 @@ CURVES = {  # where `scores.score` keeps the curve behind each score, and whethe
 def line_look(number):
     """Style and colour of the line of that number; the first 24 differ."""
     return {
-        "linestyle": LINE_STYLES[number % len(LINE_STYLES)],
-        "color": LINE_COLOURS[number % len(LINE_COLOURS)],
+        "linestyle": LINE_STYLES[(number // len(LINES) + number) % len(LINE_STYLES)],
+        "color": LINES[number % len(LINES)],
     }
 
 
@@ -44,7 +47,7 @@ def history_figure(histories):
         for name in columns
         if any(np.isfinite([row.get(name, np.nan) for row in rows]).any() for rows in histories.values())
     ]
-    figure = Figure(figsize=(6.5 * len(drawn) + 0.5, 4), dpi=100, layout="constrained")
+    figure = Figure(figsize=(6.5 * len(drawn) + 0.5, 4.4), dpi=100, layout="constrained")
     for axis, name in zip(figure.subplots(1, len(drawn), squeeze=False)[0], drawn, strict=True):
         highest = 0
         for number, (title, rows) in enumerate(histories.items()):
@@ -53,7 +56,7 @@ def history_figure(histories):
             window = max(len(values) // WINDOWS, 1)
             smooth = np.convolve(values, np.ones(window) / window, mode="valid")
             if len(histories) == 1:
-                axis.plot(steps, values, color="0.6", linewidth=0.8, label="as in history.csv")
+                axis.plot(steps, values, color=LINES[5], linewidth=0.8, label="as in history.csv")
                 title = f"mean over {window} rows"
             axis.plot(steps[window - 1 :], smooth, **line_look(number), label=title)
             # The first steps' loss is many times the rest: the axis is for what follows them.
@@ -61,20 +64,22 @@ def history_figure(histories):
         axis.set(xlabel="step (one tile each)", ylabel=columns[name], ylim=(0, 1.1 * highest or 1))
         axis.grid(alpha=0.3)
         rate = axis.twinx()
-        first = next(iter(histories.values()))
-        rate.plot([row["step"] for row in first], [row["learning_rate"] for row in first], color="0.5", linewidth=0.8)
-        rate.set(ylabel="learning rate (thin gray line)", ylim=(0, None))
+        for rows in histories.values():  # as pale as they are secondary
+            steps, rates = [row["step"] for row in rows], [row["learning_rate"] for row in rows]
+            rate.plot(steps, rates, color="0.5", linewidth=0.9)
+        rate.set(ylabel="learning rate (gray)", ylim=(0, None))
         if name == drawn[0]:
-            axis.legend(fontsize=8)
+            axis.legend(fontsize=LEGEND_SIZE)
     return figure
 
 
 def thresholds_figure(scores):
-    """Every score's error against the threshold, a line for each proposal, its best threshold marked.
+    """Every score's error against the threshold, a line for each proposal, its best threshold marked. Errors of 0 are
+    drawn at the axis' lower end.
 
     scores : {name: what `scores.score` returns}.
     """
-    figure = Figure(figsize=(13, 7), dpi=100, layout="constrained")
+    figure = Figure(figsize=(13, 7.6), dpi=100, layout="constrained")
     for axis, (score, title) in zip(figure.subplots(2, 3).ravel(), SCORE_TITLES.items(), strict=True):
         key, is_error = CURVES[score]
         for number, (name, values) in enumerate(scores.items()):
@@ -85,6 +90,9 @@ def thresholds_figure(scores):
             best = np.nanargmin(curve) if np.isfinite(curve).any() else 0
             axis.plot(thresholds[best], curve[best], "o", color=line_look(number)["color"])
         axis.set(title=title, xlabel="threshold", xlim=(-0.03, 1.03), yscale="log")
-        axis.grid(alpha=0.3, which="both")
-    figure.axes[0].legend(title="dot = best", fontsize=8)
+        axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.yaxis.set_major_formatter(FuncFormatter(lambda error, _: f"{error:g}"))
+        axis.yaxis.set_minor_formatter(NullFormatter())
+        axis.grid(alpha=0.3)
+    figure.axes[0].legend(title="dot = best", fontsize=LEGEND_SIZE)
     return figure

@@ -9,12 +9,13 @@ import json
 import os
 import re
 from pathlib import Path
+from urllib.parse import quote
 
 import matplotlib
 from matplotlib import colormaps
 from matplotlib.colors import to_hex
 
-from unet_paper.pictures import WEIGHT_COLOURS
+from unet_paper.colours import CIRCLES, WEIGHTS, hexadecimal
 from unet_paper.section_pictures import ERRORS, THRESHOLDS
 from unet_paper.stack import written_whole
 
@@ -45,7 +46,10 @@ def write_page(path, title, tables, figures, runs, links=(), after=""):
         "links": "".join(f'<a href="{html.escape(address)}">{html.escape(text)}</a>' for text, address in links),
         "tables": from_markdown(tables),
         "viewer": _viewer() if runs else "",
-        "curves": "".join(f"<h2>{html.escape(caption)}</h2>\n{inline(figure)}" for caption, figure in figures),
+        "curves": "".join(
+            f"<h2>{html.escape(caption)}</h2>\n{inline(figure, f'figure-{number}-')}"
+            for number, (caption, figure) in enumerate(figures)
+        ),
         "after": from_markdown(after) if after else "",
         "runs": json.dumps(runs, separators=(",", ":")).replace("<", "\\u003c"),
     }
@@ -60,17 +64,16 @@ def viewed(described, name, folder, page_folder, sections, scores=None, pixel_si
     sections : their names; scores : the headline's, or None; pixel_size : [x, y, z] nm, or None.
     """
     best = scores["best_threshold"]["warping_error"] if scores else USUAL_THRESHOLD
-    relative = Path(os.path.relpath(folder, page_folder)).as_posix()
+    relative = quote(Path(os.path.relpath(folder, page_folder)).as_posix())
     return described | {
         "name": name,
         "path": "" if relative == "." else f"{relative}/",
         "sections": sections,
         "best": min(range(len(THRESHOLDS)), key=lambda place: abs(THRESHOLDS[place] - best)),
         "pixel_size": pixel_size,
-        "error_colours": {kind: f"rgb{colour}" for kind, colour in ERRORS.items()},
-        "weight_colours": [
-            to_hex(colormaps[WEIGHT_COLOURS](step / (STEPS_OF_SCALE - 1))) for step in range(STEPS_OF_SCALE)
-        ],
+        "error_colours": {kind: hexadecimal(colour) for kind, colour in ERRORS.items()},
+        "circle_colours": {kind: hexadecimal(colour) for kind, colour in CIRCLES.items()},
+        "weight_colours": [to_hex(colormaps[WEIGHTS](step / (STEPS_OF_SCALE - 1))) for step in range(STEPS_OF_SCALE)],
     }
 
 
@@ -91,8 +94,11 @@ def _viewer():
     return _filled(_template("viewer.html"), panes)
 
 
-def inline(figure):
-    """A figure as SVG to stand in a page: letters are outlines, black takes the page's own colour, no ground."""
+def inline(figure, prefix):
+    """A figure as SVG to stand in a page: letters are outlines, black takes the page's own colour, no ground.
+
+    prefix : of all ids in it, which must not be another figure's.
+    """
     figure.patch.set_alpha(0)
     for axis in figure.axes:
         axis.patch.set_alpha(0)
@@ -103,7 +109,8 @@ def inline(figure):
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     svg = buffer.getvalue()
     svg = svg[svg.index("<svg") :].replace("#000000", "currentColor")
-    return re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.S)
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.S)
+    return re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{prefix}", svg)
 
 
 def from_markdown(text):

@@ -7,14 +7,13 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 from scipy import ndimage
 
+from unet_paper import colours
 from unet_paper.augmentation import Deformation, sample, source_coordinates
 from unet_paper.scores.warping_error import MERGE, SPLIT
 from unet_paper.stack import written_whole
 
-WEIGHT_COLOURS = "viridis"  # figure 3 has a rainbow, which colour-blind readers cannot read
 GRID_SPACING = 48  # px between the lines drawn to show a deformation
 MOST_SECTIONS = 6  # drawn in one picture
-SPLIT_COLOUR, MERGER_COLOUR = "#e8400c", "#2f8bff"  # told apart by colour-blind readers too
 
 
 def save_figure(figure, path):
@@ -43,15 +42,35 @@ def draw_weight_map(path, weights, image=None, largest=None):
         axes[0, 0].imshow(image, cmap="gray")
         axes[0, 0].set_title("image")
         axes[0, 1].imshow(image, cmap="gray")
-        axes[0, 1].imshow(weights, cmap=WEIGHT_COLOURS, vmin=0, vmax=largest, alpha=0.5)
+        axes[0, 1].imshow(weights, cmap=colours.WEIGHTS, vmin=0, vmax=largest, alpha=0.5)
         axes[0, 1].set_title("weight map over the image")
-    shown = axes[0, -1].imshow(weights, cmap=WEIGHT_COLOURS, vmin=0, vmax=largest)
+    shown = axes[0, -1].imshow(weights, cmap=colours.WEIGHTS, vmin=0, vmax=largest)
     axes[0, -1].set_title("weight map w(x), equation 2")
     figure.colorbar(shown, ax=axes[0, -1], shrink=0.8, label="weight")
     save_figure(figure, path)
 
 
-def draw_deformations(path, image, deformations, tile_size, colours="gray"):
+def gray_range(volume):
+    """The gray values that are shown as black and as white.
+
+    All that there are of 8-bit images; of others the darkest and the brightest but for one in a thousand each, as one
+    hot pixel would make all else black.
+    """
+    if volume.dtype == np.uint8:
+        return 0.0, 255.0
+    low, high = np.percentile(volume, (0.1, 99.9))
+    return (float(low), float(high)) if low < high else (float(volume.min()), float(volume.max()))
+
+
+def draw_grid(axis, coordinates):
+    """Draw an image's own straight lines, GRID_SPACING px apart, where sampling at (H, W, 2) coordinates puts them."""
+    for coordinate in coordinates.transpose(2, 0, 1):
+        first, last = coordinate.min() // GRID_SPACING, coordinate.max() // GRID_SPACING
+        levels = np.arange(first + 1, last + 1) * GRID_SPACING
+        axis.contour(coordinate, levels=levels, colors="orange", linewidths=0.9, linestyles="solid")
+
+
+def draw_deformations(path, image, deformations, tile_size, colour_map="gray"):
     """An image's deformed tiles, with the image's own straight grid drawn to show the deformation.
 
     image : (H, W) array; deformations : list of Deformation; tile_size : px.
@@ -62,11 +81,8 @@ def draw_deformations(path, image, deformations, tile_size, colours="gray"):
     figure, axes = panels(1 + len(deformations))
     for axis, deformation in zip(axes[0], [straight, *deformations], strict=True):
         coordinates = source_coordinates(deformation, tile_size)
-        axis.imshow(sample(layer, coordinates, "bilinear")[0].numpy(), cmap=colours)
-        for coordinate in coordinates.numpy().transpose(2, 0, 1):
-            first, last = coordinate.min() // GRID_SPACING, coordinate.max() // GRID_SPACING
-            levels = np.arange(first + 1, last + 1) * GRID_SPACING
-            axis.contour(coordinate, levels=levels, colors="orange", linewidths=0.8, linestyles="solid")
+        axis.imshow(sample(layer, coordinates, "bilinear")[0].numpy(), cmap=colour_map)
+        draw_grid(axis, coordinates.numpy())
         turned = f", turned {np.degrees(deformation.angle):.0f}°" if deformation.angle else ""
         axis.set_title(
             "undeformed" if deformation is straight else f"deformed{turned}{', mirrored' * deformation.flip}"
@@ -80,10 +96,10 @@ def error_colours(truth, probability, threshold):
     A missed membrane is what merges cells, and mergers are blue in all our pictures.
     """
     positive = probability.astype(np.float64) > threshold
-    colours = np.repeat((truth * np.uint8(255))[..., None], 3, axis=-1)
-    colours[positive & ~truth] = (47, 139, 255)
-    colours[~positive & truth] = (232, 64, 12)
-    return colours
+    shown = np.repeat((truth * np.uint8(255))[..., None], 3, axis=-1)
+    shown[positive & ~truth] = colours.CIRCLES["merger"]
+    shown[~positive & truth] = colours.CIRCLES["split"]
+    return shown
 
 
 def draw_result(path, truth, probability, threshold, image=None):
@@ -128,8 +144,8 @@ def draw_warping_errors(path, kinds, background, title, names):
     for axis, section in zip(axes.ravel(), worst, strict=False):
         axis.imshow(background[section], cmap="gray", vmin=0, vmax=np.max(background))
         found = []
-        for kind, name, colour in ((SPLIT, "split", SPLIT_COLOUR), (MERGE, "merger", MERGER_COLOUR)):
-            pixels = kinds[section] == kind
+        for kind, name in ((SPLIT, "split"), (MERGE, "merger")):
+            pixels, colour = kinds[section] == kind, colours.hexadecimal(colours.CIRCLES[name])
             axis.imshow(np.ma.masked_equal(pixels, False), cmap=ListedColormap([colour]))
             circles = spots(pixels)
             found.append(f"{len(circles)} {name}{'s' * (len(circles) != 1)} ({np.count_nonzero(pixels)} px)")

@@ -122,6 +122,15 @@ def _processor():
     return platform.processor() or platform.machine()
 
 
+def unique_names(folders):
+    """The folders' names, with as many of their parents as it takes to tell them apart."""
+    paths = [Path(folder).absolute() for folder in folders]
+    depth = 1
+    while len({path.parts[-depth:] for path in paths}) < len(set(paths)):
+        depth += 1
+    return ["/".join(path.parts[-depth:]) for path in paths]
+
+
 def write_json(path, values):
     """Write a JSON file whole or not at all, a list of numbers on one line."""
     text = json.dumps(values, indent=2, allow_nan=False)

@@ -9,7 +9,7 @@ from unet_paper.curves import history_figure, thresholds_figure
 from unet_paper.errors import BadInput
 from unet_paper.figures import write_figures
 from unet_paper.pictures import draw_result, draw_warping_errors, draw_weight_map, save_figure
-from unet_paper.record import RunFolder, read_json
+from unet_paper.record import RunFolder, read_json, unique_names
 from unet_paper.run_page import pixel_size_of, section_names, write_comparison_page, write_run_page
 from unet_paper.scores import warping_errors
 from unet_paper.stack import read_labels, read_probabilities, read_stack, written_whole
@@ -107,14 +107,19 @@ def read_run(run):
 
 
 def comparison(folders):
-    """One Markdown table of several runs, a row for each averaging of each: what was run, and its errors."""
+    """One Markdown table of several runs, a row for each averaging of each: what was run, and its errors.
+
+    Runs are called by their folders; one without scores has a row that says so.
+    """
     lines = ["| run | profile | scored on | average | warping error | Rand error | pixel error |", "|---" * 7 + "|"]
-    for folder in folders:
+    for name, folder in zip(unique_names(folders), folders, strict=True):
         record, scores = read_run(RunFolder(Path(folder)))
         for average, values in scores.items():
             errors = (values[key] for key in ("warping_error", "rand_error", "pixel_error"))
             scored = f"{record['dataset']}, {record['protocol']['short']}"
-            lines.append(_row(record["name"], record["profile"], scored, average, *errors))
+            lines.append(_row(name, record["profile"], scored, average, *errors))
+        if not scores:
+            lines.append(f"| {name} | {record['profile']} | {record['dataset']}, no scores | - | - | - | - |")
     return "\n".join(lines) + "\n"
 
 
@@ -126,7 +131,7 @@ def table_1(record, scores):
     lines = [
         f"# Table 1 of the paper, and the run `{record['name']}`",
         "",
-        what_was_scored(record),
+        what_was_scored(record, bool(scores)),
         "",
         "| rank | group | warping error | Rand error | pixel error |",
         "|---|---|---|---|---|",
@@ -160,15 +165,20 @@ def table_1(record, scores):
     lines += [
         "",
         "The paper's rows are the challenge server's, on the 30 test sections. Each error is taken at its own best "
-        f"threshold, as the challenge did. The run's bold row ({headline}) is its result, fixed before any run; the "
-        "others show what averaging does.",
+        "threshold, as the challenge did.",
         "",
     ]
+    if headline in scores:
+        lines[-2] += (
+            f" The run's bold row ({headline}) is its result, fixed before any run; the others show what averaging "
+            "does."
+        )
     return "\n".join(lines)
 
 
-def what_was_scored(record):
+def what_was_scored(record, has_scores=True):
     """One paragraph: which data, which profile, which protocol."""
+    doing = "scored on" if has_scores else "not yet scored on"
     protocol = record["protocol"]
     training_sections, scored = protocol["training_sections"], protocol["scored_sections"]
     dataset = {
@@ -177,7 +187,7 @@ def what_was_scored(record):
     }.get(record["dataset"], "a stack of the user's own: not comparable with the paper's rows")
     if protocol["kind"] == "fold":
         what = (
-            f"Trained on {training_sections} sections, scored on the {scored} held out as fold {protocol['fold']} "
+            f"Trained on {training_sections} sections, {doing} the {scored} held out as fold {protocol['fold']} "
             f"({protocol['held_out']}, counted from 0): **a validation fold of the training stack, not the paper's "
             "test**."
         )

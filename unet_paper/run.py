@@ -10,6 +10,7 @@ import torch
 from unet_paper import checkpoint as checkpoints
 from unet_paper.arithmetic import computes_in_bfloat16
 from unet_paper.augmentation import draw_deformation
+from unet_paper.colours import WEIGHTS
 from unet_paper.compilation import pays
 from unet_paper.config import AVERAGES, BORDERS, DECAYS
 from unet_paper.errors import BadInput, Diverged
@@ -17,7 +18,7 @@ from unet_paper.interruption import Interrupted
 from unet_paper.lock import only_writer
 from unet_paper.memory import require_memory
 from unet_paper.network import output_size
-from unet_paper.pictures import WEIGHT_COLOURS, draw_deformations, draw_weight_map
+from unet_paper.pictures import draw_deformations, draw_weight_map
 from unet_paper.record import RunFolder, code_version, hardware, now, read_json, write_json
 from unet_paper.stack import remove_leftovers, write_stack
 from unet_paper.training import prepare_training_set, train
@@ -237,5 +238,5 @@ def draw_training_pictures(run, image, weights, config):
     joined = [
         draw_deformation(image.shape, generator, rotate=config.rotate, flip=config.flip, **drawing) for _ in range(2)
     ]
-    draw_deformations(run.path / "deformations.png", weights, [elastic, *joined], config.tile_size, WEIGHT_COLOURS)
+    draw_deformations(run.path / "deformations.png", weights, [elastic, *joined], config.tile_size, WEIGHTS)
     draw_deformations(run.sections / "deformations.png", image, [elastic, *joined], config.tile_size)

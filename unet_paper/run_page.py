@@ -6,7 +6,7 @@ from pathlib import Path
 from unet_paper.curves import history_figure, thresholds_figure
 from unet_paper.page import viewed, write_page
 from unet_paper.pixel_size import EM
-from unet_paper.record import read_json, write_json
+from unet_paper.record import read_json, unique_names, write_json
 from unet_paper.section_pictures import write_pictures
 from unet_paper.stack import read_labels, read_probabilities, read_stack
 from unet_paper.weight_map import weight_maps
@@ -22,7 +22,7 @@ def write_run_page(run, record, scores, curves, history, table):
     run : RunFolder; record : run.json's content; scores : {average: the content of its scores file}; curves : those of
     them that hold all curves; history : rows of history.csv, or None; table : the text of table1.md.
     """
-    described = write_section_pictures(run, record)
+    described, remark = write_section_pictures(run, record)
     figures = []
     if history:
         figures.append(("Loss and error in training", history_figure({record["name"]: history})))
@@ -30,6 +30,8 @@ def write_run_page(run, record, scores, curves, history, table):
         figures.append(("Errors by threshold", thresholds_figure(curves)))
     shown = [] if described is None else [_viewed(run, record, scores, described, run.path, record["name"])]
     links = [(name, name) for name in LINKS if (run.path / name).is_file()]
+    if remark:
+        table += f"\n{remark}\n"
     title = f"{record['name']}: {record['dataset']}, {record['profile']}"
     write_page(run.page, title, table, figures, shown, links, written_figures(run))
 
@@ -43,16 +45,22 @@ def written_figures(run):
 
 
 def write_section_pictures(run, record):
-    """The viewer's pictures of a run, in its folder `page`. Returns what the viewer must know of them, or None where
-    there is nothing to show.
+    """The viewer's pictures of a run, in its folder `page`. Where the stacks are not there, as in a clone, those that
+    were made before stay.
+
+    Returns what the viewer must know of them (None where there is nothing to show), and a remark for the reader, or "".
     """
     configuration = {name: entry["value"] for name, entry in record["configuration"].items()}
-    if not run.volume.is_file() or configuration["classes"] > 2:
-        return None
+    if not run.volume.is_file():
+        if described_pictures(run):
+            return described_pictures(run), ""
+        return None, "There is no viewer here: no sections were held out, and there was no test stack with a truth."
+    if configuration["classes"] > 2:
+        return None, "There is no viewer here: it shows two classes, and this run has more."
     volume = read_stack(run.volume)
-    height, width = volume.shape[1:]
+    count, height, width = volume.shape
     if max(height, width) > LARGEST_SHOWN:
-        return None
+        return None, f"There is no viewer here: it shows sections of up to {LARGEST_SHOWN:,} px a side."
     volume = volume[: max(1, MOST_PIXELS // (height * width))]
     truth = probability = weights = None
     if run.labels.is_file():
@@ -65,7 +73,13 @@ def write_section_pictures(run, record):
         probability = read_probabilities(headline)[: len(volume)]
     described = write_pictures(run.pictures, volume, truth, probability, weights)
     write_json(run.pictures / "page.json", described)
-    return described
+    return described, f"The viewer shows the first {len(volume)} of {count} sections." if len(volume) < count else ""
+
+
+def described_pictures(run):
+    """What the viewer must know of the pictures that are there already, or None."""
+    path = run.pictures / "page.json"
+    return read_json(path) if path.is_file() else None
 
 
 def _viewed(run, record, scores, described, page_folder, name):
@@ -91,32 +105,27 @@ def write_comparison_page(path, read, table):
     """One page of several runs: their table, their curves, and two of them at a time side by side.
 
     path : where the page goes; read : [(RunFolder, record, scores, history or None)]; table : Markdown. Runs whose
-    pictures were never made are not in the viewer.
+    pictures were never made are named below the table.
     """
     path = Path(path)
     names = unique_names([run.path for run, *_ in read])
-    histories, headlines, shown = {}, {}, []
+    histories, headlines, shown, missing = {}, {}, [], []
     for name, (run, record, scores, history) in zip(names, read, strict=True):
         headline = record["configuration"]["headline"]["value"]
         if history:
             histories[name] = history
         if "warping_counts_at_best" in scores.get(headline, {}):
             headlines[name] = scores[headline]
-        if (run.pictures / "page.json").is_file():
-            described = read_json(run.pictures / "page.json")
+        described = described_pictures(run)
+        if described:
             shown.append(_viewed(run, record, scores, described, path.absolute().parent, name))
+        else:
+            missing.append(name)
     figures = []
     if histories:
         figures.append(("Loss and error in training", history_figure(histories)))
     if headlines:
         figures.append(("Errors by threshold, each run's headline", thresholds_figure(headlines)))
+    if missing:
+        table += f"\nNot in the viewer, as their folders hold no pictures for it: {', '.join(missing)}.\n"
     write_page(path, f"{len(read)} runs", table, figures, shown)
-
-
-def unique_names(paths):
-    """The folders' names, with as many of their parents as it takes to tell them apart."""
-    paths = [Path(path).absolute() for path in paths]
-    depth = 1
-    while len({path.parts[-depth:] for path in paths}) < len(set(paths)):
-        depth += 1
-    return ["/".join(path.parts[-depth:]) for path in paths]

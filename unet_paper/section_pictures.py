@@ -6,26 +6,17 @@ import numpy as np
 from matplotlib import colormaps
 from PIL import Image
 from scipy import ndimage
+from skimage.segmentation import expand_labels
 
-from unet_paper.pictures import WEIGHT_COLOURS, spots
+from unet_paper.colours import COMPONENTS, MERGER, MISSED_CELL, MISSED_MEMBRANE, SPLIT, WEIGHTS
+from unet_paper.pictures import gray_range, spots
 from unet_paper.progress import progress_bar
-from unet_paper.scores import warping_errors
-from unet_paper.scores.warping_error import MERGE, SPLIT
+from unet_paper.scores import warping_error, warping_errors
 from unet_paper.stack import written_whole
 
 THRESHOLDS = tuple(round(0.1 * step, 1) for step in range(1, 10))  # that the viewer can show
-# Of components: twelve hues and tints that colour-blind readers tell apart from black and mostly from each other.
-COMPONENT_COLOURS = (
-    *((230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (0, 114, 178), (213, 94, 0), (204, 121, 167)),
-    *((255, 214, 140), (178, 221, 247), (140, 214, 190), (240, 190, 160), (190, 190, 190)),
-)
-# Of errors: what merges is blue, what splits is red.
-ERRORS = {
-    "missed membrane": (120, 180, 235),
-    "missed cell": (245, 160, 130),
-    "merger": (0, 60, 200),
-    "split": (200, 20, 10),
-}
+ERRORS = {"missed membrane": MISSED_MEMBRANE, "missed cell": MISSED_CELL, "merger": MERGER, "split": SPLIT}
+NEAR = 8  # px: components that are closer get different colours, as far as there are colours
 
 
 def layer_file(layer, section, threshold=None):
@@ -39,7 +30,7 @@ def write_pictures(folder, volume, truth, probability, weights, progress=True):
     Parameters
     ----------
     folder : path
-    volume : (Z, H, W) gray values, or None
+    volume : (Z, H, W) gray values, or None; stretched as `pictures.gray_range` says
     truth : (Z, H, W) bool, True = cell, or None
     probability : (Z, H, W) float from 0 to 1, of cell, or None
     weights : (Z, H, W) float weight maps, or None
@@ -62,28 +53,28 @@ def write_pictures(folder, volume, truth, probability, weights, progress=True):
         "largest_weight": None if weights is None else float(weights.max()),
         "spots": [],
     }
-    gray_range = None if volume is None else (float(volume.min()), float(volume.max()))
+    shown = None if volume is None else gray_range(volume)
     for section in progress_bar(range(shape[0]), desc="page", unit="section", disable=not progress):
 
         def save(layer, pixels, palette=None, threshold=None, section=section):
             _save(Path(folder) / layer_file(layer, section, threshold), pixels, palette)
 
         if volume is not None:
-            save("image", _gray(volume[section], *gray_range))
+            save("image", _gray(volume[section], *shown))
         if truth is not None:
             save("truth", truth[section] * np.uint8(255))
         if weights is not None:
-            save("weights", _gray(weights[section], 0, described["largest_weight"]), _colour_scale(WEIGHT_COLOURS))
+            save("weights", _gray(weights[section], 0, described["largest_weight"]), _colour_scale(WEIGHTS))
         if probability is not None:
             save("probability", _gray(probability[section], 0, 1))
             found = []
             for threshold in THRESHOLDS:
-                save("components", components(probability[section], threshold), _palette(COMPONENT_COLOURS), threshold)
+                save("components", components(probability[section], threshold), _palette(COMPONENTS), threshold)
                 if truth is not None:
                     kinds = warping_errors(truth[section], probability[section], threshold)[0]
                     errors = error_kinds(truth[section], probability[section], threshold, kinds)
                     save("errors", errors, _palette(ERRORS.values(), clear=True), threshold)
-                    named = ((MERGE, "merger"), (SPLIT, "split"))
+                    named = ((warping_error.MERGE, "merger"), (warping_error.SPLIT, "split"))
                     found.append([[*spot, name] for kind, name in named for spot in spots(kinds == kind)])
             described["spots"].append(found)
     return described
@@ -92,15 +83,43 @@ def write_pictures(folder, volume, truth, probability, weights, progress=True):
 def components(probability, threshold):
     """The 4-connected components above a threshold, as numbers of colours from 1 on; 0 elsewhere: (H, W) uint8.
 
-    A component's colour hangs on where it is most probable, so that it mostly stays when the threshold changes.
+    A component's first choice of colour hangs on where it is most probable, so that it mostly stays when the threshold
+    changes; it takes another where a neighbour has it already, as long as there are others.
     """
     labels, count = ndimage.label(probability.astype(np.float64) > threshold)
-    colours = np.zeros(count + 1, np.uint8)
-    if count:
-        summits = np.array(ndimage.maximum_position(probability, labels, np.arange(1, count + 1)))
-        scattered = (summits[:, 0] * 2_654_435_761 + summits[:, 1] * 40_503) >> 7
-        colours[1:] = 1 + scattered % len(COMPONENT_COLOURS)
+    if not count:
+        return np.zeros(labels.shape, np.uint8)
+    summits = np.array(ndimage.maximum_position(probability, labels, np.arange(1, count + 1)))
+    scattered = (summits[:, 0] * 2_654_435_761 + summits[:, 1] * 40_503) >> 7
+    return different_colours(labels, scattered)
+
+
+def different_colours(labels, preferred):
+    """Colours, numbers from 1 on, for (H, W) labels from 1 on, 0 = none: neighbours' differ where colours suffice.
+
+    preferred : a whole number for each label, which says (modulo the colours there are) which it takes if it can.
+    """
+    colours = np.zeros(len(preferred) + 1, np.uint8)
+    near = neighbours(labels, len(preferred))
+    for number in range(1, len(colours)):
+        taken = np.bincount(colours[near[number]], minlength=len(COMPONENTS) + 1)[1:]
+        choices = np.roll(np.arange(len(COMPONENTS)), -(preferred[number - 1] % len(COMPONENTS)))
+        colours[number] = 1 + choices[np.argmin(taken[choices])]
     return colours[labels]
+
+
+def neighbours(labels, count):
+    """The numbers of the components that lie within NEAR px of each, roughly: {number: [others]}."""
+    grown = expand_labels(labels, NEAR / 2)
+    pairs = set()
+    for one, other in ((grown[1:], grown[:-1]), (grown[:, 1:], grown[:, :-1])):
+        touching = (one != other) & (one > 0) & (other > 0)
+        pairs.update(zip(one[touching].tolist(), other[touching].tolist(), strict=True))
+    found = {number: [] for number in range(1, count + 1)}
+    for one, other in pairs:
+        found[one].append(other)
+        found[other].append(one)
+    return found
 
 
 def error_kinds(truth, probability, threshold, kinds):
@@ -112,8 +131,8 @@ def error_kinds(truth, probability, threshold, kinds):
     errors = np.zeros(truth.shape, np.uint8)
     errors[positive & ~truth] = 1
     errors[~positive & truth] = 2
-    errors[kinds == MERGE] = 3
-    errors[kinds == SPLIT] = 4
+    errors[kinds == warping_error.MERGE] = 3
+    errors[kinds == warping_error.SPLIT] = 4
     return errors
 
 
@@ -123,11 +142,11 @@ def _gray(values, lowest, highest):
 
 
 def _colour_scale(name):
-    return np.round(255 * colormaps[name](np.arange(256))[:, :3]).astype(np.uint8)
+    return np.round(255 * colormaps[name](np.arange(256))[:, :3]).astype(np.uint8), False
 
 
 def _palette(colours, clear=False):
-    """Colours of numbers from 1 on; 0 is black, or nothing where `clear`."""
+    """Colours of numbers from 1 on, 0 is black; and whether 0 is nothing instead."""
     return np.array([(0, 0, 0), *colours], np.uint8), clear
 
 
@@ -135,7 +154,7 @@ def _save(path, pixels, palette=None):
     picture = Image.fromarray(pixels)
     options = {}
     if palette is not None:
-        colours, clear = palette if isinstance(palette, tuple) else (palette, False)
+        colours, clear = palette
         picture.putpalette(colours.tobytes())
         options = {"transparency": 0} if clear else {}
     with written_whole(path) as temporary:

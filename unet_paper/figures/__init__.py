@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 from unet_paper.augmentation import draw_deformation
 from unet_paper.checkpoint import new_network
 from unet_paper.config import Config
-from unet_paper.errors import BadInput
 from unet_paper.figures.network_figure import draw_network
 from unet_paper.figures.section_figures import draw_elastic, draw_segmentation, draw_tile, draw_weight_figure
 from unet_paper.stack import read_labels, read_probabilities, read_stack, written_whole
@@ -31,12 +30,8 @@ def write_figures(run, record, scores, pixel_size=None):
     """Write a run's figures as PNG and SVG into its folder `figures`, with their captions in README.md there.
 
     run : RunFolder; record : run.json's content; scores : those of the headline, or None. Returns the names and
-    captions. Raises BadInput for a run without sections to draw.
+    captions; without held-out or test sections that is figure 1 alone.
     """
-    if not run.volume.is_file():
-        raise BadInput(
-            f"{run.volume} is missing; figures need the sections that a run with --fold or a test stack keeps"
-        )
     found = []
     with matplotlib.rc_context({"font.size": FONT_SIZE}):
         for captioned in figures_of(run, record, scores, pixel_size):
@@ -62,12 +57,15 @@ def figures_of(run, record, scores, pixel_size):
         "is copied from the contracting path.",
         draw_network(network, config.tile_size),
     )
+    if not run.volume.is_file():
+        return
     volume = read_stack(run.volume)
     section, what = volume[0], f"{record['dataset']}, first scored section"
     yield Captioned(
         "figure-2-tile",
-        f"Overlap-tile prediction ({what}): the block (yellow) needs the tile (blue, dashed), of which the part "
-        "outside the image (under the veil) is mirrored.",
+        f"Overlap-tile prediction as the paper has it ({what}): the block (yellow) needs the tile (blue, dashed), of "
+        "which the part outside the image (under the veil) is mirrored. Ours lays tiles on the network's own grid of "
+        "16 px, and takes them as large as pays.",
         draw_tile(section, pixel_size),
     )
     if config.classes == 2:
@@ -93,23 +91,25 @@ def _of_two_classes(run, record, scores, config, section, what, pixel_size):
     if run.labels.is_file():
         labels = read_labels(run.labels)[:1]
         truth = labels[0] > 0
-        weights = weight_maps(labels, config.w_0, config.sigma, class_weights=record.get("class_weights"))[0]
+        known = record.get("class_weights")
+        whose = "the class weights of the training set" if known else "class weights balanced over this section"
+        weights = weight_maps(labels, config.w_0, config.sigma, class_weights=known)[0]
         yield Captioned(
             "figure-3-weight-map",
             f"From a truth to its weight map ({what}): (a) the image, (b) its cells, the truth's 4-connected "
-            "components, (c) the mask, white = cell, (d) equation 2 with "
-            f"w_0 = {config.w_0:g}, sigma = {config.sigma:g} px and the class weights of the training set. "
+            "components (neighbours in different colours), (c) the mask, white = cell, (d) equation 2 with "
+            f"w_0 = {config.w_0:g}, sigma = {config.sigma:g} px and {whose}. "
             f"Weights run from {weights.min():.2f} to {weights.max():.2f}.",
             draw_weight_figure(section, truth, label_cells(truth), weights, pixel_size),
         )
     probability = run.probability(config.headline)
     if probability.is_file():
         threshold = scores["best_threshold"]["rand_error"] if scores else 0.5
-        chosen = "the best of the Rand error" if scores else "no truth to choose it by"
+        chosen = "the best of the Rand error" if scores else "there are no scores to choose by"
         yield Captioned(
             "figure-4-segmentation",
             f"The run's result ({what}): (a) the image, (b) the 4-connected components of the probability "
-            f"({config.headline}) above {threshold:.1f} ({chosen}), a colour for each"
+            f"({config.headline}) above {threshold:.1f} ({chosen}), neighbours in different colours"
             + (", and the outlines of the truth's cells in white." if truth is not None else "."),
             draw_segmentation(section, truth, read_probabilities(probability)[0], threshold, pixel_size),
         )

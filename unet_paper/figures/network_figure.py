@@ -9,7 +9,7 @@ from matplotlib.patches import FancyArrowPatch, Rectangle
 from torch.utils._python_dispatch import TorchDispatchMode
 
 COLOURS = {
-    "conv 3x3, ReLU": "#0072b2",
+    "conv 3x3": "#0072b2",
     "copy and crop": "#7f7f7f",
     "max pool 2x2": "#d55e00",
     "up-conv 2x2": "#009e73",
@@ -27,6 +27,7 @@ class Operation(NamedTuple):
     channels: int
     size: int
     before: int = 0  # px that were cropped from
+    relu: bool = False  # whether a ReLU followed
 
 
 class _Watch(TorchDispatchMode):
@@ -43,7 +44,9 @@ class _Watch(TorchDispatchMode):
         kind, before = None, 0
         if name == "convolution":
             kernel, transposed = arguments[1].shape[-1], arguments[6]
-            kind = "up-conv 2x2" if transposed else f"conv {kernel}x{kernel}" + (", ReLU" if kernel == 3 else "")
+            kind = f"{'up-' * transposed}conv {kernel}x{kernel}"
+        elif name in ("relu", "relu_"):
+            self.operations[-1] = self.operations[-1]._replace(relu=True)
         elif name.startswith("max_pool2d"):
             kind = "max pool 2x2"
         elif name == "constant_pad_nd" and made.shape[-1] < arguments[0].shape[-1]:
@@ -135,7 +138,11 @@ def draw_network(network, input_size=572):
             arrow((before.x + before.width, last.middle), (last.x, last.middle), kind)
     axis.text(last.x + last.width + 0.15, last.middle, "output\nsegmentation\nmap", va="center", fontsize=11)
     axis.text(-0.15, tops[0] - TALLEST / 2, "input\nimage\ntile", va="center", ha="right", fontsize=11)
-    handles = [axis.plot([], [], color=colour, lw=2.5, label=kind)[0] for kind, colour in COLOURS.items()]
+    rectified = {operation.kind for operation in watched if operation.relu}
+    handles = [
+        axis.plot([], [], color=colour, lw=2.5, label=kind + ", ReLU" * (kind in rectified))[0]
+        for kind, colour in COLOURS.items()
+    ]
     axis.legend(handles=handles, loc="lower right", frameon=False, fontsize=11)
     axis.set(xlim=(-1.1, last.x + 1.9), ylim=(tops[-1] - 0.6, tops[0] + 0.4))
     return figure

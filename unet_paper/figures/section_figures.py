@@ -7,13 +7,14 @@ from matplotlib.patches import Rectangle
 from skimage.segmentation import find_boundaries
 
 from unet_paper.augmentation import Deformation, sample, source_coordinates
+from unet_paper.colours import COMPONENTS, WEIGHTS, hexadecimal, in_colours
 from unet_paper.network import BORDER
-from unet_paper.pictures import WEIGHT_COLOURS
-from unet_paper.section_pictures import COMPONENT_COLOURS, components
+from unet_paper.pictures import draw_grid, gray_range
+from unet_paper.section_pictures import components, different_colours
 from unet_paper.tiles import mirrored_region, tile_size
 
-NEEDED, GIVEN, OUTLINE, ARROW = "#56b4e9", "#f0e442", "#f0e442", "#d55e00"
-LINES_EVERY = 48  # px of the grid that shows a deformation
+NEEDED, GIVEN, ARROW = (hexadecimal(COMPONENTS[number]) for number in (1, 3, 5))
+LONGER = 5  # times as long as they are, vectors are drawn
 
 
 def _axes(figure, rows, columns, pixel_size):
@@ -29,9 +30,16 @@ def _axes(figure, rows, columns, pixel_size):
     return found
 
 
-def _in_colours(numbers):
-    """Numbers of colours, 0 = black, as (H, W, 3) uint8."""
-    return np.array([(0, 0, 0), *COMPONENT_COLOURS], np.uint8)[numbers]
+def _show_gray(axis, section, **options):
+    low, high = gray_range(section)
+    axis.imshow(section, cmap="gray", vmin=low, vmax=high, **options)
+
+
+def _figure(width, panel_rows, panel_columns, shape, dpi):
+    """A figure `width` inches wide whose panels have about the sections' shape."""
+    ratio = min(max(shape[0] / shape[1], 0.35), 2.5)
+    height = (0.78 * width / panel_columns * ratio + 1.3) * panel_rows
+    return Figure(figsize=(width, height), dpi=dpi, layout="constrained")
 
 
 def draw_tile(section, pixel_size=None, block=388):
@@ -44,10 +52,10 @@ def draw_tile(section, pixel_size=None, block=388):
     tile = int(tile_size(block))
     margin = 2 * BORDER
     shown = mirrored_region(section, -margin, height + margin, -margin, width + margin)
-    figure = Figure(figsize=(7.4, 7.4), dpi=100, layout="constrained")
+    figure = _figure(7.6, 1, 1, section.shape, 100)
     axis = _axes(figure, 1, 1, pixel_size)[0]
     extent = (-margin - 0.5, width + margin - 0.5, height + margin - 0.5, -margin - 0.5)
-    axis.imshow(shown, cmap="gray", extent=extent)
+    _show_gray(axis, shown, extent=extent)
     outside = np.ones(shown.shape, bool)
     outside[margin:-margin, margin:-margin] = False
     veil = np.zeros((*shown.shape, 4))
@@ -70,14 +78,14 @@ def draw_weight_figure(section, truth, cells, weights, pixel_size=None):
 
     section : (H, W) gray values; truth : (H, W) bool; cells : (H, W) numbers; weights : (H, W) float.
     """
-    figure = Figure(figsize=(12, 11), dpi=90, layout="constrained")
+    figure = _figure(12, 2, 2, section.shape, 90)
     axes = _axes(figure, 2, 2, pixel_size)
-    axes[0].imshow(section, cmap="gray")
-    axes[1].imshow(section, cmap="gray")
-    colours = np.where(cells > 0, 1 + cells % len(COMPONENT_COLOURS), 0)
-    axes[1].imshow(np.dstack([_in_colours(colours), np.where(cells > 0, 150, 0).astype(np.uint8)]))
+    _show_gray(axes[0], section)
+    _show_gray(axes[1], section)
+    colours = different_colours(cells, np.arange(cells.max()))
+    axes[1].imshow(np.dstack([in_colours(colours), np.where(cells > 0, 150, 0).astype(np.uint8)]))
     axes[2].imshow(truth, cmap="gray", interpolation="nearest")
-    shown = axes[3].imshow(weights, cmap=WEIGHT_COLOURS, vmin=0)
+    shown = axes[3].imshow(weights, cmap=WEIGHTS, vmin=0)
     figure.colorbar(shown, ax=axes[3], label="weight w(x)", shrink=0.8, pad=0.16)
     for axis, title in zip(axes, ("a  image", "b  cells", "c  mask", "d  weight map"), strict=True):
         axis.set_title(title, loc="left")
@@ -89,18 +97,16 @@ def draw_segmentation(section, truth, probability, threshold, pixel_size=None):
 
     truth : (H, W) bool, or None; probability : (H, W) float.
     """
-    figure = Figure(figsize=(13, 6.6), dpi=85, layout="constrained")
+    figure = _figure(13, 1, 2, section.shape, 85)
     axes = _axes(figure, 1, 2, pixel_size)
     found = components(probability, threshold)
     for axis in axes:
-        axis.imshow(section, cmap="gray")
-    axes[1].imshow(np.dstack([_in_colours(found), np.where(found > 0, 140, 0).astype(np.uint8)]))
+        _show_gray(axis, section)
+    axes[1].imshow(np.dstack([in_colours(found), np.where(found > 0, 140, 0).astype(np.uint8)]))
     if truth is not None:
-        for axis in axes[1:]:
-            edge = find_boundaries(truth, mode="inner")
-            outline = np.zeros((*truth.shape, 4))
-            outline[edge] = (1, 1, 1, 0.9)
-            axis.imshow(outline, interpolation="nearest")
+        outline = np.zeros((*truth.shape, 4))
+        outline[find_boundaries(truth, mode="inner")] = (1, 1, 1, 0.9)
+        axes[1].imshow(outline, interpolation="nearest")
     axes[0].set_title("a  image", loc="left")
     axes[1].set_title("b  components found, and the truth's outlines (white)" if truth is not None else "b  components")
     return figure
@@ -113,7 +119,7 @@ def draw_elastic(section, deformation, size, pixel_size=None):
     """
     still = Deformation(deformation.centre, 0.0, False, torch.zeros_like(deformation.grid))
     layer = torch.from_numpy(section.astype(np.float32))[None]
-    figure = Figure(figsize=(19, 6.4), dpi=75, layout="constrained")
+    figure = _figure(19, 1, 3, (1, 1), 75)
     axes = _axes(figure, 1, 3, pixel_size)
     places = np.linspace(0, size - 1, deformation.grid.shape[-1])
     across, down = np.meshgrid(places, places)
@@ -122,17 +128,15 @@ def draw_elastic(section, deformation, size, pixel_size=None):
     displacement = np.linalg.norm(coordinates[1] - coordinates[0], axis=-1)
     shown = axes[0].imshow(displacement, cmap="viridis", vmin=0)
     figure.colorbar(shown, ax=axes[0], label="displacement, px", shrink=0.8, pad=0.17)
-    free = 0.16 * size  # for the arrows
+    free = max(LONGER * float(np.abs(vectors).max()), 0.05 * size)  # for the arrows
     axes[0].set(xlim=(-free, size + free), ylim=(size + free, -free), facecolor="white")
-    axes[0].quiver(across, down, *vectors, color=ARROW, angles="xy", scale_units="xy", scale=0.2, width=0.012)
+    axes[0].quiver(across, down, *vectors, color=ARROW, angles="xy", scale_units="xy", scale=1 / LONGER, width=0.012)
     axes[0].plot(across, down, "o", color=ARROW, markersize=5)
     for axis, sources in zip(axes[1:], coordinates, strict=True):
-        axis.imshow(sample(layer, torch.from_numpy(sources), "bicubic")[0].numpy(), cmap="gray")
-        for coordinate in sources.transpose(2, 0, 1):
-            levels = np.arange(coordinate.min() // LINES_EVERY, coordinate.max() // LINES_EVERY + 1) * LINES_EVERY
-            axis.contour(coordinate, levels=levels[1:], colors="#e69f00", linewidths=0.9, linestyles="solid")
+        _show_gray(axis, sample(layer, torch.from_numpy(sources), "bicubic")[0].numpy())
+        draw_grid(axis, sources)
     number = deformation.grid.shape[-1]
-    titles = (f"a  {number} x {number} vectors, drawn 5 times as long", "b  tile", "c  tile, deformed")
+    titles = (f"a  {number} x {number} vectors, drawn {LONGER} times as long", "b  tile", "c  tile, deformed")
     for axis, title in zip(axes, titles, strict=True):
         axis.set_title(title, loc="left")
     return figure

@@ -7,6 +7,7 @@
   const BY_THRESHOLD = ["components", "errors"];
   const MOST_ZOOM = 32;
   const element = (id) => document.getElementById(id);
+  const bounded = (value, low, high) => Math.min(Math.max(value, low), high);
 
   // Theme: as the system has it, light, dark.
   const themes = ["system", "light", "dark"];
@@ -23,9 +24,9 @@
 
   const first = runs[0];
   const state = {
-    section: 0, threshold: first.best, opacity: 60, covered: true, circles: false, spot: -1,
+    section: 0, threshold: first.best, opacity: 70, covered: true, circles: false, spot: -1,
     beside: window.innerWidth >= 1000,
-    zoom: 1, x: first.size[0] / 2, y: first.size[1] / 2, // zoom 1 fits; x, y: the centre, px
+    zoom: 1, x: 0.5, y: 0.5, // zoom 1 fits; x, y: the centre, as parts of the section's width and height
   };
   const order = (run) => Object.keys(NAMES).filter((layer) => run.layers.includes(layer));
 
@@ -44,9 +45,9 @@
     pane.choice.addEventListener("change", () => {
       pane.run = runs[pane.choice.selectedIndex];
       offerLayers(pane);
-      draw();
+      letGo(pane);
     });
-    for (const select of [pane.lower, pane.upper]) select.addEventListener("change", draw);
+    for (const select of [pane.lower, pane.upper]) select.addEventListener("change", () => letGo(pane));
     for (const picture of pane.pictures) {
       picture.addEventListener("error", () => { picture.dataset.missing = "yes"; tellMissing(pane); });
       picture.addEventListener("load", () => { delete picture.dataset.missing; tellMissing(pane); });
@@ -55,6 +56,14 @@
     return pane;
   });
   let active = panes[0];
+
+  // After a choice the keys are the viewer's again.
+  function letGo(pane) {
+    pane.stage.focus({ preventScroll: true });
+    draw();
+  }
+
+  const sectionOf = (pane) => Math.min(state.section, pane.run.sections.length - 1);
 
   function offerLayers(pane, lower, upper) {
     const layers = order(pane.run);
@@ -72,7 +81,7 @@
 
   function pictureOf(pane, layer) {
     const { run } = pane;
-    const section = String(Math.min(state.section, run.sections.length - 1)).padStart(3, "0");
+    const section = String(sectionOf(pane)).padStart(3, "0");
     const threshold = BY_THRESHOLD.includes(layer) ? `-${run.thresholds[state.threshold].toFixed(1)}` : "";
     return `${run.path}page/${layer}-${section}${threshold}.png`;
   }
@@ -87,12 +96,25 @@
     }
   }
 
-  const fit = (pane) => pane.stage.clientWidth / pane.run.size[0];
+  // Screen pixels of a pixel.
+  const scaleOf = (pane) => state.zoom *
+    Math.min(pane.stage.clientWidth / pane.run.size[0], pane.stage.clientHeight / pane.run.size[1]);
+
+  // The pixel in a pane's middle: the state's, but for what would leave the pane empty beside the section.
+  function centreOf(pane) {
+    const scale = scaleOf(pane);
+    return [[state.x, pane.stage.clientWidth], [state.y, pane.stage.clientHeight]].map(([part, shown], axis) => {
+      const size = pane.run.size[axis];
+      const half = Math.min(shown / scale / 2, size / 2);
+      return bounded(part * size, half, size - half);
+    });
+  }
 
   function place(pane) {
-    const scale = fit(pane) * state.zoom;
-    const left = pane.stage.clientWidth / 2 - state.x * scale;
-    const top = pane.stage.clientHeight / 2 - state.y * scale;
+    const scale = scaleOf(pane);
+    const [x, y] = centreOf(pane);
+    const left = pane.stage.clientWidth / 2 - x * scale;
+    const top = pane.stage.clientHeight / 2 - y * scale;
     pane.world.style.transform = `translate(${left}px, ${top}px) scale(${scale})`;
     pane.spots.style.strokeWidth = 2 / scale;
     const perPixel = pane.run.pixel_size ? pane.run.pixel_size[0] : 1;
@@ -104,11 +126,12 @@
   }
 
   function drawSpots(pane) {
-    const found = state.circles && pane.run.spots.length ? pane.run.spots[state.section]?.[state.threshold] || [] : [];
+    const found = state.circles ? pane.run.spots[sectionOf(pane)]?.[state.threshold] || [] : [];
     pane.spots.setAttribute("viewBox", `0 0 ${pane.run.size[0]} ${pane.run.size[1]}`);
     pane.spots.replaceChildren(...found.map(([x, y, radius, kind]) => {
       const circle = document.createElementNS("http://www.w3.org/2000/svg", "circle");
-      for (const [name, value] of Object.entries({ cx: x + 0.5, cy: y + 0.5, r: radius, class: kind })) {
+      const stroke = pane.run.circle_colours[kind];
+      for (const [name, value] of Object.entries({ cx: x + 0.5, cy: y + 0.5, r: radius, class: kind, stroke })) {
         circle.setAttribute(name, value);
       }
       return circle;
@@ -120,17 +143,21 @@
     const parts = [];
     const swatch = (colour, text) => parts.push(`<span class="swatch" style="background:${colour}"></span>${text}`);
     const scale = (colours, low, high) =>
-      parts.push(`&ensp;${low}<span class="scale" style="background:linear-gradient(90deg,${colours})"></span>${high}`);
+      parts.push(`${low}<span class="scale" style="background:linear-gradient(90deg,${colours})"></span>${high}`);
     if (shown.has("errors")) for (const [name, colour] of Object.entries(pane.run.error_colours)) swatch(colour, name);
-    if (shown.has("components")) parts.push("a colour for each component");
+    if (state.circles) {
+      for (const [name, colour] of Object.entries(pane.run.circle_colours)) swatch(colour, `circle: ${name}`);
+    }
+    if (shown.has("components")) parts.push("neighbouring components in different colours");
     if (shown.has("weights")) scale(pane.run.weight_colours.join(","), "weight 0", pane.run.largest_weight.toFixed(1));
     if (shown.has("probability")) scale("#000,#fff", "membrane 0", "1 cell");
-    pane.legend.innerHTML = parts.join(" ");
+    pane.legend.innerHTML = parts.join("&ensp;");
   }
 
   function tellWhere(pane) {
-    const name = pane.run.sections[Math.min(state.section, pane.run.sections.length - 1)];
-    let text = `${name} · ${Math.round(100 * fit(pane) * state.zoom)} %`;
+    const name = pane.run.sections[sectionOf(pane)];
+    let text = `${name} · ${Math.round(100 * scaleOf(pane))} %`;
+    if (pane !== panes[0] && name !== panes[0].run.sections[sectionOf(panes[0])]) text += " · another section than on the left";
     if (pane.pointer) {
       const [x, y] = pane.pointer.map(Math.floor);
       text += ` · x ${x}, y ${y} px`;
@@ -143,16 +170,24 @@
   function draw() {
     element("section").max = Math.max(...runs.map((run) => run.sections.length)) - 1;
     element("section").value = state.section;
-    element("section-value").textContent = active.run.sections[state.section] || "";
+    element("section-value").textContent = active.run.sections[sectionOf(active)];
     element("threshold").max = first.thresholds.length - 1;
     element("threshold").value = state.threshold;
     element("threshold-value").textContent = first.thresholds[state.threshold].toFixed(1);
     element("opacity").value = state.opacity;
     element("opacity-value").textContent = state.covered ? `${state.opacity} %` : "off";
+    element("section").setAttribute("aria-valuetext", element("section-value").textContent);
+    element("threshold").setAttribute("aria-valuetext", element("threshold-value").textContent);
+    const some = (layer) => panes.some((pane) => pane.run.layers.includes(layer));
+    element("threshold").disabled = !some("components");
+    element("circles").disabled = element("next-error").disabled = !some("errors");
     element("circles").checked = state.circles;
     element("beside").checked = state.beside;
     panes[1].root.hidden = !state.beside;
+    if (!state.beside) active = panes[0];
     for (const pane of state.beside ? panes : panes.slice(0, 1)) {
+      pane.root.classList.toggle("active", state.beside && pane === active);
+      pane.stage.style.touchAction = state.zoom > 1 ? "none" : "pan-y";
       pane.stage.style.aspectRatio = `${pane.run.size[0]} / ${pane.run.size[1]}`;
       pane.world.style.width = `${pane.run.size[0]}px`;
       pane.world.style.height = `${pane.run.size[1]}px`;
@@ -167,8 +202,6 @@
       tellWhere(pane);
     }
   }
-
-  const bounded = (value, low, high) => Math.min(Math.max(value, low), high);
 
   function setSection(number) {
     state.section = bounded(number, 0, Number(element("section").max));
@@ -185,7 +218,7 @@
     state.covered = true;
     draw();
   }
-  // Zoom about a point of the section that stays where it is.
+  // Zoom about a point (parts of the section) that stays where it is.
   function zoomTo(zoom, x = state.x, y = state.y) {
     const next = bounded(zoom, 1, MOST_ZOOM);
     state.x = x + ((state.x - x) * state.zoom) / next;
@@ -194,10 +227,7 @@
     stayInside();
   }
   function stayInside() {
-    const [width, height] = active.run.size;
-    const half = 0.5 / state.zoom;
-    state.x = bounded(state.x, width * half, width * (1 - half));
-    state.y = bounded(state.y, height * half, height * (1 - half));
+    [state.x, state.y] = centreOf(active).map((pixel, axis) => pixel / active.run.size[axis]);
     draw();
   }
   function fitAll() {
@@ -205,10 +235,10 @@
     stayInside();
   }
   function nextError() {
-    const found = active.run.spots[state.section]?.[state.threshold] || [];
+    const found = active.run.spots[sectionOf(active)]?.[state.threshold] || [];
     if (!found.length) return;
     state.spot = (state.spot + 1) % found.length;
-    [state.x, state.y] = found[state.spot];
+    [state.x, state.y] = found[state.spot].slice(0, 2).map((pixel, axis) => (pixel + 0.5) / active.run.size[axis]);
     state.zoom = Math.max(state.zoom, 4);
     state.circles = true;
     stayInside();
@@ -216,10 +246,11 @@
 
   function pointOf(pane, event) {
     const frame = pane.stage.getBoundingClientRect();
-    const scale = fit(pane) * state.zoom;
+    const scale = scaleOf(pane);
+    const [x, y] = centreOf(pane);
     return [
-      state.x + (event.clientX - frame.left - frame.width / 2) / scale,
-      state.y + (event.clientY - frame.top - frame.height / 2) / scale,
+      x + (event.clientX - frame.left - frame.width / 2) / scale,
+      y + (event.clientY - frame.top - frame.height / 2) / scale,
     ];
   }
 
@@ -233,8 +264,8 @@
     pane.stage.addEventListener("pointermove", (event) => {
       const [x, y] = pointOf(pane, event);
       if (held) {
-        state.x += held[0] - x;
-        state.y += held[1] - y;
+        state.x += (held[0] - x) / pane.run.size[0];
+        state.y += (held[1] - y) / pane.run.size[1];
         stayInside();
       }
       const inside = x >= 0 && y >= 0 && x < pane.run.size[0] && y < pane.run.size[1];
@@ -243,9 +274,13 @@
     });
     for (const name of ["pointerup", "pointercancel"]) pane.stage.addEventListener(name, () => { held = null; });
     pane.stage.addEventListener("pointerleave", () => { pane.pointer = null; tellWhere(pane); });
+    // The wheel is the page's until the section was clicked, or with Ctrl.
     pane.stage.addEventListener("wheel", (event) => {
+      if (!event.ctrlKey && document.activeElement !== pane.stage) return;
       event.preventDefault();
-      zoomTo(state.zoom * 2 ** (-event.deltaY / 300), ...pointOf(pane, event));
+      active = pane;
+      const [x, y] = pointOf(pane, event);
+      zoomTo(state.zoom * 2 ** (-event.deltaY / 300), x / pane.run.size[0], y / pane.run.size[1]);
     }, { passive: false });
     pane.stage.addEventListener("focus", () => { active = pane; draw(); });
   }
@@ -286,9 +321,12 @@
     const control = event.target.closest("select, input, button, a");
     const used = { range: /^(Arrow|Home|End|Page)/, checkbox: /^ $/, button: /^( |Enter)$/ }[control?.type] || /./;
     if (event.ctrlKey || event.metaKey || event.altKey || (control && used.test(event.key))) return;
+    const frame = element("viewer").getBoundingClientRect(); // keys are the page's where the viewer is out of sight
+    if (frame.bottom < window.innerHeight / 3 || frame.top > (2 * window.innerHeight) / 3) return;
     const digit = /^Digit([1-6])$/.exec(event.code);
+    const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
     if (digit) chooseLayer(event.shiftKey ? active.lower : active.upper, Number(digit[1]) - 1);
-    else if (keys[event.key]) keys[event.key]();
+    else if (keys[key]) keys[key]();
     else return;
     event.preventDefault();
   });

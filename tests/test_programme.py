@@ -55,7 +55,7 @@ def test_it_stops_in_time(small_phantom, tmp_path):
 
 @pytest.mark.slow
 def test_it_goes_on_and_writes_the_table(small_phantom, tmp_path):
-    changes = (*CHANGES, "steps=3000", "learning_rate=0.0005")
+    changes = (*CHANGES, "width=4", "steps=3000", "learning_rate=0.0005")
     while (done := programme("full-fold", small_phantom, tmp_path, "--minutes", 0.4, changes=changes)).returncode:
         assert done.returncode == GO_ON, done.stderr
     assert json.loads((tmp_path / "fold-6" / "run.json").read_text())["resumed"]

@@ -12,6 +12,7 @@ import pytest
 from reproduce import programme_table, recipe, scaling, table1
 from reproduce.bench import table as bench
 from reproduce.metrics import tables
+from reproduce.programme import PROGRAMMES
 from reproduce.programmes import runs_of
 from unet_paper.record import PICTURES, RunFolder
 from unet_paper.report import comparison, read_run, table_1
@@ -110,9 +111,16 @@ def test_the_tables_of_speed_and_growth_are_what_their_records_say(committed):
     assert (folder / "README.md").read_text() == bench.tables(records, quick_run)
 
 
+def test_no_picture_is_larger_than_a_megabyte(committed):
+    for name in COMMITTED:
+        if Path(name).suffix in (".png", ".svg"):
+            assert (committed / name).stat().st_size <= 1_000_000, name
+
+
 def test_no_raw_section_is_committed():
     for name in COMMITTED:
         path = Path(name)
         assert path.suffix not in (".tif", ".pt")
         if path.suffix == ".png" and "phantom" not in path.parts:
-            assert path.name in PICTURES and path.parent.name != "sections"
+            computed = {*PICTURES, "preview.png", *(f"{programme}.png" for programme in PROGRAMMES)}
+            assert path.name in computed and path.parent.name != "sections"

@@ -26,7 +26,7 @@ NO_AUGMENTATION = {"displacement_sigma": 0.0, "rotate": False, "flip": False, "s
 ABLATIONS = {
     "as the paper": {},
     "no border term": {"w_0": 0.0},
-    "classes not balanced": {"balance_classes": False},
+    "classes not balanced": {"class_balance": 0.0},
     "no elastic deformation": {"displacement_sigma": 0.0},
     "no augmentation": NO_AUGMENTATION,
     "no drop-out": {"drop_out": 0.0},
@@ -49,6 +49,7 @@ CHOICES = {
     "gray-value range": {"gray-none": {"contrast": 0.0, "brightness": 0.0}}
     | BASE
     | {"gray-twice": {"contrast": 0.4, "brightness": 0.4}},
+    "class balance": {"balance-none": {"class_balance": 0.0}, "balance-half": {"class_balance": 0.5}} | BASE,
     "border term": {"border-w0-5": {"w_0": 5.0}}
     | BASE
     | {"border-w0-20": {"w_0": 20.0}, "border-sigma-10": {"sigma": 10.0}},

@@ -15,6 +15,7 @@ SHOWN = {  # the settings that tell a choice's runs apart
     "schedule": ("decay", "warm_up"),
     "steps": ("steps",),
     "gray-value range": ("contrast", "brightness"),
+    "class balance": ("class_balance",),
     "border term": ("w_0", "sigma"),
     "learning rate, full network": ("learning_rate",),
 }
@@ -26,7 +27,8 @@ def section(folder, choice):
     rows = []
     for run in CHOICES[choice]:
         record, scores = read_run(RunFolder(folder / run))
-        value = {name: entry["value"] for name, entry in record["configuration"].items()}
+        recorded = {name: entry["value"] for name, entry in record["configuration"].items()}
+        value = PROFILES["paper"].as_dict() | recorded  # the first records lack settings that came later
         taken = PROFILES["paper" if "full" in choice else "quick"].as_dict()
         is_taken = all(value[name] == taken[name] for name in names)
         if choice == "steps":

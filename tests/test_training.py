@@ -60,7 +60,7 @@ CHANGES = dict(
     w_0=0.0, sigma=2.0, contrast=0.0, brightness=0.0, rotate=False, flip=False, displacement_sigma=0.0, grid_points=5
 ) | dict(momentum=0.5, drop_out=0.0, learning_rate=0.001, warm_up=0.5, decay="constant", weight_decay=0.1)
 CHANGES |= dict(gradient_clip=0.1, seed=7, form="release", padding="zeros", batch_norm=True, optimiser="adam")
-CHANGES |= dict(balance_classes=False, shift=False)
+CHANGES |= dict(class_balance=0.0, shift=False)
 
 
 @pytest.mark.parametrize("name", CHANGES)

@@ -181,6 +181,16 @@ def test_k_classes_are_balanced_and_bordered():
     assert found[4] == pytest.approx(8 / 9 + 10 * np.exp(-16 / 50))
 
 
+@pytest.mark.parametrize("power", [0.0, 0.5, 1.0, 1.5])
+def test_balance_to_a_power(power):
+    """The weights' ratio is the frequencies' to that power, and their mean over the pixels is 1."""
+    labels = np.array([0] * 10 + [1] * 70 + [2] * 20)
+    weights = balancing_class_weights(labels, semantic=True, power=power)
+    assert weights[0] / weights[1] == pytest.approx(7**power) and weights[2] / weights[0] == pytest.approx(0.5**power)
+    assert np.mean(np.array(weights)[labels]) == pytest.approx(1)
+    assert balancing_class_weights(np.array([1, 1]), power=power) == (0, 1)
+
+
 @pytest.mark.parametrize("connectivity", [4, 8])
 def test_equals_the_direct_definition_on_drawn_labels(random, connectivity):
     """Numbered, binary, empty and full images, against a distance transform for every cell."""

@@ -32,7 +32,7 @@ class Config:
     # Weight map: equation 2
     w_0: float = setting(10.0, "paper", "height of the border term")
     sigma: float = setting(5.0, "paper", "width of the border term, px")
-    balance_classes: bool = setting(True, "paper", "w_c balances the class frequencies; else it is 1")
+    class_balance: float = setting(1.0, "ours", "w_c is the inverse class frequency to this power; 0: w_c is 1")
 
     # Augmentation: section 3.1
     tile_size: int = setting(572, "paper", "input tile, px")

@@ -39,6 +39,7 @@ def check_config(config):
         ("padding", config.padding in ("valid", "zeros"), "'valid' or 'zeros'"),
         ("optimiser", config.optimiser in ("sgd", "adam"), "'sgd' or 'adam'"),
         ("border", config.border in BORDERS, f"one of {', '.join(BORDERS)}"),
+        ("class_balance", 0 <= config.class_balance <= 2, "from 0 to 2"),
         ("drop_out", 0 <= config.drop_out < 1, "from 0 to below 1"),
         ("w_0", 0 <= config.w_0 <= 1e6, "from 0 to 1e6"),
         ("sigma", 0 < config.sigma <= 1e4, "above 0 and at most 1e4"),

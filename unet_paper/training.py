@@ -51,8 +51,7 @@ def prepare_training_set(volume, labels, config, device):
     standardisation = Standardisation(float(gray.mean()), float(gray.std()) or 1.0, volume.dtype.name)
     semantic = config.classes > 2
     classes = labels if semantic else separate_touching_cells(labels) > 0
-    balanced = balancing_class_weights(classes, semantic)
-    class_weights = balanced if config.balance_classes else (1.0,) * len(balanced)
+    class_weights = balancing_class_weights(classes, semantic, config.class_balance)
     weights = weight_maps(labels, config.w_0, config.sigma, class_weights=class_weights, semantic=semantic)
     return TrainingSet(
         images=torch.from_numpy(standardisation(gray)).to(device),

@@ -84,18 +84,19 @@ def weight_maps(labels, w_0=10.0, sigma=5.0, connectivity=4, class_weights=None,
     return np.stack([weight_map(section, class_weights, w_0, sigma, connectivity, semantic) for section in labels])
 
 
-def balancing_class_weights(labels, semantic=False):
-    """w_c: inverse class frequency over all of `labels`, scaled to mean 1 over its pixels.
+def balancing_class_weights(labels, semantic=False, power=1.0):
+    """w_c: inverse class frequency over all of `labels`, to a power, scaled to mean 1 over its pixels.
 
     Takes any integer or bool array (0 = background, all others cell; or class numbers, `semantic`) and returns a tuple
-    of floats, one for each class. With K classes of frequency f each weighs 1 / (K f). A class that does not occur
-    weighs 0 and does not count.
+    of floats, one for each class. With K classes of frequency f and power 1 each weighs 1 / (K f); with power 0 all
+    weigh 1. A class that does not occur weighs 0 and does not count.
     """
     numbers = labels.ravel() if semantic else (labels != 0).ravel()
     frequencies = np.bincount(numbers.astype(np.intp), minlength=2) / labels.size
     present = frequencies > 0
     weights = np.zeros(len(frequencies))
-    weights[present] = 1 / (present.sum() * frequencies[present])
+    weights[present] = frequencies[present] ** -power
+    weights /= (frequencies * weights).sum()
     return tuple(weights.tolist())
 
 

@@ -1,0 +1,71 @@
+"""Why scores are what they are: each figure on sections where the answer is known."""
+
+import json
+
+import numpy as np
+import pytest
+
+from reproduce.misses import by_size, rand_by_threshold, report, thickness
+from unet_paper.config import PROFILES
+from unet_paper.record import RunFolder, write_json
+from unet_paper.scores import score, warping_errors
+from unet_paper.stack import write_stack
+
+
+@pytest.fixture
+def truth():
+    """Two cells of 60 x 28 px and, in the right one, a small cell of 5 x 5 px; membranes of 4 px and of 1 px."""
+    cells = np.zeros((1, 60, 60), bool)
+    cells[0, :, :28] = cells[0, :, 32:] = True
+    cells[0, 20:27, 40:47] = False
+    cells[0, 21:26, 41:46] = True
+    return cells
+
+
+def test_thickness(truth):
+    assert thickness(~truth[:, :15]) == pytest.approx(4, abs=0.3)
+    assert thickness(np.zeros((1, 9, 9), bool)) == 0
+
+
+def test_a_perfect_proposal_misses_nothing(truth):
+    rows = rand_by_threshold(truth, truth.astype(float))
+    assert all(row[1:4] == (0, 1, 1) for row in rows)
+    counts = by_size(truth, warping_errors(truth, truth.astype(float), 0.5))
+    assert not counts[0].any() and not counts[1].any()
+
+
+def test_thick_membranes_cost_recall_and_mergers_precision(truth):
+    thick, merged = truth.astype(float), truth.astype(float)
+    thick[0, :, 24:36] = 0
+    merged[0, 30:32, 28:32] = 1
+    for proposal, precision, recall in ((thick, 1, "less"), (merged, "less", 1)):
+        row = rand_by_threshold(truth, proposal)[5]
+        assert row[2] == precision if precision == 1 else row[2] < 0.9
+        assert row[3] == recall if recall == 1 else row[3] < 0.9
+    assert rand_by_threshold(truth, thick)[5][4] < 0.2 * rand_by_threshold(truth, thick)[5][1]
+
+
+def test_mergers_by_the_smaller_cell_and_splits_by_the_width(truth):
+    proposal = truth.astype(float)
+    proposal[0, 20:27, 40:47] = 1  # the small cell is gone
+    mergers, splits = by_size(truth, warping_errors(truth, proposal, 0.5))
+    assert mergers[0] > 0 and not mergers[1:].any() and not splits.any()
+    proposal = truth.astype(float)
+    proposal[0, 40:44, :28] = 0  # the left cell is cut
+    mergers, splits = by_size(truth, warping_errors(truth, proposal, 0.5))
+    assert not mergers.any() and splits.sum() > 0
+
+
+def test_the_report_of_a_run(truth, tmp_path):
+    run = RunFolder(tmp_path / "run")
+    config = PROFILES["smoke"]
+    probability = np.where(truth, 0.8, 0.15).astype(np.float32)
+    write_stack(run.labels, truth)
+    write_stack(run.probability("none"), probability)
+    write_json(run.scores("none", "none"), score(truth, probability))
+    protocol = {"kind": "fold", "short": "validation fold 1/2"}
+    record = {"name": "run", "status": "finished", "dataset": "phantom", "profile": "smoke", "protocol": protocol}
+    write_json(run.record, record | {"configuration": config.described()})
+    text = report(run.path)
+    best = json.loads((run.path / "scores.json").read_text())["best_threshold"]["rand_error"]
+    assert f"| {best:.1f} (best) | 0.0000 | 1.0000 | 1.0000 |" in text and "0 mergers (0 px)" in text

@@ -93,7 +93,7 @@ def report(folder):
         "",
         "Precision falls where cells are merged, recall where they are split and where the proposal's membranes are "
         "thicker than the truth's: each of their pixels in a cell counts as a segment of its own. Thinned: the same "
-        "after the proposal's membranes were thinned to lines, as the challenge did from 2013 on.",
+        "after the proposal's membranes were thinned to lines, as in the challenge's scores of 2016.",
         "",
         f"The truth's membranes are {thickness(~truth):.1f} px thick and cover {np.mean(~truth):.1%} of the pixels.",
         "",

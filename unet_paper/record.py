@@ -19,7 +19,8 @@ from unet_paper.stack import written_whole
 PACKAGE = Path(__file__).parent
 PICTURES = ("loss.png", "thresholds.png", "result.png", "splits-and-mergers.png", "weight-map.png", "deformations.png")
 RUN_FILES = (
-    *("run.json", "history.csv", "table1.md", "misses.md", "scores.json", "scores-*.json", "index.html", "page/*", "figures/*"),
+    *("run.json", "history.csv", "table1.md", "misses.md", "scores.json", "scores-*.json"),
+    *("index.html", "page/*", "figures/*"),
     *("checkpoint.pt", "checkpoint-*.pt", "weights.pt"),
     *("weight-maps.tif", "evaluation-volume.tif", "evaluation-labels.tif", "probability-*.tif*"),
     *(folder + picture for folder in ("", "sections/") for picture in PICTURES),

@@ -35,7 +35,7 @@ def test_every_run_has_a_folder_of_its_own_and_settings_that_exist(name):
     for run in runs:
         changes = [f"{setting}={value}" for setting, value in run.changes.items()]
         check_config(changed_config(PROFILES[run.profile or "quick"], changes))
-        assert (run.fold == "1/6") == (name == "choices")
+        assert (run.fold == "1/6") == (name in ("choices", "remedies"))
 
 
 def test_an_ablation_changes_one_thing():

@@ -3,8 +3,9 @@
 import numpy as np
 from matplotlib.figure import Figure
 
+from unet_paper.pixel_size import EM, read_pixel_size
 from unet_paper.record import read_json, write_json
-from unet_paper.stack import file_sha256, read_stack, written_whole
+from unet_paper.stack import file_sha256, read_stack, write_stack, written_whole
 
 PUBLISHED = "weights.safetensors"
 LARGEST = 64_000_000  # bytes of the committed file
@@ -22,19 +23,25 @@ def finish(place, data, command):
     size = published.stat().st_size
     if size > LARGEST:
         raise ValueError(f"{published} takes {size:,} bytes; at most {LARGEST:,} may be committed")
-    full, half, test = (place.path / f"probability-{name}.tif" for name in ("full", "half", "test"))
+    record = read_json(place.record)
+    headline = record["configuration"]["headline"]["value"]
+    full, half = (place.path / f"probability-{name}.tif" for name in ("full", "half"))
+    test = place.probability(headline)
+    if not place.volume.is_file():  # so that the page shows the test sections, though without a truth
+        pixel_size = EM if record["dataset"] == "isbi" else read_pixel_size(volume)
+        write_stack(place.volume, read_stack(volume), pixel_size=pixel_size)
     for weights, probability, average in (
         (place.weights, full, "none"),
         (published, half, "none"),
-        (published, test, "d4"),
+        (published, test, headline),
     ):
         if not probability.is_file():
             command("predict", "--weights", weights, volume, probability, "--average", average)
-    record = read_json(place.record)
     comparison = compare(read_stack(full), read_stack(half))
     comparison |= {"dataset": record["dataset"], "average": "none", "bytes": size, "sha256": file_sha256(published)}
     write_json(place.path / "half-precision.json", comparison)
-    draw_preview(place.path / "preview.png", read_stack(test))
+    draw_preview(place.path / "preview.png", read_stack(test), headline)
+    command("report", place.path)
 
 
 def compare(full, half):
@@ -49,7 +56,7 @@ def compare(full, half):
     }
 
 
-def draw_preview(path, probability):
+def draw_preview(path, probability, average):
     """All sections of a probability stack, small."""
     rows = -(-len(probability) // COLUMNS)
     figure = Figure(figsize=(2 * COLUMNS, 2 * rows + 0.4), dpi=90, layout="constrained")
@@ -60,6 +67,6 @@ def draw_preview(path, probability):
             small = probability[number, :height, :width].reshape(height // EVERY, EVERY, width // EVERY, EVERY)
             axis.imshow(small.mean((1, 3)), cmap="gray", vmin=0, vmax=1)
             axis.set_title(f"section {number}", fontsize=8)
-    figure.suptitle("Probability of cell (white), d4, in the test sections", fontsize=10)
+    figure.suptitle(f"Probability of cell (white), {average}, in the test sections", fontsize=10)
     with written_whole(path) as temporary:
         figure.savefig(temporary, format="png")

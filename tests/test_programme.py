@@ -74,9 +74,11 @@ def test_the_final_model(small_phantom, tmp_path):
     assert main(["train", "--data", str(small_phantom), "--out", str(place.path), "--profile", "smoke", *changes]) == 0
     final.finish(place, small_phantom, lambda *words: main([str(word) for word in words]))
     files = {path.name for path in place.path.iterdir()}
-    assert files >= {"weights.safetensors", "half-precision.json", "preview.png", "probability-test.tif"}
+    assert files >= {"weights.safetensors", "half-precision.json", "preview.png", "probability-none.tif"}
+    assert (place.pictures / "components-001-0.5.png").is_file()
     compared = json.loads((place.path / "half-precision.json").read_text())
     assert compared["sections"] == 2 and 0 < compared["mean_difference"] < 0.01, compared
+    assert compared["bytes"] == (place.path / "weights.safetensors").stat().st_size
 
 
 def test_mean_and_spread():

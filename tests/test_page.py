@@ -3,7 +3,6 @@
 import json
 import re
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,9 +16,7 @@ from selenium.webdriver.support.ui import Select, WebDriverWait
 
 from unet_paper.colours import COMPONENTS
 from unet_paper.command_line import main
-from unet_paper.page import from_markdown
 from unet_paper.phantom import write_phantom
-from unet_paper.record import unique_names
 from unet_paper.report import TABLE_1
 from unet_paper.section_pictures import THRESHOLDS
 
@@ -400,17 +397,3 @@ def test_pictures_that_are_not_there_are_said_to_be_missing(browser, runs, tmp_p
 
 def pixels(path):
     return np.asarray(Image.open(path).convert("RGBA"))
-
-
-def test_markdown():
-    text = "# A `run`\n\nsaid **so** & <so>\n\n| a | b |\n|---|---|\n| **x** | 0.5 |"
-    assert from_markdown(text) == (
-        "<h2>A <code>run</code></h2>\n<p>said <strong>so</strong> &amp; &lt;so&gt;</p>\n"
-        '<div class="wide"><table>\n<tr><th>a</th><th>b</th></tr>\n'
-        '<tr class="ours"><td><strong>x</strong></td><td class="number">0.5</td></tr>\n</table></div>'
-    )
-
-
-def test_names_that_tell_folders_apart():
-    assert unique_names([Path("/a/x/fold-1"), Path("/a/x/fold-2")]) == ["fold-1", "fold-2"]
-    assert unique_names([Path("/a/x/fold-1"), Path("/a/y/fold-1")]) == ["x/fold-1", "y/fold-1"]

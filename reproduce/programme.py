@@ -6,8 +6,7 @@ NAME is one of
   choices     what the paper leaves open, short runs scored on fold 1/6, which nothing else is scored on
   folds       contiguous 5-fold cross-validation of the training stack
   full-fold   fold 6/6 alone, for the full network on two CPU cores
-  gap         what it changes that training and validation sections are neighbours
-  ablations   one thing changed at a time
+  ablations   one thing changed at a time; and sections next to the scored ones left out
   remedies    against what the scores miss, within the paper's method; scored on fold 1/6 as the choices are
   final       a network trained on all sections, its weights in half precision, and the test sections' probabilities
 
@@ -31,7 +30,7 @@ from unet_paper.record import RunFolder, read_json
 
 ROOT = Path(__file__).resolve().parent.parent
 GO_ON = 75  # exit code: not done yet, give the same command again
-PROGRAMMES = ("choices", "folds", "full-fold", "gap", "ablations", "remedies", "final")
+PROGRAMMES = ("choices", "folds", "full-fold", "ablations", "remedies", "final")
 
 
 class OutOfTime(Exception):

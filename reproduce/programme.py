@@ -9,6 +9,7 @@ NAME is one of
   ablations   one thing changed at a time; and sections next to the scored ones left out
   remedies    against what the scores miss, within the paper's method; scored on fold 1/6 as the choices are
   final       a network trained on all sections, its weights in half precision, and the test sections' probabilities
+  all         folds, ablations, remedies and final, one after the other
 
 DIR holds the challenge's stacks. Each run is trained, predicted, scored and reported in results/isbi/NAME/RUN (with the
 profile `paper`: results/isbi/NAME-paper); one that is done is not done again. After M minutes the training in hand
@@ -31,6 +32,7 @@ from unet_paper.record import RunFolder, read_json
 ROOT = Path(__file__).resolve().parent.parent
 GO_ON = 75  # exit code: not done yet, give the same command again
 PROGRAMMES = ("choices", "folds", "full-fold", "ablations", "remedies", "final")
+ALL = ("folds", "ablations", "remedies", "final")
 
 
 class OutOfTime(Exception):
@@ -91,39 +93,50 @@ def main():
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("programme", choices=PROGRAMMES, metavar="NAME")
+    parser.add_argument("programme", choices=(*PROGRAMMES, "all"), metavar="NAME")
     parser.add_argument("--data", type=Path, required=True, metavar="DIR")
     parser.add_argument("--minutes", type=float, metavar="M", help="then stop; the same command goes on")
     parser.add_argument("--profile", choices=PROFILES, default="quick")
     parser.add_argument("--set", dest="changes", action="append", default=[], metavar="NAME=VALUE")
-    parser.add_argument("--seeds", type=int, default=3, metavar="N", help="of each ablation (3)")
+    parser.add_argument("--seeds", type=int, default=3, metavar="N", help="of each ablation and remedy (3)")
     parser.add_argument("--out", type=Path, metavar="DIR", help="default: results/isbi/NAME")
     arguments = parser.parse_args()
-    name, profile = arguments.programme, arguments.profile
-    usual = name if profile == "quick" or name in ("choices", "full-fold", "final") else f"{name}-{profile}"
-    folder = (arguments.out or ROOT / "results" / "isbi" / usual).absolute()
-    if name == "final":
-        folder = folder.parent  # its one run is the folder
     deadline = None if arguments.minutes is None else time.monotonic() + 60 * arguments.minutes
-    changes = dict(change.split("=", 1) for change in arguments.changes)
-    data = arguments.data.absolute()
-    runs = runs_of(name, arguments.seeds)
     try:
-        for number, run in enumerate(runs, 1):
-            print(f"\n[{number} of {len(runs)}] {run.name}", flush=True)
-            carry_out(run, folder, data, profile, changes, deadline)
-        if name == "final":
-            final.finish(RunFolder(folder / "final"), data, lambda *words: command(deadline, *words))
+        for name in ALL if arguments.programme == "all" else (arguments.programme,):
+            carry_out_programme(name, arguments, deadline)
     except OutOfTime:
         print("The minutes are over; the same command goes on from here.")
         return GO_ON
-    if name == "choices":
+    return 0
+
+
+def carry_out_programme(name, arguments, deadline):
+    """All runs of one programme, and its table."""
+    profile = arguments.profile
+    usual = name if profile == "quick" or name in ("choices", "full-fold", "final") else f"{name}-{profile}"
+    results = ROOT / "results" / "isbi"
+    if name == "final":
+        folder = arguments.out or results  # its one run is the folder `final`
+    elif arguments.programme == "all":
+        folder = (arguments.out or results) / usual
+    else:
+        folder = arguments.out or results / usual
+    folder = folder.absolute()
+    changes = dict(change.split("=", 1) for change in arguments.changes)
+    data = arguments.data.absolute()
+    runs = runs_of(name, arguments.seeds, profile)
+    for number, run in enumerate(runs, 1):
+        print(f"\n{name} [{number} of {len(runs)}] {run.name}", flush=True)
+        carry_out(run, folder, data, profile, changes, deadline)
+    if name == "final":
+        final.finish(RunFolder(folder / "final"), data, lambda *words: command(deadline, *words))
+    elif name == "choices":
         recipe.write(folder)
-    elif name != "final":
+    else:
         print(programme_table.write(folder, name, runs))
     if arguments.out is None:
-        print(table1.write(ROOT / "results" / "isbi"))
-    return 0
+        print(table1.write(results))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from unet_paper.config import PROFILES
+
 
 @dataclass(frozen=True)
 class Run:
@@ -40,14 +42,20 @@ ABLATIONS = {
 # as many of them far from the scored ones as next to them.
 LEFT_OUT = {"sections 0 to 3 left out": "0-3", "sections 21 to 24 left out": "21-24"}
 
-# Against mergers and thick membranes, all of them within the paper's method.
-REMEDIES = {
-    "as it is": {},
-    "twice the steps": {"steps": 5000},
-    "half the class balance": {"class_balance": 0.5},
-    "twice the border term": {"w_0": 20.0},
-    "twice the channels": {"width": 32, "learning_rate": 0.008},
-}
+
+def remedies(profile):
+    """Against mergers and thick membranes, all of them within the paper's method: what each is called, and the
+    settings that differ from those of the profile.
+    """
+    usual = PROFILES[profile]
+    return {
+        "as it is": {},
+        "twice the steps": {"steps": 2 * usual.steps},
+        "half the class balance": {"class_balance": 0.5},
+        "twice the border term": {"w_0": 2 * usual.w_0},
+        "twice the channels": {"width": 2 * usual.width, "learning_rate": usual.learning_rate / 2},
+    }
+
 
 # What the paper leaves open, and what was tried on fold 1/6, which no reported run is scored on: the choice, and for
 # each of its runs the folder's name and the settings.
@@ -73,8 +81,8 @@ CHOICES = {
 }
 
 
-def runs_of(programme, seeds):
-    """The runs of a programme; `seeds` of each ablation."""
+def runs_of(programme, seeds, profile="quick"):
+    """The runs of a programme with a profile; `seeds` of each ablation and remedy."""
     if programme == "folds":
         return [Run(f"fold-{number}", "5 folds", f"{number}/5") for number in range(1, 6)]
     if programme == "full-fold":
@@ -93,7 +101,7 @@ def runs_of(programme, seeds):
         return [
             Run(f"{name.replace(' ', '-')}-seed-{seed}", name, "1/6", changes | {"seed": seed})
             for seed in range(seeds)
-            for name, changes in REMEDIES.items()
+            for name, changes in remedies(profile).items()
         ]
     return [
         Run(

@@ -28,13 +28,14 @@ def programme(name, data, out, *options, changes=TINY):
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
 
 
+@pytest.mark.parametrize("profile", ["quick", "paper"])
 @pytest.mark.parametrize("name", PROGRAMMES)
-def test_every_run_has_a_folder_of_its_own_and_settings_that_exist(name):
-    runs = runs_of(name, 3)
+def test_every_run_has_a_folder_of_its_own_and_settings_that_exist(name, profile):
+    runs = runs_of(name, 3, profile)
     assert len({run.name for run in runs}) == len(runs)
     for run in runs:
         changes = [f"{setting}={value}" for setting, value in run.changes.items()]
-        check_config(changed_config(PROFILES[run.profile or "quick"], changes))
+        check_config(changed_config(PROFILES[run.profile or profile], changes))
         assert (run.fold == "1/6") == (name in ("choices", "remedies"))
 
 

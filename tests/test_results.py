@@ -3,6 +3,7 @@
 Only what git holds is looked at, so that a reader's own runs do not matter here.
 """
 
+import itertools
 import json
 import subprocess
 from pathlib import Path
@@ -61,12 +62,12 @@ def test_the_seeds_table_is_what_its_records_say(committed):
 
 
 def test_the_tables_of_the_programmes_are_what_their_records_say(committed):
-    for name in ("folds", "full-fold", "ablations", "remedies"):  # those that were carried out
-        folder = committed / "results/isbi" / name
-        if (folder / "README.md").is_file():
+    for name, profile in itertools.product(("folds", "full-fold", "ablations", "remedies"), ("quick", "paper")):
+        folder = committed / "results/isbi" / (name if profile == "quick" else f"{name}-paper")
+        if (folder / "README.md").is_file():  # those that were carried out
             done = {path.name for path in folder.iterdir() if path.is_dir()}
             seeds = 1 + max([int(run.rpartition("-seed-")[2]) for run in done if "-seed-" in run], default=0)
-            runs = runs_of(name, seeds)
+            runs = runs_of(name, seeds, profile)
             assert {run.name for run in runs} == done
             assert (folder / "README.md").read_text() == programme_table.table(folder, name, runs)
 
@@ -84,7 +85,7 @@ def test_the_recipe_and_table_1_are_what_the_records_say(committed):
 def test_choices_were_made_on_another_fold_than_the_reported_runs(committed):
     for name in RUNS:
         fold = json.loads((committed / name / "run.json").read_text())["protocol"].get("fold")
-        assert (fold == "1/6") == (name.parent.name in ("choices", "remedies"))
+        assert (fold == "1/6") == (name.parent.name in ("choices", "remedies", "remedies-paper"))
 
 
 def test_the_readme_quotes_the_tables_whole(committed):

@@ -64,7 +64,24 @@ def table(folder, programme, runs):
             values = [mean_and_spread(scores[score], digits) for score, (_, digits) in COLUMNS.items()]
             count = len(scores["pixel_error"])
             lines.append(f"| {group} | {count} | {average} | " + " | ".join(values) + " |")
+    if len(runs) > 1:
+        lines += ["", *each_run(folder, runs)]
     return "\n".join(lines) + "\n"
+
+
+def each_run(folder, runs):
+    """A row for every run by itself, the headline's averaging."""
+    lines = ["Each run, with its headline's averaging:", ""]
+    lines += [
+        "| run | scored on | seed | " + " | ".join(title for title, _ in COLUMNS.values()) + " |",
+        "|---" * (3 + len(COLUMNS)) + "|",
+    ]
+    for run in runs:
+        record, scores = read_run(RunFolder(Path(folder) / run.name))
+        value = {name: entry["value"] for name, entry in record["configuration"].items()}
+        shown = [f"{scores[value['headline']][score]:.{digits}f}" for score, (_, digits) in COLUMNS.items()]
+        lines.append(f"| {run.name} | fold {run.fold} | {value['seed']} | " + " | ".join(shown) + " |")
+    return lines
 
 
 def draw(path, folder, runs):
@@ -83,8 +100,9 @@ def draw(path, folder, runs):
             axis.plot(values, [place + 0.2] * len(values), ".", color="#999999", markersize=4)
         axis.set_xlabel(f"{COLUMNS[score][0]} ({headline})")
         axis.grid(axis="x", alpha=0.3)
+        axis.locator_params(axis="x", nbins=5)
     axes[0].set_yticks(range(len(found)), list(found))
-    axes[0].invert_yaxis()
+    axes[0].set_ylim(len(found) - 0.5, -0.5)
     with written_whole(path) as temporary:
         figure.savefig(temporary, dpi=110)
 

@@ -3,7 +3,7 @@
 python -m reproduce.programme NAME --data DIR [--minutes M] [--profile P] [--set NAME=VALUE ...] [--seeds N]
 
 NAME is one of
-  choices     what the paper leaves open, short runs scored on fold 1/6, which nothing else is scored on
+  choices     what the paper leaves open, short runs scored on fold 1/6, which no headline is scored on
   folds       contiguous 5-fold cross-validation of the training stack
   full-fold   fold 6/6 alone, for the full network on two CPU cores
   ablations   one thing changed at a time; and sections next to the scored ones left out

@@ -85,7 +85,9 @@ def each_run(folder, runs):
 
 
 def draw(path, folder, runs):
-    """The errors of every group with their spread, the headline's averaging; a dot for each run."""
+    """The errors of every group with their spread, the headline's averaging; a dot for each run, and a line through the
+    first group.
+    """
     from matplotlib.figure import Figure
 
     found = collect(folder, runs)
@@ -98,6 +100,8 @@ def draw(path, folder, runs):
             spread = statistics.stdev(values) if len(values) > 1 else 0
             axis.errorbar(statistics.mean(values), place, xerr=spread, fmt="o", color="#0072b2", capsize=3)
             axis.plot(values, [place + 0.2] * len(values), ".", color="#999999", markersize=4)
+            if place == 0 and len(found) > 1:  # what all others are compared with
+                axis.axvline(statistics.mean(values), color="#0072b2", linestyle=":", linewidth=1)
         axis.set_xlabel(f"{COLUMNS[score][0]} ({headline})")
         axis.grid(axis="x", alpha=0.3)
         axis.locator_params(axis="x", nbins=5)

@@ -56,7 +56,7 @@ def test_the_choices_table_is_what_its_records_say(committed):
 def test_the_seeds_table_is_what_its_records_say(committed):
     folders = [committed / "results/isbi/quick", *sorted((committed / "results/isbi/seeds").glob("seed-*"))]
     table = comparison(folders)
-    assert len(folders) == 4 and (committed / "results/isbi/seeds/README.md").read_text() == table
+    assert len(folders) == 5 and (committed / "results/isbi/seeds/README.md").read_text() == table
     readme = (committed / "README.md").read_text().splitlines()
     assert all(row in readme for row in table.splitlines() if "| d4 |" in row)
 
@@ -78,8 +78,7 @@ def test_the_recipe_and_table_1_are_what_the_records_say(committed):
         (folder / "recipe.md", lambda: recipe.text(folder / "choices")),
         (folder / "table1.md", lambda: table1.table(folder)),
     ):
-        if path.is_file():
-            assert path.read_text() == written()
+        assert path.read_text() == written()
 
 
 def test_choices_were_made_on_another_fold_than_the_reported_runs(committed):
@@ -90,7 +89,7 @@ def test_choices_were_made_on_another_fold_than_the_reported_runs(committed):
 
 def test_the_readme_quotes_the_tables_whole(committed):
     readme = (committed / "README.md").read_text().splitlines()
-    for table in ("results/isbi/table1.md", "results/isbi/choices/README.md", "results/bench/README.md"):
+    for table in ("results/isbi/table1.md", "results/isbi/recipe.md", "results/bench/README.md"):
         text = (committed / table).read_text().partition("by stages")[0]
         rows = [line for line in text.splitlines() if line.startswith("|")]
         assert len(rows) > 5 and all(row in readme for row in rows)

@@ -3,7 +3,7 @@
 python -m reproduce.programme NAME --data DIR [--minutes M] [--profile P] [--set NAME=VALUE ...] [--seeds N]
 
 NAME is one of
-  choices     what the paper leaves open, short runs scored on fold 1/6, which no headline is scored on
+  choices     what the paper leaves open, short runs scored on fold 1/6
   folds       contiguous 5-fold cross-validation of the training stack
   full-fold   fold 6/6 alone, for the full network on two CPU cores
   ablations   one thing changed at a time; and sections next to the scored ones left out
@@ -27,6 +27,7 @@ from pathlib import Path
 from reproduce import final, programme_table, recipe, table1
 from reproduce.programmes import runs_of
 from unet_paper.config import PROFILES
+from unet_paper.errors import BadInput
 from unet_paper.record import RunFolder, read_json
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -58,6 +59,7 @@ def carry_out(run, folder, data, profile, changes, deadline):
     """Train, predict, score and report one run, as far as that is not done."""
     place = RunFolder(folder / run.name)
     if place.table.is_file():
+        print(f"{place.path} has its record already and is not made again")
         return
     settings = [f"{name}={value}" for name, value in (run.changes | changes).items()]
     command(
@@ -108,6 +110,9 @@ def main():
     except OutOfTime:
         print("The minutes are over; the same command goes on from here.")
         return GO_ON
+    except BadInput as error:
+        print(error, file=sys.stderr)
+        return 2
     return 0
 
 
@@ -132,7 +137,7 @@ def carry_out_programme(name, arguments, deadline):
     if name == "final":
         final.finish(RunFolder(folder / "final"), data, lambda *words: command(deadline, *words))
     elif name == "choices":
-        recipe.write(folder)
+        recipe.write(folder, results)
     else:
         print(programme_table.write(folder, name, runs))
     if arguments.out is None:

@@ -1,6 +1,7 @@
 """The table and the plot of a programme's runs."""
 
 import statistics
+import textwrap
 from pathlib import Path
 
 from unet_paper.record import RunFolder, read_json
@@ -26,6 +27,8 @@ def collect(folder, runs):
         record, scores = read_run(place)
         headline = record["configuration"]["headline"]["value"]
         scored = [(run.group, average, values) for average, values in scores.items()]
+        if run.part:
+            scored += [(run.part, average, values) for average, values in scores.items()]
         for border in run.borders:
             values = read_json(place.path / f"scores-border-{border}.json")
             scored.append((f"{run.group}, {border} beyond the border", headline, values))
@@ -53,8 +56,8 @@ def table(folder, programme, runs):
         f"Written by `python -m reproduce.programme {programme}` from the records of its runs. Data: "
         f"{first['dataset']}; {width} first-level channels, {steps:,} steps; scored on held-out sections of the "
         f"training stack ({protocol['scored_sections']} of "
-        f"{protocol['scored_sections'] + protocol['training_sections']}). Mean ± "
-        "standard deviation over the runs of a row.",
+        f"{protocol['scored_sections'] + protocol['training_sections']}); profile {first['profile']}. Mean ± "
+        f"standard deviation over the runs of a row{', each a fold with one seed' if programme == 'folds' else ''}.",
         "",
         "| what | runs | average | " + " | ".join(title for title, _ in COLUMNS.values()) + " |",
         "|---" * (3 + len(COLUMNS)) + "|",
@@ -91,7 +94,8 @@ def draw(path, folder, runs):
     from matplotlib.figure import Figure
 
     found = collect(folder, runs)
-    headline = read_json(RunFolder(Path(folder) / runs[0].name).record)["configuration"]["headline"]["value"]
+    first = read_json(RunFolder(Path(folder) / runs[0].name).record)
+    headline = first["configuration"]["headline"]["value"]
     figure = Figure(figsize=(11, 1.6 + 0.35 * len(found)), layout="constrained")
     axes = figure.subplots(1, len(PLOTTED), sharey=True)
     for axis, score in zip(axes, PLOTTED, strict=True):
@@ -104,9 +108,14 @@ def draw(path, folder, runs):
                 axis.axvline(statistics.mean(values), color="#0072b2", linestyle=":", linewidth=1)
         axis.set_xlabel(f"{COLUMNS[score][0]} ({headline})")
         axis.grid(axis="x", alpha=0.3)
-        axis.locator_params(axis="x", nbins=5)
-    axes[0].set_yticks(range(len(found)), list(found))
+        axis.locator_params(axis="x", nbins=3 if score == "warping_error" else 5)
+    axes[0].set_yticks(range(len(found)), [textwrap.fill(name, 34) for name in found])
     axes[0].set_ylim(len(found) - 0.5, -0.5)
+    figure.suptitle(
+        f"{first['dataset']}, profile {first['profile']}. Gray: each run; blue: mean ± standard deviation"
+        + (f"; dotted: {next(iter(found))}" if len(found) > 1 else ""),
+        fontsize=9,
+    )
     with written_whole(path) as temporary:
         figure.savefig(temporary, dpi=110)
 

@@ -1,15 +1,21 @@
 """Why scores are what they are: each figure on sections where the answer is known."""
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from reproduce.misses import by_size, rand_by_threshold, report, thickness
+from reproduce.misses import by_size, rand_by_threshold, report, thicker_membranes, thickness
 from unet_paper.config import PROFILES
 from unet_paper.record import RunFolder, write_json
 from unet_paper.scores import score, warping_errors
+from unet_paper.scores.warping_error import MERGE
 from unet_paper.stack import write_stack
+
+ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture
@@ -31,7 +37,7 @@ def test_a_perfect_proposal_misses_nothing(truth):
     rows = rand_by_threshold(truth, truth.astype(float))
     assert all(row[1:4] == (0, 1, 1) for row in rows)
     counts = by_size(truth, warping_errors(truth, truth.astype(float), 0.5))
-    assert not counts[0].any() and not counts[1].any()
+    assert not counts[0].any() and not counts[1] and not counts[2].any()
 
 
 def test_thick_membranes_cost_recall_and_mergers_precision(truth):
@@ -48,12 +54,36 @@ def test_thick_membranes_cost_recall_and_mergers_precision(truth):
 def test_mergers_by_the_smaller_cell_and_splits_by_the_width(truth):
     proposal = truth.astype(float)
     proposal[0, 20:27, 40:47] = 1  # the small cell is gone
-    mergers, splits = by_size(truth, warping_errors(truth, proposal, 0.5))
-    assert mergers[0] > 0 and not mergers[1:].any() and not splits.any()
+    mergers, inside, splits = by_size(truth, warping_errors(truth, proposal, 0.5))
+    assert mergers[0] == inside > 0 and not mergers[1:].any() and not splits.any()
+    truth[0, :, 28:32], truth[0, 20:27, 40:47] = False, True
+    truth[0, 27:34, 27:34] = False  # the small cell lies between the two large ones
+    truth[0, 28:33, 28:33] = True
+    proposal = truth.astype(float)
+    proposal[0, 28:33, 27] = 1
+    mergers, inside, _ = by_size(truth, warping_errors(truth, proposal, 0.5))
+    assert mergers[0] > 0 and not inside
     proposal = truth.astype(float)
     proposal[0, 40:44, :28] = 0  # the left cell is cut
-    mergers, splits = by_size(truth, warping_errors(truth, proposal, 0.5))
-    assert not mergers.any() and splits.sum() > 0
+    mergers, inside, splits = by_size(truth, warping_errors(truth, proposal, 0.5))
+    assert not mergers.any() and not inside and splits.sum() > 0
+
+
+def test_mergers_far_from_all_cells_are_counted_apart():
+    truth, proposal = np.zeros((1, 30, 30), bool), np.zeros((1, 30, 30))
+    truth[0, :5] = True
+    proposal[0, 20:25] = 1
+    kinds = np.where(proposal > 0, MERGE, 0)
+    assert list(by_size(truth, kinds)[0]) == [0, 0, 0, 0, 150]
+
+
+def test_thicker_membranes(truth):
+    assert (thicker_membranes(truth, 0) == truth).all()
+    thicker = thicker_membranes(truth, 2)[0]
+    assert (
+        not thicker[:, 26:34].any() and thicker[:20, :26].all() and thicker[:18, 34:].all()
+    )  # not at the image's edge
+    assert thicker[21:26, 41:46].sum() == 1
 
 
 def test_the_report_of_a_run(truth, tmp_path):
@@ -69,3 +99,9 @@ def test_the_report_of_a_run(truth, tmp_path):
     text = report(run.path)
     best = json.loads((run.path / "scores.json").read_text())["best_threshold"]["rand_error"]
     assert f"| {best:.1f} (best) | 0.0000 | 1.0000 | 1.0000 |" in text and "0 mergers (0 px)" in text
+    assert "| section 0 | 0 | 0 | 0 | 0 |" in text and "| 1 px | " in text
+    run.probability("none").unlink()
+    done = subprocess.run(
+        [sys.executable, "-m", "reproduce.misses", run.path], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 2 and len(done.stderr.splitlines()) == 1 and "probability-none.tif" in done.stderr

@@ -75,7 +75,7 @@ def test_the_tables_of_the_programmes_are_what_their_records_say(committed):
 def test_the_recipe_and_table_1_are_what_the_records_say(committed):
     folder = committed / "results/isbi"
     for path, written in (
-        (folder / "recipe.md", lambda: recipe.text(folder / "choices")),
+        (folder / "recipe.md", lambda: recipe.text(folder / "choices", folder)),
         (folder / "table1.md", lambda: table1.table(folder)),
     ):
         assert path.read_text() == written()

@@ -102,10 +102,11 @@ def error_colours(truth, probability, threshold):
     return shown
 
 
-def draw_result(path, truth, probability, threshold, image=None):
+def draw_result(path, truth, probability, threshold, title, image=None):
     """One section's probability and errors; its image and truth beside them where the image is given.
 
-    truth : (H, W) bool, True = cell; probability : (H, W) float, of cell; threshold : the one the errors are drawn at.
+    truth : (H, W) bool, True = cell; probability : (H, W) float, of cell; threshold : the one the errors are drawn at,
+    the pixel error's best; title : of the probability.
     """
     figure, axes = panels(2 if image is None else 4, size=5)
     axes = axes[0]
@@ -115,9 +116,12 @@ def draw_result(path, truth, probability, threshold, image=None):
         axes[1].imshow(truth, cmap="gray")
         axes[1].set_title("truth")
     axes[-2].imshow(probability, cmap="gray", vmin=0, vmax=1)
-    axes[-2].set_title("probability of cell")
+    axes[-2].set_title(title)
     axes[-1].imshow(error_colours(truth, probability, threshold))
-    axes[-1].set_title(f"errors at {threshold:.1f}: blue = missed membrane, red = missed cell")
+    axes[-1].set_title(
+        f"errors at {threshold:.1f}, where pixel error is least:\nblue = missed membrane, red = missed cell",
+        fontsize=10,
+    )
     save_figure(figure, path)
 
 

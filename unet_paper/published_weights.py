@@ -1,4 +1,4 @@
-"""Trained weights for handing on: a safetensors file in half precision, a twelfth of a checkpoint's size.
+"""Trained weights for handing on: a safetensors file in half precision, a quarter of a checkpoint's size.
 
 It holds numbers and text only, so reading one runs no code. Its metadata tells the network and what its input was.
 """

@@ -78,15 +78,15 @@ def draw_scored_sections(run, record, scores):
     best = scores["best_threshold"]
     kinds = warping_errors(truth, probability, best["warping_error"])
     names = section_names(record, len(kinds))
-    title = f"Probability ({headline}) above {best['warping_error']:.1f}"
-    first = truth[0] > 0, probability[0], best["pixel_error"]
+    above = f"Probability ({headline}) above {best['warping_error']:.1f}"
+    first = truth[0] > 0, probability[0], best["pixel_error"], f"{names[0]}: probability of cell ({headline})"
     draw_result(run.path / "result.png", *first)
     outline = np.where(probability > best["warping_error"], 1.0, 0.6)
-    draw_warping_errors(run.path / "splits-and-mergers.png", kinds, outline, title, names)
+    draw_warping_errors(run.path / "splits-and-mergers.png", kinds, outline, above, names)
     if run.volume.is_file():
         volume = read_stack(run.volume)
         draw_result(run.sections / "result.png", *first, volume[0])
-        draw_warping_errors(run.sections / "splits-and-mergers.png", kinds, volume, title, names)
+        draw_warping_errors(run.sections / "splits-and-mergers.png", kinds, volume, above, names)
 
 
 def read_run(run):

@@ -1,6 +1,7 @@
 """The numbers behind the paper's choices. Stops and goes on at any moment.
 
 python -m reproduce.programme NAME --data DIR [--minutes M] [--profile P] [--set NAME=VALUE ...] [--seeds N]
+                                     [--out FOLDER]
 
 NAME is one of
   choices     what the paper leaves open, short runs scored on fold 1/6
@@ -11,10 +12,10 @@ NAME is one of
   final       a network trained on all sections, its weights in half precision, and the test sections' probabilities
   all         folds, ablations, remedies and final, one after the other
 
-DIR holds the challenge's stacks. Each run is trained, predicted, scored and reported in results/isbi/NAME/RUN (with the
-profile `paper`: results/isbi/NAME-paper); one that is done is not done again. After M minutes the training in hand
-keeps its step and the programme ends with exit code 75: the same command goes on from there. When all runs are done
-the tables are written, and results/isbi/table1.md is renewed.
+DIR holds the challenge's stacks. Each run is trained, predicted, scored and reported in results/isbi/NAME/RUN (with
+the profile `paper`: results/isbi/NAME-paper; with --out: in FOLDER); one that is done is not done again. After M
+minutes the training in hand keeps its step and the programme ends with exit code 75: the same command goes on from
+there. When all runs are done the tables are written, and results/isbi/table1.md is renewed.
 """
 
 import argparse

@@ -27,8 +27,8 @@ NOTES = {
     "steps": "Taken: 2,500 in `quick`, what a quarter of an hour on two CPU cores allows; 30,000 in `paper`.",
     "gradient clipping": "What clipping buys is the higher rate: at 0.001 the better run is without it.",
     "gray-value range": "Twice the range costs pixel error; none at all is as good as the one taken.",
-    "border term": "A stronger or wider border term costs pixel error, and gains less elsewhere than runs differ by "
-    "chance. The paper's is taken.",
+    "border term": "Every other border term costs pixel error, and gains less elsewhere than runs differ by chance. "
+    "The paper's is taken.",
     "learning rate, full network": "After so few tiles the scores do not decide.",
 }
 

@@ -28,8 +28,8 @@ READING = (
     "quarter turns, is our headline, fixed before any run.",
     "- Each error is taken at its own best threshold on the scored sections themselves, as the challenge did. Warping "
     "error: split and merger pixels by all pixels. Rand error: 1 - F of pairs of pixels in a common segment, pixels of "
-    "the truth's membranes left out (sums of squares; the form that counts pairs is in each run's table and differs in "
-    "the fifth decimal). Pixel error: 1 - F of cell pixels.",
+    "the truth's membranes left out (sums of squares; the form that counts pairs is in each run's table and differs by "
+    "less than 0.0001). Pixel error: 1 - F of cell pixels.",
     "- Pixel error goes with how much of the truth is membrane, which differs from fold to fold and is most in the "
     "test stack. The last column has what a map would get that finds no membrane at all.",
     "- Our folds train on 24 or 25 sections, the paper on 30; the sections next to the scored ones, 50 nm away, are "

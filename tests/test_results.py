@@ -95,6 +95,12 @@ def test_the_readme_quotes_the_tables_whole(committed):
         assert len(rows) > 5 and all(row in readme for row in rows)
 
 
+def test_the_readme_has_the_errors_of_every_choice(committed):
+    readme = (committed / "README.md").read_text().replace("**", "")
+    rows = (committed / "results/isbi/choices/README.md").read_text().splitlines()[2:]
+    assert rows and all("|".join(row.split("|")[-4:-1]) in readme for row in rows)
+
+
 def test_the_metrics_table_is_what_its_record_says(committed):
     folder = committed / "results/metrics"
     record = json.loads((folder / "metrics.json").read_text())

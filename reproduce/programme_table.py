@@ -1,9 +1,13 @@
 """The table and the plot of a programme's runs."""
 
+import math
 import statistics
 import textwrap
 from pathlib import Path
 
+from scipy import stats
+
+from reproduce.programmes import Run
 from unet_paper.record import RunFolder, read_json
 from unet_paper.report import read_run, write_comparison
 from unet_paper.stack import written_whole
@@ -19,10 +23,19 @@ COLUMNS = {
 PLOTTED = ("warping_error", "rand_error", "pixel_error")
 
 
+def seeds_elsewhere(folder):
+    """The run `quick` and its other seeds, which the ablations beside them are compared with."""
+    results = Path(folder).parent
+    places = [results / "quick", *sorted((results / "seeds").glob("seed-*"))]
+    if Path(folder).name != "ablations" or len(places) == 1:
+        return []
+    return [Run(f"../{place.relative_to(results)}", f"as the paper, {len(places)} seeds", "6/6") for place in places]
+
+
 def collect(folder, runs):
     """{group: {average: {score: [value of each run]}}} of a programme's runs, in their order."""
     found = {}
-    for run in runs:
+    for run in [*seeds_elsewhere(folder), *runs]:
         place = RunFolder(Path(folder) / run.name)
         record, scores = read_run(place)
         headline = record["configuration"]["headline"]["value"]
@@ -39,6 +52,28 @@ def collect(folder, runs):
     return found
 
 
+def what_chance_does(folder, headline):
+    """Lines on how far a single run may lie from the seeds elsewhere before that says anything."""
+    seeds = collect(folder, []).values()
+    if not seeds:
+        return []
+    (averages,) = seeds
+    ranges = []
+    for score in PLOTTED:
+        values = averages[headline][score]
+        mean, count = statistics.mean(values), len(values)
+        # the prediction interval of one more value of a normal variable
+        reach = stats.t.ppf(0.975, count - 1) * statistics.stdev(values) * math.sqrt(1 + 1 / count)
+        title, digits = COLUMNS[score]
+        ranges.append(f"{title} {max(mean - reach, 0):.{digits}f} to {mean + reach:.{digits}f}")
+    return [
+        "",
+        "The first row is of the runs [quick](../quick) and [seeds](../seeds), which differ in the seed alone. One "
+        f"more would have, 19 times of 20, {', '.join(ranges)} ({headline}); a single run of something else that "
+        "lies there too shows nothing.",
+    ]
+
+
 def mean_and_spread(values, digits):
     """The mean, and the standard deviation where there are several."""
     mean = f"{statistics.mean(values):.{digits}f}"
@@ -50,14 +85,16 @@ def table(folder, programme, runs):
     first = read_json(RunFolder(Path(folder) / runs[0].name).record)
     steps, width = (first["configuration"][name]["value"] for name in ("steps", "width"))
     protocol = first["protocol"]
+    profile = first["profile"].replace(" with seed=0", "")  # which is a row's own affair
     lines = [
         f"# {programme}",
         "",
         f"Written by `python -m reproduce.programme {programme}` from the records of its runs. Data: "
         f"{first['dataset']}; {width} first-level channels, {steps:,} steps; scored on held-out sections of the "
         f"training stack ({protocol['scored_sections']} of "
-        f"{protocol['scored_sections'] + protocol['training_sections']}); profile {first['profile']}. Mean ± "
+        f"{protocol['scored_sections'] + protocol['training_sections']}); profile {profile}. Mean ± "
         f"standard deviation over the runs of a row{', each a fold with one seed' if programme == 'folds' else ''}.",
+        *what_chance_does(folder, first["configuration"]["headline"]["value"]),
         "",
         "| what | runs | average | " + " | ".join(title for title, _ in COLUMNS.values()) + " |",
         "|---" * (3 + len(COLUMNS)) + "|",
@@ -96,14 +133,17 @@ def draw(path, folder, runs):
     found = collect(folder, runs)
     first = read_json(RunFolder(Path(folder) / runs[0].name).record)
     headline = first["configuration"]["headline"]["value"]
+    profile = first["profile"].replace(" with seed=0", "")
     figure = Figure(figsize=(11, 1.6 + 0.35 * len(found)), layout="constrained")
     axes = figure.subplots(1, len(PLOTTED), sharey=True)
     for axis, score in zip(axes, PLOTTED, strict=True):
         for place, averages in enumerate(found.values()):
             values = averages[headline][score]
-            spread = statistics.stdev(values) if len(values) > 1 else 0
-            axis.errorbar(statistics.mean(values), place, xerr=spread, fmt="o", color="#0072b2", capsize=3)
-            axis.plot(values, [place + 0.2] * len(values), ".", color="#999999", markersize=4)
+            if len(values) > 1:
+                spread = statistics.stdev(values)
+                axis.errorbar(statistics.mean(values), place, xerr=spread, fmt="o", color="#0072b2", capsize=3)
+            below = 0.2 if len(values) > 1 else 0
+            axis.plot(values, [place + below] * len(values), ".", color="#777777", markersize=6)
             if place == 0 and len(found) > 1:  # what all others are compared with
                 axis.axvline(statistics.mean(values), color="#0072b2", linestyle=":", linewidth=1)
         axis.set_xlabel(f"{COLUMNS[score][0]} ({headline})")
@@ -112,7 +152,7 @@ def draw(path, folder, runs):
     axes[0].set_yticks(range(len(found)), [textwrap.fill(name, 34) for name in found])
     axes[0].set_ylim(len(found) - 0.5, -0.5)
     figure.suptitle(
-        f"{first['dataset']}, profile {first['profile']}. Gray: each run; blue: mean ± standard deviation"
+        f"{first['dataset']}, profile {profile}. Gray: each run; blue: mean ± standard deviation of several"
         + (f"; dotted: {next(iter(found))}" if len(found) > 1 else ""),
         fontsize=9,
     )

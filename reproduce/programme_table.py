@@ -52,6 +52,13 @@ def collect(folder, runs):
     return found
 
 
+def where_one_more_lies(values):
+    """(lowest, highest) of one more such value, 19 times of 20: a normal variable's prediction interval."""
+    mean, count = statistics.mean(values), len(values)
+    reach = stats.t.ppf(0.975, count - 1) * statistics.stdev(values) * math.sqrt(1 + 1 / count)
+    return mean - reach, mean + reach
+
+
 def what_chance_does(folder, headline):
     """Lines on how far a single run may lie from the seeds elsewhere before that says anything."""
     seeds = collect(folder, []).values()
@@ -60,12 +67,9 @@ def what_chance_does(folder, headline):
     (averages,) = seeds
     ranges = []
     for score in PLOTTED:
-        values = averages[headline][score]
-        mean, count = statistics.mean(values), len(values)
-        # the prediction interval of one more value of a normal variable
-        reach = stats.t.ppf(0.975, count - 1) * statistics.stdev(values) * math.sqrt(1 + 1 / count)
+        low, high = where_one_more_lies(averages[headline][score])
         title, digits = COLUMNS[score]
-        ranges.append(f"{title} {max(mean - reach, 0):.{digits}f} to {mean + reach:.{digits}f}")
+        ranges.append(f"{title} {max(low, 0):.{digits}f} to {high:.{digits}f}")
     return [
         "",
         "The first row is of the runs [quick](../quick) and [seeds](../seeds), which differ in the seed alone. One "

@@ -9,7 +9,7 @@ import pytest
 
 from reproduce import final
 from reproduce.programme import GO_ON, PROGRAMMES
-from reproduce.programme_table import mean_and_spread
+from reproduce.programme_table import mean_and_spread, where_one_more_lies
 from reproduce.programmes import ABLATIONS, runs_of
 from unet_paper.arguments import changed_config
 from unet_paper.command_line import main
@@ -84,3 +84,13 @@ def test_the_final_model(small_phantom, tmp_path):
 
 def test_mean_and_spread():
     assert mean_and_spread([0.5], 2) == "0.50" and mean_and_spread([1, 2, 3], 1) == "2.0 ± 1.0"
+
+
+def test_where_one_more_lies(random):
+    assert where_one_more_lies([1.0, 2.0, 3.0]) == pytest.approx((2 - 4.96829, 2 + 4.96829), abs=1e-4)
+    inside = 0
+    for _ in range(4000):
+        *seeds, one_more = random.normal(5, 2, 6)
+        low, high = where_one_more_lies(seeds)
+        inside += low < one_more < high
+    assert 0.935 < inside / 4000 < 0.965

@@ -8,7 +8,7 @@ NAME is one of
   folds       contiguous 5-fold cross-validation of the training stack
   full-fold   fold 6/6 alone, for the full network on two CPU cores
   ablations   one thing changed at a time; and sections next to the scored ones left out
-  remedies    against what the scores miss, within the paper's method; scored on fold 1/6 as the choices are
+  remedies    against what the scores miss, by settings alone; scored on fold 1/6 as the choices are
   final       a network trained on all sections, its weights in half precision, and the test sections' probabilities
   all         folds, ablations, remedies and final, one after the other
 

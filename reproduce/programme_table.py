@@ -23,19 +23,39 @@ COLUMNS = {
 PLOTTED = ("warping_error", "rand_error", "pixel_error")
 
 
-def seeds_elsewhere(folder):
-    """The run `quick` and its other seeds, which the ablations beside them are compared with."""
-    results = Path(folder).parent
-    places = [results / "quick", *sorted((results / "seeds").glob("seed-*"))]
-    if Path(folder).name != "ablations" or len(places) == 1:
+def settings(record):
+    """The values of all settings but the seed."""
+    return {name: entry["value"] for name, entry in record["configuration"].items() if name not in ("seed", "profile")}
+
+
+def seeds_elsewhere(folder, first):
+    """Runs beside the ablations that differ from their first run in the seed alone: `quick` and its other seeds."""
+    if first.group != "as the paper":
         return []
-    return [Run(f"../{place.relative_to(results)}", f"as the paper, {len(places)} seeds", "6/6") for place in places]
+    results = Path(folder).parent
+    usual = read_json(RunFolder(Path(folder) / first.name).record)
+    found = []
+    for place in (results / "quick", *sorted((results / "seeds").glob("seed-*"))):
+        if RunFolder(place).table.is_file():
+            record = read_json(RunFolder(place).record)
+            # settings that an older record lacks have their usual values
+            same = settings(usual).items() >= settings(record).items()
+            if same and all(record[part] == usual[part] for part in ("protocol", "data_sha256")):
+                found.append(f"../{place.relative_to(results)}")
+    return [Run(name, f"as the paper, {len(found)} seeds", first.fold) for name in found] if len(found) > 2 else []
+
+
+def profile_of(record):
+    """The profile and its changes, without the seed, which is a row's own affair."""
+    name, _, changes = record["profile"].partition(" with ")
+    kept = [change for change in changes.split(", ") if change and not change.startswith("seed=")]
+    return f"{name} with {', '.join(kept)}" if kept else name
 
 
 def collect(folder, runs):
     """{group: {average: {score: [value of each run]}}} of a programme's runs, in their order."""
     found = {}
-    for run in [*seeds_elsewhere(folder), *runs]:
+    for run in runs:
         place = RunFolder(Path(folder) / run.name)
         record, scores = read_run(place)
         headline = record["configuration"]["headline"]["value"]
@@ -59,12 +79,8 @@ def where_one_more_lies(values):
     return mean - reach, mean + reach
 
 
-def what_chance_does(folder, headline):
-    """Lines on how far a single run may lie from the seeds elsewhere before that says anything."""
-    seeds = collect(folder, []).values()
-    if not seeds:
-        return []
-    (averages,) = seeds
+def what_chance_does(averages, headline):
+    """Lines on how far a single run may lie from several that differ in the seed, before that says anything."""
     ranges = []
     for score in PLOTTED:
         low, high = where_one_more_lies(averages[headline][score])
@@ -73,8 +89,9 @@ def what_chance_does(folder, headline):
     return [
         "",
         "The first row is of the runs [quick](../quick) and [seeds](../seeds), which differ in the seed alone. One "
-        f"more would have, 19 times of 20, {', '.join(ranges)} ({headline}); a single run of something else that "
-        "lies there too shows nothing.",
+        f"more would have, 19 times of 20, {', '.join(ranges)} ({headline}; if the errors are distributed normally). A "
+        "single run of something else that lies there too shows nothing; and of 20 that change nothing, one lies "
+        "outside.",
     ]
 
 
@@ -89,21 +106,22 @@ def table(folder, programme, runs):
     first = read_json(RunFolder(Path(folder) / runs[0].name).record)
     steps, width = (first["configuration"][name]["value"] for name in ("steps", "width"))
     protocol = first["protocol"]
-    profile = first["profile"].replace(" with seed=0", "")  # which is a row's own affair
+    seeds = seeds_elsewhere(folder, runs[0])
+    found = collect(folder, [*seeds, *runs])
     lines = [
         f"# {programme}",
         "",
         f"Written by `python -m reproduce.programme {programme}` from the records of its runs. Data: "
         f"{first['dataset']}; {width} first-level channels, {steps:,} steps; scored on held-out sections of the "
         f"training stack ({protocol['scored_sections']} of "
-        f"{protocol['scored_sections'] + protocol['training_sections']}); profile {profile}. Mean ± "
+        f"{protocol['scored_sections'] + protocol['training_sections']}); profile {profile_of(first)}. Mean ± "
         f"standard deviation over the runs of a row{', each a fold with one seed' if programme == 'folds' else ''}.",
-        *what_chance_does(folder, first["configuration"]["headline"]["value"]),
+        *(what_chance_does(found[seeds[0].group], first["configuration"]["headline"]["value"]) if seeds else []),
         "",
         "| what | runs | average | " + " | ".join(title for title, _ in COLUMNS.values()) + " |",
         "|---" * (3 + len(COLUMNS)) + "|",
     ]
-    for group, averages in collect(folder, runs).items():
+    for group, averages in found.items():
         for average, scores in averages.items():
             values = [mean_and_spread(scores[score], digits) for score, (_, digits) in COLUMNS.items()]
             count = len(scores["pixel_error"])
@@ -134,10 +152,10 @@ def draw(path, folder, runs):
     """
     from matplotlib.figure import Figure
 
-    found = collect(folder, runs)
+    seeds = seeds_elsewhere(folder, runs[0])
+    found = collect(folder, [*seeds, *runs])
     first = read_json(RunFolder(Path(folder) / runs[0].name).record)
     headline = first["configuration"]["headline"]["value"]
-    profile = first["profile"].replace(" with seed=0", "")
     figure = Figure(figsize=(11, 1.6 + 0.35 * len(found)), layout="constrained")
     axes = figure.subplots(1, len(PLOTTED), sharey=True)
     for axis, score in zip(axes, PLOTTED, strict=True):
@@ -146,18 +164,23 @@ def draw(path, folder, runs):
             if len(values) > 1:
                 spread = statistics.stdev(values)
                 axis.errorbar(statistics.mean(values), place, xerr=spread, fmt="o", color="#0072b2", capsize=3)
-            below = 0.2 if len(values) > 1 else 0
-            axis.plot(values, [place + below] * len(values), ".", color="#777777", markersize=6)
+            offset = 0.2 if len(values) > 1 else 0
+            axis.plot(values, [place + offset] * len(values), ".", color="#777777", markersize=6)
             if place == 0 and len(found) > 1:  # what all others are compared with
                 axis.axvline(statistics.mean(values), color="#0072b2", linestyle=":", linewidth=1)
+                if seeds:
+                    axis.axvspan(*where_one_more_lies(values), color="#0072b2", alpha=0.08, linewidth=0)
         axis.set_xlabel(f"{COLUMNS[score][0]} ({headline})")
         axis.grid(axis="x", alpha=0.3)
         axis.locator_params(axis="x", nbins=3 if score == "warping_error" else 5)
     axes[0].set_yticks(range(len(found)), [textwrap.fill(name, 34) for name in found])
     axes[0].set_ylim(len(found) - 0.5, -0.5)
+    several = any(len(averages[headline]["pixel_error"]) > 1 for averages in found.values())
     figure.suptitle(
-        f"{first['dataset']}, profile {profile}. Gray: each run; blue: mean ± standard deviation of several"
-        + (f"; dotted: {next(iter(found))}" if len(found) > 1 else ""),
+        f"{first['dataset']}, profile {profile_of(first)}. Gray: each run"
+        + ("; blue: mean ± standard deviation" if several else "")
+        + (f"; dotted: {next(iter(found))}" if len(found) > 1 else "")
+        + ("; shaded: where one more of these would lie, 19 times of 20" if seeds else ""),
         fontsize=9,
     )
     with written_whole(path) as temporary:

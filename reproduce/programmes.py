@@ -45,8 +45,8 @@ LEFT_OUT = {"sections 0 to 3 left out": "0-3", "sections 21 to 24 left out": "21
 
 
 def remedies(profile):
-    """Against mergers and thick membranes, all of them within the paper's method: what each is called, and the
-    settings that differ from those of the profile.
+    """Against mergers and thick membranes, by settings alone: what each is called, and the settings that differ from
+    those of the profile.
     """
     usual = PROFILES[profile]
     return {

@@ -130,3 +130,35 @@ def test_no_raw_section_is_committed():
         if path.suffix == ".png" and "phantom" not in path.parts:
             computed = {*PICTURES, "preview.png", *(f"{programme}.png" for programme in PROGRAMMES)}
             assert path.name in computed and path.parent.name != "sections"
+
+
+def test_ablations_are_compared_with_runs_that_differ_in_the_seed_alone(committed, tmp_path):
+    places = ("quick", *(f"seeds/seed-{seed}" for seed in range(1, 5)), "ablations/as-the-paper-seed-0")
+    for place in places:
+        (tmp_path / place).mkdir(parents=True)
+        for name in ("run.json", "table1.md"):
+            (tmp_path / place / name).write_bytes((committed / "results/isbi" / place / name).read_bytes())
+    first = runs_of("ablations", 1)[0]
+
+    def found():
+        return [run.name for run in programme_table.seeds_elsewhere(tmp_path / "ablations", first)]
+
+    assert found() == ["../quick", *(f"../seeds/seed-{seed}" for seed in range(1, 5))]
+    record = json.loads((tmp_path / "quick/run.json").read_text())
+    record["configuration"]["steps"]["value"] = 5000
+    (tmp_path / "quick/run.json").write_text(json.dumps(record))
+    assert found() == [f"../seeds/seed-{seed}" for seed in range(1, 5)]
+    assert programme_table.seeds_elsewhere(tmp_path / "ablations", runs_of("remedies", 1)[0]) == []
+
+
+@pytest.mark.parametrize(
+    ("recorded", "shown"),
+    [
+        ("quick", "quick"),
+        ("quick with seed=0", "quick"),
+        ("quick with steps=500, seed=1", "quick with steps=500"),
+        ("paper with optimiser=adam, learning_rate=0.001, seed=0", "paper with optimiser=adam, learning_rate=0.001"),
+    ],
+)
+def test_a_profile_is_named_without_the_seed(recorded, shown):
+    assert programme_table.profile_of({"profile": recorded}) == shown

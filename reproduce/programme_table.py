@@ -28,10 +28,10 @@ def settings(record):
     return {name: entry["value"] for name, entry in record["configuration"].items() if name not in ("seed", "profile")}
 
 
-def seeds_elsewhere(folder, first):
-    """Runs beside the ablations that differ from their first run in the seed alone: `quick` and its other seeds."""
-    if first.group != "as the paper":
-        return []
+def runs_of_other_seeds(folder, first):
+    """Places beside the programme's whose runs have its first run's settings and data: `quick` and its other seeds. At
+    least three, or none; the fold may be another.
+    """
     results = Path(folder).parent
     usual = read_json(RunFolder(Path(folder) / first.name).record)
     found = []
@@ -40,9 +40,20 @@ def seeds_elsewhere(folder, first):
             record = read_json(RunFolder(place).record)
             # settings that an older record lacks have their usual values
             same = settings(usual).items() >= settings(record).items()
-            if same and all(record[part] == usual[part] for part in ("protocol", "data_sha256")):
-                found.append(f"../{place.relative_to(results)}")
-    return [Run(name, f"as the paper, {len(found)} seeds", first.fold) for name in found] if len(found) > 2 else []
+            if same and record["data_sha256"] == usual["data_sha256"]:
+                found.append(RunFolder(place))
+    return found if len(found) > 2 else []
+
+
+def seeds_elsewhere(folder, first):
+    """Runs beside the ablations that differ from their first run in the seed alone."""
+    if first.group != "as the paper":
+        return []
+    protocol = read_json(RunFolder(Path(folder) / first.name).record)["protocol"]
+    places = [place for place in runs_of_other_seeds(folder, first) if read_json(place.record)["protocol"] == protocol]
+    results = Path(folder).parent
+    group = f"as the paper, {len(places)} seeds"
+    return [Run(f"../{place.path.relative_to(results)}", group, first.fold) for place in places]
 
 
 def profile_of(record):
@@ -95,6 +106,45 @@ def what_chance_does(averages, headline):
     ]
 
 
+def by_chance(values, usual, spread):
+    """How far the mean of `values` lies from that of `usual`, in multiples of how far means of as many runs would by
+    the seed alone: `spread` is the standard deviation of one run.
+    """
+    apart = spread * math.sqrt(1 / len(values) + 1 / len(usual))
+    return (statistics.mean(values) - statistics.mean(usual)) / apart
+
+
+def beside_chance(folder, runs, found, headline):
+    """Lines on how far each remedy lies from the first row, measured by what seeds do to `quick`."""
+    places = runs_of_other_seeds(folder, runs[0]) if runs[0].group == "as it is" else []
+    if not places:
+        return []
+    seeds = [read_run(place)[1][headline] for place in places]
+    spreads = {score: statistics.stdev([scores[score] for scores in seeds]) for score in PLOTTED}
+    apart = [
+        f"{title} {math.sqrt(2) * spreads[score]:.{digits + 1}f}"
+        for score, (title, digits) in COLUMNS.items()
+        if score in PLOTTED
+    ]
+    lines = [
+        f"How far each lies from the first row ({headline}; below zero is better), in multiples of how far it would by "
+        f"chance: two single runs that differ in the seed alone, as the {len(seeds)} runs [quick](../quick) and "
+        f"[seeds](../seeds) do, lie apart with a standard deviation of {', '.join(apart)}. Those "
+        f"are of another fold. Beyond {stats.t.ppf(0.975, len(seeds) - 1):.1f} is likely to be more than chance.",
+        "",
+        "| what | " + " | ".join(COLUMNS[score][0] for score in PLOTTED) + " |",
+        "|---" * (1 + len(PLOTTED)) + "|",
+    ]
+    usual, *others = found.items()
+    for group, averages in others:
+        ratios = [
+            f"{by_chance(averages[headline][score], usual[1][headline][score], spreads[score]):+.1f}"
+            for score in PLOTTED
+        ]
+        lines.append(f"| {group} | " + " | ".join(ratios) + " |")
+    return [*lines, ""]
+
+
 def mean_and_spread(values, digits):
     """The mean, and the standard deviation where there are several."""
     mean = f"{statistics.mean(values):.{digits}f}"
@@ -127,7 +177,8 @@ def table(folder, programme, runs):
             count = len(scores["pixel_error"])
             lines.append(f"| {group} | {count} | {average} | " + " | ".join(values) + " |")
     if len(runs) > 1:
-        lines += ["", *each_run(folder, runs)]
+        chance = beside_chance(folder, runs, found, first["configuration"]["headline"]["value"])
+        lines += ["", *chance, *each_run(folder, runs)]
     return "\n".join(lines) + "\n"
 
 

@@ -5,11 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from reproduce import final
 from reproduce.programme import GO_ON, PROGRAMMES
-from reproduce.programme_table import mean_and_spread, where_one_more_lies
+from reproduce.programme_table import by_chance, mean_and_spread, where_one_more_lies
 from reproduce.programmes import ABLATIONS, runs_of
 from unet_paper.arguments import changed_config
 from unet_paper.command_line import main
@@ -84,6 +85,13 @@ def test_the_final_model(small_phantom, tmp_path):
 
 def test_mean_and_spread():
     assert mean_and_spread([0.5], 2) == "0.50" and mean_and_spread([1, 2, 3], 1) == "2.0 ± 1.0"
+
+
+def test_by_chance(random):
+    assert by_chance([7.0], [4.0], 1.5) == pytest.approx(3 / (1.5 * 2**0.5))
+    runs = random.normal(5, 2, (4000, 5))
+    apart = [by_chance(list(run[:3]), list(run[3:]), 2) for run in runs]
+    assert abs(np.mean(apart)) < 0.05 and np.std(apart) == pytest.approx(1, abs=0.05)
 
 
 def test_where_one_more_lies(random):

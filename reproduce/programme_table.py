@@ -28,9 +28,9 @@ def settings(record):
     return {name: entry["value"] for name, entry in record["configuration"].items() if name not in ("seed", "profile")}
 
 
-def runs_of_other_seeds(folder, first):
-    """Places beside the programme's whose runs have its first run's settings and data: `quick` and its other seeds. At
-    least three, or none; the fold may be another.
+def runs_of_other_seeds(folder, first, same_fold):
+    """Places beside the programme's whose runs have its first run's settings and data, and its fold where that is asked
+    for: `quick` and its other seeds. At least three, or none.
     """
     results = Path(folder).parent
     usual = read_json(RunFolder(Path(folder) / first.name).record)
@@ -40,7 +40,8 @@ def runs_of_other_seeds(folder, first):
             record = read_json(RunFolder(place).record)
             # settings that an older record lacks have their usual values
             same = settings(usual).items() >= settings(record).items()
-            if same and record["data_sha256"] == usual["data_sha256"]:
+            parts = ("protocol", "data_sha256") if same_fold else ("data_sha256",)
+            if same and all(record[part] == usual[part] for part in parts):
                 found.append(RunFolder(place))
     return found if len(found) > 2 else []
 
@@ -49,8 +50,7 @@ def seeds_elsewhere(folder, first):
     """Runs beside the ablations that differ from their first run in the seed alone."""
     if first.group != "as the paper":
         return []
-    protocol = read_json(RunFolder(Path(folder) / first.name).record)["protocol"]
-    places = [place for place in runs_of_other_seeds(folder, first) if read_json(place.record)["protocol"] == protocol]
+    places = runs_of_other_seeds(folder, first, same_fold=True)
     results = Path(folder).parent
     group = f"as the paper, {len(places)} seeds"
     return [Run(f"../{place.path.relative_to(results)}", group, first.fold) for place in places]
@@ -116,7 +116,7 @@ def by_chance(values, usual, spread):
 
 def beside_chance(folder, runs, found, headline):
     """Lines on how far each remedy lies from the first row, measured by what seeds do to `quick`."""
-    places = runs_of_other_seeds(folder, runs[0]) if runs[0].group == "as it is" else []
+    places = runs_of_other_seeds(folder, runs[0], same_fold=False) if runs[0].group == "as it is" else []
     if not places:
         return []
     seeds = [read_run(place)[1][headline] for place in places]

@@ -15,7 +15,7 @@ NAME is one of
 DIR holds the challenge's stacks. Each run is trained, predicted, scored and reported in results/isbi/NAME/RUN (with
 the profile `paper`: results/isbi/NAME-paper; with --out: in FOLDER); one that is done is not done again. After M
 minutes the training in hand keeps its step and the programme ends with exit code 75: the same command goes on from
-there. When all runs are done the tables are written, and results/isbi/table1.md is renewed.
+there. The tables are written of the runs that are done; when all are, results/isbi/table1.md is renewed.
 """
 
 import argparse
@@ -25,11 +25,13 @@ import sys
 import time
 from pathlib import Path
 
-from reproduce import final, programme_table, recipe, table1
+from reproduce import final, programme_plot, programme_table, recipe, table1
 from reproduce.programmes import runs_of
 from unet_paper.config import PROFILES
 from unet_paper.errors import BadInput
 from unet_paper.record import RunFolder, read_json
+from unet_paper.report import write_comparison
+from unet_paper.stack import written_whole
 
 ROOT = Path(__file__).resolve().parent.parent
 GO_ON = 75  # exit code: not done yet, give the same command again
@@ -132,17 +134,37 @@ def carry_out_programme(name, arguments, deadline):
     changes = dict(change.split("=", 1) for change in arguments.changes)
     data = arguments.data.absolute()
     runs = runs_of(name, arguments.seeds, profile)
-    for number, run in enumerate(runs, 1):
-        print(f"\n{name} [{number} of {len(runs)}] {run.name}", flush=True)
-        carry_out(run, folder, data, profile, changes, deadline)
+    try:
+        for number, run in enumerate(runs, 1):
+            print(f"\n{name} [{number} of {len(runs)}] {run.name}", flush=True)
+            carry_out(run, folder, data, profile, changes, deadline)
+    except OutOfTime:
+        if name not in ("final", "choices"):
+            write_tables(folder, name, runs)
+        raise
     if name == "final":
         final.finish(RunFolder(folder / "final"), data, lambda *words: command(deadline, *words))
     elif name == "choices":
         recipe.write(folder, results)
     else:
-        print(programme_table.write(folder, name, runs))
+        print(write_tables(folder, name, runs))
     if arguments.out is None:
         print(table1.write(results))
+
+
+def write_tables(folder, name, runs):
+    """README.md, the plot and the page of a programme, of those of its runs that are done. Returns the table's text,
+    None where the first is not done, which others are compared with.
+    """
+    done = [run for run in runs if RunFolder(folder / run.name).table.is_file()]
+    if runs[0] not in done:
+        return None
+    text = programme_table.table(folder, name, done, planned=len(runs))
+    with written_whole(folder / "README.md") as temporary:
+        temporary.write_text(text)
+    programme_plot.draw(folder / f"{name}.png", folder, done)
+    write_comparison(folder / "index.html", [folder / run.name for run in done])
+    return text
 
 
 if __name__ == "__main__":

@@ -1,16 +1,12 @@
-"""The table and the plot of a programme's runs."""
+"""The table of a programme's runs."""
 
-import math
 import statistics
-import textwrap
 from pathlib import Path
 
-from scipy import stats
-
+from reproduce.chance import beyond, by_chance, spread_within, where_one_more_lies
 from reproduce.programmes import Run
 from unet_paper.record import RunFolder, read_json
-from unet_paper.report import read_run, write_comparison
-from unet_paper.stack import written_whole
+from unet_paper.report import read_run
 
 COLUMNS = {
     "warping_error": ("warping error", 6),
@@ -20,7 +16,8 @@ COLUMNS = {
     "v_rand": ("V_rand", 4),
     "v_info": ("V_info", 4),
 }
-PLOTTED = ("warping_error", "rand_error", "pixel_error")
+ERRORS = ("warping_error", "rand_error", "pixel_error")  # of the paper's table 1
+USUAL = ("as the paper", "as it is")  # rows that the others of ablations and remedies are compared with
 
 
 def settings(record):
@@ -28,32 +25,24 @@ def settings(record):
     return {name: entry["value"] for name, entry in record["configuration"].items() if name not in ("seed", "profile")}
 
 
-def runs_of_other_seeds(folder, first, same_fold):
-    """Places beside the programme's whose runs have its first run's settings and data, and its fold where that is asked
-    for: `quick` and its other seeds. At least three, or none.
+def seeds_elsewhere(folder, first):
+    """Runs beside the programme's, `quick` and its other seeds, that have the settings and data of its first run, which
+    all others are compared with; at least three, or none. Those beside ablations have its fold too.
     """
+    if first.group not in USUAL:
+        return []
     results = Path(folder).parent
     usual = read_json(RunFolder(Path(folder) / first.name).record)
-    found = []
+    parts = ("protocol", "data_sha256") if first.group == "as the paper" else ("data_sha256",)
+    names = []
     for place in (results / "quick", *sorted((results / "seeds").glob("seed-*"))):
         if RunFolder(place).table.is_file():
             record = read_json(RunFolder(place).record)
             # settings that an older record lacks have their usual values
             same = settings(usual).items() >= settings(record).items()
-            parts = ("protocol", "data_sha256") if same_fold else ("data_sha256",)
             if same and all(record[part] == usual[part] for part in parts):
-                found.append(RunFolder(place))
-    return found if len(found) > 2 else []
-
-
-def seeds_elsewhere(folder, first):
-    """Runs beside the ablations that differ from their first run in the seed alone."""
-    if first.group != "as the paper":
-        return []
-    places = runs_of_other_seeds(folder, first, same_fold=True)
-    results = Path(folder).parent
-    group = f"as the paper, {len(places)} seeds"
-    return [Run(f"../{place.path.relative_to(results)}", group, first.fold) for place in places]
+                names.append(f"../{place.relative_to(results)}")
+    return [Run(name, f"{first.group}, {len(names)} seeds", None) for name in names] if len(names) > 2 else []
 
 
 def profile_of(record):
@@ -61,6 +50,11 @@ def profile_of(record):
     name, _, changes = record["profile"].partition(" with ")
     kept = [change for change in changes.split(", ") if change and not change.startswith("seed=")]
     return f"{name} with {', '.join(kept)}" if kept else name
+
+
+def border_title(run, border):
+    """What the table calls a run's predictions with another border."""
+    return f"{run.group}, {border} beyond the border"
 
 
 def collect(folder, runs):
@@ -75,7 +69,7 @@ def collect(folder, runs):
             scored += [(run.part, average, values) for average, values in scores.items()]
         for border in run.borders:
             values = read_json(place.path / f"scores-border-{border}.json")
-            scored.append((f"{run.group}, {border} beyond the border", headline, values))
+            scored.append((border_title(run, border), headline, values))
         for group, average, values in scored:
             kept = found.setdefault(group, {}).setdefault(average, {score: [] for score in COLUMNS})
             for score in COLUMNS:
@@ -83,17 +77,10 @@ def collect(folder, runs):
     return found
 
 
-def where_one_more_lies(values):
-    """(lowest, highest) of one more such value, 19 times of 20: a normal variable's prediction interval."""
-    mean, count = statistics.mean(values), len(values)
-    reach = stats.t.ppf(0.975, count - 1) * statistics.stdev(values) * math.sqrt(1 + 1 / count)
-    return mean - reach, mean + reach
-
-
 def what_chance_does(averages, headline):
     """Lines on how far a single run may lie from several that differ in the seed, before that says anything."""
     ranges = []
-    for score in PLOTTED:
+    for score in ERRORS:
         low, high = where_one_more_lies(averages[headline][score])
         title, digits = COLUMNS[score]
         ranges.append(f"{title} {max(low, 0):.{digits}f} to {high:.{digits}f}")
@@ -106,143 +93,133 @@ def what_chance_does(averages, headline):
     ]
 
 
-def by_chance(values, usual, spread):
-    """How far the mean of `values` lies from that of `usual`, in multiples of how far means of as many runs would by
-    the seed alone: `spread` is the standard deviation of one run.
+def beside_chance(usual, others, alike, known_from):
+    """Lines on how far each row lies from the usual one, in multiples of how far it would by the seed alone.
+
+    usual : {average: {score: [value of each run]}}
+    others : {title of a row: the same}
+    alike : list of the same, whose runs differ in the seed alone; known_from : what these are, in words
     """
-    apart = spread * math.sqrt(1 / len(values) + 1 / len(usual))
-    return (statistics.mean(values) - statistics.mean(usual)) / apart
-
-
-def beside_chance(folder, runs, found, headline):
-    """Lines on how far each remedy lies from the first row, measured by what seeds do to `quick`."""
-    places = runs_of_other_seeds(folder, runs[0], same_fold=False) if runs[0].group == "as it is" else []
-    if not places:
-        return []
-    seeds = [read_run(place)[1][headline] for place in places]
-    spreads = {score: statistics.stdev([scores[score] for scores in seeds]) for score in PLOTTED}
-    apart = [
-        f"{title} {math.sqrt(2) * spreads[score]:.{digits + 1}f}"
-        for score, (title, digits) in COLUMNS.items()
-        if score in PLOTTED
-    ]
+    kinds = [(score, average) for score in ERRORS for average in usual]
+    spreads = {}
+    for score, average in kinds:
+        spreads[score, average], degrees = spread_within([values[average][score] for values in alike])
+    comparisons = len(others) * len(ERRORS)
     lines = [
-        f"How far each lies from the first row ({headline}; below zero is better), in multiples of how far it would by "
-        f"chance: two single runs that differ in the seed alone, as the {len(seeds)} runs [quick](../quick) and "
-        f"[seeds](../seeds) do, lie apart with a standard deviation of {', '.join(apart)}. Those "
-        f"are of another fold. Beyond {stats.t.ppf(0.975, len(seeds) - 1):.1f} is likely to be more than chance.",
+        "How far each row lies from the first (below zero is better), in multiples of how far it would by the seed "
+        f"alone. What a seed does is known from {known_from} ({degrees} degrees of freedom), as if it did the same "
+        "whatever else is changed. A number looked for beforehand is likely to be more than chance beyond "
+        f"{beyond(degrees):.1f}, the largest of the {comparisons} of one averaging beyond "
+        f"{beyond(degrees, comparisons):.1f}.",
         "",
-        "| what | " + " | ".join(COLUMNS[score][0] for score in PLOTTED) + " |",
-        "|---" * (1 + len(PLOTTED)) + "|",
+        "| what | runs | " + " | ".join(f"{COLUMNS[score][0]}, {average}" for score, average in kinds) + " |",
+        "|---" * (2 + len(kinds)) + "|",
     ]
-    usual, *others = found.items()
-    for group, averages in others:
-        ratios = [
-            f"{by_chance(averages[headline][score], usual[1][headline][score], spreads[score]):+.1f}"
-            for score in PLOTTED
+    row = [f"{spreads[score, average]:.{COLUMNS[score][1] + 1}f}" for score, average in kinds]
+    lines.append("| standard deviation of one run | | " + " | ".join(row) + " |")
+    for title, values in others.items():
+        row = [
+            f"{by_chance(values[average][score], usual[average][score], spreads[score, average]):+z.1f}"
+            for score, average in kinds
         ]
-        lines.append(f"| {group} | " + " | ".join(ratios) + " |")
+        lines.append(f"| {title} | {len(values[average][score])} | " + " | ".join(row) + " |")
     return [*lines, ""]
 
 
-def mean_and_spread(values, digits):
+def borders(found, run, headline):
+    """Lines on what other borders in prediction change for the same weights."""
+    lines = []
+    for border in run.borders:
+        mirrored, other = found[run.group][headline], found[border_title(run, border)][headline]
+        changes = []
+        for score in ERRORS:
+            title, digits = COLUMNS[score]
+            pairs = [after - before for before, after in zip(mirrored[score], other[score], strict=True)]
+            changes.append(f"{title} {mean_and_spread(pairs, digits + 1, sign='+')}")
+        lines += [f"With {border} beyond the border, the same weights ({headline}): {', '.join(changes)}.", ""]
+    return lines
+
+
+def mean_and_spread(values, digits, sign=""):
     """The mean, and the standard deviation where there are several."""
-    mean = f"{statistics.mean(values):.{digits}f}"
+    mean = f"{statistics.mean(values):{sign}.{digits}f}"
     return mean if len(values) == 1 else f"{mean} ± {statistics.stdev(values):.{digits}f}"
 
 
-def table(folder, programme, runs):
-    """Markdown: a row for each group and averaging, mean and standard deviation over its runs."""
+def table(folder, programme, runs, planned=None):
+    """Markdown: a row for each group and averaging, mean and standard deviation over its runs.
+
+    runs : those that are done, the programme's first among them; planned : how many there will be (None: these)
+    """
     first = read_json(RunFolder(Path(folder) / runs[0].name).record)
+    headline = first["configuration"]["headline"]["value"]
     steps, width = (first["configuration"][name]["value"] for name in ("steps", "width"))
     protocol = first["protocol"]
-    seeds = seeds_elsewhere(folder, runs[0])
-    found = collect(folder, [*seeds, *runs])
+    own = collect(folder, runs)
+    elsewhere = collect(folder, seeds_elsewhere(folder, runs[0]))
+    of_the_same_fold = elsewhere if runs[0].group == "as the paper" else {}
+    shown = of_the_same_fold | own
     lines = [
         f"# {programme}",
         "",
-        f"Written by `python -m reproduce.programme {programme}` from the records of its runs. Data: "
+        f"Written by `python -m reproduce.programme {programme}` from the records of its runs"
+        f"{f', {len(runs)} of {planned} so far' if len(runs) < (planned or 0) else ''}. Data: "
         f"{first['dataset']}; {width} first-level channels, {steps:,} steps; scored on held-out sections of the "
         f"training stack ({protocol['scored_sections']} of "
         f"{protocol['scored_sections'] + protocol['training_sections']}); profile {profile_of(first)}. Mean ± "
         f"standard deviation over the runs of a row{', each a fold with one seed' if programme == 'folds' else ''}.",
-        *(what_chance_does(found[seeds[0].group], first["configuration"]["headline"]["value"]) if seeds else []),
+        *(line for averages in of_the_same_fold.values() for line in what_chance_does(averages, headline)),
         "",
         "| what | runs | average | " + " | ".join(title for title, _ in COLUMNS.values()) + " |",
         "|---" * (3 + len(COLUMNS)) + "|",
     ]
-    for group, averages in found.items():
+    for group, averages in shown.items():
         for average, scores in averages.items():
             values = [mean_and_spread(scores[score], digits) for score, (_, digits) in COLUMNS.items()]
             count = len(scores["pixel_error"])
             lines.append(f"| {group} | {count} | {average} | " + " | ".join(values) + " |")
     if len(runs) > 1:
-        chance = beside_chance(folder, runs, found, first["configuration"]["headline"]["value"])
-        lines += ["", *chance, *each_run(folder, runs)]
+        lines += ["", *compared(own, elsewhere, runs), *borders(own, runs[0], headline), *each_run(folder, runs)]
     return "\n".join(lines) + "\n"
+
+
+def compared(own, elsewhere, runs):
+    """Lines that compare the rows of ablations and remedies with their first, where anything tells what a seed does."""
+    if runs[0].group not in USUAL:
+        return []
+    others = {run.group: own[run.group] for run in runs}
+    usual = own[runs[0].group]
+    alike = [*elsewhere.values(), *others.values()]
+    known_from = ["the rows with several runs"] if any(_count(row) > 1 for row in others.values()) else []
+    if elsewhere and runs[0].group == "as the paper":  # then the first row is of these; the own ones have their seeds
+        usual = alike[0]
+        alike.remove(own[runs[0].group])
+    else:
+        del others[runs[0].group]
+        known_from += [f"the {_count(row)} runs [quick](../quick) and [seeds](../seeds)" for row in elsewhere.values()]
+    if not any(_count(row) > 1 for row in alike):
+        return []
+    return beside_chance(usual, others, alike, " and ".join(known_from) or "the first row")
+
+
+def _count(row):
+    """How many runs a row has."""
+    return len(next(iter(row.values()))["pixel_error"])
 
 
 def each_run(folder, runs):
     """A row for every run by itself, the headline's averaging."""
     lines = ["Each run, with its headline's averaging:", ""]
     lines += [
-        "| run | scored on | seed | " + " | ".join(title for title, _ in COLUMNS.values()) + " |",
-        "|---" * (3 + len(COLUMNS)) + "|",
+        "| run | scored on | seed | " + " | ".join(title for title, _ in COLUMNS.values()) + " | trained on |",
+        "|---" * (4 + len(COLUMNS)) + "|",
     ]
     for run in runs:
         record, scores = read_run(RunFolder(Path(folder) / run.name))
         value = {name: entry["value"] for name, entry in record["configuration"].items()}
         shown = [f"{scores[value['headline']][score]:.{digits}f}" for score, (_, digits) in COLUMNS.items()]
-        lines.append(f"| {run.name} | fold {run.fold} | {value['seed']} | " + " | ".join(shown) + " |")
+        hardware = record["hardware"]
+        trained_on = hardware["processor"] if hardware["device"] == "cpu" else hardware["device"]
+        row = [run.name, f"fold {run.fold}", str(value["seed"]), *shown, trained_on]
+        lines.append(f"| {' | '.join(row)} |")
     return lines
-
-
-def draw(path, folder, runs):
-    """The errors of every group with their spread, the headline's averaging; a dot for each run, and a line through the
-    first group.
-    """
-    from matplotlib.figure import Figure
-
-    seeds = seeds_elsewhere(folder, runs[0])
-    found = collect(folder, [*seeds, *runs])
-    first = read_json(RunFolder(Path(folder) / runs[0].name).record)
-    headline = first["configuration"]["headline"]["value"]
-    figure = Figure(figsize=(11, 1.6 + 0.35 * len(found)), layout="constrained")
-    axes = figure.subplots(1, len(PLOTTED), sharey=True)
-    for axis, score in zip(axes, PLOTTED, strict=True):
-        for place, averages in enumerate(found.values()):
-            values = averages[headline][score]
-            if len(values) > 1:
-                spread = statistics.stdev(values)
-                axis.errorbar(statistics.mean(values), place, xerr=spread, fmt="o", color="#0072b2", capsize=3)
-            offset = 0.2 if len(values) > 1 else 0
-            axis.plot(values, [place + offset] * len(values), ".", color="#777777", markersize=6)
-            if place == 0 and len(found) > 1:  # what all others are compared with
-                axis.axvline(statistics.mean(values), color="#0072b2", linestyle=":", linewidth=1)
-                if seeds:
-                    axis.axvspan(*where_one_more_lies(values), color="#0072b2", alpha=0.08, linewidth=0)
-        axis.set_xlabel(f"{COLUMNS[score][0]} ({headline})")
-        axis.grid(axis="x", alpha=0.3)
-        axis.locator_params(axis="x", nbins=3 if score == "warping_error" else 5)
-    axes[0].set_yticks(range(len(found)), [textwrap.fill(name, 34) for name in found])
-    axes[0].set_ylim(len(found) - 0.5, -0.5)
-    several = any(len(averages[headline]["pixel_error"]) > 1 for averages in found.values())
-    figure.suptitle(
-        f"{first['dataset']}, profile {profile_of(first)}. Gray: each run"
-        + ("; blue: mean ± standard deviation" if several else "")
-        + (f"; dotted: {next(iter(found))}" if len(found) > 1 else "")
-        + ("; shaded: where one more of these would lie, 19 times of 20" if seeds else ""),
-        fontsize=9,
-    )
-    with written_whole(path) as temporary:
-        figure.savefig(temporary, dpi=110)
-
-
-def write(folder, programme, runs):
-    """README.md, the plot and the page of a programme that is done. Returns the table's text."""
-    text = table(folder, programme, runs)
-    with written_whole(Path(folder) / "README.md") as temporary:
-        temporary.write_text(text)
-    draw(Path(folder) / f"{programme}.png", folder, runs)
-    write_comparison(Path(folder) / "index.html", [Path(folder) / run.name for run in runs])
-    return text

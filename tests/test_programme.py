@@ -5,12 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from reproduce import final
 from reproduce.programme import GO_ON, PROGRAMMES
-from reproduce.programme_table import by_chance, mean_and_spread, where_one_more_lies
+from reproduce.programme_table import mean_and_spread
 from reproduce.programmes import ABLATIONS, runs_of
 from unet_paper.arguments import changed_config
 from unet_paper.command_line import main
@@ -85,20 +84,3 @@ def test_the_final_model(small_phantom, tmp_path):
 
 def test_mean_and_spread():
     assert mean_and_spread([0.5], 2) == "0.50" and mean_and_spread([1, 2, 3], 1) == "2.0 ± 1.0"
-
-
-def test_by_chance(random):
-    assert by_chance([7.0], [4.0], 1.5) == pytest.approx(3 / (1.5 * 2**0.5))
-    runs = random.normal(5, 2, (4000, 5))
-    apart = [by_chance(list(run[:3]), list(run[3:]), 2) for run in runs]
-    assert abs(np.mean(apart)) < 0.05 and np.std(apart) == pytest.approx(1, abs=0.05)
-
-
-def test_where_one_more_lies(random):
-    assert where_one_more_lies([1.0, 2.0, 3.0]) == pytest.approx((2 - 4.96829, 2 + 4.96829), abs=1e-4)
-    inside = 0
-    for _ in range(4000):
-        *seeds, one_more = random.normal(5, 2, 6)
-        low, high = where_one_more_lies(seeds)
-        inside += low < one_more < high
-    assert 0.935 < inside / 4000 < 0.965

@@ -1,0 +1,51 @@
+"""The plot of a programme's runs."""
+
+import statistics
+import textwrap
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from reproduce.chance import where_one_more_lies
+from reproduce.programme_table import COLUMNS, ERRORS, collect, profile_of, seeds_elsewhere
+from unet_paper.record import RunFolder, read_json
+from unet_paper.stack import written_whole
+
+
+def draw(path, folder, runs):
+    """The errors of every group with their spread, the headline's averaging; a dot for each run, and a line through the
+    first group.
+    """
+    seeds = seeds_elsewhere(folder, runs[0]) if runs[0].group == "as the paper" else []
+    found = collect(folder, [*seeds, *runs])
+    first = read_json(RunFolder(Path(folder) / runs[0].name).record)
+    headline = first["configuration"]["headline"]["value"]
+    figure = Figure(figsize=(11, 1.6 + 0.35 * len(found)), layout="constrained")
+    axes = figure.subplots(1, len(ERRORS), sharey=True)
+    for axis, score in zip(axes, ERRORS, strict=True):
+        for place, averages in enumerate(found.values()):
+            values = averages[headline][score]
+            if len(values) > 1:
+                spread = statistics.stdev(values)
+                axis.errorbar(statistics.mean(values), place, xerr=spread, fmt="o", color="#0072b2", capsize=3)
+            offset = 0.2 if len(values) > 1 else 0
+            axis.plot(values, [place + offset] * len(values), ".", color="#777777", markersize=6)
+            if place == 0 and len(found) > 1:  # what all others are compared with
+                axis.axvline(statistics.mean(values), color="#0072b2", linestyle=":", linewidth=1)
+                if seeds:
+                    axis.axvspan(*where_one_more_lies(values), color="#0072b2", alpha=0.08, linewidth=0)
+        axis.set_xlabel(f"{COLUMNS[score][0]} ({headline})")
+        axis.grid(axis="x", alpha=0.3)
+        axis.locator_params(axis="x", nbins=3 if score == "warping_error" else 5)
+    axes[0].set_yticks(range(len(found)), [textwrap.fill(name, 34) for name in found])
+    axes[0].set_ylim(len(found) - 0.5, -0.5)
+    several = any(len(averages[headline]["pixel_error"]) > 1 for averages in found.values())
+    figure.suptitle(
+        f"{first['dataset']}, profile {profile_of(first)}. Gray: each run"
+        + ("; blue: mean ± standard deviation" if several else "")
+        + (f"; dotted: {next(iter(found))}" if len(found) > 1 else "")
+        + ("; shaded: where one more of these would lie, 19 times of 20" if seeds else ""),
+        fontsize=9,
+    )
+    with written_whole(path) as temporary:
+        figure.savefig(temporary, dpi=110)

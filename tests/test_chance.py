@@ -1,0 +1,42 @@
+"""What chance does to errors, against drawn ones of which it is known."""
+
+import numpy as np
+import pytest
+
+from reproduce.chance import beyond, by_chance, spread_within, where_one_more_lies
+
+
+def test_by_chance(random):
+    assert by_chance([7.0], [4.0], 1.5) == pytest.approx(3 / (1.5 * 2**0.5))
+    runs = random.normal(5, 2, (4000, 5))
+    apart = [by_chance(list(run[:3]), list(run[3:]), 2) for run in runs]
+    assert abs(np.mean(apart)) < 0.05 and np.std(apart) == pytest.approx(1, abs=0.05)
+
+
+def test_where_one_more_lies(random):
+    assert where_one_more_lies([1.0, 2.0, 3.0]) == pytest.approx((2 - 4.96829, 2 + 4.96829), abs=1e-4)
+    inside = 0
+    for _ in range(4000):
+        *seeds, one_more = random.normal(5, 2, 6)
+        low, high = where_one_more_lies(seeds)
+        inside += low < one_more < high
+    assert 0.935 < inside / 4000 < 0.965
+
+
+def test_spread_within():
+    """Means do not matter, single runs say nothing, and degrees of freedom count."""
+    assert spread_within([[1.0, 3.0], [100.0], [7.0, 7.0, 7.0]]) == (pytest.approx((2 / 3) ** 0.5), 3)
+    with pytest.raises(ValueError, match="no group of several"):
+        spread_within([[1.0], [2.0]])
+
+
+@pytest.mark.parametrize("rows", [1, 11])
+def test_of_rows_that_change_nothing_the_largest_is_beyond_once_in_20_times(random, rows):
+    """Once, or a little less often where rows share what they are compared with."""
+    often = 0
+    for _ in range(2000):
+        usual, *others = [list(random.normal(3, 0.5, 5)), *(list(random.normal(3, 0.5, 3)) for _ in range(rows))]
+        spread, degrees = spread_within([usual, *others])
+        largest = max(abs(by_chance(values, usual, spread)) for values in others)
+        often += largest > beyond(degrees, rows)
+    assert 0.02 < often / 2000 < 0.065

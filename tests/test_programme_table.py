@@ -1,0 +1,58 @@
+"""The table of a programme's runs: the records of runs that were made, with errors of which the outcome is known."""
+
+import json
+from pathlib import Path
+
+from reproduce.programme import write_tables
+from reproduce.programme_table import COLUMNS
+from reproduce.programmes import runs_of
+
+MADE = Path(__file__).parent.parent / "results/isbi/ablations"
+RUNS = runs_of("ablations", 3)
+
+
+def with_errors(folder, run, error):
+    """A run in `folder` that has the record of the one that was made, this run's seed, and `error` for every score."""
+    made, place = MADE / run.name.replace(f"seed-{run.changes['seed']}", "seed-0"), folder / run.name
+    place.mkdir(parents=True)
+    for path in made.glob("*.json"):
+        content = json.loads(path.read_text())
+        if path.name == "run.json":
+            content["configuration"]["seed"]["value"] = run.changes["seed"]
+        else:
+            content |= dict.fromkeys(COLUMNS, error)
+        (place / path.name).write_text(json.dumps(content))
+    (place / "table1.md").write_text((made / "table1.md").read_text())
+
+
+def test_it_says_how_far_each_row_lies_from_the_first_and_how_many_runs_are_done(tmp_path):
+    for run in RUNS:
+        seed = run.changes["seed"]
+        if run.group == "as the paper":
+            with_errors(tmp_path, run, 0.1 + 0.01 * seed)
+        elif run.group == "Adam" and seed < 2:
+            with_errors(tmp_path, run, 0.2)
+    text = write_tables(tmp_path, "ablations", RUNS)
+    assert f"its runs, 5 of {len(RUNS)} so far." in text and "the rows with several runs (3 degrees of freedom)" in text
+    lines = text.splitlines()
+    # the squares within the rows are (0.01^2 + 0.01^2) and 0, of 3 degrees; the means 0.2 and 0.11 lie 0.09 apart
+    spread = (0.0002 / 3) ** 0.5
+    assert f"| standard deviation of one run | |{f' {spread:.7f} |' * 3}{f' {spread:.5f} |' * 6}" in lines
+    assert f"| Adam | 2 |{f' {0.09 / (spread * (1 / 2 + 1 / 3) ** 0.5):+.1f} |' * 9}" in lines
+    assert any(line.startswith("With zeros beyond the border") and "Rand error +0.00000 ±" in line for line in lines)
+    assert sum(line.startswith("| Adam-seed-") and line.endswith("| AMD EPYC |") for line in lines) == 2
+    assert (tmp_path / "README.md").read_text() == text
+    assert (tmp_path / "ablations.png").is_file() and (tmp_path / "index.html").is_file()
+
+
+def test_single_runs_alone_are_not_compared(tmp_path):
+    runs = runs_of("ablations", 1)
+    for run in runs:
+        with_errors(tmp_path, run, 0.1)
+    text = write_tables(tmp_path, "ablations", runs)
+    assert "so far" not in text and "multiples" not in text and f"| {runs[-1].name} |" in text
+
+
+def test_no_table_without_the_run_that_others_are_compared_with(tmp_path):
+    with_errors(tmp_path, RUNS[1], 0.1)
+    assert write_tables(tmp_path, "ablations", RUNS) is None and not (tmp_path / "README.md").exists()

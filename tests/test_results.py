@@ -133,22 +133,28 @@ def test_no_raw_section_is_committed():
 
 
 def test_ablations_are_compared_with_runs_that_differ_in_the_seed_alone(committed, tmp_path):
-    places = ("quick", *(f"seeds/seed-{seed}" for seed in range(1, 5)), "ablations/as-the-paper-seed-0")
+    first_runs = ("ablations/as-the-paper-seed-0", "remedies/as-it-is-seed-0")
+    places = ("quick", *(f"seeds/seed-{seed}" for seed in range(1, 5)), *first_runs)
     for place in places:
         (tmp_path / place).mkdir(parents=True)
         for name in ("run.json", "table1.md"):
             (tmp_path / place / name).write_bytes((committed / "results/isbi" / place / name).read_bytes())
-    first = runs_of("ablations", 1)[0]
 
-    def found():
-        return [run.name for run in programme_table.seeds_elsewhere(tmp_path / "ablations", first)]
+    def found(name="ablations"):
+        first = runs_of(name, 1)[0]
+        return [run.name for run in programme_table.seeds_elsewhere(tmp_path / name, first)]
 
     assert found() == ["../quick", *(f"../seeds/seed-{seed}" for seed in range(1, 5))]
     record = json.loads((tmp_path / "quick/run.json").read_text())
     record["configuration"]["steps"]["value"] = 5000
     (tmp_path / "quick/run.json").write_text(json.dumps(record))
     assert found() == [f"../seeds/seed-{seed}" for seed in range(1, 5)]
-    assert programme_table.seeds_elsewhere(tmp_path / "ablations", runs_of("remedies", 1)[0]) == []
+    assert found("remedies") == found() and found("folds") == []  # remedies are of another fold
+    record["configuration"]["steps"]["value"] = 2500
+    record["protocol"]["fold"] = "5/6"
+    for name in places[1:3]:
+        (tmp_path / name / "run.json").write_text(json.dumps(record))
+    assert found() == [] and len(found("remedies")) == 4  # two runs of the same fold are too few
 
 
 @pytest.mark.parametrize(

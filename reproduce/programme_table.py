@@ -185,21 +185,25 @@ def table(folder, programme, runs, planned=None):
 
 def compared(own, elsewhere, runs):
     """Lines that compare the rows of ablations and remedies with their first, where anything tells what a seed does."""
-    if runs[0].group not in USUAL:
+    title = runs[0].group
+    if title not in USUAL:
         return []
-    others = {run.group: own[run.group] for run in runs}
-    usual = own[runs[0].group]
-    alike = [*elsewhere.values(), *others.values()]
-    known_from = ["the rows with several runs"] if any(_count(row) > 1 for row in others.values()) else []
-    if elsewhere and runs[0].group == "as the paper":  # then the first row is of these; the own ones have their seeds
-        usual = alike[0]
-        alike.remove(own[runs[0].group])
+    others = {run.group: own[run.group] for run in runs if run.group != title}
+    several = any(_count(row) > 1 for row in (own[title], *others.values()))
+    known_from = ["the rows with several runs"] if several else []
+    if title == "as the paper" and elsewhere:  # these are the table's first row; the own runs have the same seeds
+        (usual,) = elsewhere.values()
+        alike = [usual, *others.values()]
+        others = {title: own[title]} | others
+        known_from = known_from or ["the first row"]
     else:
-        del others[runs[0].group]
-        known_from += [f"the {_count(row)} runs [quick](../quick) and [seeds](../seeds)" for row in elsewhere.values()]
-    if not any(_count(row) > 1 for row in alike):
-        return []
-    return beside_chance(usual, others, alike, " and ".join(known_from) or "the first row")
+        usual = own[title]
+        alike = [*elsewhere.values(), usual, *others.values()]
+        known_from += [
+            f"the {_count(row)} runs [quick](../quick) and [seeds](../seeds), of another fold"
+            for row in elsewhere.values()
+        ]
+    return beside_chance(usual, others, alike, " and ".join(known_from)) if known_from else []
 
 
 def _count(row):

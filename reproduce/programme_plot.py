@@ -44,7 +44,7 @@ def draw(path, folder, runs):
         f"{first['dataset']}, profile {profile_of(first)}. Gray: each run"
         + ("; blue: mean ± standard deviation" if several else "")
         + (f"; dotted: {next(iter(found))}" if len(found) > 1 else "")
-        + ("; shaded: where one more of these would lie, 19 times of 20" if seeds else ""),
+        + ("; shaded: where one more run of these would lie, 19 times of 20" if seeds else ""),
         fontsize=9,
     )
     with written_whole(path) as temporary:

@@ -4,7 +4,7 @@ import statistics
 from pathlib import Path
 
 from reproduce.chance import beyond, by_chance, spread_within, where_one_more_lies
-from reproduce.programmes import Run
+from reproduce.programmes import LEFT_OUT, Run
 from unet_paper.record import RunFolder, read_json
 from unet_paper.report import read_run
 
@@ -88,41 +88,40 @@ def what_chance_does(averages, headline):
         "",
         "The first row is of the runs [quick](../quick) and [seeds](../seeds), which differ in the seed alone. One "
         f"more would have, 19 times of 20, {', '.join(ranges)} ({headline}; if the errors are distributed normally). A "
-        "single run of something else that lies there too shows nothing; and of 20 that change nothing, one lies "
-        "outside.",
+        "single run of something else that lies there too shows nothing, and one of 20 that change nothing lies "
+        "outside; means of several runs lie closer together, see the table of multiples.",
     ]
 
 
-def beside_chance(usual, others, alike, known_from):
-    """Lines on how far each row lies from the usual one, in multiples of how far it would by the seed alone.
+def beside_chance(rows, alike, known_from):
+    """Lines on how far each row lies from what it is compared with, in multiples of how far it would by the seed alone.
 
-    usual : {average: {score: [value of each run]}}
-    others : {title of a row: the same}
-    alike : list of the same, whose runs differ in the seed alone; known_from : what these are, in words
+    rows : {title: (the row, what it is compared with)}, each {average: {score: [value of each run]}}
+    alike : list of such, whose runs differ in the seed alone; known_from : what these are, in words
     """
-    kinds = [(score, average) for score in ERRORS for average in usual]
+    kinds = [(score, average) for score in ERRORS for average in alike[0]]
     spreads = {}
     for score, average in kinds:
         spreads[score, average], degrees = spread_within([values[average][score] for values in alike])
-    comparisons = len(others) * len(ERRORS)
+    comparisons = len(rows) * len(ERRORS)
     lines = [
         "How far each row lies from the first (below zero is better), in multiples of how far it would by the seed "
         f"alone. What a seed does is known from {known_from} ({degrees} degrees of freedom), as if it did the same "
-        "whatever else is changed. A number looked for beforehand is likely to be more than chance beyond "
-        f"{beyond(degrees):.1f}, the largest of the {comparisons} of one averaging beyond "
-        f"{beyond(degrees, comparisons):.1f}.",
+        f"whatever else is changed. By chance alone such a number lies beyond {beyond(degrees):.1f} once in 20 times, "
+        f"and the largest of the {comparisons} of one averaging beyond {beyond(degrees, comparisons):.1f}.",
         "",
         "| what | runs | " + " | ".join(f"{COLUMNS[score][0]}, {average}" for score, average in kinds) + " |",
         "|---" * (2 + len(kinds)) + "|",
     ]
     row = [f"{spreads[score, average]:.{COLUMNS[score][1] + 1}f}" for score, average in kinds]
     lines.append("| standard deviation of one run | | " + " | ".join(row) + " |")
-    for title, values in others.items():
-        row = [
-            f"{by_chance(values[average][score], usual[average][score], spreads[score, average]):+z.1f}"
-            for score, average in kinds
-        ]
-        lines.append(f"| {title} | {len(values[average][score])} | " + " | ".join(row) + " |")
+    for title, (values, usual) in rows.items():
+        row = []
+        for score, average in kinds:
+            spread = spreads[score, average]  # 0 where all maps are alike, as those of hardly trained networks can be
+            apart = by_chance(values[average][score], usual[average][score], spread) if spread else None
+            row.append("-" if apart is None else f"{apart:+z.1f}")
+        lines.append(f"| {title} | {_count(values)} | " + " | ".join(row) + " |")
     return [*lines, ""]
 
 
@@ -186,15 +185,14 @@ def table(folder, programme, runs, planned=None):
 def compared(own, elsewhere, runs):
     """Lines that compare the rows of ablations and remedies with their first, where anything tells what a seed does."""
     title = runs[0].group
-    if title not in USUAL:
-        return []
     others = {run.group: own[run.group] for run in runs if run.group != title}
+    if title not in USUAL or not others:
+        return []
     several = any(_count(row) > 1 for row in (own[title], *others.values()))
     known_from = ["the rows with several runs"] if several else []
     if title == "as the paper" and elsewhere:  # these are the table's first row; the own runs have the same seeds
         (usual,) = elsewhere.values()
         alike = [usual, *others.values()]
-        others = {title: own[title]} | others
         known_from = known_from or ["the first row"]
     else:
         usual = own[title]
@@ -203,7 +201,11 @@ def compared(own, elsewhere, runs):
             f"the {_count(row)} runs [quick](../quick) and [seeds](../seeds), of another fold"
             for row in elsewhere.values()
         ]
-    return beside_chance(usual, others, alike, " and ".join(known_from)) if known_from else []
+    rows = {other: (row, usual) for other, row in others.items()}
+    far, near = LEFT_OUT  # as many sections, so that only where they lie differs
+    if {far, near} <= set(others):
+        rows[f"{near}, beside {far}"] = others[near], others[far]
+    return beside_chance(rows, alike, " and ".join(known_from)) if known_from else []
 
 
 def _count(row):

@@ -18,7 +18,7 @@ def test_like_the_real_stack_in_figures(phantom):
     assert volume.shape == labels.shape == (2, 512, 512) and volume.dtype == labels.dtype == np.uint8
     assert set(np.unique(labels)) == {0, 255}
     for image, truth in zip(volume, labels, strict=True):
-        assert 0.15 < (truth == 0).mean() < 0.32  # the real labels: 22 %, 29 %
+        assert 0.15 < (truth == 0).mean() < 0.32  # the training labels: 22 %; the test labels are said to have 29 %
         cells, count = ndimage.label(truth)
         assert 80 < count < 220
         assert np.bincount(cells.ravel())[1:].max() < 0.1 * truth.size  # membranes are closed

@@ -45,6 +45,33 @@ def test_it_says_how_far_each_row_lies_from_the_first_and_how_many_runs_are_done
     assert (tmp_path / "ablations.png").is_file() and (tmp_path / "index.html").is_file()
 
 
+def test_sections_left_out_far_and_near_are_compared_with_each_other(tmp_path):
+    errors = {"as the paper": 0.1, "sections 0 to 3 left out": 0.2, "sections 21 to 24 left out": 0.5}
+    for run in RUNS:
+        if run.group in errors and run.changes["seed"] < 2:
+            with_errors(tmp_path, run, errors[run.group] + 0.01 * run.changes["seed"])
+    lines = write_tables(tmp_path, "ablations", RUNS).splitlines()
+    # two runs each, 0.01 apart: the deviation of one run, and of the difference of such means, is 0.01 / sqrt(2)
+    multiple = f"{0.3 / (0.01 / 2**0.5):+.1f}"
+    assert f"| sections 21 to 24 left out, beside sections 0 to 3 left out | 2 |{f' {multiple} |' * 9}" in lines
+
+
+def test_errors_that_are_all_the_same(tmp_path):
+    """As of networks that have hardly learnt: there is nothing to measure by, and the table is written all the same."""
+    for run in RUNS:
+        if run.changes["seed"] < 2:
+            with_errors(tmp_path, run, 0.1)
+    assert f"| Adam | 2 |{' - |' * 9}" in write_tables(tmp_path, "ablations", RUNS).splitlines()
+
+
+def test_nothing_is_compared_before_there_is_something_to_compare(tmp_path):
+    for run in RUNS:
+        if run.group == "as the paper":
+            with_errors(tmp_path, run, 0.1 + 0.01 * run.changes["seed"])
+    text = write_tables(tmp_path, "ablations", RUNS)
+    assert f"3 of {len(RUNS)} so far" in text and "multiples" not in text
+
+
 def test_single_runs_alone_are_not_compared(tmp_path):
     runs = runs_of("ablations", 1)
     for run in runs:

@@ -67,9 +67,10 @@ def test_the_tables_of_the_programmes_are_what_their_records_say(committed):
         if (folder / "README.md").is_file():  # those that were carried out
             done = {path.name for path in folder.iterdir() if path.is_dir()}
             seeds = 1 + max([int(run.rpartition("-seed-")[2]) for run in done if "-seed-" in run], default=0)
-            runs = runs_of(name, seeds, profile)
-            assert {run.name for run in runs} == done
-            assert (folder / "README.md").read_text() == programme_table.table(folder, name, runs)
+            planned = runs_of(name, seeds, profile)
+            runs = [run for run in planned if run.name in done]
+            assert len(runs) == len(done) and runs[0] == planned[0]
+            assert (folder / "README.md").read_text() == programme_table.table(folder, name, runs, len(planned))
 
 
 def test_the_recipe_and_table_1_are_what_the_records_say(committed):

@@ -118,8 +118,8 @@ def text(folder, results):
         "these runs only the remedies are scored on these sections, and fold 1/5 of the cross-validation, which shares "
         "them. Runs have 16 first-level channels, 1,000 steps and a highest rate of 0.016 unless the table says "
         "otherwise; those of the full network 400 steps on tiles of 252 px. One run each. By chance alone two runs of "
-        "the five seeds below, which are of 2,500 steps and another fold, in one pass too, differ with a standard deviation of "
-        f"{spread['warping_error']:.6f} in warping, {spread['rand_error']:.3f} in Rand and "
+        "the five seeds below, which are of 2,500 steps and another fold, in one pass too, differ with a standard "
+        f"deviation of {spread['warping_error']:.6f} in warping, {spread['rand_error']:.3f} in Rand and "
         f"{spread['pixel_error']:.4f} in pixel error, so that among these runs it is mostly the pixel error that tells "
         "anything. Bold: the smallest. Code: the commit that trained the run; `base` and learning rate 0.016 are the "
         "same settings in two of them, whose sums round differently.",

@@ -31,10 +31,11 @@ READING = (
     "the truth's membranes left out (sums of squares; the form that counts pairs is in each run's table and differs by "
     "less than 0.0001). Pixel error: 1 - F of cell pixels.",
     "- Pixel error goes with how much of the truth is membrane, which differs from fold to fold and is said "
-    "to be more in the test stack (about 29 %; 22 % in the training stack). The last column has what a map would get that finds no membrane at all.",
+    "to be more in the test stack (about 29 %; 22 % in the training stack). The last column has what a map would get "
+    "that finds no membrane at all.",
     "- Our folds train on 24 or 25 sections, the paper on 30; the sections next to the scored ones, 50 nm away, are "
-    "trained on, while the test sections are a stack of their own. The recipe was chosen on fold 1/6, whose sections are "
-    "in fold 1/5 too; the mean of the other four is in [folds](folds/README.md).",
+    "trained on, while the test sections are a stack of their own. The recipe was chosen on fold 1/6, whose sections "
+    "are in fold 1/5 too; the mean of the other four is in [folds](folds/README.md).",
     "- `SCI`: with post-processing fitted to this dataset.",
 )
 
@@ -115,9 +116,10 @@ def table(results):
         "",
         "Written by `python -m reproduce.programme` from the records of the runs. The paper's rows are the challenge "
         "server's, of the 30 test sections; a row of ours is of them only where it says so, and then only with the "
-        "official test labels. Rows of folds are of the training stack, another stack with, it is said, "
-        "thinner membranes in its truth: side by side with the paper's, not one against the other. Of several folds, one run each: mean ± standard deviation. "
-        "Bold: the headline. Times on CPU cores are of a machine that others used too.",
+        "official test labels. Rows of folds are of the training stack, another stack with, it is said, thinner "
+        "membranes in its truth: side by side with the paper's, not one against the other. Of several folds, one run "
+        "each: mean ± standard deviation. Bold: the headline. Times on CPU cores are of a machine that others used "
+        "too.",
         "",
         f"| {' | '.join(columns)} |",
         "|---" * len(columns) + "|",

@@ -12,10 +12,11 @@ NAME is one of
   final       a network trained on all sections, its weights in half precision, and the test sections' probabilities
   all         folds, ablations, remedies and final, one after the other
 
-DIR holds the challenge's stacks. Each run is trained, predicted, scored and reported in results/isbi/NAME/RUN (with
-the profile `paper`: results/isbi/NAME-paper; with --out: in FOLDER); one that is done is not done again. After M
-minutes the training in hand keeps its step and the programme ends with exit code 75: the same command goes on from
-there. The tables are written of the runs that are done; when all are, results/isbi/table1.md is renewed.
+DIR holds the challenge's stacks. Each run is trained, predicted, scored and reported in results/isbi/NAME/RUN (with the
+profile `paper`: results/isbi/NAME-paper; with --out: in FOLDER); one that is done is not done again. After M minutes
+the training in hand keeps its step and the programme ends with exit code 75: the same command goes on from there. A
+training that diverges is tried once more from its last checkpoint, and then left out. The tables are written of the
+runs that are done; when all are, results/isbi/table1.md is renewed.
 """
 
 import argparse
@@ -43,9 +44,9 @@ class OutOfTime(Exception):
     """The minutes are over."""
 
 
-def command(deadline, *arguments):
-    """Run one command of the package; asks it to stop at the deadline. Ends the programme with its exit code if it
-    fails.
+def command(deadline, *arguments, may_fail=False):
+    """Run one command of the package; asks it to stop at the deadline. If it fails, ends the programme with its exit
+    code, or returns that where it `may_fail`.
     """
     process = subprocess.Popen([sys.executable, "-m", "unet_paper", *map(str, arguments)], cwd=ROOT)
     try:
@@ -54,24 +55,33 @@ def command(deadline, *arguments):
         process.send_signal(signal.SIGTERM)
         process.wait()
         raise OutOfTime from None
-    if process.returncode:
+    if process.returncode and not may_fail:
         sys.exit(process.returncode)
+    return process.returncode
 
 
 def carry_out(run, folder, data, profile, changes, deadline):
-    """Train, predict, score and report one run, as far as that is not done."""
+    """Train, predict, score and report one run, as far as that is not done and unless it diverges."""
     place = RunFolder(folder / run.name)
     if place.table.is_file():
         print(f"{place.path} has its record already and is not made again")
         return
     settings = [f"{name}={value}" for name, value in (run.changes | changes).items()]
-    command(
-        deadline,
+    train = (
         *("train", "--data", data, "--out", place.path, "--profile", run.profile or profile, "--resume"),
         *(("--fold", run.fold) if run.fold else ()),
         *(("--leave-out", run.leave_out) if run.leave_out else ()),
         *(part for setting in settings for part in ("--set", setting)),
     )
+    # On a CPU a training repeats itself exactly. What does not happen again was the machine's fault.
+    failed = command(deadline, *train, may_fail=True)
+    if failed and has_diverged(place):
+        print(f"{place.path} diverged and is tried once more from its last checkpoint", flush=True)
+        failed = command(deadline, *train, may_fail=True)
+    if failed:
+        if has_diverged(place):
+            return
+        sys.exit(failed)
     if place.labels.is_file():
         configuration = read_json(place.record)["configuration"]
         headline = configuration["headline"]["value"]
@@ -81,6 +91,11 @@ def carry_out(run, folder, data, profile, changes, deadline):
             scores = place.path / f"scores-border-{border}.json"
             predict_and_score(place, headline, f"border-{border}", scores, deadline, "--border", border)
     command(deadline, "report", place.path)
+
+
+def has_diverged(place):
+    """Whether a run's training ended before its time."""
+    return place.record.is_file() and read_json(place.record).get("status") == "diverged"
 
 
 def predict_and_score(place, average, name, scores, deadline, *options):
@@ -142,6 +157,11 @@ def carry_out_programme(name, arguments, deadline):
         if name not in ("final", "choices"):
             write_tables(folder, name, runs)
         raise
+    diverged = [run.name for run in runs if has_diverged(RunFolder(folder / run.name))]
+    if diverged:
+        print(f"Diverged: {', '.join(diverged)}")
+        if name in ("final", "choices") or runs[0].name in diverged:
+            sys.exit(1)  # nothing to go on with, or to compare with
     if name == "final":
         final.finish(RunFolder(folder / "final"), data, lambda *words: command(deadline, *words))
     elif name == "choices":
@@ -153,13 +173,14 @@ def carry_out_programme(name, arguments, deadline):
 
 
 def write_tables(folder, name, runs):
-    """README.md, the plot and the page of a programme, of those of its runs that are done. Returns the table's text,
-    None where the first is not done, which others are compared with.
+    """README.md, the plot and the page of a programme, of those of its runs that are done. Returns the table's text;
+    None, and nothing is written, where the first is not done, which others are compared with.
     """
     done = [run for run in runs if RunFolder(folder / run.name).table.is_file()]
     if runs[0] not in done:
         return None
-    text = programme_table.table(folder, name, done, planned=len(runs))
+    diverged = [run for run in runs if has_diverged(RunFolder(folder / run.name))]
+    text = programme_table.table(folder, name, done, len(runs), diverged)
     with written_whole(folder / "README.md") as temporary:
         temporary.write_text(text)
     programme_plot.draw(folder / f"{name}.png", folder, done)

@@ -145,10 +145,11 @@ def mean_and_spread(values, digits, sign=""):
     return mean if len(values) == 1 else f"{mean} ± {statistics.stdev(values):.{digits}f}"
 
 
-def table(folder, programme, runs, planned=None):
+def table(folder, programme, runs, planned=None, diverged=()):
     """Markdown: a row for each group and averaging, mean and standard deviation over its runs.
 
-    runs : those that are done, the programme's first among them; planned : how many there will be (None: these)
+    runs : those that are done, the programme's first among them; planned : how many there will be (None: these);
+    diverged : those that ended before their time
     """
     first = read_json(RunFolder(Path(folder) / runs[0].name).record)
     headline = first["configuration"]["headline"]["value"]
@@ -162,7 +163,7 @@ def table(folder, programme, runs, planned=None):
         f"# {programme}",
         "",
         f"Written by `python -m reproduce.programme {programme}` from the records of its runs"
-        f"{f', {len(runs)} of {planned} so far' if len(runs) < (planned or 0) else ''}. Data: "
+        f"{f', {len(runs)} of {planned} so far' if len(runs) + len(diverged) < (planned or 0) else ''}. Data: "
         f"{first['dataset']}; {width} first-level channels, {steps:,} steps; scored on held-out sections of the "
         f"training stack ({protocol['scored_sections']} of "
         f"{protocol['scored_sections'] + protocol['training_sections']}); profile {profile_of(first)}. Mean ± "
@@ -177,6 +178,9 @@ def table(folder, programme, runs, planned=None):
             values = [mean_and_spread(scores[score], digits) for score, (_, digits) in COLUMNS.items()]
             count = len(scores["pixel_error"])
             lines.append(f"| {group} | {count} | {average} | " + " | ".join(values) + " |")
+    if diverged:
+        names = ", ".join(run.name for run in diverged)
+        lines += ["", f"Diverged, twice from their last checkpoint, and in no row: {names}."]
     if len(runs) > 1:
         lines += ["", *compared(own, elsewhere, runs), *borders(own, runs[0], headline), *each_run(folder, runs)]
     return "\n".join(lines) + "\n"

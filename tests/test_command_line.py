@@ -156,7 +156,8 @@ def test_a_diverged_run_says_so(small_phantom, tmp_path, capsys):
     wild = ("--set", "learning_rate=1e9", "--set", "gradient_clip=1e9", "--set", "steps=60")
     assert main(["train", "--data", str(small_phantom), "--out", str(out), *TINY_RUN, *wild]) == 1
     assert "training stopped at step" in capsys.readouterr().err
-    assert json.loads((out / "run.json").read_text())["status"] == "diverged"
+    record = json.loads((out / "run.json").read_text())
+    assert record["status"] == "diverged" and [what.split()[0] for what in record["diverged"]] == ["step"]
 
 
 def test_numbered_touching_cells(small_phantom, tmp_path):

@@ -54,6 +54,16 @@ def test_it_stops_in_time(small_phantom, tmp_path):
     assert not (tmp_path / "README.md").exists()
 
 
+def test_a_run_that_diverges_is_tried_once_more(small_phantom, tmp_path):
+    wild = ("learning_rate=1e9", "gradient_clip=1e9", "steps=60")
+    done = programme("full-fold", small_phantom, tmp_path, changes=(*TINY, *wild))
+    assert done.returncode == 1 and "Diverged: fold-6" in done.stdout
+    assert done.stdout.count("is tried once more") == 1 and done.stderr.count("training stopped at step") == 2
+    for place in ("run.json", "earlier/1/run.json"):  # there was no checkpoint to go on from
+        record = json.loads((tmp_path / "fold-6" / place).read_text())
+        assert record["status"] == "diverged" and [what.split()[0] for what in record["diverged"]] == ["step"]
+
+
 @pytest.mark.slow
 def test_it_goes_on_and_writes_the_table(small_phantom, tmp_path):
     changes = (*CHANGES, "width=4", "steps=3000", "learning_rate=0.0005")

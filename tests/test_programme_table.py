@@ -72,6 +72,17 @@ def test_nothing_is_compared_before_there_is_something_to_compare(tmp_path):
     assert f"3 of {len(RUNS)} so far" in text and "multiples" not in text
 
 
+def test_a_run_that_diverged_is_named_and_in_no_row(tmp_path):
+    for run in RUNS:
+        with_errors(tmp_path, run, 0.1)
+    record = tmp_path / RUNS[-1].name / "run.json"
+    record.write_text(json.dumps(json.loads(record.read_text()) | {"status": "diverged"}))
+    (tmp_path / RUNS[-1].name / "table1.md").unlink()
+    lines = write_tables(tmp_path, "ablations", RUNS).splitlines()
+    assert f"Diverged, twice from their last checkpoint, and in no row: {RUNS[-1].name}." in lines
+    assert "so far" not in lines[2] and not any(line.startswith(f"| {RUNS[-1].name}") for line in lines)
+
+
 def test_single_runs_alone_are_not_compared(tmp_path):
     runs = runs_of("ablations", 1)
     for run in runs:

@@ -11,5 +11,9 @@ class BadInput(ValueError):
 class Diverged(RuntimeError):
     """Training ended because the loss or a weight is no longer a finite number, or the output says nothing any more.
 
-    The command line prints it and exits with code 1.
+    The command line prints it and exits with code 1. `what`: at which step, and why.
     """
+
+    def __init__(self, what, mend):
+        super().__init__(f"training stopped at {what}; {mend}")
+        self.what = what

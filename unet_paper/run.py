@@ -175,7 +175,8 @@ def _run_training(run, stacks, config, resume, device, progress, say, compilatio
     )
     try:
         final = train(config, training_set, run.path, stacks.data, earlier, progress, compilation=compilation, say=say)
-    except Diverged:
+    except Diverged as error:
+        record["diverged"] = [*record.get("diverged", []), error.what]
         write_json(run.record, record | {"status": "diverged"})
         raise
     except Interrupted:

@@ -321,8 +321,9 @@ class Training:
         kept = self.checkpoint_path
         last_good = f"the last good checkpoint is {kept}" if kept.exists() else "there was no checkpoint yet"
         return Diverged(
-            f"training stopped at step {self.step}: {what}; {last_good}; train in another folder with a lower "
-            "learning_rate or gradient_clip, or another seed"
+            f"step {self.step}: {what}",
+            f"{last_good}; try once more with --resume, in case the machine was at fault, or train in another folder "
+            "with a lower learning_rate or gradient_clip, or another seed",
         )
 
 

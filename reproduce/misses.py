@@ -1,4 +1,5 @@
-"""Why a run's scores are what they are: how thick its membranes are, which cells it merges, where it splits.
+"""Why a run's scores are what they are: how thick its membranes are, which cells it merges, where it splits, and what
+the network's deep levels add.
 
 python -m reproduce.misses RUN...
 
@@ -15,6 +16,8 @@ from scipy import ndimage
 from skimage.morphology import skeletonize
 
 from reproduce.programme_table import COLUMNS
+from unet_paper import checkpoint
+from unet_paper.deep_levels import CUT_OFF, contributions
 from unet_paper.errors import BadInput
 from unet_paper.pictures import spots
 from unet_paper.record import RunFolder
@@ -24,7 +27,7 @@ from unet_paper.scores import score, section_overlaps, warping_errors
 from unet_paper.scores.common import THRESHOLDS, levels
 from unet_paper.scores.rand_error import rand_f, rand_sums
 from unet_paper.scores.warping_error import MERGE, SPLIT
-from unet_paper.stack import read_labels, read_probabilities, written_whole
+from unet_paper.stack import read_labels, read_probabilities, read_stack, written_whole
 
 AREAS = (100, 500, 2000)  # px², limits of cells' sizes
 SMALL = 500  # px², below which a segment may be part of a cell instead of one: the outline of an organelle
@@ -127,7 +130,26 @@ def report(folder):
         *thicker_part(truth, probability),
         *warping_part(truth, probability, best["warping_error"], section_names(record, len(truth))),
     ]
+    if run.weights.is_file() and run.volume.is_file():
+        trained = checkpoint.load(run.weights)
+        section = read_stack(run.volume)[0]
+        lines += levels_part(contributions(trained.build_network(), trained.standardisation, section))
     return "\n".join(lines)
+
+
+def levels_part(changes):
+    """What each level of the network adds on the first of the scored sections."""
+    return [
+        "## What the deep levels add",
+        "",
+        "How far the first section's probabilities change, on average, when the map of one up-convolution is flat "
+        f"(each channel its mean), so that nothing reaches the output from deeper levels. Below {CUT_OFF}: cut off.",
+        "",
+        "| " + " | ".join(f"from level {level}" for level in range(len(changes) + 1, 1, -1)) + " |",
+        "|---" * len(changes) + "|",
+        "| " + " | ".join(f"{change:.4f}" for change in changes) + " |",
+        "",
+    ]
 
 
 def rand_part(truth, probability, best):

@@ -65,6 +65,7 @@ def test_the_record_is_complete_and_names_no_path(run, small_phantom):
     assert {"commit", "changed", "sources_sha256"} <= set(record["code"])
     assert {"processor", "cores", "device", "torch"} <= set(record["hardware"])
     assert {"started", "finished", "training_seconds"} <= set(record["times"])
+    assert len(record["changes_without_up_convolution"]) == 4
     assert str(small_phantom) not in text and str(run.parent) not in text
 
 

@@ -3,13 +3,17 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from reproduce.misses import by_size, rand_by_threshold, report, thicker_membranes, thickness
+from unet_paper import checkpoint
 from unet_paper.config import PROFILES
+from unet_paper.network import UNet
 from unet_paper.record import RunFolder, write_json
 from unet_paper.scores import score, warping_errors
 from unet_paper.scores.warping_error import MERGE
@@ -87,7 +91,7 @@ def test_thicker_membranes(truth):
 
 def test_the_report_of_a_run(truth, tmp_path):
     run = RunFolder(tmp_path / "run")
-    config = PROFILES["smoke"]
+    config = replace(PROFILES["smoke"], width=2)
     probability = np.where(truth, 0.8, 0.15).astype(np.float32)
     write_stack(run.labels, truth)
     write_stack(run.probability("none"), probability)
@@ -99,6 +103,15 @@ def test_the_report_of_a_run(truth, tmp_path):
     best = json.loads((run.path / "scores.json").read_text())["best_threshold"]["rand_error"]
     assert f"| {best:.1f} (best) | 0.0000 | 1.0000 | 1.0000 |" in text and "0 mergers (0 px)" in text
     assert "| section 0 | 0 | 0 | 0 | 0 |" in text and "| 1 px | " in text
+    assert "deep levels" not in text
+    torch.manual_seed(0)
+    network = UNet(width=2)
+    torch.nn.init.constant_(network.expanding[-2][-2].bias, -1e6)  # the last convolution before the last up-convolution
+    standardisation = checkpoint.Standardisation(0.5, 0.2, "uint8")
+    state = network.state_dict()
+    checkpoint.save(run.weights, checkpoint.Checkpoint(1, config, standardisation, state, None, [], {}, 0.0))
+    write_stack(run.volume, np.where(truth, 200, 50).astype(np.uint8))
+    assert "| 0.0000 | 0.0000 | 0.0000 | 0.0000 |" in report(run.path)
     run.probability("none").unlink()
     done = subprocess.run(
         [sys.executable, "-m", "reproduce.misses", run.path], cwd=ROOT, capture_output=True, text=True

@@ -13,6 +13,7 @@ from unet_paper.augmentation import draw_deformation
 from unet_paper.colours import WEIGHTS
 from unet_paper.compilation import pays
 from unet_paper.config import AVERAGES, BORDERS, DECAYS
+from unet_paper.deep_levels import contributions, remark
 from unet_paper.errors import BadInput, Diverged
 from unet_paper.interruption import Interrupted
 from unet_paper.lock import only_writer
@@ -182,6 +183,10 @@ def _run_training(run, stacks, config, resume, device, progress, say, compilatio
     except Interrupted:
         write_json(run.record, record | {"status": "interrupted"})
         raise
+    changes = contributions(final.build_network().to(device), standardisation, stacks.volume[0])
+    if remark(changes):
+        say(remark(changes))
+    record["changes_without_up_convolution"] = [round(change, 6) for change in changes]
     record["status"] = "finished"
     record["times"] |= {"finished": now(), "training_seconds": round(final.seconds, 1)}
     if final.parts:

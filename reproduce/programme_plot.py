@@ -17,7 +17,7 @@ def draw(path, folder, runs):
     first group.
     """
     seeds = seeds_elsewhere(folder, runs[0]) if runs[0].group == "as the paper" else []
-    found = collect(folder, [*seeds, *runs])
+    found, cut_off = collect(folder, [*seeds, *runs]), collect(folder, runs, cut_off=True)
     first = read_json(RunFolder(Path(folder) / runs[0].name).record)
     headline = first["configuration"]["headline"]["value"]
     figure = Figure(figsize=(11, 1.6 + 0.35 * len(found)), layout="constrained")
@@ -30,6 +30,8 @@ def draw(path, folder, runs):
                 axis.errorbar(statistics.mean(values), place, xerr=spread, fmt="o", color="#0072b2", capsize=3)
             offset = 0.2 if len(values) > 1 else 0
             axis.plot(values, [place + offset] * len(values), ".", color="#777777", markersize=6)
+            failed = cut_off.get(list(found)[place], {}).get(headline, {}).get(score, [])
+            axis.plot(failed, [place] * len(failed), "x", color="#d55e00", markersize=6)
             if place == 0 and len(found) > 1:  # what all others are compared with
                 axis.axvline(statistics.mean(values), color="#0072b2", linestyle=":", linewidth=1)
                 if seeds:
@@ -43,6 +45,7 @@ def draw(path, folder, runs):
     figure.suptitle(
         f"{first['dataset']}, profile {profile_of(first)}. Gray: each run"
         + ("; blue: mean ± standard deviation" if several else "")
+        + ("; crosses: cut off, in no mean" if cut_off else "")
         + (f"; dotted: {next(iter(found))}" if len(found) > 1 else "")
         + ("; shaded: where one more run of these would lie, 19 times of 20" if seeds else ""),
         fontsize=9,

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from reproduce.chance import beyond, by_chance, spread_within, where_one_more_lies
 from reproduce.programmes import LEFT_OUT, Run
+from unet_paper.deep_levels import CUT_OFF, RECORDED, are_cut_off
 from unet_paper.record import RunFolder, read_json
 from unet_paper.report import read_run
 
@@ -57,12 +58,16 @@ def border_title(run, border):
     return f"{run.group}, {border} beyond the border"
 
 
-def collect(folder, runs):
-    """{group: {average: {score: [value of each run]}}} of a programme's runs, in their order."""
+def collect(folder, runs, cut_off=False):
+    """{group: {average: {score: [value of each run]}}} of a programme's runs, in their order: of those whose deep
+    levels reach the output or, with `cut_off`, of the others.
+    """
     found = {}
     for run in runs:
         place = RunFolder(Path(folder) / run.name)
         record, scores = read_run(place)
+        if are_cut_off(record) != cut_off:
+            continue
         headline = record["configuration"]["headline"]["value"]
         scored = [(run.group, average, values) for average, values in scores.items()]
         if run.part:
@@ -128,7 +133,7 @@ def beside_chance(rows, alike, known_from):
 def borders(found, run, headline):
     """Lines on what other borders in prediction change for the same weights."""
     lines = []
-    for border in run.borders:
+    for border in run.borders if run.group in found else ():
         mirrored, other = found[run.group][headline], found[border_title(run, border)][headline]
         changes = []
         for score in ERRORS:
@@ -155,7 +160,7 @@ def table(folder, programme, runs, planned=None, diverged=()):
     headline = first["configuration"]["headline"]["value"]
     steps, width = (first["configuration"][name]["value"] for name in ("steps", "width"))
     protocol = first["protocol"]
-    own = collect(folder, runs)
+    own, cut_off = collect(folder, runs), collect(folder, runs, cut_off=True)
     elsewhere = collect(folder, seeds_elsewhere(folder, runs[0]))
     of_the_same_fold = elsewhere if runs[0].group == "as the paper" else {}
     shown = of_the_same_fold | own
@@ -176,8 +181,21 @@ def table(folder, programme, runs, planned=None, diverged=()):
     for group, averages in shown.items():
         for average, scores in averages.items():
             values = [mean_and_spread(scores[score], digits) for score, (_, digits) in COLUMNS.items()]
-            count = len(scores["pixel_error"])
+            count = str(len(scores["pixel_error"]))
+            if group in cut_off:
+                count += f" and {_count(cut_off[group])} cut off"
             lines.append(f"| {group} | {count} | {average} | " + " | ".join(values) + " |")
+    if cut_off:
+        records = {run.name: read_json(RunFolder(Path(folder) / run.name).record) for run in runs}
+        names = [name for name, record in records.items() if are_cut_off(record)]
+        unknown = sum(RECORDED not in record for record in records.values())
+        lines += [
+            "",
+            f"Cut off, and in no mean: {', '.join(names)}. ReLUs have died between the network's first level and the "
+            "others, which no longer reach the output: its probabilities change by less than "
+            f"{CUT_OFF} on average when the map of the last up-convolution is flat."
+            + (f" {unknown} of the {len(runs)} runs were trained before this was measured." if unknown else ""),
+        ]
     if diverged:
         names = ", ".join(run.name for run in diverged)
         lines += ["", f"Diverged, twice from their last checkpoint, and in no row: {names}."]
@@ -189,8 +207,8 @@ def table(folder, programme, runs, planned=None, diverged=()):
 def compared(own, elsewhere, runs):
     """Lines that compare the rows of ablations and remedies with their first, where anything tells what a seed does."""
     title = runs[0].group
-    others = {run.group: own[run.group] for run in runs if run.group != title}
-    if title not in USUAL or not others:
+    others = {run.group: own[run.group] for run in runs if run.group != title and run.group in own}
+    if title not in USUAL or title not in own or not others:
         return []
     several = any(_count(row) > 1 for row in (own[title], *others.values()))
     known_from = ["the rows with several runs"] if several else []
@@ -230,6 +248,7 @@ def each_run(folder, runs):
         shown = [f"{scores[value['headline']][score]:.{digits}f}" for score, (_, digits) in COLUMNS.items()]
         hardware = record["hardware"]
         trained_on = hardware["processor"] if hardware["device"] == "cpu" else hardware["device"]
-        row = [run.name, f"fold {run.fold}", str(value["seed"]), *shown, trained_on]
+        name = f"{run.name} (cut off)" if are_cut_off(record) else run.name
+        row = [name, f"fold {run.fold}", str(value["seed"]), *shown, trained_on]
         lines.append(f"| {' | '.join(row)} |")
     return lines

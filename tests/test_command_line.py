@@ -161,6 +161,17 @@ def test_a_diverged_run_says_so(small_phantom, tmp_path, capsys):
     assert record["status"] == "diverged" and [what.split()[0] for what in record["diverged"]] == ["step"]
 
 
+def test_what_an_older_record_lacks_is_added(small_phantom, tmp_path, capsys):
+    command = ["train", "--data", str(small_phantom), "--out", str(tmp_path / "run"), *TINY_RUN, "--resume"]
+    assert main(command) == 0
+    whole = (tmp_path / "run" / "run.json").read_text()
+    record = json.loads(whole)
+    del record["changes_without_up_convolution"]
+    (tmp_path / "run" / "run.json").write_text(json.dumps(record))
+    assert main(command) == 0 and "already trained" in capsys.readouterr().out
+    assert json.loads((tmp_path / "run" / "run.json").read_text()) == json.loads(whole)
+
+
 def test_numbered_touching_cells(small_phantom, tmp_path):
     """A truth that numbers its cells, without any membrane between them, is trained on and scored with one."""
     labels = np.kron(np.arange(1, 17).reshape(4, 4), np.ones((32, 32), int)).astype(np.uint8)

@@ -83,6 +83,23 @@ def test_a_run_that_diverged_is_named_and_in_no_row(tmp_path):
     assert "so far" not in lines[2] and not any(line.startswith(f"| {RUNS[-1].name}") for line in lines)
 
 
+def test_a_run_that_is_cut_off_is_shown_and_in_no_mean(tmp_path):
+    lost = ["release-seed-0", "Adam-seed-1", "release-seed-1"]
+    for run in RUNS:
+        if run.changes["seed"] < 2:
+            with_errors(tmp_path, run, 0.9 if run.name in lost else 0.1 + 0.01 * run.changes["seed"])
+            record = tmp_path / run.name / "run.json"
+            content = json.loads(record.read_text())
+            if run.changes["seed"] == 1 or run.name in lost:
+                content["changes_without_up_convolution"] = [0.0, 0.0, 0.2, 0.0 if run.name in lost else 0.1]
+            record.write_text(json.dumps(content))
+    text = write_tables(tmp_path, "ablations", RUNS)
+    assert f"in no mean: {', '.join(lost)}." in text and "11 of the 24 runs were trained before" in text
+    assert "| Adam | 1 and 1 cut off | d4 | 0.100000 | 0.1000 |" in text and "| release |" not in text
+    assert "| padded | 2 | d4 | 0.105000 ± 0.007071 |" in text
+    assert all(f"| {name} (cut off) |" in text for name in lost) and "| Adam-seed-0 |" in text
+
+
 def test_single_runs_alone_are_not_compared(tmp_path):
     runs = runs_of("ablations", 1)
     for run in runs:

@@ -10,6 +10,7 @@ from unet_paper.stack import gray_values
 from unet_paper.tiles import mirrored_region, tile_size
 
 LARGEST = 836  # px, of the part of a section that is looked at
+RECORDED = "changes_without_up_convolution"  # what a run's record calls its contributions
 CUT_OFF = 0.001  # mean change of the probabilities below which what lies deeper does not count
 
 
@@ -43,6 +44,11 @@ def contributions(network, standardisation, section):
 def flat(_layer, _given, maps):
     """A forward hook: (B, C, H, W) maps, each channel of each replaced by its mean."""
     return maps.mean((2, 3), keepdim=True).expand_as(maps).clone()
+
+
+def are_cut_off(record):
+    """Whether a run's record says so; older records do not say."""
+    return record.get(RECORDED, [1.0])[-1] < CUT_OFF
 
 
 def remark(changes):

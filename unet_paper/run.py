@@ -13,7 +13,7 @@ from unet_paper.augmentation import draw_deformation
 from unet_paper.colours import WEIGHTS
 from unet_paper.compilation import pays
 from unet_paper.config import AVERAGES, BORDERS, DECAYS
-from unet_paper.deep_levels import contributions, remark
+from unet_paper.deep_levels import RECORDED, contributions, remark
 from unet_paper.errors import BadInput, Diverged
 from unet_paper.interruption import Interrupted
 from unet_paper.lock import only_writer
@@ -121,6 +121,9 @@ def _run_training(run, stacks, config, resume, device, progress, say, compilatio
     earlier = _earlier_checkpoint(run, config, stacks, resume, say)
     if earlier is not None and earlier.step == config.steps and run.weights.is_file() and _is_finished(run):
         say(f"{run.path} is already trained ({config.steps} steps); nothing to do")
+        record = read_json(run.record)
+        if RECORDED not in record:  # an older version trained it
+            write_json(run.record, record | _deep_levels(earlier, stacks, device, say))
         return
     if earlier is not None:
         say(f"going on from step {earlier.step} of {config.steps}")
@@ -183,15 +186,20 @@ def _run_training(run, stacks, config, resume, device, progress, say, compilatio
     except Interrupted:
         write_json(run.record, record | {"status": "interrupted"})
         raise
-    changes = contributions(final.build_network().to(device), standardisation, stacks.volume[0])
-    if remark(changes):
-        say(remark(changes))
-    record["changes_without_up_convolution"] = [round(change, 6) for change in changes]
+    record |= _deep_levels(final, stacks, device, say)
     record["status"] = "finished"
     record["times"] |= {"finished": now(), "training_seconds": round(final.seconds, 1)}
     if final.parts:
         record["times"]["training_parts_seconds"] = {name: round(spent, 1) for name, spent in final.parts.items()}
     write_json(run.record, record)
+
+
+def _deep_levels(trained, stacks, device, say):
+    """What the record says of a Checkpoint's deep levels; says so if they are cut off."""
+    changes = contributions(trained.build_network().to(device), trained.standardisation, stacks.volume[0])
+    if remark(changes):
+        say(remark(changes))
+    return {RECORDED: [round(change, 6) for change in changes]}
 
 
 def training_memory(config, device):

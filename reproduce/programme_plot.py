@@ -30,25 +30,28 @@ def draw(path, folder, runs):
                 axis.errorbar(statistics.mean(values), place, xerr=spread, fmt="o", color="#0072b2", capsize=3)
             offset = 0.2 if len(values) > 1 else 0
             axis.plot(values, [place + offset] * len(values), ".", color="#777777", markersize=6)
-            failed = cut_off.get(list(found)[place], {}).get(headline, {}).get(score, [])
-            axis.plot(failed, [place] * len(failed), "x", color="#d55e00", markersize=6)
             if place == 0 and len(found) > 1:  # what all others are compared with
                 axis.axvline(statistics.mean(values), color="#0072b2", linestyle=":", linewidth=1)
                 if seeds:
                     axis.axvspan(*where_one_more_lies(values), color="#0072b2", alpha=0.08, linewidth=0)
+        for place, group in enumerate(found):  # beside the others, which they would press together
+            for number, value in enumerate(cut_off.get(group, {}).get(headline, {}).get(score, [])):
+                at = {"transform": axis.get_yaxis_transform(), "color": "#d55e00", "ha": "right", "va": "center"}
+                axis.text(0.99, place + 0.25 * number, f"{value:.{COLUMNS[score][1]}f} ×", fontsize=8, **at)
         axis.set_xlabel(f"{COLUMNS[score][0]} ({headline})")
         axis.grid(axis="x", alpha=0.3)
         axis.locator_params(axis="x", nbins=3 if score == "warping_error" else 5)
     axes[0].set_yticks(range(len(found)), [textwrap.fill(name, 34) for name in found])
     axes[0].set_ylim(len(found) - 0.5, -0.5)
     several = any(len(averages[headline]["pixel_error"]) > 1 for averages in found.values())
-    figure.suptitle(
-        f"{first['dataset']}, profile {profile_of(first)}. Gray: each run"
+    legend = (
+        "Gray: each run"
         + ("; blue: mean ± standard deviation" if several else "")
         + ("; crosses: cut off, in no mean" if cut_off else "")
         + (f"; dotted: {next(iter(found))}" if len(found) > 1 else "")
-        + ("; shaded: where one more run of these would lie, 19 times of 20" if seeds else ""),
-        fontsize=9,
+        + ("; shaded: where one more run of these would lie, 19 times of 20" if seeds else "")
     )
+    title = f"{first['dataset']}, profile {profile_of(first)}"
+    figure.suptitle(f"{title}\n{textwrap.fill(legend, 150)}", fontsize=9)
     with written_whole(path) as temporary:
         figure.savefig(temporary, dpi=110)

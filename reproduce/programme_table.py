@@ -4,7 +4,7 @@ import statistics
 from pathlib import Path
 
 from reproduce.chance import beyond, by_chance, spread_within, where_one_more_lies
-from reproduce.programmes import LEFT_OUT, Run
+from reproduce.programmes import LEFT_OUT, SCATTERED, Run
 from unet_paper.deep_levels import CUT_OFF, RECORDED, are_cut_off
 from unet_paper.record import RunFolder, read_json
 from unet_paper.report import read_run
@@ -109,11 +109,13 @@ def beside_chance(rows, alike, known_from):
     for score, average in kinds:
         spreads[score, average], degrees = spread_within([values[average][score] for values in alike])
     comparisons = len(rows) * len(ERRORS)
+    several = SCATTERED in rows and _count(rows[SCATTERED][0]) > 1
+    but = f", but for `{SCATTERED}`, whose own runs lie further apart and say how far" if several else ""
     lines = [
         "How far each row lies from the first (below zero is better), in multiples of how far it would by the seed "
         f"alone. What a seed does is known from {known_from} ({degrees} degrees of freedom), as if it did the same "
-        f"whatever else is changed. By chance alone such a number lies beyond {beyond(degrees):.1f} once in 20 times, "
-        f"and the largest of the {comparisons} of one averaging beyond {beyond(degrees, comparisons):.1f}.",
+        f"whatever else is changed{but}. By chance alone such a number lies beyond {beyond(degrees):.1f} once in 20 "
+        f"times, and the largest of the {comparisons} of one averaging beyond {beyond(degrees, comparisons):.1f}.",
         "",
         "| what | runs | " + " | ".join(f"{COLUMNS[score][0]}, {average}" for score, average in kinds) + " |",
         "|---" * (2 + len(kinds)) + "|",
@@ -124,8 +126,9 @@ def beside_chance(rows, alike, known_from):
         row = []
         for score, average in kinds:
             spread = spreads[score, average]  # 0 where all maps are alike, as those of hardly trained networks can be
-            apart = by_chance(values[average][score], usual[average][score], spread) if spread else None
-            row.append("-" if apart is None else f"{apart:+z.1f}")
+            own = values[average][score]
+            own_spread = statistics.stdev(own) if title == SCATTERED and len(own) > 1 else spread
+            row.append(f"{by_chance(own, usual[average][score], spread, own_spread):+z.1f}" if spread else "-")
         lines.append(f"| {title} | {_count(values)} | " + " | ".join(row) + " |")
     return [*lines, ""]
 
@@ -214,15 +217,16 @@ def compared(own, elsewhere, runs):
     known_from = ["the rows with several runs"] if several else []
     if title == "as the paper" and elsewhere:  # these are the table's first row; the own runs have the same seeds
         (usual,) = elsewhere.values()
-        alike = [usual, *others.values()]
+        alike = [usual]
         known_from = known_from or ["the first row"]
     else:
         usual = own[title]
-        alike = [*elsewhere.values(), usual, *others.values()]
+        alike = [*elsewhere.values(), usual]
         known_from += [
             f"the {_count(row)} runs [quick](../quick) and [seeds](../seeds), of another fold"
             for row in elsewhere.values()
         ]
+    alike += [row for other, row in others.items() if other != SCATTERED]
     rows = {other: (row, usual) for other, row in others.items()}
     far, near = LEFT_OUT  # as many sections, so that only where they lie differs
     if {far, near} <= set(others):

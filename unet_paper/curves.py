@@ -9,6 +9,8 @@ from unet_paper.colours import LINES
 LINE_STYLES = ("-", "--", ":", "-.")
 SMALLEST_DRAWN = 1e-6  # on a logarithmic axis
 LEGEND_SIZE = 10  # points
+MOST_IN_AXIS = 8  # lines that a legend among them has room for
+LEGEND_COLUMN, LEGEND_ROW = 4.2, 0.22  # inches, of a legend below
 WINDOWS = 25  # a smoothed curve's windows over the training
 SCORE_TITLES = {
     "warping_error": "warping error",
@@ -68,8 +70,8 @@ def history_figure(histories):
             steps, rates = [row["step"] for row in rows], [row["learning_rate"] for row in rows]
             rate.plot(steps, rates, color="0.5", linewidth=0.9)
         rate.set(ylabel="learning rate (gray)", ylim=(0, None))
-        if name == drawn[0]:
-            axis.legend(fontsize=LEGEND_SIZE)
+    if drawn:
+        add_legend(figure, figure.axes[0])
     return figure
 
 
@@ -94,5 +96,18 @@ def thresholds_figure(scores):
         axis.yaxis.set_major_formatter(FuncFormatter(lambda error, _: f"{error:g}"))
         axis.yaxis.set_minor_formatter(NullFormatter())
         axis.grid(alpha=0.3)
-    figure.axes[0].legend(title="dot = best", fontsize=LEGEND_SIZE)
+    add_legend(figure, figure.axes[0], "dot = best")
     return figure
+
+
+def add_legend(figure, axis, title=None):
+    """What the lines of an axis are: in it or, where they are many, below all, for which the figure grows."""
+    lines, names = axis.get_legend_handles_labels()
+    if len(names) <= MOST_IN_AXIS:
+        axis.legend(title=title, fontsize=LEGEND_SIZE)
+        return
+    columns = int(figure.get_figwidth() // LEGEND_COLUMN)
+    figure.set_figheight(figure.get_figheight() + LEGEND_ROW * (1 + -(-len(names) // columns)))
+    figure.legend(
+        lines, names, loc="outside lower center", ncols=columns, title=title, fontsize=LEGEND_SIZE, handlelength=3
+    )

@@ -102,8 +102,9 @@ def inline(figure, prefix):
     figure.patch.set_alpha(0)
     for axis in figure.axes:
         axis.patch.set_alpha(0)
-        if axis.get_legend():
-            axis.get_legend().get_frame().set_alpha(0)
+    for legend in (*figure.legends, *(axis.get_legend() for axis in figure.axes)):
+        if legend:
+            legend.get_frame().set_alpha(0)
     buffer = io.StringIO()
     with matplotlib.rc_context({"svg.fonttype": "path", "svg.hashsalt": "unet_paper"}):
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})

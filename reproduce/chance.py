@@ -33,12 +33,11 @@ def spread_within(groups):
     return math.sqrt(squares / degrees), degrees
 
 
-def by_chance(values, usual, spread, own_spread=None):
+def by_chance(values, usual, spread):
     """How far the mean of `values` lies from that of `usual`, in multiples of how far means of as many runs would by
-    the seed alone: `spread` is the standard deviation of one run, `own_spread` that of `values` where it is another.
+    the seed alone: `spread` is the standard deviation of one run.
     """
-    own_spread = spread if own_spread is None else own_spread
-    apart = math.sqrt(own_spread**2 / len(values) + spread**2 / len(usual))
+    apart = spread * math.sqrt(1 / len(values) + 1 / len(usual))
     return (statistics.mean(values) - statistics.mean(usual)) / apart
 
 

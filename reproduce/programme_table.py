@@ -4,7 +4,7 @@ import statistics
 from pathlib import Path
 
 from reproduce.chance import beyond, by_chance, spread_within, where_one_more_lies
-from reproduce.programmes import LEFT_OUT, SCATTERED, Run
+from reproduce.programmes import LEFT_OUT, Run
 from unet_paper.deep_levels import CUT_OFF, RECORDED, are_cut_off
 from unet_paper.record import RunFolder, read_json
 from unet_paper.report import read_run
@@ -109,13 +109,12 @@ def beside_chance(rows, alike, known_from):
     for score, average in kinds:
         spreads[score, average], degrees = spread_within([values[average][score] for values in alike])
     comparisons = len(rows) * len(ERRORS)
-    several = SCATTERED in rows and _count(rows[SCATTERED][0]) > 1
-    but = f", but for `{SCATTERED}`, whose own runs lie further apart and say how far" if several else ""
     lines = [
         "How far each row lies from the first (below zero is better), in multiples of how far it would by the seed "
         f"alone. What a seed does is known from {known_from} ({degrees} degrees of freedom), as if it did the same "
-        f"whatever else is changed{but}. By chance alone such a number lies beyond {beyond(degrees):.1f} once in 20 "
-        f"times, and the largest of the {comparisons} of one averaging beyond {beyond(degrees, comparisons):.1f}.",
+        "whatever else is changed and errors were normally distributed; a run far from the others of its row makes it "
+        f"large. By chance alone such a number lies beyond {beyond(degrees):.1f} once in 20 times, and "
+        f"the largest of the {comparisons} of one averaging beyond {beyond(degrees, comparisons):.1f}.",
         "",
         "| what | runs | " + " | ".join(f"{COLUMNS[score][0]}, {average}" for score, average in kinds) + " |",
         "|---" * (2 + len(kinds)) + "|",
@@ -126,9 +125,8 @@ def beside_chance(rows, alike, known_from):
         row = []
         for score, average in kinds:
             spread = spreads[score, average]  # 0 where all maps are alike, as those of hardly trained networks can be
-            own = values[average][score]
-            own_spread = statistics.stdev(own) if title == SCATTERED and len(own) > 1 else spread
-            row.append(f"{by_chance(own, usual[average][score], spread, own_spread):+z.1f}" if spread else "-")
+            given = values[average][score], usual[average][score]
+            row.append(f"{by_chance(*given, spread):+z.1f}" if spread else "-")
         lines.append(f"| {title} | {_count(values)} | " + " | ".join(row) + " |")
     return [*lines, ""]
 
@@ -226,7 +224,7 @@ def compared(own, elsewhere, runs):
             f"the {_count(row)} runs [quick](../quick) and [seeds](../seeds), of another fold"
             for row in elsewhere.values()
         ]
-    alike += [row for other, row in others.items() if other != SCATTERED]
+    alike += others.values()
     rows = {other: (row, usual) for other, row in others.items()}
     far, near = LEFT_OUT  # as many sections, so that only where they lie differs
     if {far, near} <= set(others):

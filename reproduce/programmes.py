@@ -39,9 +39,6 @@ ABLATIONS = {
     "release": {"form": "release"},
 }
 
-# Its seeds lie several times as far apart as those of all others, for which they tell nothing.
-SCATTERED = "padded, batch norm"
-
 # Adjacent sections look alike, and sections 25 to 29 are scored: what it changes to leave sections out of the training,
 # as many of them far from the scored ones as next to them.
 LEFT_OUT = {"sections 0 to 3 left out": "0-3", "sections 21 to 24 left out": "21-24"}

@@ -96,6 +96,12 @@ def test_the_readme_quotes_the_tables_whole(committed):
         assert len(rows) > 5 and all(row in readme for row in rows)
 
 
+def test_the_readme_has_the_ablations_headline(committed):
+    readme = (committed / "README.md").read_text().splitlines()
+    rows = [row for row in (committed / "results/isbi/ablations/README.md").read_text().splitlines() if "| d4 |" in row]
+    assert len(rows) > 10 and all(row in readme for row in rows)
+
+
 def test_the_readme_has_the_errors_of_every_choice(committed):
     readme = (committed / "README.md").read_text().replace("**", "")
     rows = (committed / "results/isbi/choices/README.md").read_text().splitlines()[2:]

@@ -5,9 +5,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-from unet_paper.pixel_size import EM, read_pixel_size
-from unet_paper.record import read_json, write_json
-from unet_paper.stack import file_sha256, read_stack, write_stack, written_whole
+from unet_paper.io.hashes import file_sha256
+from unet_paper.io.pixel_size import EM, read_pixel_size
+from unet_paper.io.stack import read_stack, write_stack
+from unet_paper.runs.record import read_json, write_json
+from unet_paper.support.files import atomic_write
 
 PUBLISHED = "weights.safetensors"
 LARGEST = 64_000_000  # bytes of the committed file
@@ -72,5 +74,5 @@ def draw_preview(path, probability, average):
     figure.suptitle(f"Probability of cell (white), {average}, in the test sections", fontsize=10)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
-    with written_whole(path) as temporary:  # gray, which takes a third of the bytes of colours
+    with atomic_write(path) as temporary:  # gray, which takes a third of the bytes of colours
         Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("L").save(temporary, format="png", optimize=True)

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import torch
 
-from unet_paper import isbi2012
-from unet_paper.command_line import main as unet_paper
+from unet_paper.cli.commands import main as unet_paper
 from unet_paper.config import PROFILES
-from unet_paper.record import RunFolder, read_json, write_json
+from unet_paper.datasets import isbi2012
+from unet_paper.runs.record import RunFolder, read_json, write_json
 
 ROOT = Path(__file__).resolve().parent.parent
 STOPPED_BY_A_SIGNAL = 128  # exit codes above this

@@ -18,15 +18,15 @@ import numpy as np
 from scipy import ndimage
 
 from reproduce.bench import plain_metrics
-from unet_paper.phantom import make_phantom
-from unet_paper.progress import progress_bar
-from unet_paper.record import code_version, hardware, now, read_json, write_json
-from unet_paper.scores import SCORES, score, section_overlaps, section_warping
-from unet_paper.scores.common import levels
-from unet_paper.scores.pixel_error import pixel_sums
-from unet_paper.scores.rand_error import rand_sums
-from unet_paper.scores.v_scores import v_info, v_rand
-from unet_paper.stack import written_whole
+from unet_paper.datasets.phantom import make_phantom
+from unet_paper.metrics import SCORES, score, section_overlaps, section_warping
+from unet_paper.metrics.common import levels
+from unet_paper.metrics.pixel_error import pixel_sums
+from unet_paper.metrics.rand_error import rand_sums
+from unet_paper.metrics.v_scores import v_info, v_rand
+from unet_paper.runs.record import code_version, hardware, now, read_json, write_json
+from unet_paper.support.files import atomic_write
+from unet_paper.support.progress import progress_bar
 
 ROOT = Path(__file__).resolve().parent.parent
 ROUNDS = 3
@@ -73,7 +73,7 @@ def maps_to_time(folder):
 
 
 def ours(metric):
-    """One metric of a section at all its thresholds, by the parts of `unet_paper.scores`."""
+    """One metric of a section at all its thresholds, by the parts of `unet_paper.metrics`."""
     return {
         "pixel error": lambda truth, proposal: pixel_sums(truth, levels(proposal)),
         "Rand error": lambda truth, proposal: [
@@ -183,7 +183,7 @@ def main():
         "speed": speed(maps_to_time(arguments.oracle)),
     }
     write_json(arguments.out / "metrics.json", record)
-    with written_whole(arguments.out / "README.md") as temporary:
+    with atomic_write(arguments.out / "README.md") as temporary:
         temporary.write_text(tables(record))
     print(tables(record))
     return 0

@@ -17,17 +17,18 @@ from skimage.morphology import skeletonize
 
 from reproduce.programme_table import COLUMNS
 from unet_paper import checkpoint
-from unet_paper.deep_levels import CUT_OFF, contributions
-from unet_paper.errors import BadInput
-from unet_paper.pictures import spots
-from unet_paper.record import RunFolder
-from unet_paper.report import read_run
-from unet_paper.run_page import section_names
-from unet_paper.scores import score, section_overlaps, warping_errors
-from unet_paper.scores.common import THRESHOLDS, levels
-from unet_paper.scores.rand_error import rand_f, rand_sums
-from unet_paper.scores.warping_error import MERGE, SPLIT
-from unet_paper.stack import read_labels, read_probabilities, read_stack, written_whole
+from unet_paper.io.stack import read_labels, read_probabilities, read_stack
+from unet_paper.metrics import score, section_overlaps, warping_errors
+from unet_paper.metrics.common import THRESHOLDS, levels
+from unet_paper.metrics.rand_error import rand_f, rand_sums
+from unet_paper.metrics.warping_error import MERGE, SPLIT
+from unet_paper.report.pictures import spots
+from unet_paper.report.tables import read_run
+from unet_paper.report.viewer.run_page import section_names
+from unet_paper.runs.diagnostics import CUT_OFF, contributions
+from unet_paper.runs.record import RunFolder
+from unet_paper.support.errors import BadInput
+from unet_paper.support.files import atomic_write
 
 AREAS = (100, 500, 2000)  # px², limits of cells' sizes
 SMALL = 500  # px², below which a segment may be part of a cell instead of one: the outline of an organelle
@@ -248,7 +249,7 @@ def main():
         except BadInput as error:
             print(error, file=sys.stderr)
             return 2
-        with written_whole(folder / "misses.md") as temporary:
+        with atomic_write(folder / "misses.md") as temporary:
             temporary.write_text(text)
         print(text)
     return 0

@@ -29,10 +29,10 @@ from pathlib import Path
 from reproduce import final, programme_plot, programme_table, recipe, table1
 from reproduce.programmes import runs_of
 from unet_paper.config import PROFILES
-from unet_paper.errors import BadInput
-from unet_paper.record import RunFolder, read_json
-from unet_paper.report import write_comparison
-from unet_paper.stack import written_whole
+from unet_paper.report.tables import write_comparison
+from unet_paper.runs.record import RunFolder, read_json
+from unet_paper.support.errors import BadInput
+from unet_paper.support.files import atomic_write
 
 ROOT = Path(__file__).resolve().parent.parent
 GO_ON = 75  # exit code: not done yet, give the same command again
@@ -181,7 +181,7 @@ def write_tables(folder, name, runs):
         return None
     diverged = [run for run in runs if has_diverged(RunFolder(folder / run.name))]
     text = programme_table.table(folder, name, done, len(runs), diverged)
-    with written_whole(folder / "README.md") as temporary:
+    with atomic_write(folder / "README.md") as temporary:
         temporary.write_text(text)
     programme_plot.draw(folder / f"{name}.png", folder, done)
     write_comparison(folder / "index.html", [folder / run.name for run in done])

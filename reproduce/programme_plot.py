@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 
 from reproduce.chance import where_one_more_lies
 from reproduce.programme_table import COLUMNS, ERRORS, collect, profile_of, seeds_elsewhere
-from unet_paper.record import RunFolder, read_json
-from unet_paper.stack import written_whole
+from unet_paper.runs.record import RunFolder, read_json
+from unet_paper.support.files import atomic_write
 
 
 def draw(path, folder, runs):
@@ -53,5 +53,5 @@ def draw(path, folder, runs):
     )
     title = f"{first['dataset']}, profile {profile_of(first)}"
     figure.suptitle(f"{title}\n{textwrap.fill(legend, 150)}", fontsize=9)
-    with written_whole(path) as temporary:
+    with atomic_write(path) as temporary:
         figure.savefig(temporary, dpi=110)

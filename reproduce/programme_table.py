@@ -5,9 +5,9 @@ from pathlib import Path
 
 from reproduce.chance import beyond, by_chance, spread_within, where_one_more_lies
 from reproduce.programmes import LEFT_OUT, Run
-from unet_paper.deep_levels import CUT_OFF, RECORDED, are_cut_off
-from unet_paper.record import RunFolder, read_json
-from unet_paper.report import read_run
+from unet_paper.report.tables import read_run
+from unet_paper.runs.diagnostics import CUT_OFF, RECORDED, are_cut_off
+from unet_paper.runs.record import RunFolder, read_json
 
 COLUMNS = {
     "warping_error": ("warping error", 6),

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from reproduce.programmes import CHOICES, UNCLIPPED
 from unet_paper.config import PROFILES
-from unet_paper.record import RunFolder
-from unet_paper.report import comparison, read_run
-from unet_paper.stack import written_whole
+from unet_paper.report.tables import comparison, read_run
+from unet_paper.runs.record import RunFolder
+from unet_paper.support.files import atomic_write
 
 SCORES = (("warping_error", 6), ("rand_error", 4), ("pixel_error", 4))
 SEEDS = ("quick", *(f"seeds/seed-{seed}" for seed in range(1, 5)))
@@ -138,5 +138,5 @@ def write(folder, results):
         (folder.parent / "recipe.md", text(folder, results)),
         (folder / "README.md", comparison(runs)),
     ):
-        with written_whole(path) as temporary:
+        with atomic_write(path) as temporary:
             temporary.write_text(content)

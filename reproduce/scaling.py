@@ -21,10 +21,12 @@ import tifffile
 
 from reproduce.bench import plain_weight_map
 from unet_paper import checkpoint
-from unet_paper.phantom import make_phantom
-from unet_paper.progress import progress_bar
-from unet_paper.record import code_version, hardware, now, write_json
-from unet_paper.stack import file_sha256, labels_sha256, read_labels, written_whole
+from unet_paper.datasets.phantom import make_phantom
+from unet_paper.io.hashes import file_sha256, labels_sha256
+from unet_paper.io.stack import read_labels
+from unet_paper.runs.record import code_version, hardware, now, write_json
+from unet_paper.support.files import atomic_write
+from unet_paper.support.progress import progress_bar
 from unet_paper.weight_map import label_cells, weight_map
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -207,7 +209,7 @@ def main():
     ]
     record |= {"predictions": found[: len(SIZES)], "tiles": found[len(SIZES) :]}
     write_json(arguments.out / "scaling.json", record)
-    with written_whole(arguments.out / "README.md") as temporary:
+    with atomic_write(arguments.out / "README.md") as temporary:
         temporary.write_text(tables(record))
     print(tables(record))
 

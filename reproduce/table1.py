@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from reproduce.programme_table import mean_and_spread
-from unet_paper.errors import BadInput
-from unet_paper.record import RunFolder
-from unet_paper.report import TABLE_1, read_run
-from unet_paper.stack import written_whole
+from unet_paper.report.tables import TABLE_1, read_run
+from unet_paper.runs.record import RunFolder
+from unet_paper.support.errors import BadInput
+from unet_paper.support.files import atomic_write
 
 # What may stand beside the paper's rows: the title of a row, and the folders below results/isbi that it is the mean of.
 ROWS = (
@@ -136,6 +136,6 @@ def table(results):
 def write(results):
     """Write table1.md into the folder of the runs' folders. Returns its text."""
     text = table(results)
-    with written_whole(Path(results) / "table1.md") as temporary:
+    with atomic_write(Path(results) / "table1.md") as temporary:
         temporary.write_text(text)
     return text

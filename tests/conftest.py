@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from unet_paper.phantom import make_phantom, write_phantom
-from unet_paper.stack import read_labels, read_stack
+from unet_paper.datasets.phantom import make_phantom, write_phantom
+from unet_paper.io.stack import read_labels, read_stack
 
 
 @pytest.fixture(scope="session")

@@ -6,13 +6,13 @@ import tifffile
 import torch
 from scipy import ndimage
 
-from unet_paper.averaging import views
-from unet_paper.checkpoint import Standardisation
-from unet_paper.errors import BadInput
+from unet_paper.io.stack import write_stack
 from unet_paper.network import BORDER, UNet
+from unet_paper.normalisation import Standardisation
+from unet_paper.overlap_tile import Block, mirrored_region
 from unet_paper.prediction import Predictor, predict_stack
-from unet_paper.stack import write_stack
-from unet_paper.tiles import Block, mirrored_region
+from unet_paper.support.errors import BadInput
+from unet_paper.test_time_augmentation import views
 
 STANDARDISATION = Standardisation(0.5, 0.2, "uint8")
 

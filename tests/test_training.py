@@ -8,11 +8,11 @@ import torch
 
 from unet_paper import checkpoint
 from unet_paper.config import PAPER, PROFILES
-from unet_paper.errors import BadInput, Diverged
+from unet_paper.io.stack import read_labels, read_stack
 from unet_paper.prediction import predict_stack
-from unet_paper.report import read_history
-from unet_paper.run import check_config
-from unet_paper.stack import read_labels, read_stack
+from unet_paper.report.tables import read_history
+from unet_paper.runs.pipeline import check_config
+from unet_paper.support.errors import BadInput, Diverged
 from unet_paper.training import draw_tile, learning_rate_at, prepare_training_set, train
 
 TINY = replace(PROFILES["smoke"], width=3, steps=20, tile_size=204, checkpoint_every=10)

@@ -7,7 +7,7 @@ import pytest
 from scipy import ndimage
 from skimage.segmentation import relabel_sequential
 
-from unet_paper.errors import BadInput
+from unet_paper.support.errors import BadInput
 from unet_paper.weight_map import (
     balancing_class_weights,
     distances_to_two_nearest_cells,

@@ -1,5 +1,5 @@
 import sys
 
-from unet_paper.command_line import main
+from unet_paper.cli.commands import main
 
 sys.exit(main())

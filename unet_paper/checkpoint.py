@@ -1,43 +1,28 @@
-"""Checkpoints: what a run needs to go on, and what a prediction needs to start."""
+"""Checkpoints (section 3): what a run needs to resume, what a prediction needs to start, and weights for handing on."""
 
+import json
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 
 from unet_paper.config import Config
-from unet_paper.errors import BadInput
 from unet_paper.network import UNet
-from unet_paper.stack import written_whole
+from unet_paper.normalisation import Standardisation
+from unet_paper.support.errors import BadInput
+from unet_paper.support.files import atomic_write
 
+SUFFIX = ".safetensors"
+PUBLISHED_FORMAT = "unet_paper 1"
+DESCRIBED = ("step", "data", "seconds")  # of a Checkpoint, besides its configuration and standardisation
 FORMAT = 2  # of the files; 1 lacked the tiles' error
 
 
 class Damaged(BadInput):
     """A file that is no whole checkpoint."""
-
-
-@dataclass(frozen=True)
-class Standardisation:
-    """The training stack's mean and standard deviation; the network sees (gray value - mean) / deviation.
-
-    Gray values are those of `stack.gray_values`; `dtype` is the type of the training stack's file.
-    """
-
-    mean: float
-    deviation: float
-    dtype: str
-
-    def described(self):
-        """In words, what happens to a gray value."""
-        largest = np.iinfo(self.dtype).max if np.dtype(self.dtype).kind in "ui" else None
-        divided = self.dtype + (f" / {largest}" if largest else "")
-        return f"{divided}, minus {self.mean:.4g}, divided by {self.deviation:.4g}"
-
-    def __call__(self, gray):
-        return (gray - self.mean) / self.deviation
 
 
 def new_network(config):
@@ -83,7 +68,7 @@ def save(path, checkpoint, earlier=None):
         "config": checkpoint.config.as_dict(),
         "standardisation": vars(checkpoint.standardisation),
     }
-    with written_whole(path, earlier) as temporary:
+    with atomic_write(path, earlier) as temporary:
         try:
             torch.save(values, temporary)
         except RuntimeError as error:
@@ -157,3 +142,54 @@ def load_last(path, earlier, say=print):
             say(f"{path} is damaged and was renamed to checkpoint-damaged.pt")
         say(f"going on from the one before it, {earlier}")
         return found
+
+
+def publish(path, checkpoint):
+    """Write a checkpoint's weights as float16, whole or not at all.
+
+    Raises BadInput when a weight is too large for float16 (65504), which a sound network's are not.
+    """
+    halves = {}
+    for name, values in checkpoint.network.items():
+        halves[name] = values.to(torch.float16).contiguous() if values.is_floating_point() else values.contiguous()
+        if not bool(torch.isfinite(halves[name]).all()):
+            raise BadInput(f"{name} has values beyond 65504, the largest of half precision; keep the full weights")
+    described = {name: getattr(checkpoint, name) for name in DESCRIBED}
+    described |= {"config": checkpoint.config.as_dict(), "standardisation": vars(checkpoint.standardisation)}
+    metadata = {"format": PUBLISHED_FORMAT} | {name: json.dumps(value) for name, value in described.items()}
+    with atomic_write(path) as temporary:
+        save_file(halves, temporary, metadata)
+
+
+def load_published(path):
+    """Read what `publish` wrote as a Checkpoint without an optimiser; the weights become float32 again.
+
+    Raises BadInput for a file that is missing or of another format, and Damaged for one that is not whole or does not
+    fit the network that it says it is of.
+    """
+    if not Path(path).is_file():
+        raise BadInput(f"{path} is not a file; give a run's weights.pt, or published weights ({SUFFIX})")
+    try:
+        with safe_open(path, framework="pt") as file:
+            described = file.metadata() or {}
+            if described.get("format") != PUBLISHED_FORMAT:
+                raise BadInput(f"{path} holds other weights than this package's; give a file that `publish` wrote")
+            network = {name: file.get_tensor(name) for name in file.keys()}
+        checkpoint = Checkpoint(
+            config=Config.from_dict(json.loads(described["config"])),
+            standardisation=Standardisation(**json.loads(described["standardisation"])),
+            network={
+                name: values.to(torch.float32) if values.is_floating_point() else values
+                for name, values in network.items()
+            },
+            optimiser=None,
+            history=[],
+            **{name: json.loads(described[name]) for name in DESCRIBED},
+        )
+        must_fit(checkpoint)
+        return checkpoint
+    except (BadInput, MemoryError, PermissionError):
+        raise
+    except (SafetensorError, OSError, ValueError, TypeError, KeyError, RuntimeError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise Damaged(f"{path} cannot be read as published weights ({reason}); take the file anew") from None

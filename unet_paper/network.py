@@ -12,8 +12,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from unet_paper.errors import BadInput
-from unet_paper.on_cpu import convolution_and_relu, drop_out, up_convolution
+from unet_paper.compute.cpu_kernels import convolution_and_relu, drop_out, up_convolution
+from unet_paper.support.errors import BadInput
 
 POOLINGS = 4
 STRIDE = 2**POOLINGS  # the network's own grid: it commutes with shifts by multiples of 16 px only

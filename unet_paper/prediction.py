@@ -3,14 +3,14 @@
 import numpy as np
 import torch
 
-from unet_paper.arithmetic import autocast, computes_in_bfloat16
-from unet_paper.averaging import views
+from unet_paper.compute.memory import available_memory, release
+from unet_paper.compute.precision import autocast, computes_in_bfloat16
 from unet_paper.config import AVERAGES
-from unet_paper.errors import BadInput
-from unet_paper.memory import available_memory, release
-from unet_paper.progress import progress_bar
-from unet_paper.stack import gray_values
-from unet_paper.tiles import SMALLEST_TILE, mirrored_region, plan_blocks
+from unet_paper.normalisation import gray_values
+from unet_paper.overlap_tile import SMALLEST_TILE, mirrored_region, plan_blocks
+from unet_paper.support.errors import BadInput
+from unet_paper.support.progress import progress_bar
+from unet_paper.test_time_augmentation import views
 
 CELL = 1  # the class whose probability is the challenge's map
 # Bytes that one pass takes for each input pixel and channel of the first level (measured, see results/scaling): four

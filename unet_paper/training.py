@@ -11,17 +11,18 @@ import torch
 from torch import nn
 
 from unet_paper import checkpoint as checkpoints
-from unet_paper.arithmetic import autocast, fastest_algorithms
 from unet_paper.augmentation import augmented_tile, draw_deformation, draw_gray_variation
-from unet_paper.checkpoint import Checkpoint, Standardisation
-from unet_paper.compilation import compiled_network, pays
-from unet_paper.errors import BadInput, Diverged
-from unet_paper.interruption import Interrupted, stop_requests
+from unet_paper.checkpoint import Checkpoint
+from unet_paper.compute.precision import autocast, fastest_algorithms
+from unet_paper.compute.torch_compile import compiled_network, should_compile
 from unet_paper.loss import weighted_cross_entropy
 from unet_paper.network import BORDER
-from unet_paper.progress import progress_bar
-from unet_paper.stack import gray_values, written_whole
-from unet_paper.stopwatch import Stopwatch
+from unet_paper.normalisation import Standardisation, gray_values
+from unet_paper.support.errors import BadInput, Diverged
+from unet_paper.support.files import atomic_write
+from unet_paper.support.progress import progress_bar
+from unet_paper.support.signals import Interrupted, stop_requests
+from unet_paper.support.stopwatch import Stopwatch
 from unet_paper.weight_map import balancing_class_weights, separate_touching_cells, weight_maps
 
 HISTORY_EVERY = 10  # steps per row of history.csv, at most; the loss is only then brought to the CPU and checked
@@ -229,7 +230,7 @@ class Training:
 
     def compile(self, choice, say):
         """Compile the network, if that is chosen and works."""
-        if pays(choice, self.device, self.config.steps - self.step):
+        if should_compile(choice, self.device, self.config.steps - self.step):
             tile = draw_tile(self.training_set, self.config, torch.Generator())[0]
             self.forward = compiled_network(self.network, tile, self.config.bfloat16, say)
 
@@ -331,7 +332,7 @@ def write_history(path, history):
     """history.csv, a row every few steps: `step`; `loss` and `tile_error` (the part of the training tiles' pixels whose
     class was wrong), means since the row before; `learning_rate`; `seconds` of training so far.
     """
-    with written_whole(path) as temporary:
+    with atomic_write(path) as temporary:
         with open(temporary, "w", newline="") as file:
             writer = csv.DictWriter(
                 file, ["step", "loss", "tile_error", "learning_rate", "seconds"], lineterminator="\n"

@@ -11,8 +11,8 @@ from scipy import ndimage
 from scipy.ndimage import generate_binary_structure
 from skimage import measure
 
-from unet_paper.compiled import compiled
-from unet_paper.errors import BadInput
+from unet_paper.compute.numba_jit import compiled
+from unet_paper.support.errors import BadInput
 
 BAND = 512  # px, at least
 FARTHEST = 1e9  # px, farther than any pixel of any image

@@ -24,12 +24,14 @@ from reproduce.bench.plain_process import PlainProcess
 from reproduce.bench.table import tables
 from reproduce.metrics import ours as score_parts
 from unet_paper import checkpoint
+from unet_paper.compute.memory import keep_freed_memory
 from unet_paper.config import PAPER, PROFILES
-from unet_paper.memory import keep_freed_memory
-from unet_paper.phantom import make_phantom
-from unet_paper.progress import progress_bar
-from unet_paper.record import code_version, hardware, now, read_json, write_json
-from unet_paper.stack import file_sha256, read_labels, read_stack, written_whole
+from unet_paper.datasets.phantom import make_phantom
+from unet_paper.io.hashes import file_sha256
+from unet_paper.io.stack import read_labels, read_stack
+from unet_paper.runs.record import code_version, hardware, now, read_json, write_json
+from unet_paper.support.files import atomic_write
+from unet_paper.support.progress import progress_bar
 from unet_paper.training import draw_tile, prepare_training_set
 from unet_paper.weight_map import balancing_class_weights, weight_maps
 
@@ -165,7 +167,7 @@ def main():
     records = [read_json(path) for path in sorted(arguments.out.glob("*.json"))]
     quick_run = ROOT / "results" / "isbi" / "quick" / "run.json"
     text = tables(records, read_json(quick_run) if quick_run.is_file() else None)
-    with written_whole(arguments.out / "README.md") as temporary:
+    with atomic_write(arguments.out / "README.md") as temporary:
         temporary.write_text(text)
     print(text)
     return 0

@@ -8,13 +8,13 @@ from functools import partial
 import torch
 
 from unet_paper import checkpoint
-from unet_paper.arithmetic import computes_in_bfloat16
-from unet_paper.checkpoint import Standardisation
-from unet_paper.compilation import compiled_network
+from unet_paper.compute.precision import computes_in_bfloat16
+from unet_paper.compute.torch_compile import compiled_network
 from unet_paper.config import AVERAGES, PAPER, PROFILES
 from unet_paper.network import multiply_adds
+from unet_paper.normalisation import Standardisation
+from unet_paper.overlap_tile import Block
 from unet_paper.prediction import Predictor
-from unet_paper.tiles import Block
 from unet_paper.training import descend, draw_tile, new_optimiser, train
 
 PASSES = {"none": 1, "rot7": 7, "d4": 8}

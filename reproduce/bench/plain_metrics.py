@@ -1,5 +1,5 @@
 """The challenge's metrics as one writes them from their definition: NumPy, SciPy and Python loops, one section at a
-time. The baseline of the benchmarks, and what the tests compare `unet_paper.scores` with; it shares no code with it.
+time. The baseline of the benchmarks, and what the tests compare `unet_paper.metrics` with; it shares no code with it.
 """
 
 import math

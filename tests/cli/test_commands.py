@@ -1,0 +1,233 @@
+"""The eight commands, end to end on a small phantom, and one sentence with exit code 2 for whatever is bad."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from skimage.measure import label
+
+from unet_paper.cli.commands import main
+from unet_paper.io.stack import read_stack, write_stack
+from unet_paper.metrics import SCORES
+from unet_paper.weight_map import weight_maps
+
+TINY = ("--profile", "smoke", "--device", "cpu")
+SETTINGS = ("width=2", "steps=4", "tile_size=188", "checkpoint_every=2", "averages=none,d4", "headline=d4")
+TINY_RUN = (*TINY, *(part for setting in SETTINGS for part in ("--set", setting)))
+
+
+@pytest.fixture(scope="module")
+def run(small_phantom, tmp_path_factory):
+    """A trained, predicted, scored and reported run on the phantom's test stack."""
+    run = tmp_path_factory.mktemp("results") / "phantom" / "tiny"
+    assert main(["train", "--data", str(small_phantom), "--out", str(run), *TINY_RUN]) == 0
+    for average in ("none", "d4"):
+        probability = run / f"probability-{average}.tif"
+        scores = run / ("scores.json" if average == "d4" else "scores-none.json")
+        weights = str(run / "weights.pt")
+        stack = str(run / "evaluation-volume.tif")
+        assert main(["predict", "--weights", weights, stack, str(probability), "--average", average]) == 0
+        assert main(["score", str(run / "evaluation-labels.tif"), str(probability), "--json", str(scores)]) == 0
+    assert main(["report", str(run)]) == 0
+    return run
+
+
+def test_what_a_run_leaves(run):
+    files = {str(path.relative_to(run)) for path in run.rglob("*") if path.is_file() and path.parent.name != "page"}
+    assert len(list((run / "page").iterdir())) == 2 * (4 + 2 * 9) + 1  # two sections, nine thresholds, page.json
+    assert files == {
+        *("run.json", "scores.json", "scores-none.json", "table1.md", "history.csv", "weights.pt", "index.html"),
+        *("checkpoint.pt", "checkpoint-before.pt"),
+        *("weight-maps.tif", "evaluation-volume.tif", "evaluation-labels.tif"),
+        *("probability-none.tif", "probability-d4.tif"),
+        *("loss.png", "thresholds.png", "result.png", "splits-and-mergers.png", "weight-map.png", "deformations.png"),
+        *("sections/result.png", "sections/weight-map.png", "sections/deformations.png"),
+        "sections/splits-and-mergers.png",
+    }
+
+
+def test_the_record_is_complete_and_names_no_path(run, small_phantom):
+    text = (run / "run.json").read_text()
+    record = json.loads(text)
+    assert record["status"] == "finished" and record["dataset"] == "phantom" and record["protocol"]["kind"] == "test"
+    assert record["profile"] == f"smoke with {', '.join(SETTINGS)}"
+    assert record["configuration"]["momentum"] == {
+        "value": 0.99,
+        "source": "paper",
+        "meaning": "momentum of the gradient descent",
+    }
+    assert set(record["data_sha256"]) == {"train-volume", "train-labels", "test-volume", "test-labels"}
+    assert {"commit", "changed", "sources_sha256"} <= set(record["code"])
+    assert {"processor", "cores", "device", "torch"} <= set(record["hardware"])
+    assert {"started", "finished", "training_seconds"} <= set(record["times"])
+    assert len(record["changes_without_up_convolution"]) == 4
+    assert str(small_phantom) not in text and str(run.parent) not in text
+
+
+def test_the_table_has_the_papers_rows_and_says_what_the_run_is(run):
+    table = (run / "table1.md").read_text()
+    assert "| 1 | u-net | 0.000353 | 0.0382 | 0.0611 |" in table
+    assert "| 10 | IDSIA-SCI | 0.000653 | 0.0189 | 0.1027 |" in table
+    assert "NOT the ISBI stack" in table and "`smoke with width=2" in table
+    scores = json.loads((run / "scores.json").read_text())
+    assert f"{scores['pixel_error']:.4f}" in table and f"{scores['rand_error']:.4f}" in table
+    assert set(SCORES) <= set(scores)
+    assert f"| d4 | {scores['rand_error_pairs']:.4f} | {scores['v_rand']:.4f} | {scores['v_info']:.4f} |" in table
+
+
+def test_the_maps(run):
+    weights, probability = read_stack(run / "weight-maps.tif"), read_stack(run / "probability-d4.tif")
+    assert weights.shape == (6, 128, 128) and weights.dtype == np.float32
+    assert probability.shape == (2, 128, 128) and probability.dtype == np.float32
+    assert 0 <= probability.min() and probability.max() <= 1
+
+
+def test_training_again_needs_a_word(run, small_phantom, capsys):
+    arguments = ["train", "--data", str(small_phantom), "--out", str(run)]
+    assert main([*arguments, *TINY_RUN]) == 2
+    assert "--resume" in capsys.readouterr().err
+    before = (run / "weights.pt").read_bytes()
+    assert main([*arguments, *TINY_RUN, "--resume"]) == 0
+    assert "already trained" in capsys.readouterr().out and (run / "weights.pt").read_bytes() == before
+    assert main([*arguments, *TINY_RUN, "--set", "seed=5", "--resume"]) == 2
+    assert "seed 0 -> 5" in capsys.readouterr().err
+
+
+def test_a_fold(small_phantom, tmp_path):
+    out = tmp_path / "fold"
+    assert main(["train", "--data", str(small_phantom), "--out", str(out), "--fold", "2/3", *TINY_RUN]) == 0
+    protocol = json.loads((out / "run.json").read_text())["protocol"]
+    assert protocol["kind"] == "fold" and protocol["held_out"] == "sections 2 to 3"
+    volume = read_stack(small_phantom / "train-volume.tif")
+    assert np.array_equal(read_stack(out / "evaluation-volume.tif"), volume[2:4])
+    assert len(read_stack(out / "weight-maps.tif")) == 4
+    assert main(["report", str(out)]) == 0
+    assert "no scores: predict evaluation-volume.tif" in (out / "table1.md").read_text()
+
+
+def test_sections_that_are_left_out(small_phantom, tmp_path):
+    """They are neither trained on nor scored, and the record says so; going on with others is refused."""
+    out = tmp_path / "run"
+    train = ["train", "--data", str(small_phantom), "--out", str(out), "--fold", "3/3", *TINY_RUN]
+    assert main([*train, "--leave-out", "0,2-3"]) == 0
+    protocol = json.loads((out / "run.json").read_text())["protocol"]
+    assert protocol["left_out"] == [0, 2, 3] and protocol["training_sections"] == 1
+    volume = read_stack(small_phantom / "train-volume.tif")
+    assert np.array_equal(read_stack(out / "evaluation-volume.tif"), volume[4:])
+    labels = read_stack(small_phantom / "train-labels.tif")[1:2]
+    assert np.array_equal(read_stack(out / "weight-maps.tif") > 10, weight_maps(labels) > 10)
+    assert main(["report", str(out)]) == 0
+    assert "Sections 0, 2, 3 were left out of the training" in (out / "table1.md").read_text()
+    assert main([*train, "--resume"]) == 2
+
+
+def test_the_border_of_a_prediction(run, tmp_path):
+    """It can be chosen when predicting, and the result says which it is."""
+    maps = []
+    for border in ("mirror", "zeros"):
+        out = tmp_path / f"{border}.tif"
+        files = ["--weights", str(run / "weights.pt"), str(run / "evaluation-volume.tif"), str(out)]
+        assert main(["predict", *files, "--average", "none", "--border", border]) == 0
+        maps.append(read_stack(out))
+        assert f"border {border}" in tifffile.TiffFile(out).imagej_metadata["Info"]
+    assert np.array_equal(maps[0], read_stack(run / "probability-none.tif")) and (maps[0] != maps[1]).any()
+
+
+def test_nothing_of_an_earlier_run_is_lost(small_phantom, tmp_path, capsys):
+    out = tmp_path / "run"
+    train = ["train", "--data", str(small_phantom), "--out", str(out), *TINY_RUN]
+    assert main(train) == 0
+    before = {name: (out / name).read_bytes() for name in ("run.json", "weights.pt", "history.csv")}
+    for name in ("checkpoint.pt", "checkpoint-before.pt"):
+        (out / name).unlink()
+    (out / "mine.png").write_text("not a file of a run")
+    assert main([*train, "--set", "seed=1"]) == 0
+    assert "earlier/1" in capsys.readouterr().out and (out / "mine.png").exists()
+    assert {name: (out / "earlier" / "1" / name).read_bytes() for name in before} == before
+    assert json.loads((out / "run.json").read_text())["seed"] == 1
+
+
+def test_a_diverged_run_says_so(small_phantom, tmp_path, capsys):
+    out = tmp_path / "run"
+    wild = ("--set", "learning_rate=1e9", "--set", "gradient_clip=1e9", "--set", "steps=60")
+    assert main(["train", "--data", str(small_phantom), "--out", str(out), *TINY_RUN, *wild]) == 1
+    assert "training stopped at step" in capsys.readouterr().err
+    record = json.loads((out / "run.json").read_text())
+    assert record["status"] == "diverged" and [what.split()[0] for what in record["diverged"]] == ["step"]
+
+
+def test_what_an_older_record_lacks_is_added(small_phantom, tmp_path, capsys):
+    command = ["train", "--data", str(small_phantom), "--out", str(tmp_path / "run"), *TINY_RUN, "--resume"]
+    assert main(command) == 0
+    whole = (tmp_path / "run" / "run.json").read_text()
+    record = json.loads(whole)
+    del record["changes_without_up_convolution"]
+    (tmp_path / "run" / "run.json").write_text(json.dumps(record))
+    assert main(command) == 0 and "already trained" in capsys.readouterr().out
+    assert json.loads((tmp_path / "run" / "run.json").read_text()) == json.loads(whole)
+
+
+def test_numbered_touching_cells(small_phantom, tmp_path):
+    """A truth that numbers its cells, without any membrane between them, is trained on and scored with one."""
+    labels = np.kron(np.arange(1, 17).reshape(4, 4), np.ones((32, 32), int)).astype(np.uint8)
+    folder = tmp_path / "data"
+    write_stack(folder / "train-volume.tif", read_stack(small_phantom / "train-volume.tif"))
+    write_stack(folder / "train-labels.tif", np.stack([labels] * 6))
+    out = tmp_path / "run"
+    assert main(["train", "--data", str(folder), "--out", str(out), "--fold", "1/6", *TINY_RUN]) == 0
+    truth = read_stack(out / "evaluation-labels.tif")
+    assert truth.shape == (1, 128, 128) and label(truth[0], connectivity=1).max() == 16
+    assert json.loads((out / "run.json").read_text())["dataset"] == "own"
+
+
+def test_weights_command(sections, tmp_path):
+    write_stack(tmp_path / "labels.tif", sections[1][:2])
+    out, drawings = tmp_path / "maps.tif", tmp_path / "png"
+    assert main(["weights", str(tmp_path / "labels.tif"), str(out), "--png", str(drawings)]) == 0
+    maps = read_stack(out)
+    assert maps.shape == (2, 512, 512) and maps.dtype == np.float32 and maps.max() > 5 * maps.min()
+    assert sorted(path.name for path in drawings.iterdir()) == ["weight-map-000.png", "weight-map-001.png"]
+
+
+def test_score_command(sections, tmp_path, capsys):
+    labels = sections[1][:2, :100, :100]
+    files = [str(tmp_path / name) for name in ("labels.tif", "perfect.tif")]
+    write_stack(files[0], labels)
+    write_stack(files[1], (labels > 0).astype(np.float32))
+    assert main(["score", *files, "--json", str(tmp_path / "scores.json")]) == 0
+    printed = capsys.readouterr()
+    assert "rand error     0.000000" in printed.out and "V_rand         1.000000" in printed.out
+    assert "0 split and 0 merger pixels" in printed.out and "2/2" in printed.err
+    scores = json.loads((tmp_path / "scores.json").read_text())
+    assert [scores[name] for name in SCORES] == [0, 0, 0, 0, 1, pytest.approx(1)]
+    assert np.shape(scores["warping_counts"]) == (10, 2, 6)
+
+
+def test_score_says_what_it_takes_as_cell(tmp_path, capsys, random):
+    labels = random.integers(1, 3, (1, 20, 20)).astype(np.uint8)
+    write_stack(tmp_path / "labels.tif", labels)
+    write_stack(tmp_path / "perfect.tif", (labels - 1).astype(np.float32))
+    assert main(["score", str(tmp_path / "labels.tif"), str(tmp_path / "perfect.tif")]) == 0
+    printed = capsys.readouterr().out
+    assert "holds two values: 2 is taken as cell, 1 as membrane" in printed and "pixel error    0.000000" in printed
+
+
+def test_as_a_program(tmp_path):
+    """The module form, from another folder."""
+    done = subprocess.run(
+        [sys.executable, "-m", "unet_paper", "weights", "none.tif", "out.tif"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
+    )
+    assert done.returncode == 2 and done.stdout == ""
+    assert (
+        done.stderr
+        == "python -m unet_paper weights: none.tif is not a file; give the path of a TIFF stack or an image\n"
+    )

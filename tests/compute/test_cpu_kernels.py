@@ -1,0 +1,99 @@
+"""The CPU's own way to train in bfloat16 gives what PyTorch's gives."""
+
+import pytest
+import torch
+from torch import nn
+
+from unet_paper.compute import cpu_kernels as on_cpu
+from unet_paper.network import UNet
+
+
+@pytest.fixture(autouse=True)
+def bfloat16():
+    with torch.autocast("cpu", torch.bfloat16):
+        yield
+
+
+def maps_of(*shape):
+    return torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(memory_format=torch.channels_last)
+
+
+def gradients(function, layer, maps):
+    """Output, and gradients of maps, weight and bias, of a weighted sum of the output."""
+    maps = maps.detach().requires_grad_()
+    layer.zero_grad()
+    found = function(layer, maps)
+    (found.float() * torch.linspace(0, 1, found.shape[-1])).mean().backward()
+    return [found.detach().float(), maps.grad, layer.weight.grad, layer.bias.grad]
+
+
+def far(found, theirs):
+    return float((found - theirs).norm() / theirs.norm())
+
+
+@pytest.mark.parametrize("height", [24, 35, 150])
+@pytest.mark.parametrize("smallest", [1, 2**40])
+def test_convolution(monkeypatch, height, smallest):
+    """In bands or whole, whether the rows divide evenly or not."""
+    monkeypatch.setattr(on_cpu, "SMALLEST_BANDED", smallest)
+    torch.manual_seed(0)
+    layer, maps = nn.Conv2d(6, 5, 3), maps_of(1, 6, height, 40)
+    found = gradients(on_cpu.convolution_and_relu, layer, maps)
+    theirs = gradients(lambda layer, maps: layer(maps).relu(), layer, maps)
+    assert [far(*pair) for pair in zip(found, theirs, strict=True)] == pytest.approx([0] * 4, abs=0.005)
+    assert found[2].dtype == found[3].dtype == torch.float32
+
+
+def test_bands_are_used_for_large_maps(monkeypatch):
+    counts = []
+    whole = on_cpu._gradients
+    monkeypatch.setattr(on_cpu, "_gradients", lambda *given: counts.append(len(given[0])) or whole(*given))
+    for size in (64, 300):
+        gradients(on_cpu.convolution_and_relu, nn.Conv2d(64, 4, 3), maps_of(1, 64, size, size))
+    assert counts == [1, 1, 1, on_cpu.BANDS, 1]  # of the maps, of the weights, and of the rows that are left
+
+
+def test_up_convolution():
+    torch.manual_seed(0)
+    layer, maps = nn.ConvTranspose2d(8, 4, 2, stride=2), maps_of(1, 8, 9, 13)
+    found = gradients(on_cpu.up_convolution, layer, maps)
+    theirs = gradients(lambda layer, maps: layer(maps), layer, maps)
+    assert [far(*pair) for pair in zip(found, theirs, strict=True)] == pytest.approx([0] * 4, abs=0.005)
+
+
+@pytest.mark.parametrize("p", [0.2, 0.5])
+def test_drop_out(p):
+    maps = torch.ones(1, 40, 50, 50, dtype=torch.bfloat16, requires_grad=True)
+    found = on_cpu.drop_out(nn.Dropout(p), maps)
+    found.sum().backward()
+    assert set(found.unique().tolist()) == {0.0, float(torch.tensor(1 / (1 - p)).bfloat16())}
+    assert float((found == 0).float().mean()) == pytest.approx(p, abs=0.01)
+    assert torch.equal(maps.grad, found.detach())
+
+
+def test_drop_out_only_in_training():
+    maps = maps_of(1, 3, 20, 20)
+    assert torch.equal(on_cpu.drop_out(nn.Dropout(0.5).eval(), maps), maps)
+
+
+@pytest.mark.parametrize("form", ["paper", "release"])
+def test_the_whole_network_learns_the_same(form, monkeypatch):
+    torch.manual_seed(0)
+    monkeypatch.setattr(on_cpu, "SMALLEST_BANDED", 1)
+    network = UNet(width=4, form=form, drop_out=0).train()
+    image, wanted = maps_of(1, 1, 252, 252), []
+    for here in (True, False):
+        if not here:
+            monkeypatch.setattr(on_cpu, "_trains_here", lambda maps: False)
+        network.zero_grad()
+        network(image).square().mean().backward()
+        wanted.append({name: values.grad for name, values in network.named_parameters()})
+    assert all(far(wanted[0][name], wanted[1][name]) < 0.02 for name in wanted[1])
+
+
+def test_elsewhere_the_layers_themselves_compute():
+    layer, maps = nn.Conv2d(3, 4, 3), maps_of(2, 3, 20, 20)  # two tiles at a time
+    assert torch.equal(on_cpu.convolution_and_relu(layer, maps), layer(maps).relu())
+    with torch.autocast("cpu", enabled=False):
+        one = maps[:1]
+        assert torch.equal(on_cpu.convolution_and_relu(layer, one), layer(one).relu())

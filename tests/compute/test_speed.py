@@ -1,0 +1,97 @@
+"""What speeds things up changes nothing else: compilation, bfloat16 in prediction, and how speed is measured."""
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from reproduce.bench.plain_process import PlainProcess
+from unet_paper import checkpoint
+from unet_paper.checkpoint import new_network
+from unet_paper.compute import torch_compile as compilation
+from unet_paper.compute.precision import computes_in_bfloat16
+from unet_paper.compute.torch_compile import compiled_network, should_compile
+from unet_paper.config import PAPER, PROFILES
+from unet_paper.io.stack import read_labels, read_stack
+from unet_paper.normalisation import Standardisation
+from unet_paper.prediction import predict_stack
+from unet_paper.training import prepare_training_set, train
+
+TINY = replace(PROFILES["smoke"], width=3, steps=20, tile_size=204, checkpoint_every=10)
+
+
+@pytest.fixture(scope="module")
+def training_set(small_phantom):
+    volume, labels = read_stack(small_phantom / "train-volume.tif"), read_labels(small_phantom / "train-labels.tif")
+    return prepare_training_set(volume, labels, TINY, "cpu")
+
+
+def test_when_compilation_pays():
+    assert should_compile("on", "cpu", 1) and not should_compile("off", "cuda", 10**6)
+    assert should_compile("auto", "cuda", compilation.SHORTEST) and not should_compile(
+        "auto", "cuda", compilation.SHORTEST - 1
+    )
+    assert not should_compile("auto", "cpu", 10**6)
+
+
+def test_without_a_compiler_training_goes_on(training_set, tmp_path, monkeypatch):
+    def broken(network):
+        raise RuntimeError("no compiler\nand more")
+
+    monkeypatch.setattr(torch, "compile", broken)
+    said, losses = [], []
+    for choice in ("off", "on"):
+        final = train(TINY, training_set, tmp_path / choice, {}, progress=False, compilation=choice, say=said.append)
+        losses.append([row["loss"] for row in final.history])
+    assert losses[0] == losses[1]
+    assert len(said) == 2 and "compiling" in said[0] and "left out" in said[1] and said[1].endswith("(no compiler)")
+
+
+@pytest.mark.slow
+def test_a_compiled_network_gives_the_same_scores():
+    torch.manual_seed(0)
+    network, said = new_network(replace(PAPER, width=4, drop_out=0.0)), []
+    tile = torch.randn(1, 1, 252, 252)
+    faster = compiled_network(network, tile, False, said.append)
+    assert faster is not network and len(said) == 1
+    assert all(values.grad is None for values in network.parameters())
+    torch.testing.assert_close(faster(tile), network(tile), rtol=1e-4, atol=1e-4)
+
+
+def test_parts_of_the_training_time(training_set, tmp_path):
+    first = train(replace(TINY, steps=10), training_set, tmp_path, {}, progress=False)
+    assert set(first.parts) == {"tiles", "forward", "backward", "optimiser", "checkpoints"}
+    assert 0.5 * first.seconds < sum(first.parts.values()) <= first.seconds
+    resumed = train(
+        TINY, training_set, tmp_path, {}, resume=checkpoint.load(tmp_path / "checkpoint.pt"), progress=False
+    )
+    assert all(resumed.parts[name] > first.parts[name] for name in ("tiles", "forward", "backward", "optimiser"))
+
+
+@pytest.mark.skipif(not computes_in_bfloat16("cpu"), reason="this processor does not compute in bfloat16")
+@pytest.mark.parametrize("average", ["none", "rot7", "d4"])
+def test_prediction_in_bfloat16_is_near(small_phantom, average):
+    torch.manual_seed(0)
+    network, volume = new_network(replace(PAPER, width=8)), read_stack(small_phantom / "test-volume.tif")[:1]
+    given = (network, Standardisation(0.5, 0.2, "uint8"), volume, average)
+    exact, fast = (predict_stack(*given, progress=False, bfloat16=wanted) for wanted in (False, True))
+    assert not np.array_equal(exact, fast) and fast.dtype == np.float32
+    assert np.abs(exact - fast).mean() < 0.005
+
+
+def test_kept_memory_leaves_results_alone():
+    lines = (
+        "import torch; from unet_paper.compute.memory import keep_freed_memory",
+        "keep_freed_memory(); [torch.ones(2**24).sum() for _ in range(3)]; print(int(torch.ones(2**24).sum()))",
+    )
+    done = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True)
+    assert done.stdout.strip() == str(2**24)
+
+
+def test_plain_forms_run_in_a_process_of_their_own():
+    plain = PlainProcess("scores", ["pixel_f", "rand_f"], np.eye(8)[None] > 0, np.eye(8)[None])
+    assert plain.seconds() > 0 and plain.seconds() > 0
+    plain.close()

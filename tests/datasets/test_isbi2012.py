@@ -1,0 +1,205 @@
+"""The data: found wherever it lies in an archive, verified by content, resumed or discarded, never half used."""
+
+import http.server
+import os
+import threading
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from unet_paper.datasets import isbi2012
+from unet_paper.datasets.folds import Fold
+from unet_paper.io.hashes import content_sha256, labels_sha256
+from unet_paper.io.stack import read_stack, write_stack
+from unet_paper.support.errors import BadInput
+
+NAMES = ("train-volume", "train-labels", "test-volume", "test-labels")
+
+
+@pytest.fixture
+def official(tmp_path, random, monkeypatch):
+    """A folder with four small stacks that the module is told are the official ones."""
+    folder = tmp_path / "official"
+    for name in NAMES:
+        stack = random.integers(0, 2, (2, 16, 16), dtype=np.uint8) * 255
+        write_stack(folder / f"{name}.tif", stack)
+        if name in isbi2012.CONTENT:
+            monkeypatch.setitem(isbi2012.CONTENT, name, content_sha256(stack))
+    monkeypatch.setattr(isbi2012, "TEST_LABELS_BLOB", isbi2012.git_blob_id(folder / "test-labels.tif"))
+    return folder
+
+
+def pack(official, path, names=NAMES):
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("ISBI/readme.txt", "x")
+        for number, name in enumerate(names):
+            archive.write(official / f"{name}.tif", f"ISBI/deep/{number}/{name.upper() if number else name}.tif")
+    return path
+
+
+def states(findings):
+    return {finding.name: finding.state for finding in findings}
+
+
+def test_found_wherever_they_lie_in_an_archive(official, tmp_path):
+    findings = isbi2012.fetch(tmp_path / "to", pack(official, tmp_path / "a.zip"))
+    assert states(findings) == dict.fromkeys(NAMES, "verified")
+    assert isbi2012.is_official(tmp_path / "to")
+
+
+def test_a_folder_works_too_and_what_is_missing_is_named(official, tmp_path):
+    (official / "test-labels.tif").unlink()
+    findings = isbi2012.fetch(tmp_path / "to", official)
+    assert states(findings) == {**dict.fromkeys(NAMES[:3], "verified"), "test-labels": "missing"}
+    assert "test-labels.tif is missing" in findings[3].sentence
+    assert isbi2012.is_official(tmp_path / "to")
+
+
+def test_the_right_one_of_two_with_the_same_name(official, tmp_path):
+    write_stack(official / "0-old" / "train-volume.tif", np.zeros((2, 16, 16), np.uint8))
+    assert states(isbi2012.fetch(tmp_path / "to", official))["train-volume"] == "verified"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_wrong_content_is_never_put_in_place(official, tmp_path, name):
+    stack = read_stack(official / f"{name}.tif").copy()
+    stack[0, 0, 0] ^= 255
+    write_stack(official / f"{name}.tif", stack)
+    findings = isbi2012.fetch(tmp_path / "to", official)
+    assert states(findings)[name] == "wrong" and not (tmp_path / "to" / f"{name}.tif").exists()
+
+
+def test_labels_are_compared_by_their_foreground(official):
+    labels = read_stack(official / "train-labels.tif")
+    assert labels_sha256(labels // 255) == labels_sha256(labels)
+
+
+def test_git_blob_id(tmp_path):
+    (tmp_path / "empty").write_bytes(b"")
+    assert isbi2012.git_blob_id(tmp_path / "empty") == "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"
+
+
+@pytest.mark.parametrize("content", [b"", b"no archive", b"PK\x05\x06" + bytes(18), b"PK\x05\x06" + b"\xff" * 18])
+def test_bad_source(tmp_path, content):
+    (tmp_path / "a.zip").write_bytes(content)
+    if content.endswith(b"\xff"):
+        with pytest.raises(BadInput, match="cannot be unpacked|neither a folder"):
+            isbi2012.fetch(tmp_path / "to", tmp_path / "a.zip")
+    elif content.startswith(b"PK"):
+        assert states(isbi2012.fetch(tmp_path / "to", tmp_path / "a.zip"))["train-volume"] == "missing"
+    else:
+        with pytest.raises(BadInput, match="neither a folder nor a zip archive"):
+            isbi2012.fetch(tmp_path / "to", tmp_path / "a.zip")
+
+
+class Server(http.server.ThreadingHTTPServer):
+    """Serves one file with ranges, and can break off after so many bytes."""
+
+    content, break_after, ranges = b"", None, ()
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        content, start = self.server.content, 0
+        wanted = self.headers.get("Range")
+        self.server.ranges = (*self.server.ranges, wanted)
+        if wanted:
+            start = int(wanted.removeprefix("bytes=").removesuffix("-"))
+        if start >= len(content) > 0:
+            self.send_error(416)
+            return
+        self.send_response(206 if wanted else 200)
+        self.send_header("Content-Length", str(len(content) - start))
+        self.end_headers()
+        body = content[start:]
+        self.wfile.write(body if self.server.break_after is None else body[: self.server.break_after])
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def server():
+    with Server(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        server.url = f"http://127.0.0.1:{server.server_address[1]}/ISBI.zip"
+        yield server
+        server.shutdown()
+
+
+def test_download(official, tmp_path, server):
+    server.content = pack(official, tmp_path / "a.zip").read_bytes()
+    findings = isbi2012.fetch(tmp_path / "to", url=server.url, progress=False)
+    assert states(findings) == dict.fromkeys(NAMES, "verified")
+    assert isbi2012.fetch(tmp_path / "to", url="http://127.0.0.1:9/none", progress=False)[0].state == "verified"
+
+
+def test_a_broken_download_is_resumed(official, tmp_path, server):
+    server.content = pack(official, tmp_path / "a.zip").read_bytes()
+    server.break_after = 700
+    with pytest.raises(BadInput, match=r"broke off at 700 of|could not be reached"):
+        isbi2012.fetch(tmp_path / "to", url=server.url, progress=False)
+    assert not list((tmp_path / "to").glob("*.tif")) and (tmp_path / "to" / "ISBI.zip.part").stat().st_size == 700
+    server.break_after = None
+    assert states(isbi2012.fetch(tmp_path / "to", url=server.url, progress=False))["train-volume"] == "verified"
+    assert server.ranges == (None, "bytes=700-")
+
+
+def test_a_download_that_is_no_archive_is_discarded(tmp_path, server):
+    server.content = b"<html>moved</html>"
+    with pytest.raises(BadInput, match="did not give a whole zip archive"):
+        isbi2012.fetch(tmp_path / "to", url=server.url, progress=False)
+    assert not any((tmp_path / "to").iterdir())
+
+
+def test_a_resumed_download_of_another_file_is_discarded(official, tmp_path, server):
+    server.content = pack(official, tmp_path / "a.zip").read_bytes()
+    (tmp_path / "to").mkdir()
+    (tmp_path / "to" / "ISBI.zip.part").write_bytes(bytes(500))
+    with pytest.raises(BadInput, match="discarded"):
+        isbi2012.fetch(tmp_path / "to", url=server.url, progress=False)
+    assert states(isbi2012.fetch(tmp_path / "to", url=server.url, progress=False))["train-volume"] == "verified"
+
+
+def test_other_stacks_of_the_same_names_are_never_replaced(official, tmp_path):
+    mine = np.zeros((2, 9, 9), np.uint8)
+    write_stack(tmp_path / "mine" / "train-volume.tif", mine)
+    with pytest.raises(BadInput, match="move it away"):
+        isbi2012.fetch(tmp_path / "mine", official)
+    assert np.array_equal(read_stack(tmp_path / "mine" / "train-volume.tif"), mine)
+
+
+def test_missing_test_labels_alone_do_not_fail(official, tmp_path):
+    (official / "test-labels.tif").unlink()
+    findings = isbi2012.fetch(official, url="http://127.0.0.1:9/ISBI.zip", progress=False)
+    assert states(findings)["train-volume"] == "verified" and "could not be reached" in findings[3].sentence
+
+
+def test_no_network(tmp_path):
+    with pytest.raises(BadInput, match="could not be reached.*by hand from https://imagej.net"):
+        isbi2012.fetch(tmp_path / "to", url="http://127.0.0.1:9/ISBI.zip", progress=False)
+
+
+@pytest.mark.skipif("ISBI_DATA" not in os.environ, reason="needs the real stacks, which are not in the repository")
+def test_the_real_stacks():
+    findings = states(isbi2012.check_folder(Path(os.environ["ISBI_DATA"])))
+    assert all(findings[name] == "verified" for name in isbi2012.REQUIRED) and findings["test-labels"] != "wrong"
+
+
+def test_folds_are_contiguous_blocks_that_share_nothing():
+    seen = []
+    for number in range(1, 7):
+        kept, held_out = Fold(number, 6).split(30)
+        assert np.array_equal(held_out, np.arange(held_out[0], held_out[0] + 5))
+        assert sorted([*kept, *held_out]) == list(range(30))
+        seen += held_out.tolist()
+    assert seen == list(range(30))
+    assert Fold.parse("2/4") == Fold(2, 4)
+
+
+@pytest.mark.parametrize("text", ["0/6", "7/6", "1/1", "six", "1-6", "1/6/2", "-1/6"])
+def test_bad_folds(text):
+    with pytest.raises(BadInput, match="K/N"):
+        Fold.parse(text)

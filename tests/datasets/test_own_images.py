@@ -1,0 +1,179 @@
+"""Somebody else's data, the README's way: stained nuclei, bright on dark, 16 bits, numbered, of an odd size."""
+
+import json
+
+import numpy as np
+import pytest
+import tifffile
+from scipy import ndimage
+
+from unet_paper.checkpoint import load as load_weights
+from unet_paper.cli.commands import main
+from unet_paper.datasets.labels import interpret_labels
+from unet_paper.datasets.training_stacks import OwnFiles, load_files
+from unet_paper.io.stack import read_stack, write_stack
+from unet_paper.prediction import predict_stack
+from unet_paper.support.errors import BadInput
+
+TINY = ["--profile", "smoke", "--set", "width=4", "--set", "tile_size=252"]
+
+
+def draw_nuclei(random, sections=4, height=143, width=201):
+    """Discs that touch each other: (Z, H, W) uint16 images and numbers."""
+    images = np.empty((sections, height, width), np.uint16)
+    numbers = np.zeros((sections, height, width), np.uint16)
+    y, x = np.mgrid[:height, :width]
+    for section in range(sections):
+        for number in range(1, 26):
+            centre, radius = random.uniform((0, 0), (height, width)), random.uniform(7, 13)
+            inside = (y - centre[0]) ** 2 + (x - centre[1]) ** 2 < radius**2
+            numbers[section][inside & (numbers[section] == 0)] = number
+        bright = ndimage.gaussian_filter((numbers[section] > 0) * 3000.0, 1.5)
+        images[section] = random.poisson(bright + 400)
+    return images, numbers
+
+
+@pytest.fixture(scope="module")
+def nuclei(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("nuclei")
+    images, numbers = draw_nuclei(np.random.default_rng(5))
+    write_stack(folder / "images.tif", images)
+    write_stack(folder / "numbers.tif", numbers)
+    return folder
+
+
+def train(folder, out, labels, *options):
+    arguments = ["train", "--images", folder / "images.tif", "--labels", folder / labels, "--out", out, *TINY, *options]
+    return main([str(argument) for argument in arguments])
+
+
+def test_the_three_commands(nuclei, tmp_path, capsys):
+    """It learns what a nucleus is, in a few dozen small tiles; scored on the section that was held out."""
+    run = tmp_path / "run"
+    options = ["--labels-are", "numbers", "--fold", "4/4", "--set", "steps=150", "--set", "learning_rate=0.02"]
+    assert train(nuclei, run, "numbers.tif", *options) == 0
+    said = capsys.readouterr().out
+    assert "gray values: uint16 / 65535, minus" in said
+    record = json.loads((run / "run.json").read_text())
+    assert record["dataset"] == "own" and record["protocol"]["labels_are"] == "numbers"
+    probability = tmp_path / "probability.tif"
+    arguments = ["predict", "--weights", str(run / "weights.pt"), str(nuclei / "images.tif"), str(probability)]
+    assert main([*arguments, "--average", "none"]) == 0
+    found, numbers = read_stack(probability), read_stack(nuclei / "numbers.tif")
+    assert found.shape == numbers.shape  # the map is as large as the image
+    assert found[3][numbers[3] > 0].mean() > found[3][numbers[3] == 0].mean() + 0.3
+    assert main(["score", str(run / "evaluation-labels.tif"), str(probability)]) == 2  # four sections against one
+    assert main(["weights", str(nuclei / "numbers.tif"), str(tmp_path / "w.tif"), "--png", str(tmp_path / "png")]) == 0
+    weights = read_stack(tmp_path / "w.tif")
+    assert weights.shape == numbers.shape and weights.max() > 5
+    assert len(list((tmp_path / "png").iterdir())) == 4
+
+
+def test_what_labels_mean_is_asked_for(nuclei, tmp_path, capsys):
+    write_stack(tmp_path / "mask.tif", (read_stack(nuclei / "numbers.tif") > 0).astype(np.uint8) * 255)
+    assert train(nuclei, tmp_path / "run", tmp_path / "mask.tif") == 2
+    said = capsys.readouterr().err
+    assert "mask.tif holds 0, 255; say with --labels-are" in said and "membranes" in said
+    assert not (tmp_path / "run").exists()
+
+
+def test_both_polarities_train_the_same(nuclei, tmp_path):
+    mask = read_stack(nuclei / "numbers.tif") > 0
+    stacks = []
+    for name, labels, meaning in (
+        ("cells.tif", mask.astype(np.uint8) * 255, "cells"),
+        ("membranes.tif", ~mask, "membranes"),
+        ("ones.tif", mask.astype(np.uint8), "cells"),
+        ("other.tif", mask.astype(np.uint16) * 7 + 3, "cells"),
+    ):
+        write_stack(tmp_path / name, labels)
+        stacks.append(load_files(OwnFiles(nuclei / "images.tif", tmp_path / name, meaning)).labels)
+    assert all(np.array_equal(labels, stacks[0]) for labels in stacks)
+    assert np.array_equal(stacks[0] > 0, mask)
+
+
+def test_touching_numbers_are_separated(nuclei):
+    numbers = read_stack(nuclei / "numbers.tif")
+    labels = load_files(OwnFiles(nuclei / "images.tif", nuclei / "numbers.tif", "numbers")).labels
+    for axis in (1, 2):
+        first, second = np.moveaxis(labels, axis, 0)[:-1], np.moveaxis(labels, axis, 0)[1:]
+        assert not ((first != second) & (first > 0) & (second > 0)).any()
+    assert 0.5 < (labels > 0).sum() / (numbers > 0).sum() < 1
+
+
+@pytest.mark.parametrize(
+    ("labels", "meaning", "match"),
+    [
+        (np.zeros((1, 9, 9), np.uint8), "cells", "holds 0 only"),
+        (np.full((1, 9, 9), 255, np.uint8), "membranes", "holds 255 only"),
+        (np.array([[[0, 1, 3]]]), "classes", "without gaps"),
+        (np.array([[[1, 2]]]), "numbers", "leaves no cell"),
+        (np.array([[[1, 2, 3]]]), "cells", "holds 3 values"),
+        (np.array([[[1, 2, 3]]]), "membranes", "holds 3 values"),
+        (np.array([[[1, 1]], [[2, 2]]]), "numbers", "leaves no background"),
+        (np.array([[[0, 1]]]), None, "say with --labels-are"),
+    ],
+)
+def test_labels_that_cannot_be_meant(labels, meaning, match):
+    with pytest.raises(BadInput, match=match):
+        interpret_labels(labels, meaning, "labels.tif")
+
+
+def test_k_classes(nuclei, tmp_path):
+    """Background, small and large nuclei."""
+    numbers = read_stack(nuclei / "numbers.tif")
+    classes = np.zeros(numbers.shape, np.uint8)
+    for section, labels in zip(numbers, classes, strict=True):
+        areas = np.bincount(section.ravel())
+        labels[...] = np.where(section == 0, 0, np.where(areas[section] > 250, 2, 1))
+    write_stack(tmp_path / "classes.tif", classes)
+    run, out = tmp_path / "run", tmp_path / "out.tif"
+    options = ["--labels-are", "classes", "--set", "steps=10", "--fold", "1/4"]
+    assert train(nuclei, run, tmp_path / "classes.tif", *options) == 0
+    assert load_weights(run / "weights.pt").config.classes == 3
+    assert np.array_equal(read_stack(run / "evaluation-labels.tif"), classes[:1])
+    assert set(np.unique(read_stack(run / "weight-maps.tif")[0][classes[1] == 2]).size for _ in [0]) == {1}
+    arguments = ["predict", "--weights", str(run / "weights.pt"), str(nuclei / "images.tif"), str(out)]
+    assert main([*arguments, "--average", "d4"]) == 0
+    with tifffile.TiffFile(out) as file:
+        assert file.series[0].axes == "ZCYX" and file.series[0].shape == (4, 3, 143, 201)
+        assert np.allclose(file.asarray().sum(axis=1), 1, atol=1e-5)
+    assert main(["report", str(run)]) == 0 and "two classes" in (run / "table1.md").read_text()
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 50), (2, 3, 2), (1, 300, 7)])
+def test_images_of_any_shape_train_and_predict(tmp_path, random, shape):
+    images = random.integers(0, 256, shape, dtype=np.uint8)
+    labels = (random.random(shape) > 0.5).astype(np.uint8)
+    labels.ravel()[:2] = 0, 1
+    write_stack(tmp_path / "images.tif", images)
+    write_stack(tmp_path / "labels.tif", labels)
+    options = ["--labels-are", "cells", "--set", "steps=2"]
+    assert train(tmp_path, tmp_path / "run", "labels.tif", *options) == 0
+    loaded = load_weights(tmp_path / "run" / "weights.pt")
+    found = predict_stack(loaded.build_network(), loaded.standardisation, images, "rot7", progress=False)
+    assert found.shape == shape and np.isfinite(found).all()
+
+
+def test_sections_with_no_cell_or_one(tmp_path, random):
+    images = random.integers(0, 256, (3, 60, 70), dtype=np.uint8)
+    labels = np.zeros(images.shape, np.uint8)
+    labels[1, 20:40, 20:50] = 1
+    write_stack(tmp_path / "images.tif", images)
+    write_stack(tmp_path / "labels.tif", labels)
+    for meaning in ("cells", "numbers"):
+        run = tmp_path / meaning
+        assert train(tmp_path, run, "labels.tif", "--labels-are", meaning, "--set", "steps=3") == 0
+        weights = read_stack(run / "weight-maps.tif")
+        assert np.unique(weights).size == 2 and weights.mean() == pytest.approx(1, abs=1e-5)
+
+
+def test_images_and_labels_that_do_not_match(nuclei, tmp_path, capsys):
+    write_stack(tmp_path / "short.tif", read_stack(nuclei / "numbers.tif")[:2])
+    assert train(nuclei, tmp_path / "run", tmp_path / "short.tif", "--labels-are", "numbers") == 2
+    assert "(4, 143, 201)" in (said := capsys.readouterr().err) and "(2, 143, 201)" in said
+    images = str(nuclei / "images.tif")
+    assert main(["train", "--images", images, "--out", str(tmp_path / "run")]) == 2
+    assert "--images needs --labels" in capsys.readouterr().err
+    assert main(["train", "--data", str(nuclei), "--labels", images, "--out", str(tmp_path / "run")]) == 2
+    assert "belong to --images" in capsys.readouterr().err

@@ -1,0 +1,62 @@
+"""Stacks: what is written is read, whole or not at all."""
+
+import numpy as np
+import pytest
+import tifffile
+
+from unet_paper.io.stack import read_labels, read_probabilities, read_stack, write_stack
+from unet_paper.normalisation import gray_values
+from unet_paper.support.errors import BadInput
+from unet_paper.support.files import atomic_write
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int32, np.float32])
+def test_round_trip(tmp_path, dtype, random):
+    stack = random.integers(0, 100, (3, 5, 7)).astype(dtype)
+    write_stack(tmp_path / "new" / "stack.tif", stack)
+    read = read_stack(tmp_path / "new" / "stack.tif")
+    assert read.dtype == dtype and np.array_equal(read, stack)
+
+
+def test_one_section_and_one_page_files(tmp_path, random):
+    image = random.integers(0, 255, (5, 7), dtype=np.uint8)
+    tifffile.imwrite(tmp_path / "image.tif", image)
+    assert np.array_equal(read_stack(tmp_path / "image.tif"), image[None])
+    write_stack(tmp_path / "stack.tif", image[None])
+    assert np.array_equal(read_stack(tmp_path / "stack.tif"), image[None])
+
+
+def test_three_sections_are_not_mistaken_for_colours(tmp_path, random):
+    stack = random.integers(0, 255, (3, 5, 7), dtype=np.uint8)
+    write_stack(tmp_path / "stack.tif", stack)
+    assert np.array_equal(read_stack(tmp_path / "stack.tif"), stack)
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path):
+    path = tmp_path / "file"
+    path.write_text("old")
+    with pytest.raises(RuntimeError), atomic_write(path) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+    assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
+
+
+def test_gray_values(random):
+    assert gray_values(np.array([[[0, 255]]], np.uint8)).tolist() == [[[0, 1]]]
+    assert gray_values(np.array([[[0, 65535]]], np.uint16)).tolist() == [[[0, 1]]]
+    assert gray_values(np.array([[[0.5, 3]]])).tolist() == [[[0.5, 3]]]
+    with pytest.raises(BadInput, match="finite"):
+        gray_values(np.array([[[np.nan]]]))
+
+
+def test_labels_and_probabilities_are_checked(tmp_path):
+    for values, read, match in (
+        (np.zeros((1, 2, 2), np.float32), read_labels, "float32"),
+        (np.full((1, 2, 2), -1, np.int32), read_labels, "negative"),
+        (np.zeros((1, 2, 2), np.uint8), read_probabilities, "uint8"),
+        (np.full((1, 2, 2), 2, np.float32), read_probabilities, "outside 0 to 1"),
+        (np.full((1, 2, 2), np.nan, np.float32), read_probabilities, "outside 0 to 1"),
+    ):
+        write_stack(tmp_path / "x.tif", values)
+        with pytest.raises(BadInput, match=match):
+            read(tmp_path / "x.tif")

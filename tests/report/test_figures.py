@@ -1,0 +1,102 @@
+"""The figures of the paper: figure 1 is the network's own pass, and every figure is written whole, with a caption."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from unet_paper.config import PROFILES, Config
+from unet_paper.io.stack import read_stack, write_stack
+from unet_paper.network import UNet
+from unet_paper.report.figures import write_figures
+from unet_paper.report.figures.network_figure import draw_network, operations
+from unet_paper.runs.record import RunFolder
+
+# Figure 1 of the paper: (channels, px) of every map, the joined ones included.
+FIGURE_1 = (
+    *((64, 570), (64, 568), (64, 284), (128, 282), (128, 280), (128, 140), (256, 138), (256, 136), (256, 68)),
+    *((512, 66), (512, 64), (512, 32), (1024, 30), (1024, 28)),
+    *((1024, 56), (512, 54), (512, 52), (512, 104), (256, 102), (256, 100), (256, 200), (128, 198), (128, 196)),
+    *((128, 392), (64, 390), (64, 388), (2, 388)),
+)
+
+
+def test_figure_1_is_the_papers():
+    watched = operations(UNet().eval(), 572)
+    maps = [(step.channels, step.size) for step in watched if step.kind not in ("up-conv 2x2", "copy and crop")]
+    assert tuple(maps) == FIGURE_1
+    assert [step.channels for step in watched if step.kind == "up-conv 2x2"] == [512, 256, 128, 64]
+    crops = [(step.before, step.size) for step in watched if step.kind == "copy and crop"]
+    assert crops == [(64, 56), (136, 104), (280, 200), (568, 392)]
+    kinds = [step.kind for step in watched]
+    assert all(step.relu == (step.kind == "conv 3x3") for step in watched)
+    assert kinds.count("conv 3x3") == 18 and kinds.count("conv 1x1") == 1 and kinds.count("max pool 2x2") == 4
+
+
+def test_figure_1_follows_the_network():
+    """Another network gives another drawing: its texts are the maps' channels and sizes."""
+    figure = draw_network(UNet(width=8, classes=3).eval(), 188)
+    texts = [text.get_text() for text in figure.axes[0].texts]
+    assert {"8", "128", "3", "188²", "4²", "184² cropped to 8²"} <= set(texts) and "1024" not in texts
+
+
+@pytest.fixture
+def run(small_phantom, tmp_path):
+    """A run's folder with sections, truth and probability, as far as figures need them."""
+    place = RunFolder(tmp_path / "run")
+    labels = read_stack(small_phantom / "test-labels.tif")
+    write_stack(place.volume, read_stack(small_phantom / "test-volume.tif"))
+    write_stack(place.labels, labels)
+    write_stack(place.probability("none"), (labels > 0).astype(np.float32))
+    config = dataclasses.replace(PROFILES["smoke"], tile_size=188, width=2)
+    return place, {"configuration": config.described(), "dataset": "phantom", "parameters": 31_000}
+
+
+def test_the_releases_form_is_drawn_as_it_is():
+    watched = operations(UNet(width=4, form="release").eval(), 188)
+    assert all(step.relu for step in watched if step.kind == "up-conv 2x2")
+    assert [step.channels for step in watched if step.kind == "join"][-1] == 12
+    draw_network(UNet(width=4, form="release").eval(), 188)
+
+
+def test_all_figures(run):
+    place, record = run
+    written = write_figures(place, record, {"best_threshold": {"rand_error": 0.4}}, [4.0, 4.0, 50.0])
+    names = [name for name, _ in written]
+    assert names == [
+        *("figure-1-network", "figure-2-tile", "figure-3-weight-map", "figure-4-segmentation", "elastic-deformation")
+    ]
+    captions = (place.figures / "README.md").read_text()
+    for name, caption in written:
+        assert caption in captions and f"({name}.png)" in captions and f"({name}.svg)" in captions
+        assert max(Image.open(place.figures / f"{name}.png").size) > 500
+        svg = (place.figures / f"{name}.svg").read_text()
+        assert svg.startswith("<?xml") and "</svg>" in svg and "<text" not in svg and "font-family" not in svg
+        assert all((place.figures / f"{name}.{suffix}").stat().st_size < 1e6 for suffix in ("png", "svg"))
+    before = {path.name: path.read_bytes() for path in place.figures.iterdir()}
+    write_figures(place, record, {"best_threshold": {"rand_error": 0.4}}, [4.0, 4.0, 50.0])
+    assert {path.name: path.read_bytes() for path in place.figures.iterdir()} == before
+    assert "w_0 = 10, sigma = 5 px" in captions and "above 0.4 (the best of the Rand error)" in captions
+
+
+def test_without_a_truth_there_are_fewer(run):
+    place, record = run
+    place.labels.unlink()
+    place.probability("none").unlink()
+    assert len(write_figures(place, record, None)) == 3
+    place.volume.unlink()
+    assert [name for name, _ in write_figures(place, record, None)] == ["figure-1-network"]
+
+
+def test_without_a_truth_there_is_no_figure_3(run):
+    place, record = run
+    place.labels.unlink()
+    names = [name for name, _ in write_figures(place, record, None)]
+    assert "figure-3-weight-map" not in names and "figure-4-segmentation" in names
+
+
+def test_the_configuration_comes_back_from_the_record():
+    config = dataclasses.replace(PROFILES["quick"], seed=3)
+    described = {name: entry["value"] for name, entry in config.described().items()}
+    assert Config.from_dict(described) == config

@@ -1,0 +1,37 @@
+"""The curves of one run, and of many."""
+
+import warnings
+
+import numpy as np
+import pytest
+
+from unet_paper.metrics import score
+from unet_paper.report.plots import history_figure, thresholds_figure
+
+
+def histories(count):
+    rows = [{"step": step, "loss": 1 / step, "tile_error": 0.1, "learning_rate": 0.01} for step in range(1, 101)]
+    return {f"sections-21-to-24-left-out-seed-{number}": rows for number in range(count)}
+
+
+def scores(count):
+    truth = np.zeros((1, 40, 40), bool)
+    truth[0, :, :18] = truth[0, :, 22:] = True
+    found = score(truth, np.where(truth, 0.8, 0.3))
+    return {name: found for name in histories(count)}
+
+
+@pytest.mark.parametrize("count", [1, 5, 9, 36])
+@pytest.mark.parametrize("draw", [lambda n: history_figure(histories(n)), lambda n: thresholds_figure(scores(n))])
+def test_curves_have_room_beside_their_legend(draw, count):
+    figure = draw(count)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # a layout that does not work out is a warning
+        figure.canvas.draw()
+    smallest = min(axis.get_window_extent().height for axis in figure.axes)
+    assert smallest > 200  # px
+    legends = [*figure.legends, *(axis.get_legend() for axis in figure.axes if axis.get_legend())]
+    (legend,) = legends
+    place, whole = legend.get_window_extent(), figure.bbox
+    assert 0 <= place.x0 < place.x1 <= whole.width and 0 <= place.y0 < place.y1 <= whole.height
+    assert len(legend.get_texts()) == count + (count == 1 and "mean over" in legend.get_texts()[-1].get_text())

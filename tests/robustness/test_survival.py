@@ -1,0 +1,193 @@
+"""Killed anywhere, a training goes on, and ends as one that was left alone; signals and damaged checkpoints."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from unet_paper import checkpoint
+from unet_paper.cli.commands import main
+from unet_paper.config import PROFILES
+from unet_paper.io.stack import read_labels, read_stack
+from unet_paper.support.errors import BadInput, Diverged
+from unet_paper.support.locks import exclusive_lock
+from unet_paper.training import FLAT_STEPS, Training, prepare_training_set, train
+
+ROOT = Path(__file__).parents[2]
+TINY = replace(PROFILES["smoke"], width=3, steps=20, tile_size=188, checkpoint_every=5)
+SETTINGS = ("width=2", "tile_size=188", "averages=none", "headline=none")
+TINY_RUN = ("--profile", "smoke", "--device", "cpu", *(part for setting in SETTINGS for part in ("--set", setting)))
+
+
+@pytest.fixture(scope="module")
+def training_set(small_phantom):
+    volume, labels = read_stack(small_phantom / "train-volume.tif"), read_labels(small_phantom / "train-labels.tif")
+    return prepare_training_set(volume, labels, TINY, "cpu")
+
+
+def kill_again_and_again(small_phantom, folder, kills, seed):
+    done = subprocess.run(
+        [sys.executable, ROOT / "tests/robustness/killed_training.py", small_phantom, folder, str(kills), str(seed)],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert all(found["same"].values()), found
+    assert found["left"] == ["checkpoint-before.pt", "checkpoint.pt", "history.csv", "weights.pt"]
+    assert found["steps"] == sorted(found["steps"]) and found["steps"][-1] > 0
+    return found["kills"]
+
+
+def test_killed_anywhere(small_phantom, tmp_path):
+    """At random moments, most of them in the middle of a checkpoint, and three times at the worst ones."""
+    assert kill_again_and_again(small_phantom, tmp_path, 25, 0) >= 20
+
+
+@pytest.mark.slow
+def test_killed_hundreds_of_times(small_phantom, tmp_path):
+    kills = sum(kill_again_and_again(small_phantom, tmp_path / str(seed), 60, seed) for seed in range(1, 6))
+    assert kills >= 200
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_keeps_the_step_and_says_how_to_go_on(small_phantom, tmp_path, number):
+    arguments = ["train", "--data", str(small_phantom), "--out", str(tmp_path / "run"), *TINY_RUN, "--set"]
+    training = subprocess.Popen(
+        [sys.executable, "-m", "unet_paper", *arguments, "steps=100000"],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
+    while not (tmp_path / "run" / "history.csv").exists():
+        assert training.poll() is None
+        time.sleep(0.05)
+    training.send_signal(number)
+    error = training.communicate(timeout=60)[1]
+    assert training.returncode == 128 + number
+    kept = checkpoint.load(tmp_path / "run" / "checkpoint.pt")
+    assert f"stopped: step {kept.step} of 100000 is kept in {tmp_path / 'run' / 'checkpoint.pt'}" in error
+    assert "the same command with --resume goes on from the last checkpoint" in error and "Traceback" not in error
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["status"] == "interrupted"
+    assert main([*arguments, "steps=100001", "--resume"]) == 2  # the schedule would be another
+
+
+def test_an_interrupted_training_ends_as_one_that_was_not(training_set, tmp_path):
+    """The signal comes between two rows of the history and two checkpoints."""
+    whole = train(TINY, training_set, tmp_path / "whole", {}, progress=False)
+
+    def stop(step):
+        if step == 13:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(KeyboardInterrupt, match="step 13 of 20"):
+        train(TINY, training_set, tmp_path / "stopped", {}, progress=False, after_step=stop)
+    half = checkpoint.load(tmp_path / "stopped" / "checkpoint.pt")
+    assert half.step == 13 and half.losses == 3
+    resumed = train(TINY, training_set, tmp_path / "stopped", {}, half, progress=False)
+    assert all(torch.equal(resumed.network[name], values) for name, values in whole.network.items())
+    assert [row["loss"] for row in resumed.history] == [row["loss"] for row in whole.history]
+
+
+def test_a_bad_last_checkpoint_falls_back_to_the_one_before(training_set, tmp_path):
+    train(TINY, training_set, tmp_path, {}, progress=False)
+    last, before = tmp_path / "checkpoint.pt", tmp_path / "checkpoint-before.pt"
+    assert (checkpoint.load(last).step, checkpoint.load(before).step) == (20, 15)
+    content = bytearray(last.read_bytes())
+    for damaged in (content[:5000], b"", content[:3000] + b"x" + content[3001:]):
+        last.write_bytes(damaged)
+        said = []
+        assert checkpoint.load_last(last, before, said.append).step == 15
+        assert len(said) == 2 and "checkpoint.pt is damaged" in said[0] and "checkpoint-before.pt" in said[1]
+        assert not last.exists() and (tmp_path / "checkpoint-damaged.pt").read_bytes() == damaged
+    last.write_bytes(b"no checkpoint")
+    before.write_bytes(b"nor this")
+    with pytest.raises(BadInput, match="checkpoint-before.pt cannot be read"):
+        checkpoint.load_last(last, before)
+    last.unlink(), before.unlink()
+    assert checkpoint.load_last(last, before) is None
+
+
+def test_no_code_in_a_checkpoint_runs(tmp_path):
+    class Bomb:
+        def __reduce__(self):
+            return os.mkdir, (str(tmp_path / "ran"),)
+
+    torch.save({"format": 1, "config": Bomb()}, tmp_path / "bomb.pt")
+    with pytest.raises(BadInput, match="cannot be read as a checkpoint"):
+        checkpoint.load(tmp_path / "bomb.pt")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_later_format_is_refused(training_set, tmp_path):
+    train(TINY, training_set, tmp_path, {}, progress=False)
+    values = torch.load(tmp_path / "weights.pt", weights_only=True)
+    assert values["format"] == checkpoint.FORMAT
+    torch.save(values | {"format": checkpoint.FORMAT + 1}, tmp_path / "weights.pt")
+    with pytest.raises(
+        BadInput, match=f"format {checkpoint.FORMAT + 1}, and this version reads formats up to {checkpoint.FORMAT}"
+    ):
+        checkpoint.load(tmp_path / "weights.pt")
+
+
+def test_two_trainings_in_one_folder(small_phantom, tmp_path, capsys):
+    arguments = ["train", "--data", str(small_phantom), "--out", str(tmp_path / "run"), *TINY_RUN]
+    with exclusive_lock(tmp_path / "run" / "being-trained.lock", "it"):
+        assert main(arguments) == 2
+    assert "run is being written by another process" in capsys.readouterr().err
+    assert list(tmp_path.rglob("*")) == [tmp_path / "run"]
+
+
+def test_a_lock_of_a_dead_process_does_not_count(tmp_path):
+    (tmp_path / "lock").touch()
+    with exclusive_lock(tmp_path / "lock", "it"):
+        pass
+    assert not (tmp_path / "lock").exists()
+
+
+def test_dead_relus_end_the_training(training_set, tmp_path):
+    """All of the output the same: what momentum 0.99 with one tile a step sometimes comes to."""
+    config = replace(TINY, steps=1000, learning_rate=1e-9)
+    training = Training(config, training_set, tmp_path, {})
+    for _ in range(15):
+        training.advance()
+    training.add_to_history(), training.save_checkpoint()
+    with torch.no_grad():
+        training.network.expanding[-1][2].bias.fill_(-1e6)
+    with pytest.raises(
+        Diverged, match="same everywhere since step 20, .*last good checkpoint is .*lower learning_rate"
+    ):
+        while True:
+            training.advance()
+            if training.step % 10 == 0:
+                training.add_to_history(), training.save_checkpoint()
+    assert training.step == 20 + FLAT_STEPS and checkpoint.load(tmp_path / "checkpoint.pt").step == 15
+
+
+def test_a_training_that_is_dead_at_its_end_is_not_finished(training_set, tmp_path):
+    training = Training(replace(TINY, steps=12), training_set, tmp_path, {})
+    with torch.no_grad():
+        training.network.expanding[-1][2].bias.fill_(-1e6)
+    for _ in range(12):
+        training.advance()
+    training.add_to_history()
+    with pytest.raises(Diverged, match="same everywhere since step 12"):
+        training.save_checkpoint()
+    assert not (tmp_path / "checkpoint.pt").exists() and (tmp_path / "history.csv").exists()
+
+
+def test_killed_between_the_last_checkpoint_and_the_weights(training_set, tmp_path):
+    train(TINY, training_set, tmp_path, {}, progress=False)
+    history = (tmp_path / "history.csv").read_text()
+    for name in ("history.csv", "weights.pt"):
+        (tmp_path / name).unlink()
+    train(TINY, training_set, tmp_path, {}, checkpoint.load(tmp_path / "checkpoint.pt"), progress=False)
+    assert (tmp_path / "history.csv").read_text() == history and (tmp_path / "weights.pt").is_file()

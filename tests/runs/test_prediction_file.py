@@ -1,0 +1,237 @@
+"""From file to file: the same map as in memory, in bounded memory, and nothing lost when it is killed."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+import torch
+
+from unet_paper import checkpoint as checkpoints
+from unet_paper.checkpoint import Checkpoint
+from unet_paper.cli.commands import main
+from unet_paper.config import PROFILES
+from unet_paper.io.stack import read_stack, write_stack
+from unet_paper.normalisation import Standardisation
+from unet_paper.overlap_tile import Block
+from unet_paper.prediction import Predictor, predict_stack
+from unet_paper.runs.prediction_file import LARGEST_CLASSIC_TIFF, PartialResult, predict_file
+from unet_paper.support.errors import BadInput
+
+STANDARDISATION = Standardisation(0.5, 0.2, "uint8")
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    """An untrained network's weights.pt."""
+    path = tmp_path_factory.mktemp("weights") / "weights.pt"
+    torch.manual_seed(1)
+    network = checkpoints.new_network(PROFILES["smoke"]).state_dict()
+    checkpoints.save(path, Checkpoint(1, PROFILES["smoke"], STANDARDISATION, network, None, [], {}, 0.0))
+    return path
+
+
+@pytest.fixture
+def image(tmp_path, random):
+    write_stack(tmp_path / "image.tif", random.integers(0, 256, (2, 150, 203), dtype=np.uint8))
+    return tmp_path / "image.tif"
+
+
+def predictor(weights, average="none"):
+    return Predictor(checkpoints.load(weights).build_network(), STANDARDISATION, average)
+
+
+@pytest.mark.parametrize("average", ["none", "d4", "rot7"])
+def test_equals_the_prediction_in_memory(weights, image, tmp_path, average):
+    said = []
+    out = tmp_path / "folder" / "out.tif"
+    shape = predict_file(predictor(weights, average), image, out, {}, largest_tile=284, progress=False, say=said.append)
+    found = read_stack(out)
+    assert found.shape == shape == (2, 150, 203) and found.dtype == np.float32
+    network = checkpoints.load(weights).build_network()
+    expected = predict_stack(network, STANDARDISATION, read_stack(image), average, 284, progress=False)
+    assert np.array_equal(found, expected)
+    assert said[0].startswith("tiles: ") and "times the least possible work" in said[0]
+    assert [path.name for path in out.parent.iterdir()] == ["out.tif"]
+
+
+def test_an_image_that_cannot_be_mapped(weights, image, tmp_path):
+    stack = read_stack(image)
+    tifffile.imwrite(tmp_path / "packed.tif", stack, photometric="minisblack", compression="zlib", tile=(64, 64))
+    for source in (image, tmp_path / "packed.tif"):
+        predict_file(predictor(weights), source, tmp_path / f"of-{source.name}", {}, progress=False, say=print)
+    assert np.array_equal(read_stack(tmp_path / "of-image.tif"), read_stack(tmp_path / "of-packed.tif"))
+
+
+class Killed(Exception):
+    pass
+
+
+def test_going_on_computes_nothing_twice(weights, image, tmp_path):
+    whole, out = tmp_path / "whole.tif", tmp_path / "out.tif"
+    predict_file(predictor(weights), image, whole, {}, largest_tile=252, progress=False, say=print)
+    computed = []
+
+    class Interrupted(Predictor):
+        def predict_block(self, section, block):
+            if len(computed) in (3, 4, 9):
+                computed.append(None)
+                raise Killed
+            computed.append(block)
+            return super().predict_block(section, block)
+
+    attempts = 0
+    while not out.is_file():
+        attempts += 1
+        network = checkpoints.load(weights).build_network()
+        try:
+            # Another tile size on the way changes nothing: what was begun is finished.
+            size = 252 if attempts == 1 else 300
+            interrupted = Interrupted(network, STANDARDISATION, "none")
+            predict_file(interrupted, image, out, {}, largest_tile=size, progress=False, say=print)
+        except Killed:
+            assert not out.exists() and (tmp_path / "out.tif.partial").is_file()
+    blocks = [block for block in computed if block is not None]
+    assert attempts == 4 and len(blocks) == 2 * len(set(blocks))  # two sections
+    assert out.read_bytes() == whole.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda partial, journal: journal.write_bytes(journal.read_bytes() + b"1"),
+        lambda partial, journal: journal.write_bytes(journal.read_bytes() + b"foo bar\n"),
+        lambda partial, journal: journal.write_bytes(journal.read_bytes() + b"\0" * 50),
+        lambda partial, journal: journal.write_bytes(journal.read_bytes() + b"7 7\n"),
+        lambda partial, journal: journal.write_bytes(b"junk\n"),
+        lambda partial, journal: os.truncate(partial, 9000),
+        lambda partial, journal: partial.write_bytes(b"junk"),
+    ],
+)
+def test_a_damaged_partial_result_is_mended_or_begun_anew(weights, image, tmp_path, damage):
+    """Interrupted, damaged, gone on with and interrupted again, finished: the map is whole."""
+    whole, out = tmp_path / "whole.tif", tmp_path / "out.tif"
+    predict_file(predictor(weights), image, whole, {}, largest_tile=252, progress=False, say=print)
+
+    class Interrupted(Predictor):
+        left = 2
+
+        def predict_block(self, section, block):
+            self.left -= 1
+            if self.left < 0:
+                raise Killed
+            return super().predict_block(section, block)
+
+    for again in (False, True):
+        network = checkpoints.load(weights).build_network()
+        with pytest.raises(Killed):
+            interrupted = Interrupted(network, STANDARDISATION, "none")
+            predict_file(interrupted, image, out, {}, largest_tile=252, progress=False, say=print)
+        if not again:
+            damage(tmp_path / "out.tif.partial", tmp_path / "out.tif.progress")
+    predict_file(predictor(weights), image, out, {}, largest_tile=252, progress=False, say=print)
+    assert out.read_bytes() == whole.read_bytes()
+
+
+def test_the_image_itself_is_never_written_over(weights, image, tmp_path, capsys):
+    before = image.read_bytes()
+    assert main(["predict", "--weights", str(weights), str(image), str(image)]) == 2
+    assert main(["weights", str(image), str(image)]) == 2
+    assert "would be lost" in capsys.readouterr().err and image.read_bytes() == before
+
+
+def test_a_line_that_was_cut_off_does_not_count(tmp_path):
+    blocks = (Block(0, 16, 0, 16), Block(0, 16, 16, 20))
+    first = PartialResult(tmp_path / "out.tif", (1, 16, 20), {"weights": "a"}, blocks)
+    first.write((0, 0), np.ones((1, 16, 16), np.float32))
+    with open(first.journal, "a") as file:
+        file.write("0 1")  # no end of line: its pixels may not be there
+    again = PartialResult(tmp_path / "out.tif", (1, 16, 20), {"weights": "a"}, ())
+    assert again.done == {(0, 0)} and again.blocks == blocks
+
+
+def test_another_predictions_partial_result_is_refused(weights, image, tmp_path):
+    blocks = (Block(0, 150, 0, 203),)
+    PartialResult(tmp_path / "out.tif", (2, 150, 203), {"weights": "of another run"}, blocks)
+    before = (tmp_path / "out.tif.progress").read_bytes()
+    with pytest.raises(BadInput, match="another prediction .*weights"):
+        predict_file(predictor(weights), image, tmp_path / "out.tif", {"weights": "mine"}, progress=False)
+    assert (tmp_path / "out.tif.progress").read_bytes() == before
+
+
+def test_killed_at_any_moment(weights, tmp_path, random):
+    """SIGKILL in the middle of the work, several times; the end is as if nothing had happened."""
+    image, out, whole = (tmp_path / name for name in ("image.tif", "out.tif", "whole.tif"))
+    write_stack(image, random.integers(0, 256, (1, 700, 700), dtype=np.uint8))
+    options = ["--average", "none", "--tile", "252"]
+    assert main(["predict", "--weights", str(weights), str(image), str(whole), *options]) == 0
+    command = [sys.executable, "-m", "unet_paper", "predict", "--weights", str(weights), str(image), str(out), *options]
+    progress, kills, done_before = tmp_path / "out.tif.progress", 0, 0
+
+    def tiles_done():
+        try:
+            return progress.read_text().count("\n") - 1
+        except FileNotFoundError:
+            return done_before
+
+    while not out.is_file() and kills < 50:
+        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wanted = done_before + int(random.integers(1, 60))
+        while process.poll() is None:
+            if tiles_done() >= wanted:
+                time.sleep(random.uniform(0, 0.02))
+                os.kill(process.pid, signal.SIGKILL)
+                process.wait()
+                kills += 1
+                break
+        assert tiles_done() >= done_before
+        done_before = tiles_done()
+    assert kills >= 2 and out.read_bytes() == whole.read_bytes()
+    assert not progress.exists() and not (tmp_path / "out.tif.partial").exists()
+
+
+def test_a_result_too_large_for_a_classic_tiff_is_a_big_one(tmp_path):
+    shape = (2, 2**14 + 2**12, 2**15)
+    assert 4 * np.prod(shape) > LARGEST_CLASSIC_TIFF
+    result = PartialResult(tmp_path / "out.tif", shape, {"weights": "a"}, (Block(0, 16, 0, 16),))
+    last = np.full((1, 16, 16), 0.25, np.float32)
+    result.blocks = (Block(shape[1] - 16, shape[1], shape[2] - 16, shape[2]),)
+    result.write((1, 0), last)
+    result.finish()
+    with tifffile.TiffFile(tmp_path / "out.tif") as file:
+        assert file.is_bigtiff and file.series[0].shape == shape
+    assert (tifffile.memmap(tmp_path / "out.tif", mode="r")[1, -16:, -16:] == 0.25).all()
+    assert os.stat(tmp_path / "out.tif").st_blocks * 512 < 2**26  # empty parts take no room where the disk allows
+
+
+def test_too_small_a_disk_is_said_before_the_work(weights, image, tmp_path, monkeypatch):
+    monkeypatch.setattr("shutil.disk_usage", lambda path: type("Usage", (), {"free": 1000})())
+    with pytest.raises(BadInput, match="243,600 bytes but its disk has 1,000 left"):
+        predict_file(predictor(weights), image, tmp_path / "out.tif", {}, progress=False)
+    assert not list(tmp_path.glob("out*"))
+
+
+def test_gray_values_unlike_the_training_stacks_are_remarked(weights, tmp_path):
+    dark = np.zeros((1, 60, 60), np.uint8)
+    dark[0, 0, 0] = 1
+    write_stack(tmp_path / "dark.tif", dark)
+    said = []
+    predict_file(predictor(weights), tmp_path / "dark.tif", tmp_path / "out.tif", {}, progress=False, say=said.append)
+    assert "mean off by -2.5" in said[1] and "all black" in said[1]
+
+
+def test_a_result_must_be_a_tiff(weights, image, tmp_path, capsys):
+    assert main(["predict", "--weights", str(weights), str(image), str(tmp_path / "out.png")]) == 2
+    assert "ends in .tif" in capsys.readouterr().err
+
+
+def test_too_little_memory_is_said(weights, image, tmp_path, capsys):
+    arguments = ["predict", "--weights", str(weights), str(image), str(tmp_path / "out.tif"), "--memory", "0.001"]
+    assert main(arguments) == 2
+    assert "allow more memory" in capsys.readouterr().err

@@ -1,0 +1,72 @@
+"""Weights for handing on: what was written is what is read, half as precise, and nothing else is taken for it."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from unet_paper import checkpoint
+from unet_paper.checkpoint import Checkpoint, load_published, new_network, publish
+from unet_paper.cli.commands import main
+from unet_paper.config import PROFILES
+from unet_paper.io.stack import read_stack, write_stack
+from unet_paper.normalisation import Standardisation
+from unet_paper.support.errors import BadInput
+
+CONFIG = dataclasses.replace(PROFILES["smoke"], width=2, batch_norm=True, padding="zeros", bfloat16=False)
+
+
+def made(config=CONFIG):
+    torch.manual_seed(0)
+    network = new_network(config).state_dict()
+    return Checkpoint(7, config, Standardisation(0.5, 0.2, "uint8"), network, None, [{"step": 7}], {"train": "ab"}, 1.5)
+
+
+def test_what_is_read_is_what_was_written(tmp_path):
+    before, path = made(), tmp_path / "weights.safetensors"
+    publish(path, before)
+    after = load_published(path)
+    for name in ("step", "config", "standardisation", "data", "seconds", "optimiser"):
+        assert getattr(after, name) == getattr(before, name)
+    for name, values in before.network.items():
+        assert after.network[name].dtype == values.dtype
+        torch.testing.assert_close(after.network[name], values, rtol=2**-11, atol=2**-24)
+    assert {values.dtype for values in load_file(path).values()} == {torch.float16, torch.int64}
+
+
+def test_they_predict_like_the_full_ones(tmp_path):
+    full = made(dataclasses.replace(CONFIG, batch_norm=False, padding="valid"))
+    checkpoint.save(tmp_path / "weights.pt", full)
+    volume = np.random.default_rng(0).integers(0, 256, (1, 60, 60)).astype(np.uint8)
+    write_stack(tmp_path / "in.tif", volume)
+    assert main(["publish", str(tmp_path / "weights.pt"), str(tmp_path / "w.safetensors")]) == 0
+    for weights in ("weights.pt", "w.safetensors"):
+        files = [str(tmp_path / name) for name in (weights, "in.tif", f"{weights}.tif")]
+        assert main(["predict", "--weights", *files, "--average", "none", "--device", "cpu"]) == 0
+    maps = [read_stack(tmp_path / f"{weights}.tif") for weights in ("weights.pt", "w.safetensors")]
+    assert 0 < np.abs(maps[0] - maps[1]).max() < 0.02
+
+
+def test_too_large_weights_are_refused(tmp_path):
+    large = made()
+    large.network["classifier.bias"][0] = 1e5
+    with pytest.raises(BadInput, match=r"classifier.bias has values beyond 65504"):
+        publish(tmp_path / "weights.safetensors", large)
+    assert not list(tmp_path.iterdir())
+
+
+def test_other_files_are_refused(tmp_path):
+    path = tmp_path / "weights.safetensors"
+    with pytest.raises(BadInput, match="is not a file"):
+        load_published(path)
+    save_file({"a": torch.zeros(3)}, path)
+    with pytest.raises(BadInput, match="other weights than this package's"):
+        load_published(path)
+    publish(path, made())
+    whole = path.read_bytes()
+    for damaged in (whole[: len(whole) // 2], whole[:5], b"", whole.replace(b"classifier.bias", b"classifier.bios")):
+        path.write_bytes(damaged)
+        with pytest.raises(BadInput, match="cannot be read as published weights"):
+            load_published(path)

@@ -1,0 +1,38 @@
+"""Compiling the network (torch.compile) for long trainings: it costs about a minute, a C++ compiler, and on a GPU
+Triton, so it is left out where it would not pay or does not work.
+"""
+
+import torch
+
+from unet_paper.compute.precision import autocast
+
+SHORTEST = 5000  # steps from which a GPU should earn the minute back: a guess, not measured yet
+
+
+def should_compile(choice, device, steps):
+    """Whether to compile for this many steps. By itself only on a GPU: on a CPU, where nearly all of the time is
+    spent in the convolutions, which stay as they are, it gains nothing (measured, results/bench).
+    """
+    return steps > 0 and (
+        choice == "on" or (choice == "auto" and torch.device(device).type == "cuda" and steps >= SHORTEST)
+    )
+
+
+def compiled_network(network, tile, bfloat16, say):
+    """The network compiled for tiles like this one, tried out forward and backward; itself where that fails.
+
+    tile : (1, 1, S, S) float tensor
+    say : callable, gets what a user should know
+    """
+    say("compiling the network, about a minute; --compile off leaves it out")
+    try:
+        faster = torch.compile(network)
+        with autocast(tile.device, bfloat16):
+            faster(tile).sum().backward()
+    except Exception as error:  # of many kinds: no compiler, no Triton, an unsupported platform
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        say(f"compilation is left out, training goes on without it ({reason})")
+        return network
+    finally:
+        network.zero_grad(set_to_none=True)
+    return faster

@@ -1,0 +1,230 @@
+"""The ISBI 2012 EM challenge's stacks (section 4): download, verification by content, and where they lie.
+
+30 training and 30 test sections, 512 x 512, 4 x 4 x 50 nm, of the Drosophila first instar larva's ventral nerve cord.
+"""
+
+import hashlib
+import http.client
+import shutil
+import tempfile
+import urllib.error
+import urllib.request
+import zipfile
+import zlib
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from unet_paper.io.hashes import content_sha256, labels_sha256
+from unet_paper.io.stack import read_stack
+from unet_paper.support.errors import BadInput
+from unet_paper.support.files import atomic_write
+from unet_paper.support.progress import progress_bar
+
+ARCHIVE_URL = "https://downloads.imagej.net/ISBI-2012-challenge.zip"
+CHALLENGE_PAGE = "https://imagej.net/events/isbi-2012-segmentation-challenge"
+
+SHAPE = (30, 512, 512)
+# SHA-256 of the decoded pixels, (30, 512, 512) uint8 in C order, labels as 0 / 255.
+CONTENT = {
+    "train-volume": "200da3d452d726e6c9ca1ce04b869d4edb727320d23b516d01cce707dc8c4760",
+    "train-labels": "a7cb64000a1a7e542682927e19c91339f58f9f178e0bcce4e207371116f0ca36",
+    "test-volume": "1b58fa7ec1d0ff9d39a855622db3ff66a97863036339b0d04be51b2f5a99b0e9",
+}
+# The test labels' pixels have no published hash, but the official file has a git blob id.
+TEST_LABELS_BLOB = "0d6427fdfe7bacaa91bdc3d930aab31331b62d43"
+REQUIRED = tuple(CONTENT)
+# A damaged archive, and an encrypted or unusually packed one, which the official archive is not.
+ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError)
+STACKS = (*REQUIRED, "test-labels")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was found of one stack: its name, "verified", "missing" or "wrong", and a sentence about it."""
+
+    name: str
+    state: str
+    sentence: str
+
+
+def check_stack(name, path):
+    """Compare one file with the official stack of that name ("train-volume", ...). Returns a Finding."""
+    path = Path(path)
+    if not path.is_file():
+        return Finding(name, "missing", f"{path} is missing")
+    if name == "test-labels":
+        found, expected = git_blob_id(path), TEST_LABELS_BLOB
+        what = "git blob id"
+    else:
+        try:
+            stack = read_stack(path)
+        except BadInput as error:
+            return Finding(name, "wrong", str(error))
+        found = (labels_sha256 if name.endswith("labels") else content_sha256)(stack)
+        expected, what = CONTENT[name], "content SHA-256"
+    if found != expected:
+        return Finding(name, "wrong", f"{path} is not the official stack: its {what} is {found}, not {expected}")
+    return Finding(name, "verified", f"{path} is the official stack ({what} {expected[:12]}...)")
+
+
+def check_folder(folder):
+    """A Finding for each of the four stacks in a folder, in the order of STACKS."""
+    return [check_stack(name, Path(folder) / f"{name}.tif") for name in STACKS]
+
+
+def is_official(folder):
+    """Whether the folder holds the three official stacks that the challenge published, and no other test labels."""
+    findings = {finding.name: finding.state for finding in check_folder(folder)}
+    return all(findings[name] == "verified" for name in REQUIRED) and findings["test-labels"] != "wrong"
+
+
+def is_of_the_challenge(stack):
+    """Whether a stack has the content of one of the challenge's published volumes."""
+    if stack.shape != SHAPE or stack.dtype != "uint8":
+        return False
+    return content_sha256(stack) in (CONTENT["train-volume"], CONTENT["test-volume"])
+
+
+def git_blob_id(path):
+    """The id git gives a file's content: SHA-1 of "blob <size>\\0" and its bytes."""
+    content = Path(path).read_bytes()
+    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+
+
+def fetch(folder, source=None, url=ARCHIVE_URL, progress=True):
+    """Put the official stacks into `folder`, each only after it was verified.
+
+    Parameters
+    ----------
+    folder : path
+        Where `train-volume.tif`, `train-labels.tif`, `test-volume.tif` and, if there, `test-labels.tif` go.
+    source : path or None
+        A local archive or folder to take them from, wherever they lie in it; None downloads the official archive.
+    url : str
+        The archive to download.
+    progress : bool
+        Show the download's progress.
+
+    Returns
+    -------
+    list of Finding, for what the folder holds afterwards. A stack that is already there and verified stays.
+    When only the test labels are missing and cannot be downloaded, their Finding says why.
+
+    Raises
+    ------
+    BadInput when the folder holds other stacks of these names, the source is no archive or folder, or the download
+    fails (what came of it is kept and resumed next time).
+    """
+    folder = Path(folder)
+    found = check_folder(folder)
+    for finding in found:
+        if finding.state == "wrong":
+            raise BadInput(f"{finding.sentence}; move it away, or name another folder for the official stacks")
+    wanted = [finding.name for finding in found if finding.state == "missing"]
+    if not wanted:
+        return found
+    if source is None:
+        try:
+            source = download(url, folder / PurePosixPath(url).name, progress)
+        except BadInput as error:
+            if any(name in REQUIRED for name in wanted):
+                raise
+            return [*found[:-1], Finding("test-labels", "missing", str(error))]
+    source = Path(source)
+    rejected = {}
+    for name in wanted:
+        with _candidates(source, name) as candidates:
+            for candidate in candidates:
+                finding = check_stack(name, candidate)
+                if finding.state == "verified":
+                    with atomic_write(folder / f"{name}.tif") as temporary:
+                        shutil.copyfile(candidate, temporary)
+                    rejected.pop(name, None)
+                    break
+                rejected[name] = Finding(name, "wrong", finding.sentence.replace(str(candidate), f"{name} in {source}"))
+    return [
+        rejected.get(finding.name, finding) if finding.state == "missing" else finding
+        for finding in check_folder(folder)
+    ]
+
+
+@contextmanager
+def _candidates(source, name):
+    """Paths of the files called `name`.tif or .tiff, wherever they lie in a folder or zip archive."""
+    names = {f"{name}.tif", f"{name}.tiff"}
+    if source.is_dir():
+        yield sorted(path for path in source.rglob("*") if path.name.lower() in names)
+        return
+    if not zipfile.is_zipfile(source):
+        raise BadInput(f"{source} is neither a folder nor a zip archive; give the challenge's archive or its folder")
+    with tempfile.TemporaryDirectory() as temporary:
+        paths = []
+        try:
+            with zipfile.ZipFile(source) as archive:
+                for number, member in enumerate(archive.infolist()):
+                    if PurePosixPath(member.filename).name.lower() in names:
+                        paths.append(Path(temporary) / f"{number}-{name}.tif")
+                        with archive.open(member) as packed, open(paths[-1], "wb") as unpacked:
+                            shutil.copyfileobj(packed, unpacked)
+        except ZIP_ERRORS as error:
+            raise BadInput(f"{source} cannot be unpacked ({error}); delete it and fetch it again") from None
+        yield paths
+
+
+def download(url, path, progress=True):
+    """Download a zip archive to `path`; what a broken connection left in `path`.part is resumed.
+
+    Returns the path, which only ever names a whole archive. Raises BadInput when it cannot be had.
+    """
+    path = Path(path)
+    if _is_whole_archive(path):
+        return path
+    part = path.with_name(path.name + ".part")
+    part.parent.mkdir(parents=True, exist_ok=True)
+    start = part.stat().st_size if part.exists() else 0
+    request = urllib.request.Request(url, headers={"Range": f"bytes={start}-"} if start else {})
+    try:
+        with urllib.request.urlopen(request, timeout=30) as response:
+            resumed = start > 0 and response.status == 206
+            start = start if resumed else 0
+            length = response.headers.get("Content-Length")
+            total = start + int(length) if length else None
+            bar = progress_bar(
+                total=total, initial=start, unit="B", unit_scale=True, desc=path.name, disable=not progress
+            )
+            with open(part, "ab" if resumed else "wb") as file, bar:
+                while block := response.read(1 << 18):
+                    file.write(block)
+                    bar.update(len(block))
+    except urllib.error.HTTPError as error:
+        if error.code == 416:  # nothing after what we have: it is either whole or of no use
+            total = start
+        else:
+            raise BadInput(f"{url} answered {error.code} {error.reason}; {_by_hand(path.parent)}") from None
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        reason = getattr(error, "reason", error)
+        raise BadInput(f"{url} could not be reached ({reason}); {_by_hand(path.parent)}") from None
+    if total is not None and part.stat().st_size < total:
+        raise BadInput(
+            f"the download of {url} broke off at {part.stat().st_size} of {total} bytes; run it again to go on"
+        )
+    if not _is_whole_archive(part):
+        part.unlink()
+        raise BadInput(f"{url} did not give a whole zip archive, and what came was discarded; {_by_hand(path.parent)}")
+    part.replace(path)
+    return path
+
+
+def _is_whole_archive(path):
+    """Whether the file is a zip archive whose members all have the checksums it says."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.testzip() is None
+    except ZIP_ERRORS:
+        return False
+
+
+def _by_hand(folder):
+    command = f"python -m unet_paper data --from ARCHIVE --to {folder}"
+    return f"fetch the archive by hand from {CHALLENGE_PAGE} and run: {command}"

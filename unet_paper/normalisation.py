@@ -1,0 +1,44 @@
+"""Gray values in, standardised gray values out: the training stack's mean and deviation, kept with the weights."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from unet_paper.support.errors import BadInput
+
+
+@dataclass(frozen=True)
+class Standardisation:
+    """The training stack's mean and standard deviation; the network sees (gray value - mean) / deviation.
+
+    Gray values are those of `stack.gray_values`; `dtype` is the type of the training stack's file.
+    """
+
+    mean: float
+    deviation: float
+    dtype: str
+
+    def described(self):
+        """In words, what happens to a gray value."""
+        largest = np.iinfo(self.dtype).max if np.dtype(self.dtype).kind in "ui" else None
+        divided = self.dtype + (f" / {largest}" if largest else "")
+        return f"{divided}, minus {self.mean:.4g}, divided by {self.deviation:.4g}"
+
+    def __call__(self, gray):
+        return (gray - self.mean) / self.deviation
+
+
+def gray_values(stack, name="the stack"):
+    """A stack as float32: integers divided by their type's largest value, floats as they are.
+
+    Raises BadInput for values that are not finite.
+    """
+    if stack.dtype.kind in "ui":
+        return stack.astype(np.float32) / np.iinfo(stack.dtype).max
+    if stack.dtype.kind != "f":
+        raise BadInput(f"{name} holds {stack.dtype} values; give whole or floating-point gray values")
+    with np.errstate(over="ignore"):
+        stack = stack.astype(np.float32)
+    if not np.isfinite(stack).all():
+        raise BadInput(f"{name} holds values that are not finite in 32 bits; every gray value must be a number")
+    return stack

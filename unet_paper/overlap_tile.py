@@ -1,0 +1,155 @@
+"""Overlap tiles (section 2, figure 2): blocks that cover an image of any size, laid on the network's own grid.
+
+A block is a part of the result; its tile is the input that the network needs for it, 92 px larger on every side.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from unet_paper.network import BORDER, SMALLEST_INPUT, STRIDE, multiply_adds
+from unet_paper.support.errors import BadInput
+
+SMALLEST_TILE = SMALLEST_INPUT + STRIDE  # 204 px: what a block of 16 px may need where it lies off the grid
+
+
+@dataclass(frozen=True)
+class Block:
+    """Rows top ... bottom - 1 and columns left ... right - 1 of an image, px."""
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+
+    @property
+    def shape(self):
+        """(height, width), px."""
+        return self.bottom - self.top, self.right - self.left
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How an image is cut into blocks, and what that costs."""
+
+    blocks: tuple[Block, ...]
+    tile: tuple[int, int]  # the input tile of the largest area, (height, width) px
+    input_pixels: float  # that the network sees for each pixel and version of the image
+    work: float  # times that of a pass without any border to look at
+
+    def __str__(self):
+        height, width = self.tile
+        count = len(self.blocks)
+        tiles = f"one tile of {height} x {width} px" if count == 1 else f"{count} tiles of up to {height} x {width} px"
+        return (
+            f"{tiles} per section; {self.input_pixels:.2f} input px and {self.work:.2f} times the least possible work "
+            "for each output px"
+        )
+
+
+def tile_size(length):
+    """The smallest valid input size whose output covers `length` px (whole numbers or arrays of them)."""
+    return np.maximum(-(-(length + 2 * BORDER - 60) // STRIDE) * STRIDE + 60, SMALLEST_INPUT)
+
+
+def plan_blocks(height, width, views, largest_pixels=None, largest_tile=None, first_level=64):
+    """The blocks that cost the network least, among those whose tiles are small enough.
+
+    All blocks start at multiples of 16 px: with four poolings the network repeats itself only there, and a tile laid
+    elsewhere, such as 388 px (a tile's own output) from the last, would not give what one pass over the image gives.
+
+    Parameters
+    ----------
+    height, width : int
+        The image's, px.
+    views : list
+        The versions of the image that are averaged (`averaging.views`); what tile a block needs depends on them.
+    largest_pixels : int or None
+        Largest area of a tile, px: what memory allows.
+    largest_tile : int or None
+        Largest height and width of a tile, px.
+    first_level : int
+        Channels of the network's first level.
+
+    Returns
+    -------
+    Plan. Raises BadInput when not even blocks of 16 px have tiles that are small enough.
+    """
+    # All pairs of advances, as two arrays: those that cut a side into 1, 2, ... blocks as equal as the grid allows.
+    advances = []
+    for length in (height, width):
+        shares = -(-length // np.arange(1, -(-length // STRIDE) + 1))
+        advances.append(np.unique(-(-shares // STRIDE) * STRIDE))
+    down, across = np.meshgrid(*advances, indexing="ij")
+    work, pixels, tiles = _cost(height, width, down, across, views, first_level)
+    longest = np.max(tiles, axis=(0, 1))
+    areas = np.max([math.prod(tile) for tile in tiles], axis=0)
+
+    fits = np.ones(down.shape, bool)
+    if largest_tile:
+        fits &= longest <= largest_tile
+        if not fits.any():
+            raise BadInput(f"tiles of {largest_tile} px are too small here; give at least {longest.min()} px")
+    if largest_pixels:
+        fits &= areas <= largest_pixels
+        if not fits.any():
+            least = areas.min()
+            raise BadInput(
+                f"memory allows tiles of {largest_pixels:,} px but {least:,} px are needed; allow more memory"
+            )
+    best = np.unravel_index(np.argmin(np.where(fits, work, np.inf)), fits.shape)
+    blocks = tuple(
+        Block(top, min(top + int(down[best]), height), left, min(left + int(across[best]), width))
+        for top in range(0, height, int(down[best]))
+        for left in range(0, width, int(across[best]))
+    )
+    tile = max(((int(tall[best]), int(wide[best])) for tall, wide in tiles), key=math.prod)
+    area = float(height) * width * len(views)
+    far = 2.0**20  # px: a pass so large that its border counts for nothing
+    least_work = multiply_adds(far + 60, far + 60, first_level) / far**2
+    return Plan(blocks, tile, float(pixels[best] / area), float(work[best] / area / least_work))
+
+
+def _cost(height, width, down, across, views, first_level):
+    """What blocks `down` x `across` px (arrays) cost: (work, pixels, tiles), the tiles as (heights, widths) arrays, 0
+    where there are none.
+
+    Along each side there are whole blocks and, at the end, perhaps a shorter one: four kinds of blocks.
+    """
+    by_side = [
+        [(length // advance, np.minimum(advance, length)), (np.minimum(length % advance, 1), length % advance)]
+        for length, advance in ((height, down), (width, across))
+    ]
+    cut = (down < height) | (across < width)
+    work, pixels, tiles = 0.0, 0.0, []
+    for rows, block_height in by_side[0]:
+        for columns, block_width in by_side[1]:
+            for view in views:
+                tile = view.tile(block_height, block_width, cut)
+                tall, wide = (size.astype(float) for size in tile)  # whole numbers would overflow
+                work = work + rows * columns * multiply_adds(tall, wide, first_level)
+                pixels = pixels + rows * columns * tall * wide
+                tiles.append(np.where(rows * columns > 0, tile, 0))
+    return work, pixels, tiles
+
+
+def mirrored_indices(start, stop, length):
+    """Indices into 0 ... length - 1 for the positions start ... stop - 1, mirrored at both ends as often as needed.
+
+    The mirror stands in the first and last pixel, which are not repeated: 2 1 0 1 2. Returns (stop - start,) int64.
+    """
+    period = max(2 * (length - 1), 1)
+    positions = np.abs(np.arange(start, stop)) % period
+    return np.minimum(positions, period - positions) if length > 1 else np.zeros_like(positions)
+
+
+def mirrored_region(section, top, bottom, left, right):
+    """Rows top ... bottom - 1 and columns left ... right - 1 of an (H, W) array, which is mirrored beyond its border.
+
+    Of a memory-mapped array only the part that is needed is read.
+    """
+    rows = mirrored_indices(top, bottom, section.shape[0])
+    columns = mirrored_indices(left, right, section.shape[1])
+    needed = np.asarray(section[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1])
+    return needed[np.ix_(rows - rows.min(), columns - columns.min())]

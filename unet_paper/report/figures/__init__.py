@@ -1,0 +1,125 @@
+"""The figures of the paper, from our own code and a run's own data: `report --figures`."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import matplotlib
+import torch
+from matplotlib.figure import Figure
+
+from unet_paper.augmentation import draw_deformation
+from unet_paper.checkpoint import new_network
+from unet_paper.config import Config
+from unet_paper.io.stack import read_labels, read_probabilities, read_stack
+from unet_paper.report.figures.network_figure import draw_network
+from unet_paper.report.figures.section_figures import draw_elastic, draw_segmentation, draw_tile, draw_weight_figure
+from unet_paper.support.files import atomic_write
+from unet_paper.weight_map import label_cells, weight_maps
+
+FONT_SIZE = 13  # points, to be read at half the figures' size
+
+
+class Captioned(NamedTuple):
+    """A figure, the name of its files, and what was computed from what."""
+
+    name: str
+    caption: str
+    figure: Figure
+
+
+def write_figures(run, record, scores, pixel_size=None):
+    """Write a run's figures as PNG and SVG into its folder `figures`, with their captions in README.md there.
+
+    run : RunFolder; record : run.json's content; scores : those of the headline, or None. Returns the names and
+    captions; without held-out or test sections that is figure 1 alone.
+    """
+    found = []
+    with matplotlib.rc_context({"font.size": FONT_SIZE}):
+        for captioned in figures_of(run, record, scores, pixel_size):
+            save_both(captioned.figure, run.figures / captioned.name)
+            found.append((captioned.name, captioned.caption))
+    lines = ["# Figures", ""]
+    for name, caption in found:
+        lines += [f"![{name}]({name}.png)", "", f"**{name}.** {caption} ([SVG]({name}.svg))", ""]
+    with atomic_write(run.figures / "README.md") as temporary:
+        temporary.write_text("\n".join(lines), encoding="utf-8")
+    return found
+
+
+def figures_of(run, record, scores, pixel_size):
+    """The Captioned figures that a run allows, one after the other."""
+    value = {name: entry["value"] for name, entry in record["configuration"].items()}
+    config = Config.from_dict(value)
+    network = new_network(config).eval()
+    yield Captioned(
+        "figure-1-network",
+        f"The network of this run, {record['parameters']:,} parameters, drawn from one pass of the module itself over "
+        f"a tile of {config.tile_size} px: above each map its channels, below it its size in px. White: the part that "
+        "is copied from the contracting path.",
+        draw_network(network, config.tile_size),
+    )
+    if not run.volume.is_file():
+        return
+    volume = read_stack(run.volume)
+    section, what = volume[0], f"{record['dataset']}, first scored section"
+    yield Captioned(
+        "figure-2-tile",
+        f"Overlap-tile prediction as the paper has it ({what}): the block (yellow) needs the tile (blue, dashed), of "
+        "which the part outside the image (under the veil) is mirrored. Ours lays tiles on the network's own grid of "
+        "16 px, and takes them as large as pays.",
+        draw_tile(section, pixel_size),
+    )
+    if config.classes == 2:
+        yield from _of_two_classes(run, record, scores, config, section, what, pixel_size)
+    generator = torch.Generator().manual_seed(config.seed)
+    size = min(config.tile_size, *section.shape)
+    deformation = draw_deformation(
+        section.shape, generator, config.displacement_sigma, config.grid_points, False, False, False
+    )
+    yield Captioned(
+        "elastic-deformation",
+        f"Elastic deformation ({what}; seed {config.seed}): (a) the displacements drawn from a Gaussian of "
+        f"{config.displacement_sigma:g} px on a grid of {config.grid_points} x {config.grid_points} points over a tile "
+        f"of {size} px, and how far off they send each pixel for its value, by bicubic interpolation; the tile (b) "
+        "before and (c) after, with the section's own straight grid drawn along.",
+        draw_elastic(section, deformation, size, pixel_size),
+    )
+
+
+def _of_two_classes(run, record, scores, config, section, what, pixel_size):
+    """Figures 3 and 4, where there is a truth and a probability."""
+    truth = None
+    if run.labels.is_file():
+        labels = read_labels(run.labels)[:1]
+        truth = labels[0] > 0
+        known = record.get("class_weights")
+        whose = "the class weights of the training set" if known else "class weights balanced over this section"
+        weights = weight_maps(labels, config.w_0, config.sigma, class_weights=known)[0]
+        yield Captioned(
+            "figure-3-weight-map",
+            f"From a truth to its weight map ({what}): (a) the image, (b) its cells, the truth's 4-connected "
+            "components (neighbours in different colours), (c) the mask, white = cell, (d) equation 2 with "
+            f"w_0 = {config.w_0:g}, sigma = {config.sigma:g} px and {whose}. "
+            f"Weights run from {weights.min():.2f} to {weights.max():.2f}.",
+            draw_weight_figure(section, truth, label_cells(truth), weights, pixel_size),
+        )
+    probability = run.probability(config.headline)
+    if probability.is_file():
+        threshold = scores["best_threshold"]["rand_error"] if scores else 0.5
+        chosen = "the best of the Rand error" if scores else "there are no scores to choose by"
+        yield Captioned(
+            "figure-4-segmentation",
+            f"The run's result ({what}): (a) the image, (b) the 4-connected components of the probability "
+            f"({config.headline}) above {threshold:.1f} ({chosen}), neighbours in different colours"
+            + (", and the outlines of the truth's cells in white." if truth is not None else "."),
+            draw_segmentation(section, truth, read_probabilities(probability)[0], threshold, pixel_size),
+        )
+
+
+def save_both(figure, path):
+    """Write a figure as PNG and as SVG with its letters as outlines: `path`.png and `path`.svg, each whole or not."""
+    options = {"svg.fonttype": "path", "svg.hashsalt": "unet_paper", "image.composite_image": True}
+    for suffix in ("png", "svg"):
+        metadata = {"Date": None, "Creator": None} if suffix == "svg" else {"Software": None}
+        with matplotlib.rc_context(options), atomic_write(Path(f"{path}.{suffix}")) as temporary:
+            figure.savefig(temporary, format=suffix, metadata=metadata)

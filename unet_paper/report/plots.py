@@ -1,0 +1,113 @@
+"""The curves of runs: loss and error over the steps, scores over the thresholds; for pictures and for the page."""
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+from unet_paper.report.colours import LINES
+
+LINE_STYLES = ("-", "--", ":", "-.")
+SMALLEST_DRAWN = 1e-6  # on a logarithmic axis
+LEGEND_SIZE = 10  # points
+MOST_IN_AXIS = 8  # lines that a legend among them has room for
+LEGEND_COLUMN, LEGEND_ROW = 4.2, 0.22  # inches, of a legend below
+WINDOWS = 25  # a smoothed curve's windows over the training
+SCORE_TITLES = {
+    "warping_error": "warping error",
+    "rand_error": "Rand error",
+    "rand_error_pairs": "Rand error, pairs form",
+    "pixel_error": "pixel error",
+    "v_rand": "1 - V_rand (thinned)",
+    "v_info": "1 - V_info (thinned)",
+}
+CURVES = {  # where `scores.score` keeps the curve behind each score, and whether it is an error already
+    "warping_error": ("warping_error_per_threshold", True),
+    "rand_error": ("rand_f_per_threshold", False),
+    "rand_error_pairs": ("rand_f_pairs_per_threshold", False),
+    "pixel_error": ("pixel_f_per_threshold", False),
+    "v_rand": ("v_rand_per_threshold", False),
+    "v_info": ("v_info_per_threshold", False),
+}
+
+
+def line_look(number):
+    """Style and colour of the line of that number; the first 24 differ."""
+    return {
+        "linestyle": LINE_STYLES[(number // len(LINES) + number) % len(LINE_STYLES)],
+        "color": LINES[number % len(LINES)],
+    }
+
+
+def history_figure(histories):
+    """Loss, the tiles' error and the learning rate over the steps.
+
+    histories : {name: rows of history.csv}, a line for each; rows without the tiles' error leave that panel out.
+    """
+    columns = {"loss": "weighted cross entropy", "tile_error": "wrong pixels in training tiles"}
+    drawn = [
+        name
+        for name in columns
+        if any(np.isfinite([row.get(name, np.nan) for row in rows]).any() for rows in histories.values())
+    ]
+    figure = Figure(figsize=(6.5 * len(drawn) + 0.5, 4.4), dpi=100, layout="constrained")
+    for axis, name in zip(figure.subplots(1, len(drawn), squeeze=False)[0], drawn, strict=True):
+        highest = 0
+        for number, (title, rows) in enumerate(histories.items()):
+            steps = np.array([row["step"] for row in rows])
+            values = np.array([row.get(name, np.nan) for row in rows])
+            window = max(len(values) // WINDOWS, 1)
+            smooth = np.convolve(values, np.ones(window) / window, mode="valid")
+            if len(histories) == 1:
+                axis.plot(steps, values, color=LINES[5], linewidth=0.8, label="as in history.csv")
+                title = f"mean over {window} rows"
+            axis.plot(steps[window - 1 :], smooth, **line_look(number), label=title)
+            # The first steps' loss is many times the rest: the axis is for what follows them.
+            highest = max(highest, np.nanmax(values[len(values) // 10 :], initial=0))
+        axis.set(xlabel="step (one tile each)", ylabel=columns[name], ylim=(0, 1.1 * highest or 1))
+        axis.grid(alpha=0.3)
+        rate = axis.twinx()
+        for rows in histories.values():  # as pale as they are secondary
+            steps, rates = [row["step"] for row in rows], [row["learning_rate"] for row in rows]
+            rate.plot(steps, rates, color="0.5", linewidth=0.9)
+        rate.set(ylabel="learning rate (gray)", ylim=(0, None))
+    if drawn:
+        add_legend(figure, figure.axes[0])
+    return figure
+
+
+def thresholds_figure(scores):
+    """Every score's error against the threshold, a line for each proposal, its best threshold marked. Errors of 0 are
+    drawn at the axis' lower end.
+
+    scores : {name: what `scores.score` returns}.
+    """
+    figure = Figure(figsize=(13, 7.6), dpi=100, layout="constrained")
+    for axis, (score, title) in zip(figure.subplots(2, 3).ravel(), SCORE_TITLES.items(), strict=True):
+        key, is_error = CURVES[score]
+        for number, (name, values) in enumerate(scores.items()):
+            curve = np.array(values[key], dtype=float)  # None becomes NaN, which is not drawn
+            curve = np.maximum(curve if is_error else 1 - curve, SMALLEST_DRAWN)
+            thresholds = values["thresholds"][: len(curve)]
+            axis.plot(thresholds, curve, **line_look(number), label=name)
+            best = np.nanargmin(curve) if np.isfinite(curve).any() else 0
+            axis.plot(thresholds[best], curve[best], "o", color=line_look(number)["color"])
+        axis.set(title=title, xlabel="threshold", xlim=(-0.03, 1.03), yscale="log")
+        axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.yaxis.set_major_formatter(FuncFormatter(lambda error, _: f"{error:g}"))
+        axis.yaxis.set_minor_formatter(NullFormatter())
+        axis.grid(alpha=0.3)
+    add_legend(figure, figure.axes[0], "dot = best")
+    return figure
+
+
+def add_legend(figure, axis, title=None):
+    """What the lines of an axis are: in it or, where they are many, below all, for which the figure grows."""
+    lines, names = axis.get_legend_handles_labels()
+    if len(names) <= MOST_IN_AXIS:
+        axis.legend(title=title, fontsize=LEGEND_SIZE)
+        return
+    columns = int(figure.get_figwidth() // LEGEND_COLUMN)
+    figure.set_figheight(figure.get_figheight() + LEGEND_ROW * (1 + -(-len(names) // columns)))
+    figure.legend(
+        lines, names, loc="outside lower center", ncols=columns, title=title, fontsize=LEGEND_SIZE, handlelength=3
+    )

@@ -1,0 +1,55 @@
+"""Files written whole or not at all."""
+
+import os
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+
+from unet_paper.support.errors import BadInput
+
+LEFTOVER = ".being-written-"
+
+
+@contextmanager
+def atomic_write(path, earlier=None):
+    """A temporary path beside `path` that takes its place when the block ends well, and vanishes when it does not.
+
+    earlier : path or None; where the file goes that was there before. Raises BadInput where no file can be made, and
+    when the disk is full.
+    """
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f"{LEFTOVER}{path.stem}-", suffix=path.suffix)
+    except OSError as error:
+        raise BadInput(f"{path} cannot be written: {error.strerror}; give a place where files may be made") from None
+    os.close(handle)
+    try:
+        yield Path(temporary)
+        os.chmod(temporary, 0o666 & ~_umask())
+        with open(temporary, "r+b") as written:
+            os.fsync(written.fileno())  # the name must not reach the disk before the content
+        if earlier is not None and path.exists():
+            os.replace(path, earlier)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise BadInput(f"{path} cannot be written: {why_not(error)}; make room, or give another place") from None
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+
+
+def why_not(error):
+    """What an OSError says, in words. NumPy's own, of a full disk, only counts bytes."""
+    return error.strerror or f"the disk may be full ({error})"
+
+
+def remove_leftovers(folder):
+    """Delete what `atomic_write` left in a folder when its process was killed. Nobody may be writing there."""
+    for path in Path(folder).glob(f"{LEFTOVER}*"):
+        path.unlink(missing_ok=True)
+
+
+def _umask():
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

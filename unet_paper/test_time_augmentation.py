@@ -1,0 +1,123 @@
+"""Averaging over transformed versions of the input (section 4), block by block: each version is predicted on its own
+16 px grid, counted from its own corner, so that the result does not depend on how the image is cut.
+"""
+
+import math
+
+import numpy as np
+import torch
+
+from unet_paper.augmentation import sample
+from unet_paper.network import BORDER, STRIDE
+from unet_paper.overlap_tile import tile_size
+
+MARGIN = 3  # px around what is sampled, for the bicubic kernel
+
+
+def views(average):
+    """The versions of an image that "none", "d4" (eight flips and quarter turns) and "rot7" (seven rotations) average.
+
+    Each has `tile(block_height, block_width, cut)`, the largest tile that such a block can need (`cut`: whether the
+    image has other blocks), and `predict(block, shape, read, network)`.
+    """
+    if average == "none":
+        return [SquareView(False, False, False)]
+    if average == "d4":
+        return [SquareView(bool(k & 1), bool(k & 2), bool(k & 4)) for k in range(8)]
+    return [SquareView(False, False, False), *(TurnedView(turn * 2 * math.pi / 7) for turn in range(1, 7))]
+
+
+def aligned(start):
+    """The last multiple of 16 px at or before `start`."""
+    return start // STRIDE * STRIDE
+
+
+class SquareView:
+    """The image under one of the eight symmetries of the square: transposed, then its rows or columns reversed."""
+
+    def __init__(self, transpose, reverse_rows, reverse_columns):
+        self.transpose = transpose
+        self.reversed = (reverse_rows, reverse_columns)
+
+    def tile(self, block_height, block_width, cut):
+        """See `views`."""
+        sizes = (block_width, block_height) if self.transpose else (block_height, block_width)
+        # A reversed block starts wherever the image's other end puts it.
+        return tuple(
+            tile_size(size + np.where(cut, STRIDE - 1, 0) if back else size)
+            for size, back in zip(sizes, self.reversed, strict=True)
+        )
+
+    def predict(self, block, shape, read, network):
+        """Class probabilities of a block: (K, h, w) tensor.
+
+        shape : (H, W) of the image; read(top, bottom, left, right) : (h, w) tensor of its standardised gray values,
+        mirrored beyond its border; network : (h, w) tile -> (K, h - 184, w - 184) probabilities.
+        """
+        spans = [(block.top, block.bottom), (block.left, block.right)]
+        if self.transpose:
+            spans, shape = spans[::-1], shape[::-1]
+        # Where the block lies in the view, and the tile for it from the grid line before.
+        spans = [
+            (length - stop, length - start) if back else (start, stop)
+            for (start, stop), length, back in zip(spans, shape, self.reversed, strict=True)
+        ]
+        starts = [aligned(start) for start, _ in spans]
+        tiles = [
+            (first - BORDER, first - BORDER + int(tile_size(stop - first)))
+            for first, (_, stop) in zip(starts, spans, strict=True)
+        ]
+        regions = [
+            (length - stop, length - start) if back else (start, stop)
+            for (start, stop), length, back in zip(tiles, shape, self.reversed, strict=True)
+        ]
+        tile = read(*regions[1], *regions[0]).T if self.transpose else read(*regions[0], *regions[1])
+        axes = [axis for axis in (0, 1) if self.reversed[axis]]
+        probabilities = network(tile.flip(axes))
+        (top, bottom), (left, right) = (
+            (start - first, stop - first) for first, (start, stop) in zip(starts, spans, strict=True)
+        )
+        probabilities = probabilities[:, top:bottom, left:right].flip([axis + 1 for axis in axes])
+        return probabilities.transpose(1, 2) if self.transpose else probabilities
+
+
+class TurnedView:
+    """The image turned by an angle about its centre, into a square that holds all of it, mirrored where it ends."""
+
+    def __init__(self, angle):
+        self.cosine, self.sine = math.cos(angle), math.sin(angle)
+
+    def tile(self, block_height, block_width, cut):
+        """See `views`."""
+        cosine, sine = abs(self.cosine), abs(self.sine)
+        slack = STRIDE + MARGIN  # to the grid line before, and for the interpolation back
+        height = np.ceil(cosine * block_height + sine * block_width).astype(int) + slack
+        width = np.ceil(sine * block_height + cosine * block_width).astype(int) + slack
+        return tile_size(height), tile_size(width)
+
+    def predict(self, block, shape, read, network):
+        """As in SquareView: the turned tile is sampled bicubically, the probabilities are turned back bilinearly."""
+        height, width = shape
+        # The square has an odd size, so that its centre is a pixel; (x, y) in it from its own corner.
+        middle = math.ceil(math.hypot(height, width) / 2) + 1
+        x = torch.arange(block.left, block.right, dtype=torch.float64)[None, :] - (width - 1) / 2
+        y = torch.arange(block.top, block.bottom, dtype=torch.float64)[:, None] - (height - 1) / 2
+        there_x, there_y = self.cosine * x + self.sine * y, self.cosine * y - self.sine * x
+        there = torch.stack([there_x, there_y], dim=-1) + middle
+        left, top = (aligned(math.floor(float(there[..., axis].min()))) for axis in (0, 1))
+        right, bottom = (math.floor(float(there[..., axis].max())) + 2 for axis in (0, 1))
+        tile_height, tile_width = int(tile_size(bottom - top)), int(tile_size(right - left))
+
+        u = torch.arange(left - BORDER, left - BORDER + tile_width, dtype=torch.float64)[None, :] - middle
+        v = torch.arange(top - BORDER, top - BORDER + tile_height, dtype=torch.float64)[:, None] - middle
+        source_x = (width - 1) / 2 + self.cosine * u - self.sine * v
+        source_y = (height - 1) / 2 + self.sine * u + self.cosine * v
+        first_x, first_y = (math.floor(float(source.min())) - MARGIN for source in (source_x, source_y))
+        last_x, last_y = (math.ceil(float(source.max())) + MARGIN for source in (source_x, source_y))
+        image = read(first_y, last_y + 1, first_x, last_x + 1)
+        coordinates = torch.stack([source_x - first_x, source_y - first_y], dim=-1)
+        tile = sample(image[None], coordinates.to(image.device, image.dtype), "bicubic")[0]
+
+        probabilities = network(tile)[:, : bottom - top, : right - left]
+        back = there - torch.tensor([left, top], dtype=torch.float64)
+        return sample(probabilities, back.to(image.device, image.dtype), "bilinear")

@@ -19,10 +19,11 @@ from scipy import ndimage
 
 from reproduce.bench import plain_metrics
 from unet_paper.datasets.phantom import make_phantom
-from unet_paper.metrics import SCORES, score, section_overlaps, section_warping
+from unet_paper.metrics import score, section_overlaps, section_warping
 from unet_paper.metrics.common import levels
 from unet_paper.metrics.pixel_error import pixel_sums
 from unet_paper.metrics.rand_error import rand_sums
+from unet_paper.metrics.registry import CHALLENGE_METRICS, PIXEL_ERROR, RAND_ERROR, V_INFO, V_RAND, WARPING_ERROR
 from unet_paper.metrics.v_scores import v_info, v_rand
 from unet_paper.runs.record import code_version, hardware, now, read_json, write_json
 from unet_paper.support.files import atomic_write
@@ -30,7 +31,7 @@ from unet_paper.support.progress import progress_bar
 
 ROOT = Path(__file__).resolve().parent.parent
 ROUNDS = 3
-CURVES = ("pixel_f", "rand_f", "v_rand", "v_info")
+CURVES = tuple(metric.curve for metric in (PIXEL_ERROR, RAND_ERROR, V_RAND, V_INFO))  # that the reference printed
 
 
 def agreement(folder, progress=True):
@@ -42,11 +43,11 @@ def agreement(folder, progress=True):
         case, printed = np.load(folder / f"{name}.npz"), reference[name]
         found = score(case["label"], case["proposal"])
         row = {"sections": found["sections"], "shape": list(case["label"].shape)}
-        row |= {key: abs(found[key] - printed[key]) for key in SCORES}
+        row |= {metric.key: abs(found[metric.key] - printed[metric.key]) for metric in CHALLENGE_METRICS}
         for key in CURVES:
-            pairs = zip(found[f"{key}_per_threshold"], printed[f"{key}_per_threshold"], strict=True)
+            pairs = zip(found[key], printed[key], strict=True)
             # None on one side only is as wrong as can be.
-            row[f"{key}_per_threshold"] = max(
+            row[key] = max(
                 float((a is None) != (b is None)) if a is None or b is None else abs(a - b) for a, b in pairs
             )
         counts = np.array(found["warping_counts"]) != np.array(printed["warping_counts"])
@@ -119,6 +120,8 @@ def speed(maps, progress=True):
 
 def tables(record):
     """README.md of a record."""
+    of_pixels_and_segments = [metric for metric in CHALLENGE_METRICS if metric is not WARPING_ERROR]
+    labels = " | ".join(metric.label for metric in of_pixels_and_segments)
     lines = [
         "# The scores beside the challenge's reference scorer and beside plain forms",
         "",
@@ -127,16 +130,18 @@ def tables(record):
         "",
         "## Largest difference from the reference, by case",
         "",
-        "| case | shape | pixel | Rand | Rand, pairs | V_rand | V_info | curves | warping | counts that differ |",
-        "|---|---|---|---|---|---|---|---|---|---|",
+        f"| case | shape | {labels} | curves | {WARPING_ERROR.label} | counts that differ |",
+        "|---" * (5 + len(of_pixels_and_segments)) + "|",
     ]
     for name, row in record["agreement"].items():
-        scores = ("pixel_error", "rand_error", "rand_error_pairs", "v_rand", "v_info")
-        curves = max(row[f"{key}_per_threshold"] for key in CURVES)
-        cells = [f"{value:.1e}" if value else "0" for value in (*(row[key] for key in scores), curves)]
+        curves = max(row[key] for key in CURVES)
+        cells = [
+            f"{value:.1e}" if value else "0"
+            for value in (*(row[metric.key] for metric in of_pixels_and_segments), curves)
+        ]
         shape = " x ".join(map(str, row["shape"]))
         counts = f"{row['warping_counts_that_differ']} of {row['warping_counts_compared']}"
-        lines.append(f"| {name} | {shape} | {' | '.join(cells)} | {row['warping_error']:.1g} | {counts} |")
+        lines.append(f"| {name} | {shape} | {' | '.join(cells)} | {row[WARPING_ERROR.key]:.1g} | {counts} |")
     lines += [
         "",
         "## Time of one section, all thresholds, as a fraction of the plain form's",

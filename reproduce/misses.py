@@ -15,12 +15,12 @@ import numpy as np
 from scipy import ndimage
 from skimage.morphology import skeletonize
 
-from reproduce.programme_table import COLUMNS
 from unet_paper import checkpoint
 from unet_paper.io.stack import read_labels, read_probabilities, read_stack
 from unet_paper.metrics import score, section_overlaps, warping_errors
 from unet_paper.metrics.common import THRESHOLDS, levels
 from unet_paper.metrics.rand_error import rand_f, rand_sums
+from unet_paper.metrics.registry import CHALLENGE_METRICS, RAND_ERROR_PAIRS
 from unet_paper.metrics.warping_error import MERGE, SPLIT
 from unet_paper.report.pictures import spots
 from unet_paper.report.tables import read_run
@@ -36,7 +36,7 @@ AROUND = 12  # px around a small segment, in which its neighbours are looked for
 THICKER = (0, 1, 2)  # px by which each cell of the truth is taken back
 WIDTHS = (3, 6)  # px, limits of a cell's half width where it is split
 REACH = 3  # px around a merger, in which the cells that it joins are looked for
-ERRORS = {name: COLUMNS[name] for name in ("warping_error", "rand_error", "pixel_error", "v_rand", "v_info")}
+SHOWN_METRICS = tuple(metric for metric in CHALLENGE_METRICS if metric is not RAND_ERROR_PAIRS)
 
 
 def rand_by_threshold(truth, probability):
@@ -186,13 +186,13 @@ def thicker_part(truth, probability):
         "which is not here, is said to be about 29 %. Here every cell of the truth is taken back by a pixel or two; "
         "the smallest segments vanish with that.",
         "",
-        f"| cells taken back by | membrane | {' | '.join(name for name, _ in ERRORS.values())} |",
-        "|---" * (2 + len(ERRORS)) + "|",
+        f"| cells taken back by | membrane | {' | '.join(metric.title for metric in SHOWN_METRICS)} |",
+        "|---" * (2 + len(SHOWN_METRICS)) + "|",
     ]
     for by in THICKER:
         thicker = thicker_membranes(truth, by)
         errors = score(thicker, probability)
-        shown = " | ".join(f"{errors[name]:.{digits}f}" for name, (_, digits) in ERRORS.items())
+        shown = " | ".join(metric.formatted(errors[metric.key]) for metric in SHOWN_METRICS)
         lines.append(f"| {by} px | {np.mean(~thicker):.1%} | {shown} |")
     return [*lines, ""]
 

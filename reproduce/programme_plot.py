@@ -7,7 +7,8 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from reproduce.chance import where_one_more_lies
-from reproduce.programme_table import COLUMNS, ERRORS, collect, profile_of, seeds_elsewhere
+from reproduce.programme_table import collect, profile_of, seeds_elsewhere
+from unet_paper.metrics.registry import PIXEL_ERROR, TABLE_1_METRICS, WARPING_ERROR
 from unet_paper.runs.record import RunFolder, read_json
 from unet_paper.support.files import atomic_write
 
@@ -21,10 +22,10 @@ def draw(path, folder, runs):
     first = read_json(RunFolder(Path(folder) / runs[0].name).record)
     headline = first["configuration"]["headline"]["value"]
     figure = Figure(figsize=(11, 1.6 + 0.35 * len(found)), layout="constrained")
-    axes = figure.subplots(1, len(ERRORS), sharey=True)
-    for axis, score in zip(axes, ERRORS, strict=True):
+    axes = figure.subplots(1, len(TABLE_1_METRICS), sharey=True)
+    for axis, metric in zip(axes, TABLE_1_METRICS, strict=True):
         for place, averages in enumerate(found.values()):
-            values = averages[headline][score]
+            values = averages[headline][metric.key]
             if len(values) > 1:
                 spread = statistics.stdev(values)
                 axis.errorbar(statistics.mean(values), place, xerr=spread, fmt="o", color="#0072b2", capsize=3)
@@ -35,15 +36,15 @@ def draw(path, folder, runs):
                 if seeds:
                     axis.axvspan(*where_one_more_lies(values), color="#0072b2", alpha=0.08, linewidth=0)
         for place, group in enumerate(found):  # beside the others, which they would press together
-            for number, value in enumerate(cut_off.get(group, {}).get(headline, {}).get(score, [])):
+            for number, value in enumerate(cut_off.get(group, {}).get(headline, {}).get(metric.key, [])):
                 at = {"transform": axis.get_yaxis_transform(), "color": "#d55e00", "ha": "right", "va": "center"}
-                axis.text(0.99, place + 0.25 * number, f"{value:.{COLUMNS[score][1]}f} ×", fontsize=8, **at)
-        axis.set_xlabel(f"{COLUMNS[score][0]} ({headline})")
+                axis.text(0.99, place + 0.25 * number, f"{metric.formatted(value)} ×", fontsize=8, **at)
+        axis.set_xlabel(f"{metric.title} ({headline})")
         axis.grid(axis="x", alpha=0.3)
-        axis.locator_params(axis="x", nbins=3 if score == "warping_error" else 5)
+        axis.locator_params(axis="x", nbins=3 if metric is WARPING_ERROR else 5)
     axes[0].set_yticks(range(len(found)), [textwrap.fill(name, 34) for name in found])
     axes[0].set_ylim(len(found) - 0.5, -0.5)
-    several = any(len(averages[headline]["pixel_error"]) > 1 for averages in found.values())
+    several = any(len(averages[headline][PIXEL_ERROR.key]) > 1 for averages in found.values())
     legend = (
         "Gray: each run"
         + ("; blue: mean ± standard deviation" if several else "")

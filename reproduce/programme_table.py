@@ -5,19 +5,11 @@ from pathlib import Path
 
 from reproduce.chance import beyond, by_chance, spread_within, where_one_more_lies
 from reproduce.programmes import LEFT_OUT, Run
+from unet_paper.metrics.registry import CHALLENGE_METRICS, PIXEL_ERROR, TABLE_1_METRICS
 from unet_paper.report.tables import read_run
 from unet_paper.runs.diagnostics import CUT_OFF, RECORDED, are_cut_off
 from unet_paper.runs.record import RunFolder, read_json
 
-COLUMNS = {
-    "warping_error": ("warping error", 6),
-    "rand_error": ("Rand error", 4),
-    "rand_error_pairs": ("Rand error, pairs", 4),
-    "pixel_error": ("pixel error", 4),
-    "v_rand": ("V_rand", 4),
-    "v_info": ("V_info", 4),
-}
-ERRORS = ("warping_error", "rand_error", "pixel_error")  # of the paper's table 1
 USUAL = ("as the paper", "as it is")  # rows that the others of ablations and remedies are compared with
 
 
@@ -76,19 +68,18 @@ def collect(folder, runs, cut_off=False):
             values = read_json(place.path / f"scores-border-{border}.json")
             scored.append((border_title(run, border), headline, values))
         for group, average, values in scored:
-            kept = found.setdefault(group, {}).setdefault(average, {score: [] for score in COLUMNS})
-            for score in COLUMNS:
-                kept[score].append(values[score])
+            kept = found.setdefault(group, {}).setdefault(average, {metric.key: [] for metric in CHALLENGE_METRICS})
+            for metric in CHALLENGE_METRICS:
+                kept[metric.key].append(values[metric.key])
     return found
 
 
 def what_chance_does(averages, headline):
     """Lines on how far a single run may lie from several that differ in the seed, before that says anything."""
     ranges = []
-    for score in ERRORS:
-        low, high = where_one_more_lies(averages[headline][score])
-        title, digits = COLUMNS[score]
-        ranges.append(f"{title} {max(low, 0):.{digits}f} to {high:.{digits}f}")
+    for metric in TABLE_1_METRICS:
+        low, high = where_one_more_lies(averages[headline][metric.key])
+        ranges.append(f"{metric.title} {metric.formatted(max(low, 0))} to {metric.formatted(high)}")
     return [
         "",
         "The first row is of the runs [quick](../quick) and [seeds](../seeds), which differ in the seed alone. One "
@@ -104,11 +95,11 @@ def beside_chance(rows, alike, known_from):
     rows : {title: (the row, what it is compared with)}, each {average: {score: [value of each run]}}
     alike : list of such, whose runs differ in the seed alone; known_from : what these are, in words
     """
-    kinds = [(score, average) for score in ERRORS for average in alike[0]]
+    kinds = [(metric, average) for metric in TABLE_1_METRICS for average in alike[0]]
     spreads = {}
-    for score, average in kinds:
-        spreads[score, average], degrees = spread_within([values[average][score] for values in alike])
-    comparisons = len(rows) * len(ERRORS)
+    for metric, average in kinds:
+        spreads[metric, average], degrees = spread_within([values[average][metric.key] for values in alike])
+    comparisons = len(rows) * len(TABLE_1_METRICS)
     lines = [
         "How far each row lies from the first (below zero is better), in multiples of how far it would by the seed "
         f"alone. What a seed does is known from {known_from} ({degrees} degrees of freedom), as if it did the same "
@@ -116,16 +107,16 @@ def beside_chance(rows, alike, known_from):
         f"large. By chance alone such a number lies beyond {beyond(degrees):.1f} once in 20 times, and "
         f"the largest of the {comparisons} of one averaging beyond {beyond(degrees, comparisons):.1f}.",
         "",
-        "| what | runs | " + " | ".join(f"{COLUMNS[score][0]}, {average}" for score, average in kinds) + " |",
+        "| what | runs | " + " | ".join(f"{metric.title}, {average}" for metric, average in kinds) + " |",
         "|---" * (2 + len(kinds)) + "|",
     ]
-    row = [f"{spreads[score, average]:.{COLUMNS[score][1] + 1}f}" for score, average in kinds]
+    row = [f"{spreads[metric, average]:.{metric.digits + 1}f}" for metric, average in kinds]
     lines.append("| standard deviation of one run | | " + " | ".join(row) + " |")
     for title, (values, usual) in rows.items():
         row = []
-        for score, average in kinds:
-            spread = spreads[score, average]  # 0 where all maps are alike, as those of hardly trained networks can be
-            given = values[average][score], usual[average][score]
+        for metric, average in kinds:
+            spread = spreads[metric, average]  # 0 where all maps are alike, as those of hardly trained networks can be
+            given = values[average][metric.key], usual[average][metric.key]
             row.append(f"{by_chance(*given, spread):+z.1f}" if spread else "-")
         lines.append(f"| {title} | {_count(values)} | " + " | ".join(row) + " |")
     return [*lines, ""]
@@ -137,10 +128,10 @@ def borders(found, run, headline):
     for border in run.borders if run.group in found else ():
         mirrored, other = found[run.group][headline], found[border_title(run, border)][headline]
         changes = []
-        for score in ERRORS:
-            title, digits = COLUMNS[score]
-            pairs = [after - before for before, after in zip(mirrored[score], other[score], strict=True)]
-            changes.append(f"{title} {mean_and_spread(pairs, digits + 1, sign='+')}")
+        for metric in TABLE_1_METRICS:
+            pairs = zip(mirrored[metric.key], other[metric.key], strict=True)
+            differences = [after - before for before, after in pairs]
+            changes.append(f"{metric.title} {mean_and_spread(differences, metric.digits + 1, sign='+')}")
         lines += [f"With {border} beyond the border, the same weights ({headline}): {', '.join(changes)}.", ""]
     return lines
 
@@ -176,13 +167,13 @@ def table(folder, programme, runs, planned=None, diverged=()):
         f"standard deviation over the runs of a row{', each a fold with one seed' if programme == 'folds' else ''}.",
         *(line for averages in of_the_same_fold.values() for line in what_chance_does(averages, headline)),
         "",
-        "| what | runs | average | " + " | ".join(title for title, _ in COLUMNS.values()) + " |",
-        "|---" * (3 + len(COLUMNS)) + "|",
+        "| what | runs | average | " + " | ".join(metric.title for metric in CHALLENGE_METRICS) + " |",
+        "|---" * (3 + len(CHALLENGE_METRICS)) + "|",
     ]
     for group, averages in shown.items():
         for average, scores in averages.items():
-            values = [mean_and_spread(scores[score], digits) for score, (_, digits) in COLUMNS.items()]
-            count = str(len(scores["pixel_error"]))
+            values = [mean_and_spread(scores[metric.key], metric.digits) for metric in CHALLENGE_METRICS]
+            count = str(_count(averages))
             if group in cut_off:
                 count += f" and {_count(cut_off[group])} cut off"
             lines.append(f"| {group} | {count} | {average} | " + " | ".join(values) + " |")
@@ -234,20 +225,21 @@ def compared(own, elsewhere, runs):
 
 def _count(row):
     """How many runs a row has."""
-    return len(next(iter(row.values()))["pixel_error"])
+    return len(next(iter(row.values()))[PIXEL_ERROR.key])
 
 
 def each_run(folder, runs):
     """A row for every run by itself, the headline's averaging."""
     lines = ["Each run, with its headline's averaging:", ""]
     lines += [
-        "| run | scored on | seed | " + " | ".join(title for title, _ in COLUMNS.values()) + " | trained on |",
-        "|---" * (4 + len(COLUMNS)) + "|",
+        "| run | scored on | seed | " + " | ".join(metric.title for metric in CHALLENGE_METRICS) + " | trained on |",
+        "|---" * (4 + len(CHALLENGE_METRICS)) + "|",
     ]
     for run in runs:
         record, scores = read_run(RunFolder(Path(folder) / run.name))
         value = {name: entry["value"] for name, entry in record["configuration"].items()}
-        shown = [f"{scores[value['headline']][score]:.{digits}f}" for score, (_, digits) in COLUMNS.items()]
+        of_headline = scores[value["headline"]]
+        shown = [metric.formatted(of_headline[metric.key]) for metric in CHALLENGE_METRICS]
         hardware = record["hardware"]
         trained_on = hardware["processor"] if hardware["device"] == "cpu" else hardware["device"]
         name = f"{run.name} (cut off)" if are_cut_off(record) else run.name

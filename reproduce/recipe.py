@@ -7,11 +7,11 @@ from pathlib import Path
 
 from reproduce.programmes import CHOICES, UNCLIPPED
 from unet_paper.config import PROFILES
+from unet_paper.metrics.registry import PIXEL_ERROR, RAND_ERROR, TABLE_1_METRICS, WARPING_ERROR
 from unet_paper.report.tables import comparison, read_run
 from unet_paper.runs.record import RunFolder
 from unet_paper.support.files import atomic_write
 
-SCORES = (("warping_error", 6), ("rand_error", 4), ("pixel_error", 4))
 SEEDS = ("quick", *(f"seeds/seed-{seed}" for seed in range(1, 5)))
 SHOWN = {  # the settings that tell a choice's runs apart
     "learning rate, quick": ("learning_rate",),
@@ -48,20 +48,22 @@ def section(folder, choice):
         rows.append(
             (
                 [shown_setting(name, value[name]) for name in names],
-                [scores["none"][name] for name, _ in SCORES],
+                [scores["none"][metric.key] for metric in TABLE_1_METRICS],
                 "taken" if is_taken else "",
                 record["code"]["commit"][:7],
             )
         )
-    best = [min(errors[place] for _, errors, *_ in rows) for place in range(len(SCORES))]
+    columns = zip(*(errors for _, errors, *_ in rows), strict=True)
+    best = [metric.best(errors) for metric, errors in zip(TABLE_1_METRICS, columns, strict=True)]
+    titles = " | ".join(metric.title for metric in TABLE_1_METRICS)
     lines = [
         f"## {choice[0].upper()}{choice[1:]}",
         "",
-        f"| {' | '.join(names)} | warping error | Rand error | pixel error | | code |",
-        "|---" * (len(names) + 5) + "|",
+        f"| {' | '.join(names)} | {titles} | | code |",
+        "|---" * (len(names) + len(TABLE_1_METRICS) + 2) + "|",
     ]
     for values, errors, *remarks in rows:
-        shown = [f"{error:.{digits}f}" for error, (_, digits) in zip(errors, SCORES, strict=True)]
+        shown = [metric.formatted(error) for metric, error in zip(TABLE_1_METRICS, errors, strict=True)]
         shown = [
             f"**{text}**" if error == least else text for text, error, least in zip(shown, errors, best, strict=True)
         ]
@@ -84,14 +86,15 @@ def headline(place):
 
 def reliability(results):
     """Momentum 0.99 with one tile a step: a row for each seed, its losses and its headline's errors."""
+    titles = " | ".join(metric.title for metric in TABLE_1_METRICS)
     lines = [
         "## Does it train every time?",
         "",
         "The `quick` run with five seeds, trained on folds 1 to 5 and scored on fold 6/6 (mean of 8 flips and quarter "
         "turns). Loss: the mean of the first and of the last hundred tiles.",
         "",
-        "| seed | steps | loss, first 100 | loss, last 100 | warping error | Rand error | pixel error |",
-        "|---" * 7 + "|",
+        f"| seed | steps | loss, first 100 | loss, last 100 | {titles} |",
+        "|---" * (4 + len(TABLE_1_METRICS)) + "|",
     ]
     for name in SEEDS:
         place = RunFolder(results / name)
@@ -101,7 +104,7 @@ def reliability(results):
         steps = max(losses)
         parts = [[losses[step] for step in losses if low < step <= low + 100] for low in (0, steps - 100)]
         shown = [f"{statistics.mean(part):.3f}" for part in parts]
-        shown += [f"{headline(place)[error]:.{digits}f}" for error, digits in SCORES]
+        shown += [metric.formatted(headline(place)[metric.key]) for metric in TABLE_1_METRICS]
         lines.append(f"| {seed} | {steps:,} | {' | '.join(shown)} |")
     return lines
 
@@ -109,7 +112,10 @@ def reliability(results):
 def text(folder, results):
     """The whole of recipe.md."""
     seeds = [read_run(RunFolder(Path(results) / name))[1]["none"] for name in SEEDS]
-    spread = {name: math.sqrt(2) * statistics.stdev(errors[name] for errors in seeds) for name, _ in SCORES}
+    warping, rand, pixel = (
+        math.sqrt(2) * statistics.stdev(errors[metric.key] for errors in seeds)
+        for metric in (WARPING_ERROR, RAND_ERROR, PIXEL_ERROR)
+    )
     lines = [
         "# The recipe: what the paper leaves open, and what was tried",
         "",
@@ -119,8 +125,8 @@ def text(folder, results):
         "them. Runs have 16 first-level channels, 1,000 steps and a highest rate of 0.016 unless the table says "
         "otherwise; those of the full network 400 steps on tiles of 252 px. One run each. By chance alone two runs of "
         "the five seeds below, which are of 2,500 steps and another fold, in one pass too, differ with a standard "
-        f"deviation of {spread['warping_error']:.6f} in warping, {spread['rand_error']:.3f} in Rand and "
-        f"{spread['pixel_error']:.4f} in pixel error, so that among these runs it is mostly the pixel error that tells "
+        f"deviation of {warping:.6f} in warping, {rand:.3f} in Rand and "
+        f"{pixel:.4f} in pixel error, so that among these runs it is mostly the pixel error that tells "
         "anything. Bold: the smallest. Code: the commit that trained the run; `base` and learning rate 0.016 are the "
         "same settings in two of them, whose sums round differently.",
         "",

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from reproduce.programme_table import mean_and_spread
+from unet_paper.metrics.registry import METRICS, PIXEL_ERROR, TABLE_1_METRICS
 from unet_paper.report.tables import TABLE_1, read_run
 from unet_paper.runs.record import RunFolder
 from unet_paper.support.errors import BadInput
@@ -17,7 +18,6 @@ ROWS = (
     ("reduced network, 5 folds", tuple(f"folds/fold-{number}" for number in range(1, 6))),
     ("reduced network, one fold", ("quick",)),
 )
-SCORES = (("warping_error", 6), ("rand_error", 4), ("pixel_error", 4))
 # What the project set itself for the full recipe, as the mean over folds, and the rows that may say how far it came.
 TARGETS = {"pixel_error": 0.055, "rand_error": 0.06, "warping_error": 0.0005}
 JUDGED = ("full recipe, 5 folds", "full network, one fold")
@@ -74,11 +74,14 @@ def rows(results):
         for average in value["averages"]:
             scores = [of_run.get(average) for _, of_run in runs]
             if all(scores):
-                errors = [mean_and_spread([of_run[name] for of_run in scores], digits) for name, digits in SCORES]
-                all_cell = mean_and_spread([1 - of_run["pixel_f_per_threshold"][0] for of_run in scores], 4)
+                errors = [
+                    mean_and_spread([of_run[metric.key] for of_run in scores], metric.digits)
+                    for metric in TABLE_1_METRICS
+                ]
+                all_cell = mean_and_spread([1 - of_run[PIXEL_ERROR.curve][0] for of_run in scores], 4)
                 lines.append(_row([*fixed, average], errors, all_cell, bold=average == value["headline"]))
         if record["protocol"]["kind"] == "none":
-            lines.append(_row([*fixed, "-"], ["-"] * len(SCORES), "-"))
+            lines.append(_row([*fixed, "-"], ["-"] * len(TABLE_1_METRICS), "-"))
     return lines
 
 
@@ -96,21 +99,20 @@ def targets(results):
             continue
         headline = runs[0][0]["configuration"]["headline"]["value"]
         lines = ["", f"| aimed at for the full recipe, {headline} | | ours, {title} | |", "|---" * 4 + "|"]
-        for name, digits in reversed(SCORES):
-            values = [scores[headline][name] for _, scores in runs]
-            reached = "reached" if sum(values) / len(values) <= TARGETS[name] else "missed"
+        for key, target in TARGETS.items():
+            metric = METRICS[key]
+            values = [scores[headline][key] for _, scores in runs]
+            reached = "reached" if sum(values) / len(values) <= target else "missed"
             reached += " on this fold" if len(runs) == 1 else ""
-            shown = mean_and_spread(values, digits)
-            lines.append(
-                f"| {name.replace('rand', 'Rand').replace('_', ' ')} | {TARGETS[name]} | {shown} | {reached} |"
-            )
+            shown = mean_and_spread(values, metric.digits)
+            lines.append(f"| {metric.title} | {target} | {shown} | {reached} |")
         return lines
     return []
 
 
 def table(results):
     """The whole text."""
-    columns = (*COLUMNS, "warping error", "Rand error", "pixel error", ALL_CELL)
+    columns = (*COLUMNS, *(metric.title for metric in TABLE_1_METRICS), ALL_CELL)
     lines = [
         "# Table 1 of the paper, and ours",
         "",
@@ -128,7 +130,7 @@ def table(results):
         described = ["test stack", "", "", "", "", ""]
         if group == "u-net":
             described = ["test stack", "64 first-level channels", "not stated", "NVIDIA Titan", "10 h", "rot7"]
-        shown = [f"{error:.{digits}f}" for error, (_, digits) in zip(errors, SCORES, strict=True)]
+        shown = [metric.formatted(error) for metric, error in zip(TABLE_1_METRICS, errors, strict=True)]
         lines.append(_row([rank, group, *described], shown, ""))
     return "\n".join([*lines, *rows(results), "", *READING, *targets(results)]) + "\n"
 

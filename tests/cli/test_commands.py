@@ -201,7 +201,7 @@ def test_score_command(sections, tmp_path, capsys):
     write_stack(files[1], (labels > 0).astype(np.float32))
     assert main(["score", *files, "--json", str(tmp_path / "scores.json")]) == 0
     printed = capsys.readouterr()
-    assert "rand error     0.000000" in printed.out and "V_rand         1.000000" in printed.out
+    assert "Rand error        0.000000" in printed.out and "V_rand            1.000000" in printed.out
     assert "0 split and 0 merger pixels" in printed.out and "2/2" in printed.err
     scores = json.loads((tmp_path / "scores.json").read_text())
     assert [scores[name] for name in SCORES] == [0, 0, 0, 0, 1, pytest.approx(1)]
@@ -214,7 +214,7 @@ def test_score_says_what_it_takes_as_cell(tmp_path, capsys, random):
     write_stack(tmp_path / "perfect.tif", (labels - 1).astype(np.float32))
     assert main(["score", str(tmp_path / "labels.tif"), str(tmp_path / "perfect.tif")]) == 0
     printed = capsys.readouterr().out
-    assert "holds two values: 2 is taken as cell, 1 as membrane" in printed and "pixel error    0.000000" in printed
+    assert "holds two values: 2 is taken as cell, 1 as membrane" in printed and "pixel error       0.000000" in printed
 
 
 def test_as_a_program(tmp_path):

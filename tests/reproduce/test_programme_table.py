@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 from reproduce.programme import write_tables
-from reproduce.programme_table import COLUMNS
 from reproduce.programmes import runs_of
+from unet_paper.metrics.registry import CHALLENGE_METRICS
 
 MADE = Path(__file__).parents[2] / "results/isbi/ablations"
 RUNS = runs_of("ablations", 3)
@@ -20,7 +20,7 @@ def with_errors(folder, run, error):
         if path.name == "run.json":
             content["configuration"]["seed"]["value"] = run.changes["seed"]
         else:
-            content |= dict.fromkeys(COLUMNS, error)
+            content |= {metric.key: error for metric in CHALLENGE_METRICS}
         (place / path.name).write_text(json.dumps(content))
     (place / "table1.md").write_text((made / "table1.md").read_text())
 

@@ -11,15 +11,6 @@ from unet_paper.support.errors import BadInput, Diverged
 from unet_paper.support.progress import progress_bar
 from unet_paper.support.signals import ends_on_sigterm
 
-SCORE_LINES = {
-    "warping_error": "warping error",
-    "rand_error": "rand error",
-    "rand_error_pairs": "rand error",
-    "pixel_error": "pixel error",
-    "v_rand": "V_rand",
-    "v_info": "V_info",
-}
-
 
 def chosen_device(name):
     """The device of --device. Raises BadInput when a GPU is asked for and there is none."""
@@ -189,6 +180,7 @@ def do_score(arguments):
     from unet_paper.io.stack import read_probabilities, read_stack
     from unet_paper.metrics import score
     from unet_paper.metrics.common import cells
+    from unet_paper.metrics.registry import CHALLENGE_METRICS, WARPING_ERROR
     from unet_paper.runs.record import code_version, write_json
 
     labels, probabilities = read_stack(arguments.labels), read_probabilities(arguments.probability)
@@ -208,11 +200,12 @@ def do_score(arguments):
         raise BadInput(f"{arguments.labels} and {arguments.probability}: {error}") from None
     scores |= {"labels_sha256": labels_sha256(truth), "probability_sha256": content_sha256(probabilities)}
     scores |= {"code": code_version()}
-    remarks = dict.fromkeys(scores, "") | {"rand_error_pairs": ", pairs instead of squares"}
-    remarks["warping_error"] = ", {split} split and {merge} merger pixels".format(**scores["warping_counts_at_best"])
-    for name in SCORE_LINES:
-        threshold = f"(threshold {scores['best_threshold'][name]:.1f}{remarks[name]})"
-        print(f"{SCORE_LINES[name]:14} {scores[name]:.6f}  {threshold}")
+    counts = scores["warping_counts_at_best"]
+    for metric in CHALLENGE_METRICS:
+        details = f"threshold {scores['best_threshold'][metric.key]:.1f}"
+        if metric is WARPING_ERROR:
+            details += f", {counts['split']} split and {counts['merge']} merger pixels"
+        print(f"{metric.title:17} {scores[metric.key]:.6f}  ({details})")
     if arguments.json:
         write_json(arguments.json, scores)
 

@@ -4,6 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from unet_paper.metrics.registry import CHALLENGE_METRICS
 from unet_paper.report.colours import LINES
 
 LINE_STYLES = ("-", "--", ":", "-.")
@@ -12,22 +13,6 @@ LEGEND_SIZE = 10  # points
 MOST_IN_AXIS = 8  # lines that a legend among them has room for
 LEGEND_COLUMN, LEGEND_ROW = 4.2, 0.22  # inches, of a legend below
 WINDOWS = 25  # a smoothed curve's windows over the training
-SCORE_TITLES = {
-    "warping_error": "warping error",
-    "rand_error": "Rand error",
-    "rand_error_pairs": "Rand error, pairs form",
-    "pixel_error": "pixel error",
-    "v_rand": "1 - V_rand (thinned)",
-    "v_info": "1 - V_info (thinned)",
-}
-CURVES = {  # where `scores.score` keeps the curve behind each score, and whether it is an error already
-    "warping_error": ("warping_error_per_threshold", True),
-    "rand_error": ("rand_f_per_threshold", False),
-    "rand_error_pairs": ("rand_f_pairs_per_threshold", False),
-    "pixel_error": ("pixel_f_per_threshold", False),
-    "v_rand": ("v_rand_per_threshold", False),
-    "v_info": ("v_info_per_threshold", False),
-}
 
 
 def line_look(number):
@@ -82,16 +67,15 @@ def thresholds_figure(scores):
     scores : {name: what `scores.score` returns}.
     """
     figure = Figure(figsize=(13, 7.6), dpi=100, layout="constrained")
-    for axis, (score, title) in zip(figure.subplots(2, 3).ravel(), SCORE_TITLES.items(), strict=True):
-        key, is_error = CURVES[score]
+    for axis, metric in zip(figure.subplots(2, 3).ravel(), CHALLENGE_METRICS, strict=True):
         for number, (name, values) in enumerate(scores.items()):
-            curve = np.array(values[key], dtype=float)  # None becomes NaN, which is not drawn
-            curve = np.maximum(curve if is_error else 1 - curve, SMALLEST_DRAWN)
+            curve = np.array(values[metric.curve], dtype=float)  # None becomes NaN, which is not drawn
+            curve = np.maximum(curve if metric.curve_is_error else 1 - curve, SMALLEST_DRAWN)
             thresholds = values["thresholds"][: len(curve)]
             axis.plot(thresholds, curve, **line_look(number), label=name)
             best = np.nanargmin(curve) if np.isfinite(curve).any() else 0
             axis.plot(thresholds[best], curve[best], "o", color=line_look(number)["color"])
-        axis.set(title=title, xlabel="threshold", xlim=(-0.03, 1.03), yscale="log")
+        axis.set(title=metric.error_title, xlabel="threshold", xlim=(-0.03, 1.03), yscale="log")
         axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.yaxis.set_major_formatter(FuncFormatter(lambda error, _: f"{error:g}"))
         axis.yaxis.set_minor_formatter(NullFormatter())

@@ -7,6 +7,15 @@ import numpy as np
 
 from unet_paper.io.stack import read_labels, read_probabilities, read_stack
 from unet_paper.metrics import warping_errors
+from unet_paper.metrics.registry import (
+    CHALLENGE_METRICS,
+    PIXEL_ERROR,
+    RAND_ERROR_PAIRS,
+    TABLE_1_METRICS,
+    V_INFO,
+    V_RAND,
+    WARPING_ERROR,
+)
 from unet_paper.report.figures import write_figures
 from unet_paper.report.pictures import draw_result, draw_warping_errors, draw_weight_map, save_figure
 from unet_paper.report.plots import history_figure, thresholds_figure
@@ -24,7 +33,8 @@ TABLE_1 = (
     ("4", "DIVE", 0.000430, 0.0545, 0.0582),
     ("10", "IDSIA-SCI", 0.000653, 0.0189, 0.1027),
 )
-FURTHER = {"rand_error_pairs", "v_rand", "v_info", "warping_counts_at_best"}  # not in the records of the first runs
+FURTHER_METRICS = (RAND_ERROR_PAIRS, V_RAND, V_INFO)
+COMPLETE = {metric.key for metric in CHALLENGE_METRICS}  # the records of the first runs lack the further ones
 AVERAGE_NAMES = {"none": "one pass", "rot7": "mean of 7 rotations", "d4": "mean of 8 flips and quarter turns"}
 
 
@@ -40,7 +50,7 @@ def write_report(folder, figures=False):
     history = read_history(run.history) if run.history.is_file() else None
     if history:
         save_figure(history_figure({record["name"]: history}), run.path / "loss.png")
-    curves = {average: values for average, values in scores.items() if FURTHER <= set(values)}
+    curves = {average: values for average, values in scores.items() if COMPLETE <= set(values)}
     if curves:
         save_figure(thresholds_figure(curves), run.path / "thresholds.png")
     if run.weight_maps.is_file():
@@ -77,12 +87,12 @@ def draw_scored_sections(run, record, scores):
     headline = record["configuration"]["headline"]["value"]
     truth, probability = read_labels(run.labels), read_probabilities(run.probability(headline))
     best = scores["best_threshold"]
-    kinds = warping_errors(truth, probability, best["warping_error"])
+    kinds = warping_errors(truth, probability, best[WARPING_ERROR.key])
     names = section_names(record, len(kinds))
-    above = f"Probability ({headline}) above {best['warping_error']:.1f}"
-    first = truth[0] > 0, probability[0], best["pixel_error"], f"{names[0]}: probability of cell ({headline})"
+    above = f"Probability ({headline}) above {best[WARPING_ERROR.key]:.1f}"
+    first = truth[0] > 0, probability[0], best[PIXEL_ERROR.key], f"{names[0]}: probability of cell ({headline})"
     draw_result(run.path / "result.png", *first)
-    outline = np.where(probability > best["warping_error"], 1.0, 0.6)
+    outline = np.where(probability > best[WARPING_ERROR.key], 1.0, 0.6)
     draw_warping_errors(run.path / "splits-and-mergers.png", kinds, outline, above, names)
     if run.volume.is_file():
         volume = read_stack(run.volume)
@@ -112,11 +122,12 @@ def comparison(folders):
 
     Runs are called by their folders; one without scores has a row that says so.
     """
-    lines = ["| run | profile | scored on | average | warping error | Rand error | pixel error |", "|---" * 7 + "|"]
+    titles = " | ".join(metric.title for metric in TABLE_1_METRICS)
+    lines = [f"| run | profile | scored on | average | {titles} |", "|---" * (4 + len(TABLE_1_METRICS)) + "|"]
     for name, folder in zip(unique_names(folders), folders, strict=True):
         record, scores = read_run(RunFolder(Path(folder)))
         for average, values in scores.items():
-            errors = (values[key] for key in ("warping_error", "rand_error", "pixel_error"))
+            errors = (values[metric.key] for metric in TABLE_1_METRICS)
             scored = f"{record['dataset']}, {record['protocol']['short']}"
             lines.append(_row(name, record["profile"], scored, average, *errors))
         if not scores:
@@ -134,25 +145,25 @@ def table_1(record, scores):
         "",
         what_was_scored(record, bool(scores)),
         "",
-        "| rank | group | warping error | Rand error | pixel error |",
-        "|---|---|---|---|---|",
+        f"| rank | group | {' | '.join(metric.title for metric in TABLE_1_METRICS)} |",
+        "|---" * (2 + len(TABLE_1_METRICS)) + "|",
         *(_row(rank, group, *errors) for rank, group, *errors in TABLE_1),
     ]
     headline = record["configuration"]["headline"]["value"]
     for average, values in scores.items():
         which = f"{record['dataset']}, {record['profile']}, {record['protocol']['short']}"
         name = f"this run ({which}), {AVERAGE_NAMES[average]}"
-        errors = (values[key] for key in ("warping_error", "rand_error", "pixel_error"))
+        errors = (values[metric.key] for metric in TABLE_1_METRICS)
         lines.append(_row("", f"**{name}**" if average == headline else name, *errors))
-    further = [_further_scores(average, values) for average, values in scores.items() if FURTHER <= set(values)]
+    further = [_further_scores(average, values) for average, values in scores.items() if COMPLETE <= set(values)]
     if further:
         lines += [
             "",
             "Further scores of the run, and the pixels that make up the warping error (the pairs form is that of the "
             "challenge's first server; V_rand and V_info, after thinning, are its scores of 2016, best 1):",
             "",
-            "| average | Rand error, pairs | V_rand | V_info | split pixels | merger pixels |",
-            "|---|---|---|---|---|---|",
+            f"| average | {' | '.join(metric.title for metric in FURTHER_METRICS)} | split pixels | merger pixels |",
+            "|---" * (3 + len(FURTHER_METRICS)) + "|",
             *further,
         ]
     if not scores:
@@ -213,14 +224,15 @@ def _profile_note(record):
 
 def _further_scores(average, values):
     counts = values["warping_counts_at_best"]
-    errors = " | ".join(f"{values[name]:.4f}" for name in ("rand_error_pairs", "v_rand", "v_info"))
-    return f"| {average} | {errors} | {counts['split']} | {counts['merge']} |"
+    further = " | ".join(metric.formatted(values[metric.key]) for metric in FURTHER_METRICS)
+    return f"| {average} | {further} | {counts['split']} | {counts['merge']} |"
 
 
 def _row(*cells):
-    """A row that ends in the warping, Rand and pixel error."""
-    *names, warping, rand, pixel = cells
-    return f"| {' | '.join(names)} | {warping:.6f} | {rand:.4f} | {pixel:.4f} |"
+    """A row that ends in the values of table 1's metrics."""
+    names, values = cells[: -len(TABLE_1_METRICS)], cells[-len(TABLE_1_METRICS) :]
+    shown = [metric.formatted(value) for metric, value in zip(TABLE_1_METRICS, values, strict=True)]
+    return f"| {' | '.join([*names, *shown])} |"
 
 
 def read_history(path):

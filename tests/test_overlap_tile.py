@@ -44,7 +44,7 @@ def test_tiled_equals_one_pass_for_drawn_shapes_and_tiles(network, seed):
     random = np.random.default_rng(seed)
     image = drawn_image(random)
     largest = 204 + 16 * int(random.integers(0, 14))
-    tiled = predict_stack(network, AS_IT_IS, image[None], "none", largest, progress=False)[0]
+    tiled = predict_stack(network, AS_IT_IS, image[None], "none", largest)[0]
     assert np.abs(tiled - one_pass(network, image)).max() < 1e-5
 
 
@@ -72,8 +72,8 @@ def test_tiled_equals_one_pass_to_the_last_digits_in_double_precision(random):
 @pytest.mark.parametrize("size", [204, 220, 252, 300, 380, 572, 700])
 def test_a_section_in_tiles_of_every_size(network, sections, size):
     section = (sections[0][:1] / 255).astype(np.float32)
-    whole = predict_stack(network, AS_IT_IS, section, "none", progress=False)[0]
-    tiled = predict_stack(network, AS_IT_IS, section, "none", size, progress=False)[0]
+    whole = predict_stack(network, AS_IT_IS, section, "none")[0]
+    tiled = predict_stack(network, AS_IT_IS, section, "none", size)[0]
     assert np.abs(tiled - whole).max() < 1e-5
 
 

@@ -24,7 +24,7 @@ def network():
 
 
 def predict(network, volume, average):
-    return predict_stack(network, STANDARDISATION, volume, average, progress=False)
+    return predict_stack(network, STANDARDISATION, volume, average)
 
 
 def test_d4_does_not_depend_on_how_the_image_lies(network, random):
@@ -74,7 +74,7 @@ def test_there_and_back_again(random):
 def test_averages_do_not_depend_on_the_tiles(network, average, sections):
     volume = sections[0][:1, :300, :211]
     whole = predict(network, volume, average)
-    tiled = predict_stack(network, STANDARDISATION, volume, average, 300, progress=False)
+    tiled = predict_stack(network, STANDARDISATION, volume, average, 300)
     # Bicubic sampling at coordinates counted from elsewhere rounds differently.
     assert np.abs(tiled - whole).max() < (1e-5 if average == "d4" else 1e-3)
 
@@ -101,7 +101,7 @@ def mean_over_rotations(network, section, angles):
         there += (np.array(section.shape) - 1)[:, None, None] / 2
         turned = ndimage.map_coordinates(STANDARDISATION(section / 255), there, order=3, mode="mirror")
         as_it_is = Standardisation(0.0, 1.0, "float32")
-        probability = predict_stack(network, as_it_is, turned[None].astype(np.float32), "none", progress=False)[0]
+        probability = predict_stack(network, as_it_is, turned[None].astype(np.float32), "none")[0]
         back = np.stack([cosine * y - sine * x, sine * y + cosine * x]) + (size - 1) / 2
         maps.append(ndimage.map_coordinates(probability, back, order=1))
     return np.mean(maps, axis=0)

@@ -26,7 +26,7 @@ def training_set(small_phantom):
 
 
 def run(training_set, folder, config=TINY, resume=None):
-    return train(config, training_set, folder, {}, resume, progress=False)
+    return train(config, training_set, folder, {}, resume)
 
 
 def test_prepared_stack(training_set, small_phantom):
@@ -52,7 +52,7 @@ def test_it_learns_which_pixels_are_cells(training_set, small_phantom, tmp_path)
     assert final.history[-1]["loss"] < 0.75 * final.history[0]["loss"]
     volume = read_stack(small_phantom / "test-volume.tif")
     cell = read_labels(small_phantom / "test-labels.tif") > 0
-    probability = predict_stack(final.build_network(), final.standardisation, volume, "none", progress=False)
+    probability = predict_stack(final.build_network(), final.standardisation, volume, "none")
     assert probability[cell].mean() > probability[~cell].mean() + 0.05
 
 
@@ -84,7 +84,7 @@ def test_a_resumed_run_equals_one_that_was_never_stopped(training_set, tmp_path)
             raise Stop
 
     with pytest.raises(Stop):
-        train(TINY, training_set, tmp_path / "stopped", {}, progress=False, after_step=stop)
+        train(TINY, training_set, tmp_path / "stopped", {}, after_step=stop)
     half = checkpoint.load(tmp_path / "stopped" / "checkpoint.pt")
     assert half.step == 10 and not (tmp_path / "stopped" / "weights.pt").exists()
     resumed = run(training_set, tmp_path / "stopped", resume=half)

@@ -14,6 +14,7 @@ from unet_paper.network import UNet
 from unet_paper.normalisation import Standardisation
 from unet_paper.support.errors import BadInput
 from unet_paper.support.files import atomic_write
+from unet_paper.support.logs import logger
 
 SUFFIX = ".safetensors"
 PUBLISHED_FORMAT = "unet_paper 1"
@@ -122,8 +123,8 @@ def must_fit(checkpoint):
         raise ValueError(f"its weights are not those of its network, {differing[0]} for one")
 
 
-def load_last(path, earlier, say=print):
-    """The checkpoint of a run that is to go on: `path`, or, where that is missing or damaged, `earlier`, saying so.
+def load_last(path, earlier):
+    """The checkpoint of a run that resumes: `path`, or, where that is missing or damaged, `earlier`, saying so.
 
     A damaged one is put aside, so that it never takes the place of the good one. Returns None when neither file is
     there. Raises BadInput when none can be read.
@@ -139,8 +140,8 @@ def load_last(path, earlier, say=print):
         found = load(earlier)
         if path.is_file():
             path.replace(path.with_name("checkpoint-damaged.pt"))
-            say(f"{path} is damaged and was renamed to checkpoint-damaged.pt")
-        say(f"going on from the one before it, {earlier}")
+            logger.warning(f"{path} is damaged and was renamed to checkpoint-damaged.pt")
+        logger.warning(f"resuming from the one before it, {earlier}")
         return found
 
 

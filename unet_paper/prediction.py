@@ -111,9 +111,7 @@ class Predictor:
         )
 
 
-def predict_stack(
-    network, standardisation, volume, average="d4", largest_tile=None, memory=None, progress=True, bfloat16=False
-):
+def predict_stack(network, standardisation, volume, average="d4", largest_tile=None, memory=None, bfloat16=False):
     """Probability of cell for every pixel of a stack: the challenge's result format.
 
     Parameters
@@ -123,8 +121,6 @@ def predict_stack(
     volume : (Z, H, W) array of gray values, of the training stack's type
     largest_tile, memory : int or None
         Largest input tile in px, and bytes that one may take; the map is the same but for rounding.
-    progress : bool
-        Show progress and time left on stderr.
 
     Returns
     -------
@@ -135,7 +131,7 @@ def predict_stack(
     plan = predictor.plan(*volume.shape[1:], memory, largest_tile)
     result = np.empty((len(volume), predictor.maps, *volume.shape[1:]), np.float32)
     jobs = [(index, block) for index in range(len(volume)) for block in plan.blocks]
-    for index, block in progress_bar(jobs, desc=f"predict {average}", unit="tile", disable=not progress):
+    for index, block in progress_bar(jobs, desc=f"predict {average}", unit="tile"):
         place = result[index, :, block.top : block.bottom, block.left : block.right]
         place[...] = predictor.predict_block(volume[index], block)
         release(volume)

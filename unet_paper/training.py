@@ -139,9 +139,7 @@ def descend(network, optimiser, config, tile, labels, weights, stopwatch=None):
     return loss.detach(), wrong, (scores - scores.mean((2, 3), keepdim=True)).abs().max()
 
 
-def train(
-    config, training_set, folder, data, resume=None, progress=True, after_step=None, compilation="off", say=print
-):
+def train(config, training_set, folder, data, resume=None, after_step=None, compilation="off"):
     """Train a network and keep its history and checkpoints in `folder`.
 
     Parameters
@@ -156,14 +154,10 @@ def train(
         Name -> SHA-256 of the stacks, kept in the checkpoints.
     resume : Checkpoint or None
         Where to go on. Every step seeds its own random numbers, so a resumed run equals one that was never stopped.
-    progress : bool
-        Show loss, rate and time left on stderr.
     after_step : callable or None
         Called with the number of steps done, after each.
     compilation : "auto", "on" or "off"
-        Whether to compile the network; see `compilation.py`.
-    say : callable
-        Gets what a user should know, a line at a time.
+        Whether to compile the network; see `compute.torch_compile`.
 
     Returns
     -------
@@ -176,10 +170,10 @@ def train(
     Interrupted on Ctrl-C and SIGTERM, after a checkpoint was written.
     """
     training = Training(config, training_set, Path(folder), data, resume)
-    training.compile(compilation, say)
+    training.compile(compilation)
     with (
         fastest_algorithms(training.device),
-        progress_bar(total=config.steps, initial=training.step, unit="tile", desc="train", disable=not progress) as bar,
+        progress_bar(total=config.steps, initial=training.step, unit="tile", desc="train") as bar,
         stop_requests() as request,
     ):
         while training.step < config.steps:
@@ -228,11 +222,11 @@ class Training:
         self.generator = torch.Generator()
         self.started = time.monotonic()
 
-    def compile(self, choice, say):
+    def compile(self, choice):
         """Compile the network, if that is chosen and works."""
         if should_compile(choice, self.device, self.config.steps - self.step):
             tile = draw_tile(self.training_set, self.config, torch.Generator())[0]
-            self.forward = compiled_network(self.network, tile, self.config.bfloat16, say)
+            self.forward = compiled_network(self.network, tile, self.config.bfloat16)
 
     @property
     def seconds(self):

@@ -24,7 +24,7 @@ from reproduce.bench.plain_process import PlainProcess
 from reproduce.bench.table import tables
 from reproduce.metrics import ours as score_parts
 from unet_paper import checkpoint
-from unet_paper.compute.memory import keep_freed_memory
+from unet_paper.compute.allocator import keep_freed_memory
 from unet_paper.config import PAPER, PROFILES
 from unet_paper.datasets.phantom import make_phantom
 from unet_paper.io.hashes import file_sha256

@@ -51,7 +51,7 @@ def arithmetic(bfloat16, device):
     return "bfloat16" if bfloat16 and computes_in_bfloat16(device) else "float32"
 
 
-def training(name, width, training_set, say=print):
+def training(name, width, training_set):
     """A step on a 572 px tile, as it is and compiled: lists of Row's values."""
     config, device = replace(PAPER, width=width), training_set.images.device
     tile = draw_tile(training_set, config, torch.Generator().manual_seed(0))
@@ -60,7 +60,7 @@ def training(name, width, training_set, say=print):
     for compiled in (False, True):
         network = checkpoint.new_network(config).to(device, memory_format=torch.channels_last).train()
         optimiser = new_optimiser(network, replace(config, learning_rate=1e-6))
-        forward = compiled_network(network, tile[0], True, say) if compiled else network
+        forward = compiled_network(network, tile[0], True) if compiled else network
         if compiled and forward is network:
             continue  # no compiler here
         ours = finished(partial(descend, forward, optimiser, config, *tile), device)
@@ -97,5 +97,5 @@ def where_the_time_goes(training_set, steps=100):
     """A short training as `quick` trains: its seconds, and of these by part (not on a GPU)."""
     config = replace(PROFILES["quick"], steps=steps, checkpoint_every=steps // 2)
     with tempfile.TemporaryDirectory() as folder:
-        final = train(config, training_set, folder, {}, progress=False)
+        final = train(config, training_set, folder, {})
     return {"steps": steps, "seconds": final.seconds, "parts": final.parts}

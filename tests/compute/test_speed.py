@@ -37,36 +37,42 @@ def test_when_compilation_pays():
     assert not should_compile("auto", "cpu", 10**6)
 
 
-def test_without_a_compiler_training_goes_on(training_set, tmp_path, monkeypatch):
+def test_without_a_compiler_training_runs_uncompiled(training_set, tmp_path, monkeypatch, caplog):
     def broken(network):
         raise RuntimeError("no compiler\nand more")
 
     monkeypatch.setattr(torch, "compile", broken)
-    said, losses = [], []
+    caplog.set_level("INFO", "unet_paper")
+    losses = []
     for choice in ("off", "on"):
-        final = train(TINY, training_set, tmp_path / choice, {}, progress=False, compilation=choice, say=said.append)
+        final = train(TINY, training_set, tmp_path / choice, {}, compilation=choice)
         losses.append([row["loss"] for row in final.history])
     assert losses[0] == losses[1]
-    assert len(said) == 2 and "compiling" in said[0] and "left out" in said[1] and said[1].endswith("(no compiler)")
+    compiling, failed = caplog.messages
+    assert "compiling" in compiling and "without it" in failed and failed.endswith("(no compiler)")
 
 
 @pytest.mark.slow
 def test_a_compiled_network_gives_the_same_scores():
     torch.manual_seed(0)
-    network, said = new_network(replace(PAPER, width=4, drop_out=0.0)), []
+    network = new_network(replace(PAPER, width=4, drop_out=0.0))
     tile = torch.randn(1, 1, 252, 252)
-    faster = compiled_network(network, tile, False, said.append)
-    assert faster is not network and len(said) == 1
+    faster = compiled_network(network, tile, False)
+    assert faster is not network
     assert all(values.grad is None for values in network.parameters())
     torch.testing.assert_close(faster(tile), network(tile), rtol=1e-4, atol=1e-4)
 
 
 def test_parts_of_the_training_time(training_set, tmp_path):
-    first = train(replace(TINY, steps=10), training_set, tmp_path, {}, progress=False)
+    first = train(replace(TINY, steps=10), training_set, tmp_path, {})
     assert set(first.parts) == {"tiles", "forward", "backward", "optimiser", "checkpoints"}
     assert 0.5 * first.seconds < sum(first.parts.values()) <= first.seconds
     resumed = train(
-        TINY, training_set, tmp_path, {}, resume=checkpoint.load(tmp_path / "checkpoint.pt"), progress=False
+        TINY,
+        training_set,
+        tmp_path,
+        {},
+        resume=checkpoint.load(tmp_path / "checkpoint.pt"),
     )
     assert all(resumed.parts[name] > first.parts[name] for name in ("tiles", "forward", "backward", "optimiser"))
 
@@ -77,14 +83,14 @@ def test_prediction_in_bfloat16_is_near(small_phantom, average):
     torch.manual_seed(0)
     network, volume = new_network(replace(PAPER, width=8)), read_stack(small_phantom / "test-volume.tif")[:1]
     given = (network, Standardisation(0.5, 0.2, "uint8"), volume, average)
-    exact, fast = (predict_stack(*given, progress=False, bfloat16=wanted) for wanted in (False, True))
+    exact, fast = (predict_stack(*given, bfloat16=wanted) for wanted in (False, True))
     assert not np.array_equal(exact, fast) and fast.dtype == np.float32
     assert np.abs(exact - fast).mean() < 0.005
 
 
 def test_kept_memory_leaves_results_alone():
     lines = (
-        "import torch; from unet_paper.compute.memory import keep_freed_memory",
+        "import torch; from unet_paper.compute.allocator import keep_freed_memory",
         "keep_freed_memory(); [torch.ones(2**24).sum() for _ in range(3)]; print(int(torch.ones(2**24).sum()))",
     )
     done = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True)

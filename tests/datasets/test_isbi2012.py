@@ -1,4 +1,4 @@
-"""The data: found wherever it lies in an archive, verified by content, resumed or discarded, never half used."""
+"""The data: found wherever it lies in an archive, verified by content, never half used."""
 
 import http.server
 import os
@@ -95,26 +95,19 @@ def test_bad_source(tmp_path, content):
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """Serves one file with ranges, and can break off after so many bytes."""
+    """Serves one file, and can break off after so many bytes."""
 
-    content, break_after, ranges = b"", None, ()
+    content, break_after, tells_length = b"", None, True
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
-        content, start = self.server.content, 0
-        wanted = self.headers.get("Range")
-        self.server.ranges = (*self.server.ranges, wanted)
-        if wanted:
-            start = int(wanted.removeprefix("bytes=").removesuffix("-"))
-        if start >= len(content) > 0:
-            self.send_error(416)
-            return
-        self.send_response(206 if wanted else 200)
-        self.send_header("Content-Length", str(len(content) - start))
+        content = self.server.content
+        self.send_response(200)
+        if self.server.tells_length:
+            self.send_header("Content-Length", str(len(content)))
         self.end_headers()
-        body = content[start:]
-        self.wfile.write(body if self.server.break_after is None else body[: self.server.break_after])
+        self.wfile.write(content[: self.server.break_after])
 
     def log_message(self, *_):
         pass
@@ -131,36 +124,42 @@ def server():
 
 def test_download(official, tmp_path, server):
     server.content = pack(official, tmp_path / "a.zip").read_bytes()
-    findings = isbi2012.fetch(tmp_path / "to", url=server.url, progress=False)
+    findings = isbi2012.fetch(tmp_path / "to", url=server.url)
     assert states(findings) == dict.fromkeys(NAMES, "verified")
-    assert isbi2012.fetch(tmp_path / "to", url="http://127.0.0.1:9/none", progress=False)[0].state == "verified"
+    assert isbi2012.fetch(tmp_path / "to", url="http://127.0.0.1:9/none")[0].state == "verified"
 
 
-def test_a_broken_download_is_resumed(official, tmp_path, server):
+def test_a_broken_download_leaves_nothing_and_the_next_is_whole(official, tmp_path, server):
     server.content = pack(official, tmp_path / "a.zip").read_bytes()
-    server.break_after = 700
-    with pytest.raises(BadInput, match=r"broke off at 700 of|could not be reached"):
-        isbi2012.fetch(tmp_path / "to", url=server.url, progress=False)
-    assert not list((tmp_path / "to").glob("*.tif")) and (tmp_path / "to" / "ISBI.zip.part").stat().st_size == 700
+    for length in (0, 700, len(server.content) - 1):
+        server.break_after = length
+        with pytest.raises(BadInput, match="ISBI.zip could not be downloaded") as error:
+            isbi2012.fetch(tmp_path / "to", url=server.url)
+        assert str(error.value).count("\n") == 0 and not any((tmp_path / "to").iterdir())
     server.break_after = None
-    assert states(isbi2012.fetch(tmp_path / "to", url=server.url, progress=False))["train-volume"] == "verified"
-    assert server.ranges == (None, "bytes=700-")
+    assert states(isbi2012.fetch(tmp_path / "to", url=server.url))["train-volume"] == "verified"
+
+
+def test_a_broken_download_without_a_length_is_discarded(official, tmp_path, server):
+    server.content = pack(official, tmp_path / "a.zip").read_bytes()
+    server.break_after, server.tells_length = 700, False
+    with pytest.raises(BadInput, match="did not give a whole zip archive"):
+        isbi2012.fetch(tmp_path / "to", url=server.url)
+    assert not any((tmp_path / "to").iterdir())
+
+
+def test_a_damaged_archive_is_downloaded_anew(official, tmp_path, server):
+    server.content = pack(official, tmp_path / "a.zip").read_bytes()
+    (tmp_path / "to").mkdir()
+    (tmp_path / "to" / "ISBI.zip").write_bytes(server.content[:700])
+    assert states(isbi2012.fetch(tmp_path / "to", url=server.url))["train-volume"] == "verified"
 
 
 def test_a_download_that_is_no_archive_is_discarded(tmp_path, server):
     server.content = b"<html>moved</html>"
     with pytest.raises(BadInput, match="did not give a whole zip archive"):
-        isbi2012.fetch(tmp_path / "to", url=server.url, progress=False)
+        isbi2012.fetch(tmp_path / "to", url=server.url)
     assert not any((tmp_path / "to").iterdir())
-
-
-def test_a_resumed_download_of_another_file_is_discarded(official, tmp_path, server):
-    server.content = pack(official, tmp_path / "a.zip").read_bytes()
-    (tmp_path / "to").mkdir()
-    (tmp_path / "to" / "ISBI.zip.part").write_bytes(bytes(500))
-    with pytest.raises(BadInput, match="discarded"):
-        isbi2012.fetch(tmp_path / "to", url=server.url, progress=False)
-    assert states(isbi2012.fetch(tmp_path / "to", url=server.url, progress=False))["train-volume"] == "verified"
 
 
 def test_other_stacks_of_the_same_names_are_never_replaced(official, tmp_path):
@@ -173,13 +172,13 @@ def test_other_stacks_of_the_same_names_are_never_replaced(official, tmp_path):
 
 def test_missing_test_labels_alone_do_not_fail(official, tmp_path):
     (official / "test-labels.tif").unlink()
-    findings = isbi2012.fetch(official, url="http://127.0.0.1:9/ISBI.zip", progress=False)
-    assert states(findings)["train-volume"] == "verified" and "could not be reached" in findings[3].sentence
+    findings = isbi2012.fetch(official, url="http://127.0.0.1:9/ISBI.zip")
+    assert states(findings)["train-volume"] == "verified" and "could not be downloaded" in findings[3].sentence
 
 
 def test_no_network(tmp_path):
-    with pytest.raises(BadInput, match="could not be reached.*by hand from https://imagej.net"):
-        isbi2012.fetch(tmp_path / "to", url="http://127.0.0.1:9/ISBI.zip", progress=False)
+    with pytest.raises(BadInput, match="could not be downloaded.*by hand from https://imagej.net"):
+        isbi2012.fetch(tmp_path / "to", url="http://127.0.0.1:9/ISBI.zip")
 
 
 @pytest.mark.skipif("ISBI_DATA" not in os.environ, reason="needs the real stacks, which are not in the repository")

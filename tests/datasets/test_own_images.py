@@ -151,7 +151,7 @@ def test_images_of_any_shape_train_and_predict(tmp_path, random, shape):
     options = ["--labels-are", "cells", "--set", "steps=2"]
     assert train(tmp_path, tmp_path / "run", "labels.tif", *options) == 0
     loaded = load_weights(tmp_path / "run" / "weights.pt")
-    found = predict_stack(loaded.build_network(), loaded.standardisation, images, "rot7", progress=False)
+    found = predict_stack(loaded.build_network(), loaded.standardisation, images, "rot7")
     assert found.shape == shape and np.isfinite(found).all()
 
 

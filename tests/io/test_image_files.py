@@ -141,8 +141,7 @@ def test_what_cannot_be_a_stack(tmp_path, stack):
         read_stack(path)
     colours = np.stack([stack[0]] * 3, axis=-1)
     Image.fromarray(colours).save(path, compression="tiff_lzw")
-    with pytest.raises(BadInput, match="compressed as LZW; save it uncompressed or as deflate"):
-        read_stack(path, 0)
+    assert np.array_equal(read_stack(path, 0), stack[:1])
     for name in ("text.tif", "text.png"):
         (tmp_path / name).write_text("not an image")
         with pytest.raises(BadInput, match="cannot be read as"):

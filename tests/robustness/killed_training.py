@@ -16,7 +16,6 @@ import torch
 
 from unet_paper import checkpoint
 from unet_paper.config import PROFILES
-from unet_paper.io import stack
 from unet_paper.io.stack import read_labels, read_stack
 from unet_paper.support.files import remove_leftovers
 from unet_paper.training import prepare_training_set, train
@@ -54,7 +53,7 @@ def trains(data, folder):
     volume, labels = read_stack(data / "train-volume.tif"), read_labels(data / "train-labels.tif")
     training_set = prepare_training_set(volume, labels, CONFIG, "cpu")
     earlier = checkpoint.load_last(folder / "checkpoint.pt", folder / "checkpoint-before.pt")
-    train(CONFIG, training_set, folder, {}, earlier, progress=False)
+    train(CONFIG, training_set, folder, {}, earlier)
 
 
 def die():
@@ -81,7 +80,7 @@ def dies_while_writing(data, folder, how):
             die()
 
     torch.save = save_and_die
-    stack.os.replace = rename_and_die
+    os.replace = rename_and_die
     trains(data, folder)
 
 

@@ -301,7 +301,7 @@ def test_what_is_wrong_in_an_archive_never_leaves_it(folder, tmp_path, capsys):
 
 AS_NOBODY = """
 import os, sys
-import unet_paper.pictures, unet_paper.phantom, unet_paper.training_data, unet_paper.weight_map
+import unet_paper.report.pictures, unet_paper.datasets.phantom, unet_paper.datasets.training_stacks
 from unet_paper.cli.commands import main
 if os.getuid() == 0:  # who may read and write everything; Python itself may lie where only root can read
     os.setgroups([]), os.setgid(65534), os.setuid(65534)
@@ -350,7 +350,7 @@ def test_full_disk_at_a_checkpoint(tmp_path):
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, limit[1]))
     try:
-        with pytest.raises(BadInput, match="small.pt cannot be written: .*; make room, or give another place"):
+        with pytest.raises(BadInput, match="small.pt cannot be written: .*; make room, or give another folder"):
             checkpoint.save(tmp_path / "small.pt", values)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limit)

@@ -82,31 +82,32 @@ def test_a_signal_keeps_the_step_and_says_how_to_go_on(small_phantom, tmp_path, 
 
 def test_an_interrupted_training_ends_as_one_that_was_not(training_set, tmp_path):
     """The signal comes between two rows of the history and two checkpoints."""
-    whole = train(TINY, training_set, tmp_path / "whole", {}, progress=False)
+    whole = train(TINY, training_set, tmp_path / "whole", {})
 
     def stop(step):
         if step == 13:
             os.kill(os.getpid(), signal.SIGTERM)
 
     with pytest.raises(KeyboardInterrupt, match="step 13 of 20"):
-        train(TINY, training_set, tmp_path / "stopped", {}, progress=False, after_step=stop)
+        train(TINY, training_set, tmp_path / "stopped", {}, after_step=stop)
     half = checkpoint.load(tmp_path / "stopped" / "checkpoint.pt")
     assert half.step == 13 and half.losses == 3
-    resumed = train(TINY, training_set, tmp_path / "stopped", {}, half, progress=False)
+    resumed = train(TINY, training_set, tmp_path / "stopped", {}, half)
     assert all(torch.equal(resumed.network[name], values) for name, values in whole.network.items())
     assert [row["loss"] for row in resumed.history] == [row["loss"] for row in whole.history]
 
 
-def test_a_bad_last_checkpoint_falls_back_to_the_one_before(training_set, tmp_path):
-    train(TINY, training_set, tmp_path, {}, progress=False)
+def test_a_bad_last_checkpoint_falls_back_to_the_one_before(training_set, tmp_path, caplog):
+    train(TINY, training_set, tmp_path, {})
     last, before = tmp_path / "checkpoint.pt", tmp_path / "checkpoint-before.pt"
     assert (checkpoint.load(last).step, checkpoint.load(before).step) == (20, 15)
     content = bytearray(last.read_bytes())
     for damaged in (content[:5000], b"", content[:3000] + b"x" + content[3001:]):
         last.write_bytes(damaged)
-        said = []
-        assert checkpoint.load_last(last, before, said.append).step == 15
-        assert len(said) == 2 and "checkpoint.pt is damaged" in said[0] and "checkpoint-before.pt" in said[1]
+        caplog.clear()
+        assert checkpoint.load_last(last, before).step == 15
+        damage, resumed = caplog.messages
+        assert "checkpoint.pt is damaged" in damage and "checkpoint-before.pt" in resumed
         assert not last.exists() and (tmp_path / "checkpoint-damaged.pt").read_bytes() == damaged
     last.write_bytes(b"no checkpoint")
     before.write_bytes(b"nor this")
@@ -128,7 +129,7 @@ def test_no_code_in_a_checkpoint_runs(tmp_path):
 
 
 def test_a_later_format_is_refused(training_set, tmp_path):
-    train(TINY, training_set, tmp_path, {}, progress=False)
+    train(TINY, training_set, tmp_path, {})
     values = torch.load(tmp_path / "weights.pt", weights_only=True)
     assert values["format"] == checkpoint.FORMAT
     torch.save(values | {"format": checkpoint.FORMAT + 1}, tmp_path / "weights.pt")
@@ -185,9 +186,9 @@ def test_a_training_that_is_dead_at_its_end_is_not_finished(training_set, tmp_pa
 
 
 def test_killed_between_the_last_checkpoint_and_the_weights(training_set, tmp_path):
-    train(TINY, training_set, tmp_path, {}, progress=False)
+    train(TINY, training_set, tmp_path, {})
     history = (tmp_path / "history.csv").read_text()
     for name in ("history.csv", "weights.pt"):
         (tmp_path / name).unlink()
-    train(TINY, training_set, tmp_path, {}, checkpoint.load(tmp_path / "checkpoint.pt"), progress=False)
+    train(TINY, training_set, tmp_path, {}, checkpoint.load(tmp_path / "checkpoint.pt"))
     assert (tmp_path / "history.csv").read_text() == history and (tmp_path / "weights.pt").is_file()

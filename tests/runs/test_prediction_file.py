@@ -48,16 +48,17 @@ def predictor(weights, average="none"):
 
 
 @pytest.mark.parametrize("average", ["none", "d4", "rot7"])
-def test_equals_the_prediction_in_memory(weights, image, tmp_path, average):
-    said = []
+def test_equals_the_prediction_in_memory(weights, image, tmp_path, average, caplog):
+    caplog.set_level("INFO", "unet_paper")
     out = tmp_path / "folder" / "out.tif"
-    shape = predict_file(predictor(weights, average), image, out, {}, largest_tile=284, progress=False, say=said.append)
+    shape = predict_file(predictor(weights, average), image, out, {}, largest_tile=284)
     found = read_stack(out)
     assert found.shape == shape == (2, 150, 203) and found.dtype == np.float32
     network = checkpoints.load(weights).build_network()
-    expected = predict_stack(network, STANDARDISATION, read_stack(image), average, 284, progress=False)
+    expected = predict_stack(network, STANDARDISATION, read_stack(image), average, 284)
     assert np.array_equal(found, expected)
-    assert said[0].startswith("tiles: ") and "times the least possible work" in said[0]
+    said = caplog.messages[0]
+    assert said.startswith("tiles: ") and "times the least possible work" in said
     assert [path.name for path in out.parent.iterdir()] == ["out.tif"]
 
 
@@ -65,7 +66,7 @@ def test_an_image_that_cannot_be_mapped(weights, image, tmp_path):
     stack = read_stack(image)
     tifffile.imwrite(tmp_path / "packed.tif", stack, photometric="minisblack", compression="zlib", tile=(64, 64))
     for source in (image, tmp_path / "packed.tif"):
-        predict_file(predictor(weights), source, tmp_path / f"of-{source.name}", {}, progress=False, say=print)
+        predict_file(predictor(weights), source, tmp_path / f"of-{source.name}", {})
     assert np.array_equal(read_stack(tmp_path / "of-image.tif"), read_stack(tmp_path / "of-packed.tif"))
 
 
@@ -75,7 +76,7 @@ class Killed(Exception):
 
 def test_going_on_computes_nothing_twice(weights, image, tmp_path):
     whole, out = tmp_path / "whole.tif", tmp_path / "out.tif"
-    predict_file(predictor(weights), image, whole, {}, largest_tile=252, progress=False, say=print)
+    predict_file(predictor(weights), image, whole, {}, largest_tile=252)
     computed = []
 
     class Interrupted(Predictor):
@@ -94,7 +95,7 @@ def test_going_on_computes_nothing_twice(weights, image, tmp_path):
             # Another tile size on the way changes nothing: what was begun is finished.
             size = 252 if attempts == 1 else 300
             interrupted = Interrupted(network, STANDARDISATION, "none")
-            predict_file(interrupted, image, out, {}, largest_tile=size, progress=False, say=print)
+            predict_file(interrupted, image, out, {}, largest_tile=size)
         except Killed:
             assert not out.exists() and (tmp_path / "out.tif.partial").is_file()
     blocks = [block for block in computed if block is not None]
@@ -117,7 +118,7 @@ def test_going_on_computes_nothing_twice(weights, image, tmp_path):
 def test_a_damaged_partial_result_is_mended_or_begun_anew(weights, image, tmp_path, damage):
     """Interrupted, damaged, gone on with and interrupted again, finished: the map is whole."""
     whole, out = tmp_path / "whole.tif", tmp_path / "out.tif"
-    predict_file(predictor(weights), image, whole, {}, largest_tile=252, progress=False, say=print)
+    predict_file(predictor(weights), image, whole, {}, largest_tile=252)
 
     class Interrupted(Predictor):
         left = 2
@@ -132,10 +133,10 @@ def test_a_damaged_partial_result_is_mended_or_begun_anew(weights, image, tmp_pa
         network = checkpoints.load(weights).build_network()
         with pytest.raises(Killed):
             interrupted = Interrupted(network, STANDARDISATION, "none")
-            predict_file(interrupted, image, out, {}, largest_tile=252, progress=False, say=print)
+            predict_file(interrupted, image, out, {}, largest_tile=252)
         if not again:
             damage(tmp_path / "out.tif.partial", tmp_path / "out.tif.progress")
-    predict_file(predictor(weights), image, out, {}, largest_tile=252, progress=False, say=print)
+    predict_file(predictor(weights), image, out, {}, largest_tile=252)
     assert out.read_bytes() == whole.read_bytes()
 
 
@@ -161,7 +162,7 @@ def test_another_predictions_partial_result_is_refused(weights, image, tmp_path)
     PartialResult(tmp_path / "out.tif", (2, 150, 203), {"weights": "of another run"}, blocks)
     before = (tmp_path / "out.tif.progress").read_bytes()
     with pytest.raises(BadInput, match="another prediction .*weights"):
-        predict_file(predictor(weights), image, tmp_path / "out.tif", {"weights": "mine"}, progress=False)
+        predict_file(predictor(weights), image, tmp_path / "out.tif", {"weights": "mine"})
     assert (tmp_path / "out.tif.progress").read_bytes() == before
 
 
@@ -213,17 +214,16 @@ def test_a_result_too_large_for_a_classic_tiff_is_a_big_one(tmp_path):
 def test_too_small_a_disk_is_said_before_the_work(weights, image, tmp_path, monkeypatch):
     monkeypatch.setattr("shutil.disk_usage", lambda path: type("Usage", (), {"free": 1000})())
     with pytest.raises(BadInput, match="243,600 bytes but its disk has 1,000 left"):
-        predict_file(predictor(weights), image, tmp_path / "out.tif", {}, progress=False)
+        predict_file(predictor(weights), image, tmp_path / "out.tif", {})
     assert not list(tmp_path.glob("out*"))
 
 
-def test_gray_values_unlike_the_training_stacks_are_remarked(weights, tmp_path):
+def test_gray_values_unlike_the_training_stacks_are_remarked(weights, tmp_path, caplog):
     dark = np.zeros((1, 60, 60), np.uint8)
     dark[0, 0, 0] = 1
     write_stack(tmp_path / "dark.tif", dark)
-    said = []
-    predict_file(predictor(weights), tmp_path / "dark.tif", tmp_path / "out.tif", {}, progress=False, say=said.append)
-    assert "mean off by -2.5" in said[1] and "all black" in said[1]
+    predict_file(predictor(weights), tmp_path / "dark.tif", tmp_path / "out.tif", {})
+    assert "mean off by -2.5" in caplog.messages[-1] and "all black" in caplog.messages[-1]
 
 
 def test_a_result_must_be_a_tiff(weights, image, tmp_path, capsys):

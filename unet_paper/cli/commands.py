@@ -5,9 +5,11 @@ import signal
 import sys
 
 from unet_paper.cli.parser import build_parser, changed_config
+from unet_paper.compute.allocator import use_large_pages
 from unet_paper.config import PROFILES
 from unet_paper.datasets.folds import Fold
 from unet_paper.support.errors import BadInput, Diverged
+from unet_paper.support.logs import configure
 from unet_paper.support.progress import progress_bar
 from unet_paper.support.signals import ends_on_sigterm
 
@@ -108,7 +110,7 @@ def do_weights(arguments):
 
 def do_train(arguments):
     """`train`"""
-    from unet_paper.compute.memory import keep_freed_memory
+    from unet_paper.compute.allocator import keep_freed_memory
     from unet_paper.datasets.training_stacks import OwnFiles
     from unet_paper.runs.pipeline import run_training
 
@@ -135,7 +137,7 @@ def do_train(arguments):
 def do_predict(arguments):
     """`predict`"""
     from unet_paper import checkpoint
-    from unet_paper.compute.memory import keep_freed_memory
+    from unet_paper.compute.allocator import keep_freed_memory
     from unet_paper.io.hashes import file_sha256
     from unet_paper.prediction import Predictor
     from unet_paper.runs.prediction_file import predict_file
@@ -242,6 +244,8 @@ def main(arguments=None):
     by Ctrl-C or SIGTERM.
     """
     arguments = build_parser().parse_args(arguments)
+    use_large_pages()
+    configure()
     with ends_on_sigterm():
         return _carried_out(arguments)
 

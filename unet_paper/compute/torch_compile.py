@@ -1,15 +1,19 @@
 """Compiling the network (torch.compile) for long trainings: it costs about a minute, a C++ compiler, and on a GPU
-Triton, so it is left out where it would not pay or does not work.
+Triton, so it is left out where it costs more than it saves or does not work.
 """
 
+from collections.abc import Callable
+
 import torch
+from torch import nn
 
 from unet_paper.compute.precision import autocast
+from unet_paper.support.logs import logger
 
 SHORTEST = 5000  # steps from which a GPU should earn the minute back: a guess, not measured yet
 
 
-def should_compile(choice, device, steps):
+def should_compile(choice: str, device: torch.device | str, steps: int) -> bool:
     """Whether to compile for this many steps. By itself only on a GPU: on a CPU, where nearly all of the time is
     spent in the convolutions, which stay as they are, it gains nothing (measured, results/bench).
     """
@@ -18,20 +22,19 @@ def should_compile(choice, device, steps):
     )
 
 
-def compiled_network(network, tile, bfloat16, say):
+def compiled_network(network: nn.Module, tile: torch.Tensor, bfloat16: bool) -> Callable[[torch.Tensor], torch.Tensor]:
     """The network compiled for tiles like this one, tried out forward and backward; itself where that fails.
 
     tile : (1, 1, S, S) float tensor
-    say : callable, gets what a user should know
     """
-    say("compiling the network, about a minute; --compile off leaves it out")
+    logger.info("compiling the network, about a minute; --compile off leaves it out")
     try:
-        faster = torch.compile(network)
+        faster: Callable[[torch.Tensor], torch.Tensor] = torch.compile(network)
         with autocast(tile.device, bfloat16):
             faster(tile).sum().backward()
     except Exception as error:  # of many kinds: no compiler, no Triton, an unsupported platform
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        say(f"compilation is left out, training goes on without it ({reason})")
+        logger.warning(f"compilation failed, training runs without it ({reason})")
         return network
     finally:
         network.zero_grad(set_to_none=True)

@@ -4,16 +4,16 @@
 """
 
 import hashlib
-import http.client
 import shutil
 import tempfile
-import urllib.error
-import urllib.request
 import zipfile
 import zlib
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+
+from pooch import HTTPDownloader
 
 from unet_paper.io.hashes import content_sha256, labels_sha256
 from unet_paper.io.stack import read_stack
@@ -48,7 +48,7 @@ class Finding:
     sentence: str
 
 
-def check_stack(name, path):
+def check_stack(name: str, path: Path | str) -> Finding:
     """Compare one file with the official stack of that name ("train-volume", ...). Returns a Finding."""
     path = Path(path)
     if not path.is_file():
@@ -68,12 +68,12 @@ def check_stack(name, path):
     return Finding(name, "verified", f"{path} is the official stack ({what} {expected[:12]}...)")
 
 
-def check_folder(folder):
+def check_folder(folder: Path | str) -> list[Finding]:
     """A Finding for each of the four stacks in a folder, in the order of STACKS."""
     return [check_stack(name, Path(folder) / f"{name}.tif") for name in STACKS]
 
 
-def is_official(folder):
+def is_official(folder: Path | str) -> bool:
     """Whether the folder holds the three official stacks that the challenge published, and no other test labels."""
     findings = {finding.name: finding.state for finding in check_folder(folder)}
     return all(findings[name] == "verified" for name in REQUIRED) and findings["test-labels"] != "wrong"
@@ -86,13 +86,13 @@ def is_of_the_challenge(stack):
     return content_sha256(stack) in (CONTENT["train-volume"], CONTENT["test-volume"])
 
 
-def git_blob_id(path):
+def git_blob_id(path: Path | str) -> str:
     """The id git gives a file's content: SHA-1 of "blob <size>\\0" and its bytes."""
     content = Path(path).read_bytes()
     return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 
 
-def fetch(folder, source=None, url=ARCHIVE_URL, progress=True):
+def fetch(folder: Path | str, source: Path | str | None = None, url: str = ARCHIVE_URL) -> list[Finding]:
     """Put the official stacks into `folder`, each only after it was verified.
 
     Parameters
@@ -103,8 +103,6 @@ def fetch(folder, source=None, url=ARCHIVE_URL, progress=True):
         A local archive or folder to take them from, wherever they lie in it; None downloads the official archive.
     url : str
         The archive to download.
-    progress : bool
-        Show the download's progress.
 
     Returns
     -------
@@ -114,7 +112,7 @@ def fetch(folder, source=None, url=ARCHIVE_URL, progress=True):
     Raises
     ------
     BadInput when the folder holds other stacks of these names, the source is no archive or folder, or the download
-    fails (what came of it is kept and resumed next time).
+    fails.
     """
     folder = Path(folder)
     found = check_folder(folder)
@@ -126,13 +124,13 @@ def fetch(folder, source=None, url=ARCHIVE_URL, progress=True):
         return found
     if source is None:
         try:
-            source = download(url, folder / PurePosixPath(url).name, progress)
+            source = download(url, folder / PurePosixPath(url).name)
         except BadInput as error:
             if any(name in REQUIRED for name in wanted):
                 raise
             return [*found[:-1], Finding("test-labels", "missing", str(error))]
     source = Path(source)
-    rejected = {}
+    rejected: dict[str, Finding] = {}
     for name in wanted:
         with _candidates(source, name) as candidates:
             for candidate in candidates:
@@ -150,7 +148,7 @@ def fetch(folder, source=None, url=ARCHIVE_URL, progress=True):
 
 
 @contextmanager
-def _candidates(source, name):
+def _candidates(source: Path, name: str) -> Iterator[list[Path]]:
     """Paths of the files called `name`.tif or .tiff, wherever they lie in a folder or zip archive."""
     names = {f"{name}.tif", f"{name}.tiff"}
     if source.is_dir():
@@ -159,7 +157,7 @@ def _candidates(source, name):
     if not zipfile.is_zipfile(source):
         raise BadInput(f"{source} is neither a folder nor a zip archive; give the challenge's archive or its folder")
     with tempfile.TemporaryDirectory() as temporary:
-        paths = []
+        paths: list[Path] = []
         try:
             with zipfile.ZipFile(source) as archive:
                 for number, member in enumerate(archive.infolist()):
@@ -172,51 +170,31 @@ def _candidates(source, name):
         yield paths
 
 
-def download(url, path, progress=True):
-    """Download a zip archive to `path`; what a broken connection left in `path`.part is resumed.
+def download(url: str, path: Path) -> Path:
+    """Download a zip archive to `path`, unless a whole one is there. Returns the path, which never names half a file.
 
-    Returns the path, which only ever names a whole archive. Raises BadInput when it cannot be had.
+    Raises BadInput when it cannot be had.
     """
-    path = Path(path)
     if _is_whole_archive(path):
         return path
-    part = path.with_name(path.name + ".part")
-    part.parent.mkdir(parents=True, exist_ok=True)
-    start = part.stat().st_size if part.exists() else 0
-    request = urllib.request.Request(url, headers={"Range": f"bytes={start}-"} if start else {})
-    try:
-        with urllib.request.urlopen(request, timeout=30) as response:
-            resumed = start > 0 and response.status == 206
-            start = start if resumed else 0
-            length = response.headers.get("Content-Length")
-            total = start + int(length) if length else None
-            bar = progress_bar(
-                total=total, initial=start, unit="B", unit_scale=True, desc=path.name, disable=not progress
-            )
-            with open(part, "ab" if resumed else "wb") as file, bar:
-                while block := response.read(1 << 18):
-                    file.write(block)
-                    bar.update(len(block))
-    except urllib.error.HTTPError as error:
-        if error.code == 416:  # nothing after what we have: it is either whole or of no use
-            total = start
-        else:
-            raise BadInput(f"{url} answered {error.code} {error.reason}; {_by_hand(path.parent)}") from None
-    except (OSError, ValueError, http.client.HTTPException) as error:
-        reason = getattr(error, "reason", error)
-        raise BadInput(f"{url} could not be reached ({reason}); {_by_hand(path.parent)}") from None
-    if total is not None and part.stat().st_size < total:
-        raise BadInput(
-            f"the download of {url} broke off at {part.stat().st_size} of {total} bytes; run it again to go on"
-        )
-    if not _is_whole_archive(part):
-        part.unlink()
-        raise BadInput(f"{url} did not give a whole zip archive, and what came was discarded; {_by_hand(path.parent)}")
-    part.replace(path)
+    with atomic_write(path) as temporary, progress_bar(total=1, unit="B", unit_scale=True, desc=path.name) as bar:
+        try:
+            HTTPDownloader(progressbar=bar, chunk_size=2**18, timeout=30)(url, temporary, None)
+        except (OSError, ValueError) as error:  # what requests raises is of these
+            raise BadInput(f"{url} could not be downloaded ({_reason(error)}); {_by_hand(path.parent)}") from None
+        if not _is_whole_archive(temporary):
+            raise BadInput(f"{url} did not give a whole zip archive; {_by_hand(path.parent)}")
     return path
 
 
-def _is_whole_archive(path):
+def _reason(error: Exception) -> str:
+    """The innermost cause, which says what the layers around it only quote."""
+    while error.args and isinstance(error.args[-1], Exception):
+        error = error.args[-1]
+    return str(getattr(error, "reason", error)).splitlines()[0]
+
+
+def _is_whole_archive(path: Path) -> bool:
     """Whether the file is a zip archive whose members all have the checksums it says."""
     try:
         with zipfile.ZipFile(path) as archive:
@@ -225,6 +203,6 @@ def _is_whole_archive(path):
         return False
 
 
-def _by_hand(folder):
+def _by_hand(folder: Path) -> str:
     command = f"python -m unet_paper data --from ARCHIVE --to {folder}"
     return f"fetch the archive by hand from {CHALLENGE_PAGE} and run: {command}"

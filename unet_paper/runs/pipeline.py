@@ -23,6 +23,7 @@ from unet_paper.runs.record import RunFolder, code_version, hardware, now, read_
 from unet_paper.support.errors import BadInput, Diverged
 from unet_paper.support.files import remove_leftovers
 from unet_paper.support.locks import exclusive_lock
+from unet_paper.support.logs import logger
 from unet_paper.support.signals import Interrupted
 from unet_paper.training import prepare_training_set, train
 
@@ -76,8 +77,6 @@ def run_training(
     fold=None,
     resume=False,
     device="cpu",
-    progress=True,
-    say=print,
     compilation="auto",
     leave_out=(),
 ):
@@ -93,9 +92,6 @@ def run_training(
     resume : bool
         Go on from `out`'s checkpoint, if there is one.
     device : str
-    progress : bool
-    say : callable
-        Gets what a user should know, a line at a time.
     compilation : "auto", "on" or "off"
         See `compilation.py`.
     leave_out : sequence of int
@@ -115,19 +111,19 @@ def run_training(
     run = RunFolder(Path(out))
     with exclusive_lock(run.lock, run.path):
         remove_leftovers(run.path)
-        _run_training(run, stacks, config, resume, device, progress, say, compilation)
+        _run_training(run, stacks, config, resume, device, compilation)
 
 
-def _run_training(run, stacks, config, resume, device, progress, say, compilation):
-    earlier = _earlier_checkpoint(run, config, stacks, resume, say)
+def _run_training(run, stacks, config, resume, device, compilation):
+    earlier = _earlier_checkpoint(run, config, stacks, resume)
     if earlier is not None and earlier.step == config.steps and run.weights.is_file() and _is_finished(run):
-        say(f"{run.path} is already trained ({config.steps} steps); nothing to do")
+        logger.info(f"{run.path} is already trained ({config.steps} steps); nothing to do")
         record = read_json(run.record)
         if RECORDED not in record:  # an older version trained it
-            write_json(run.record, record | _deep_levels(earlier, stacks, device, say))
+            write_json(run.record, record | _deep_levels(earlier, stacks, device))
         return
     if earlier is not None:
-        say(f"going on from step {earlier.step} of {config.steps}")
+        logger.info(f"going on from step {earlier.step} of {config.steps}")
     training_set = prepare_training_set(stacks.volume, stacks.labels, config, device)
     origin = {
         "code": code_version(),
@@ -139,7 +135,7 @@ def _run_training(run, stacks, config, resume, device, progress, say, compilatio
     if earlier is None:
         kept = run.archive_previous_run()
         if kept is not None:
-            say(f"{run.path} held an earlier run's results; they are kept in {kept}")
+            logger.info(f"{run.path} held an earlier run's results; they are kept in {kept}")
         record = {
             "name": run.path.name,
             "status": "training",
@@ -173,13 +169,13 @@ def _run_training(run, stacks, config, resume, device, progress, say, compilatio
     draw_training_pictures(run, stacks.volume[0], training_set.weights[0].cpu().numpy(), config)
 
     standardisation = training_set.standardisation
-    say(f"gray values: {standardisation.described()}; kept with the weights, prediction does the same")
-    say(
+    logger.info(f"gray values: {standardisation.described()}; kept with the weights, prediction does the same")
+    logger.info(
         f"training {config.profile} on {origin['hardware']['device']}: {len(stacks.volume)} sections, "
         f"{record['parameters']:,} parameters, {config.steps:,} steps"
     )
     try:
-        final = train(config, training_set, run.path, stacks.data, earlier, progress, compilation=compilation, say=say)
+        final = train(config, training_set, run.path, stacks.data, earlier, compilation=compilation)
     except Diverged as error:
         record["diverged"] = [*record.get("diverged", []), error.what]
         write_json(run.record, record | {"status": "diverged"})
@@ -187,7 +183,7 @@ def _run_training(run, stacks, config, resume, device, progress, say, compilatio
     except Interrupted:
         write_json(run.record, record | {"status": "interrupted"})
         raise
-    record |= _deep_levels(final, stacks, device, say)
+    record |= _deep_levels(final, stacks, device)
     record["status"] = "finished"
     record["times"] |= {"finished": now(), "training_seconds": round(final.seconds, 1)}
     if final.parts:
@@ -195,11 +191,11 @@ def _run_training(run, stacks, config, resume, device, progress, say, compilatio
     write_json(run.record, record)
 
 
-def _deep_levels(trained, stacks, device, say):
+def _deep_levels(trained, stacks, device):
     """What the record says of a Checkpoint's deep levels; says so if they are cut off."""
     changes = contributions(trained.build_network().to(device), trained.standardisation, stacks.volume[0])
     if remark(changes):
-        say(remark(changes))
+        logger.warning(remark(changes))
     return {RECORDED: [round(change, 6) for change in changes]}
 
 
@@ -220,10 +216,10 @@ def _is_finished(run):
     return run.record.is_file() and read_json(run.record).get("status") == "finished"
 
 
-def _earlier_checkpoint(run, config, stacks, resume, say):
+def _earlier_checkpoint(run, config, stacks, resume):
     if not resume and (run.checkpoint.is_file() or run.earlier_checkpoint.is_file()):
         raise BadInput(f"{run.path} already holds a run; add --resume to go on with it, or give another --out")
-    earlier = checkpoints.load_last(run.checkpoint, run.earlier_checkpoint, say)
+    earlier = checkpoints.load_last(run.checkpoint, run.earlier_checkpoint)
     if earlier is None:
         return None
     if earlier.optimiser is None:

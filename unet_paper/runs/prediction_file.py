@@ -18,14 +18,13 @@ from unet_paper.overlap_tile import Block
 from unet_paper.support.errors import BadInput
 from unet_paper.support.files import why_not
 from unet_paper.support.locks import exclusive_lock
+from unet_paper.support.logs import logger
 from unet_paper.support.progress import progress_bar
 
 LARGEST_CLASSIC_TIFF = 2**32 - 2**25  # bytes, with room for its headers; above it a BigTIFF is written
 
 
-def predict_file(
-    predictor, image, out, made_with, channel=None, memory=None, largest_tile=None, progress=True, say=print
-):
+def predict_file(predictor, image, out, made_with, channel=None, memory=None, largest_tile=None):
     """Predict an image file tile by tile into a TIFF of 32-bit floats, (Z, H, W), or (Z, K, H, W) with K > 2 classes.
 
     Parameters
@@ -38,10 +37,8 @@ def predict_file(
         which tiles are done: the same call goes on from there.
     made_with : dict of plain values
         What the result depends on besides the image, such as the hash of the weights; also kept in the TIFF.
-    memory, largest_tile, progress
+    memory, largest_tile
         See `prediction.predict_stack`.
-    say : callable
-        Gets what a user should know, a line at a time.
 
     Returns
     -------
@@ -64,29 +61,29 @@ def predict_file(
 
     with exclusive_lock(out.with_name(out.name + ".lock"), out):
         pixel_size = EM if is_of_the_challenge(volume) else read_pixel_size(image)
-        partial = PartialResult(out, shape, made_with, plan.blocks, pixel_size, say)
-        _predict(predictor, volume, partial, plan, bool(memory or largest_tile), progress, say)
+        partial = PartialResult(out, shape, made_with, plan.blocks, pixel_size)
+        _predict(predictor, volume, partial, plan, bool(memory or largest_tile))
     return shape
 
 
-def _predict(predictor, volume, partial, plan, tiles_were_chosen, progress, say):
+def _predict(predictor, volume, partial, plan, tiles_were_chosen):
     """All tiles that are not done yet."""
     if partial.done:
-        say(f"going on: {len(partial.done)} of {len(volume) * len(partial.blocks)} tiles are done ({partial.path})")
+        tiles = len(volume) * len(partial.blocks)
+        logger.info(f"resuming: {len(partial.done)} of {tiles} tiles are done ({partial.path})")
         if tiles_were_chosen and partial.blocks != plan.blocks:
-            say("note: the tiles are those that it was begun with; --tile and --memory are for a new one")
+            logger.warning("note: the tiles are those that it was begun with; --tile and --memory are for a new one")
     else:
-        say(f"tiles: {plan}")
+        logger.info(f"tiles: {plan}")
     remark = predictor.remark(volume)
     if remark:
-        say(remark)
+        logger.warning(remark)
     jobs = [(index, number) for index in range(len(volume)) for number in range(len(partial.blocks))]
     with progress_bar(
         total=len(jobs),
         initial=len(partial.done),
         desc=f"predict {predictor.average}",
         unit="tile",
-        disable=not progress,
     ) as bar:
         for job in jobs:
             if job in partial.done:
@@ -105,7 +102,7 @@ class PartialResult:
     number), written after the tile's pixels have reached the disk.
     """
 
-    def __init__(self, out, shape, made_with, blocks, pixel_size=None, say=print):
+    def __init__(self, out, shape, made_with, blocks, pixel_size=None):
         self.out = out
         self.pixel_size = pixel_size
         self.path = out.with_name(out.name + ".partial")
@@ -115,7 +112,7 @@ class PartialResult:
         self._shape = shape
         made_with = {"shape": list(shape)} | made_with
         if self.path.is_file() and self.journal.is_file():
-            self._go_on(made_with, say)
+            self._go_on(made_with)
         if not self.done:
             self._begin(made_with)
         self._offset, self._dtype = self._layout()
@@ -133,7 +130,7 @@ class PartialResult:
             raise ValueError("it is too short")
         return offset, dtype
 
-    def _go_on(self, made_with, say):
+    def _go_on(self, made_with):
         """Take over what was done earlier, if it was the same and is whole."""
         text = self.journal.read_bytes()
         whole = text[: text.rfind(b"\n") + 1]  # a line that was cut off does not count
@@ -143,7 +140,7 @@ class PartialResult:
             blocks = tuple(Block(*sides) for sides in begun.pop("blocks"))
             differing = [name for name in made_with if begun.get(name) != made_with[name]]
         except (ValueError, KeyError, TypeError, AttributeError):
-            say(f"note: {self.journal} is damaged; the prediction begins anew")
+            logger.warning(f"note: {self.journal} is damaged; the prediction begins anew")
             return
         if differing:
             raise BadInput(
@@ -156,7 +153,7 @@ class PartialResult:
                 raise ValueError("it lists tiles that do not exist")
             self._layout()
         except ValueError as error:
-            say(f"note: the partial result {self.path} is damaged ({error}); the prediction begins anew")
+            logger.warning(f"note: the partial result {self.path} is damaged ({error}); the prediction begins anew")
             return
         if done:
             os.truncate(self.journal, len(whole))

@@ -11,9 +11,9 @@ class BadInput(ValueError):
 class Diverged(RuntimeError):
     """Training ended because the loss or a weight is no longer a finite number, or the output says nothing any more.
 
-    The command line prints it and exits with code 1. `what`: at which step, and why.
+    The command line prints it and exits with code 1. `what`: at which step, and why; `advice`: what to do.
     """
 
-    def __init__(self, what, mend):
-        super().__init__(f"training stopped at {what}; {mend}")
+    def __init__(self, what: str, advice: str) -> None:
+        super().__init__(f"training stopped at {what}; {advice}")
         self.what = what

@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,8 +12,8 @@ LEFTOVER = ".being-written-"
 
 
 @contextmanager
-def atomic_write(path, earlier=None):
-    """A temporary path beside `path` that takes its place when the block ends well, and vanishes when it does not.
+def atomic_write(path: Path | str, earlier: Path | None = None) -> Iterator[Path]:
+    """A temporary path beside `path` that gets its name when the block ends well, and vanishes when it does not.
 
     earlier : path or None; where the file goes that was there before. Raises BadInput where no file can be made, and
     when the disk is full.
@@ -20,12 +21,13 @@ def atomic_write(path, earlier=None):
     path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f"{LEFTOVER}{path.stem}-", suffix=path.suffix)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f"{LEFTOVER}{path.stem}-", suffix=path.suffix)
     except OSError as error:
-        raise BadInput(f"{path} cannot be written: {error.strerror}; give a place where files may be made") from None
+        raise BadInput(f"{path} cannot be written: {error.strerror}; give a folder that can be written") from None
     os.close(handle)
+    temporary = Path(name)
     try:
-        yield Path(temporary)
+        yield temporary
         os.chmod(temporary, 0o666 & ~_umask())
         with open(temporary, "r+b") as written:
             os.fsync(written.fileno())  # the name must not reach the disk before the content
@@ -33,23 +35,23 @@ def atomic_write(path, earlier=None):
             os.replace(path, earlier)
         os.replace(temporary, path)
     except OSError as error:
-        raise BadInput(f"{path} cannot be written: {why_not(error)}; make room, or give another place") from None
+        raise BadInput(f"{path} cannot be written: {why_not(error)}; make room, or give another folder") from None
     finally:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
-def why_not(error):
+def why_not(error: OSError) -> str:
     """What an OSError says, in words. NumPy's own, of a full disk, only counts bytes."""
     return error.strerror or f"the disk may be full ({error})"
 
 
-def remove_leftovers(folder):
+def remove_leftovers(folder: Path | str) -> None:
     """Delete what `atomic_write` left in a folder when its process was killed. Nobody may be writing there."""
     for path in Path(folder).glob(f"{LEFTOVER}*"):
         path.unlink(missing_ok=True)
 
 
-def _umask():
+def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask

@@ -1,51 +1,34 @@
 """One writer at a time."""
 
-import os
+import errno
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from unet_paper.support.errors import BadInput
 
-try:
-    import fcntl
-except ImportError:  # no such locks on Windows
-    fcntl = None
+NO_LOCKS = (errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK)  # of a file system that has none
 
 
 @contextmanager
-def exclusive_lock(path, what):
+def exclusive_lock(path: Path, what: Path | str) -> Iterator[None]:
     """Hold a lock on the file `path`, made if need be and removed at the end; the system lets go of it if the process
     dies. Raises BadInput, saying that `what` is in use, when another process holds it.
     """
     path = Path(path)
-    file = None
-    while file is None or not _is_still(path, file):  # the one who held it removed it meanwhile
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            file = open(path, "a")
-        except OSError as error:
-            raise BadInput(
-                f"{path} cannot be written: {error.strerror}; give a place where files may be made"
-            ) from None
-        try:
-            if fcntl is not None:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.close()
-            raise BadInput(f"{what} is being written by another process; wait for it, or give another name") from None
-        except OSError:
-            break  # a file system without locks
+    lock = FileLock(path, timeout=0, fallback_to_soft=False)  # a soft one would outlive a process that is killed
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout:
+        raise BadInput(f"{what} is being written by another process; wait for it, or give another name") from None
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise BadInput(f"{path} cannot be written: {error.strerror}; give a folder that can be written") from None
     try:
         yield
     finally:
-        if fcntl is None:
-            file.close()  # Windows does not delete an open file
-        path.unlink(missing_ok=True)
-        file.close()
-
-
-def _is_still(path, file):
-    try:
-        return os.path.samestat(os.fstat(file.fileno()), path.stat())
-    except FileNotFoundError:
-        return False
+        path.unlink(missing_ok=True)  # while it is held: whoever waits sees that the name is gone
+        lock.release()

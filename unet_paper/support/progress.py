@@ -1,28 +1,36 @@
 """One progress line for all long work: how far, how fast, how much longer."""
 
+import logging
 import sys
+from typing import Any, TextIO
 
 from tqdm import tqdm
+
+from unet_paper.support.logs import logger
 
 
 class _Lines:
     """A log, into which a bar that would be drawn over and over goes line by line."""
 
-    def __init__(self, log):
+    def __init__(self, log: TextIO) -> None:
         self.log = log
 
-    def write(self, text):
+    def write(self, text: str) -> None:
         """Write what is not empty, as a line."""
         if text.strip():
             self.log.write(text.strip("\r\n") + "\n")
 
-    def flush(self):
+    def flush(self) -> None:
         """Flush the log."""
         self.log.flush()
 
 
-def progress_bar(*arguments, **options):
-    """A tqdm bar on stderr: twice a second in a terminal, a line every ten seconds in a log."""
+def progress_bar(*arguments: Any, **options: Any) -> tqdm:
+    """A tqdm bar on stderr: twice a second in a terminal, a line every ten seconds in a log.
+
+    It shows where the package's logger shows information, as in the commands (`logs.configure`).
+    """
+    options = {"disable": not logger.isEnabledFor(logging.INFO), "maxinterval": 60} | options
     if sys.stderr.isatty():
-        return tqdm(*arguments, mininterval=0.5, maxinterval=60, dynamic_ncols=True, **options)
-    return tqdm(*arguments, mininterval=10, maxinterval=60, file=_Lines(sys.stderr), ncols=100, **options)
+        return tqdm(*arguments, mininterval=0.5, dynamic_ncols=True, **options)
+    return tqdm(*arguments, mininterval=10, file=_Lines(sys.stderr), ncols=100, **options)

@@ -1,29 +1,31 @@
-"""Ctrl-C and SIGTERM: long work ends at a place from which it can go on."""
+"""Ctrl-C and SIGTERM: long work ends where it can be resumed."""
 
 import os
 import signal
 import threading
+from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 
 class Interrupted(KeyboardInterrupt):
     """A signal has stopped the work. The text, if any, says what is kept; `exit_code` is the shell's for the signal."""
 
-    def __init__(self, text="", number=signal.SIGINT):
+    def __init__(self, text: str = "", number: int = signal.SIGINT) -> None:
         super().__init__(text)
         self.exit_code = 128 + number
 
 
-def in_main_thread():
+def in_main_thread() -> bool:
     """Python handles signals only there."""
     return threading.current_thread() is threading.main_thread()
 
 
 @contextmanager
-def ends_on_sigterm():
+def ends_on_sigterm() -> Iterator[None]:
     """Inside the `with`, SIGTERM ends the work as Ctrl-C does, so that nothing half-made is left."""
 
-    def end(number, frame):
+    def end(number: int, frame: FrameType | None) -> None:
         raise Interrupted(number=number)
 
     if not in_main_thread():
@@ -39,18 +41,18 @@ def ends_on_sigterm():
 class Request:
     """The signal that has asked the work to stop, None until then."""
 
-    number = None
+    number: int | None = None
 
 
 @contextmanager
-def stop_requests():
+def stop_requests() -> Iterator[Request]:
     """Inside the `with` the first Ctrl-C or SIGTERM only sets the Request's `number`; a second one stops at once."""
     request = Request()
     if not in_main_thread():
         yield request
         return
 
-    def ask(number, frame):
+    def ask(number: int, frame: FrameType | None) -> None:
         if request.number is not None:
             raise Interrupted(number=number)
         request.number = number

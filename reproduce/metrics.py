@@ -19,11 +19,13 @@ from scipy import ndimage
 
 from reproduce.bench import plain_metrics
 from unet_paper.datasets.phantom import make_phantom
-from unet_paper.metrics import score, section_overlaps, section_warping
+from unet_paper.metrics import score
+from unet_paper.metrics.challenge import section_overlaps, section_warping
 from unet_paper.metrics.common import levels
 from unet_paper.metrics.pixel_error import pixel_sums
 from unet_paper.metrics.rand_error import rand_sums
 from unet_paper.metrics.registry import CHALLENGE_METRICS, PIXEL_ERROR, RAND_ERROR, V_INFO, V_RAND, WARPING_ERROR
+from unet_paper.metrics.segments import components_at_thresholds, overlap
 from unet_paper.metrics.v_scores import v_info, v_rand
 from unet_paper.runs.record import code_version, hardware, now, read_json, write_json
 from unet_paper.support.files import atomic_write
@@ -41,8 +43,9 @@ def agreement(folder, progress=True):
     rows = {}
     for name in progress_bar(names, desc="agreement", unit="case", disable=not progress):
         case, printed = np.load(folder / f"{name}.npz"), reference[name]
-        found = score(case["label"], case["proposal"])
-        row = {"sections": found["sections"], "shape": list(case["label"].shape)}
+        scores = score(case["label"], case["proposal"])
+        found = scores.to_json()
+        row = {"sections": scores.sections, "shape": list(case["label"].shape)}
         row |= {metric.key: abs(found[metric.key] - printed[metric.key]) for metric in CHALLENGE_METRICS}
         for key in CURVES:
             pairs = zip(found[key], printed[key], strict=True)
@@ -73,13 +76,18 @@ def maps_to_time(folder):
     return maps
 
 
+def section_rand_sums(truth, proposal):
+    """The Rand sums of a section at all thresholds, without the thinning that `section_overlaps` does too."""
+    segments, count = ndimage.label(truth)
+    sizes = np.bincount(segments.ravel(), minlength=count + 1)[1:]
+    return [rand_sums(overlap(segments, sizes, proposed)) for proposed in components_at_thresholds(levels(proposal))]
+
+
 def ours(metric):
     """One metric of a section at all its thresholds, by the parts of `unet_paper.metrics`."""
     return {
         "pixel error": lambda truth, proposal: pixel_sums(truth, levels(proposal)),
-        "Rand error": lambda truth, proposal: [
-            rand_sums(plain) for plain, _ in section_overlaps(truth, levels(proposal), thin=False)
-        ],
+        "Rand error": section_rand_sums,
         "warping error": section_warping,
         "V_rand and V_info": lambda truth, proposal: [
             (v_rand(thin), v_info(thin)) for _, thin in section_overlaps(truth, levels(proposal))

@@ -17,7 +17,8 @@ from skimage.morphology import skeletonize
 
 from unet_paper import checkpoint
 from unet_paper.io.stack import read_labels, read_probabilities, read_stack
-from unet_paper.metrics import score, section_overlaps, warping_errors
+from unet_paper.metrics import score, warping_errors
+from unet_paper.metrics.challenge import section_overlaps
 from unet_paper.metrics.common import THRESHOLDS, levels
 from unet_paper.metrics.rand_error import rand_f, rand_sums
 from unet_paper.metrics.registry import CHALLENGE_METRICS, RAND_ERROR_PAIRS
@@ -119,7 +120,7 @@ def report(folder):
     run = RunFolder(Path(folder))
     record, scores = read_run(run)
     headline = record["configuration"]["headline"]["value"]
-    best = scores[headline]["best_threshold"]
+    best = scores[headline].best_threshold
     truth, probability = read_labels(run.labels) > 0, read_probabilities(run.probability(headline))
     lines = [
         f"# Where `{record['name']}` misses ({headline})",
@@ -192,7 +193,7 @@ def thicker_part(truth, probability):
     for by in THICKER:
         thicker = thicker_membranes(truth, by)
         errors = score(thicker, probability)
-        shown = " | ".join(metric.formatted(errors[metric.key]) for metric in SHOWN_METRICS)
+        shown = " | ".join(metric.formatted(errors.value(metric)) for metric in SHOWN_METRICS)
         lines.append(f"| {by} px | {np.mean(~thicker):.1%} | {shown} |")
     return [*lines, ""]
 

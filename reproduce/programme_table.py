@@ -8,7 +8,7 @@ from reproduce.programmes import LEFT_OUT, Run
 from unet_paper.metrics.registry import CHALLENGE_METRICS, PIXEL_ERROR, TABLE_1_METRICS
 from unet_paper.report.tables import read_run
 from unet_paper.runs.diagnostics import CUT_OFF, RECORDED, are_cut_off
-from unet_paper.runs.record import RunFolder, read_json
+from unet_paper.runs.record import RunFolder, read_json, read_scores
 
 USUAL = ("as the paper", "as it is")  # rows that the others of ablations and remedies are compared with
 
@@ -65,12 +65,12 @@ def collect(folder, runs, cut_off=False):
         if run.part:
             scored += [(run.part, average, values) for average, values in scores.items()]
         for border in run.borders:
-            values = read_json(place.path / f"scores-border-{border}.json")
+            values = read_scores(place.path / f"scores-border-{border}.json")
             scored.append((border_title(run, border), headline, values))
         for group, average, values in scored:
             kept = found.setdefault(group, {}).setdefault(average, {metric.key: [] for metric in CHALLENGE_METRICS})
             for metric in CHALLENGE_METRICS:
-                kept[metric.key].append(values[metric.key])
+                kept[metric.key].append(values.value(metric))
     return found
 
 
@@ -239,7 +239,7 @@ def each_run(folder, runs):
         record, scores = read_run(RunFolder(Path(folder) / run.name))
         value = {name: entry["value"] for name, entry in record["configuration"].items()}
         of_headline = scores[value["headline"]]
-        shown = [metric.formatted(of_headline[metric.key]) for metric in CHALLENGE_METRICS]
+        shown = [metric.formatted(of_headline.value(metric)) for metric in CHALLENGE_METRICS]
         hardware = record["hardware"]
         trained_on = hardware["processor"] if hardware["device"] == "cpu" else hardware["device"]
         name = f"{run.name} (cut off)" if are_cut_off(record) else run.name

@@ -48,7 +48,7 @@ def section(folder, choice):
         rows.append(
             (
                 [shown_setting(name, value[name]) for name in names],
-                [scores["none"][metric.key] for metric in TABLE_1_METRICS],
+                [scores["none"].value(metric) for metric in TABLE_1_METRICS],
                 "taken" if is_taken else "",
                 record["code"]["commit"][:7],
             )
@@ -79,7 +79,7 @@ def shown_setting(name, value):
 
 
 def headline(place):
-    """The errors of a run's headline: name -> value."""
+    """The Scores of a run's headline."""
     record, scores = read_run(place)
     return scores[record["configuration"]["headline"]["value"]]
 
@@ -104,7 +104,7 @@ def reliability(results):
         steps = max(losses)
         parts = [[losses[step] for step in losses if low < step <= low + 100] for low in (0, steps - 100)]
         shown = [f"{statistics.mean(part):.3f}" for part in parts]
-        shown += [metric.formatted(headline(place)[metric.key]) for metric in TABLE_1_METRICS]
+        shown += [metric.formatted(headline(place).value(metric)) for metric in TABLE_1_METRICS]
         lines.append(f"| {seed} | {steps:,} | {' | '.join(shown)} |")
     return lines
 
@@ -113,7 +113,7 @@ def text(folder, results):
     """The whole of recipe.md."""
     seeds = [read_run(RunFolder(Path(results) / name))[1]["none"] for name in SEEDS]
     warping, rand, pixel = (
-        math.sqrt(2) * statistics.stdev(errors[metric.key] for errors in seeds)
+        math.sqrt(2) * statistics.stdev(scores.value(metric) for scores in seeds)
         for metric in (WARPING_ERROR, RAND_ERROR, PIXEL_ERROR)
     )
     lines = [

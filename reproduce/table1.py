@@ -75,10 +75,10 @@ def rows(results):
             scores = [of_run.get(average) for _, of_run in runs]
             if all(scores):
                 errors = [
-                    mean_and_spread([of_run[metric.key] for of_run in scores], metric.digits)
+                    mean_and_spread([of_run.value(metric) for of_run in scores], metric.digits)
                     for metric in TABLE_1_METRICS
                 ]
-                all_cell = mean_and_spread([1 - of_run[PIXEL_ERROR.curve][0] for of_run in scores], 4)
+                all_cell = mean_and_spread([1 - of_run.curve(PIXEL_ERROR)[0] for of_run in scores], 4)
                 lines.append(_row([*fixed, average], errors, all_cell, bold=average == value["headline"]))
         if record["protocol"]["kind"] == "none":
             lines.append(_row([*fixed, "-"], ["-"] * len(TABLE_1_METRICS), "-"))
@@ -101,7 +101,7 @@ def targets(results):
         lines = ["", f"| aimed at for the full recipe, {headline} | | ours, {title} | |", "|---" * 4 + "|"]
         for key, target in TARGETS.items():
             metric = METRICS[key]
-            values = [scores[headline][key] for _, scores in runs]
+            values = [scores[headline].value(metric) for _, scores in runs]
             reached = "reached" if sum(values) / len(values) <= target else "missed"
             reached += " on this fold" if len(runs) == 1 else ""
             shown = mean_and_spread(values, metric.digits)

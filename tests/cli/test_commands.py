@@ -13,7 +13,7 @@ from skimage.measure import label
 
 from unet_paper.cli.commands import main
 from unet_paper.io.stack import read_stack, write_stack
-from unet_paper.metrics import SCORES
+from unet_paper.metrics.registry import CHALLENGE_METRICS
 from unet_paper.weight_map import weight_maps
 
 TINY = ("--profile", "smoke", "--device", "cpu")
@@ -76,7 +76,7 @@ def test_the_table_has_the_papers_rows_and_says_what_the_run_is(run):
     assert "NOT the ISBI stack" in table and "`smoke with width=2" in table
     scores = json.loads((run / "scores.json").read_text())
     assert f"{scores['pixel_error']:.4f}" in table and f"{scores['rand_error']:.4f}" in table
-    assert set(SCORES) <= set(scores)
+    assert {metric.key for metric in CHALLENGE_METRICS} <= set(scores)
     assert f"| d4 | {scores['rand_error_pairs']:.4f} | {scores['v_rand']:.4f} | {scores['v_info']:.4f} |" in table
 
 
@@ -204,7 +204,7 @@ def test_score_command(sections, tmp_path, capsys):
     assert "Rand error        0.000000" in printed.out and "V_rand            1.000000" in printed.out
     assert "0 split and 0 merger pixels" in printed.out and "2/2" in printed.err
     scores = json.loads((tmp_path / "scores.json").read_text())
-    assert [scores[name] for name in SCORES] == [0, 0, 0, 0, 1, pytest.approx(1)]
+    assert [scores[metric.key] for metric in CHALLENGE_METRICS] == [0, 0, 0, 0, 1, pytest.approx(1)]
     assert np.shape(scores["warping_counts"]) == (10, 2, 6)
 
 

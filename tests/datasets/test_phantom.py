@@ -45,6 +45,6 @@ def test_gray_values_alone_score_badly(phantom):
         low, high = np.quantile(smooth, [0.02, 0.6])
         smooth = ((smooth - low) / (high - low)).clip(0, 1)
         scores = score(labels, smooth)
-        pixel.append(scores["pixel_error"])
-        rand.append(scores["rand_error"])
+        pixel.append(scores.pixel_error)
+        rand.append(scores.rand_error)
     assert min(pixel) > 0.09 and min(rand) > 0.3

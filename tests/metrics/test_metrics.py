@@ -9,9 +9,10 @@ import pytest
 from scipy import ndimage
 
 from reproduce.bench import plain_metrics
-from unet_paper.metrics import SCORES, THRESHOLDS, score, warping_counts_per_threshold
+from unet_paper.metrics import THRESHOLDS, score, warping_counts_per_threshold
 from unet_paper.metrics.common import levels
 from unet_paper.metrics.rand_error import rand_sums
+from unet_paper.metrics.registry import CHALLENGE_METRICS, PIXEL_ERROR, V_INFO
 from unet_paper.metrics.segments import components_at_thresholds, overlap
 from unet_paper.metrics.thinning import thinned
 from unet_paper.metrics.v_scores import v_info, v_rand
@@ -34,8 +35,8 @@ def oracle_cases():
 def test_against_the_reference_scorer(folder, name):
     reference = json.loads((folder / "reference.json").read_text())[name]
     case = np.load(folder / f"{name}.npz")
-    scores = score(case["label"], case["proposal"])
-    for key in SCORES:
+    scores = score(case["label"], case["proposal"]).to_json()
+    for key in (metric.key for metric in CHALLENGE_METRICS):
         assert scores[key] == pytest.approx(reference[key], abs=1e-14)
     for key in ("pixel_f_per_threshold", "rand_f_per_threshold", "v_rand_per_threshold", "v_info_per_threshold"):
         assert [value is None for value in scores[key]] == [value is None for value in reference[key]]
@@ -55,7 +56,7 @@ SHAPES = [(2, 24, 31), (1, 1, 1), (1, 1, 40), (3, 40, 1), (2, 2, 2), (1, 50, 47)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_equals_the_plain_form(random_stack, shape, kind):
     truth, proposal = random_stack(shape, kind)
-    found, proposal = score(truth, proposal, workers=2), proposal.astype(np.float64)
+    found, proposal = score(truth, proposal, workers=2).to_json(), proposal.astype(np.float64)
     assert found["pixel_f_per_threshold"] == plain_metrics.pixel_f(truth, proposal)
     assert found["rand_f_per_threshold"] == plain_metrics.rand_f(truth, proposal)
     assert found["rand_f_pairs_per_threshold"] == plain_metrics.rand_f(truth, proposal, "pairs")
@@ -123,24 +124,24 @@ def test_polarity_and_best_case(sections):
     labels = sections[1][:1, :200, :200]
     perfect = (labels > 0).astype(np.float32)
     scores = score(labels, perfect)
-    assert scores["pixel_error"] == scores["rand_error"] == scores["warping_error"] == 0
+    assert scores.pixel_error == scores.rand_error == scores.warping_error == 0
     inverted = score(labels, 1 - perfect)
-    assert inverted["pixel_error"] > 0.9 and inverted["rand_error"] > 0.9 and inverted["warping_error"] > 0
+    assert inverted.pixel_error > 0.9 and inverted.rand_error > 0.9 and inverted.warping_error > 0
 
 
 def test_a_proposal_is_compared_in_double_precision():
     """0.1 in float32 is above 0.1 in float64: still positive at that threshold."""
     labels = np.array([[[255, 0]]], np.uint8)
-    assert score(labels, np.array([[[0.1, 0]]], np.float32))["pixel_f_per_threshold"][1] == 1
+    assert score(labels, np.array([[[0.1, 0]]], np.float32)).curve(PIXEL_ERROR)[1] == 1
 
 
 def test_pixel_f1_by_hand():
     labels = np.array([[[1, 1, 1, 0]]])
     scores = score(labels, np.array([[[0.95, 0.95, 0.05, 0.95]]]))
     # At 0.1 ... 0.9: two of three cells found, two of three positives right.
-    assert scores["pixel_f_per_threshold"][5] == pytest.approx(2 / 3)
+    assert scores.curve(PIXEL_ERROR)[5] == pytest.approx(2 / 3)
     # At 0.0 all is positive: precision 3/4, recall 1.
-    assert scores["pixel_error"] == pytest.approx(1 - 6 / 7)
+    assert scores.pixel_error == pytest.approx(1 - 6 / 7)
 
 
 def overlap_of(truth, proposal):
@@ -175,7 +176,7 @@ def test_no_shared_information_drops_the_threshold():
     proposal = np.array([[[1, 1, 1], [0, 0, 0], [1, 1, 1]]])
     scores = score(labels, proposal)
     # The middle line is thinned to itself: each cell is cut into above, below and one pixel alone.
-    assert scores["v_info_per_threshold"][5] is not None and 0 < scores["v_info"] < 1
+    assert scores.curve(V_INFO)[5] is not None and 0 < scores.v_info < 1
 
 
 def test_simple_points_are_those_that_change_no_topology():

@@ -46,8 +46,8 @@ def test_direction_and_curves_are_those_of_the_scores(random):
     truth = random.random((2, 20, 20)) > 0.4
     perfect, poor = score(truth, truth.astype(float)), score(truth, random.random(truth.shape))
     for metric in CHALLENGE_METRICS:
-        assert metric.best([perfect[metric.key], poor[metric.key]]) == perfect[metric.key]
-        curve = np.array(poor[metric.curve], float)
+        assert metric.best([perfect.value(metric), poor.value(metric)]) == perfect.value(metric)
+        curve = np.array(poor.curve(metric), float)
         best = np.nanmin(curve) if metric.curve_is_error else np.nanmax(curve)
         as_error = metric.better == "lower" and not metric.curve_is_error
-        assert poor[metric.key] == (1 - best if as_error else best)
+        assert poor.value(metric) == (1 - best if as_error else best)

@@ -44,4 +44,4 @@ def test_it_finds_the_cells_of_a_section(tmp_path):
     assert main(["predict", "--weights", *files, "--average", "none", "--device", "cpu"]) == 0
     truth, probability = read_labels(data / "train-labels.tif")[:1], read_stack(tmp_path / "probability.tif")
     assert probability.shape == truth.shape and probability.dtype == np.float32
-    assert score(truth, probability)["pixel_error"] < 0.06
+    assert score(truth, probability).pixel_error < 0.06

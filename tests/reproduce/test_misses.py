@@ -95,7 +95,7 @@ def test_the_report_of_a_run(truth, tmp_path):
     probability = np.where(truth, 0.8, 0.15).astype(np.float32)
     write_stack(run.labels, truth)
     write_stack(run.probability("none"), probability)
-    write_json(run.scores("none", "none"), score(truth, probability))
+    write_json(run.scores("none", "none"), score(truth, probability).to_json())
     protocol = {"kind": "fold", "short": "validation fold 1/2"}
     record = {"name": "run", "status": "finished", "dataset": "phantom", "profile": "smoke", "protocol": protocol}
     write_json(run.record, record | {"configuration": config.described()})

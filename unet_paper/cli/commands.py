@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from dataclasses import replace
 
 from unet_paper.cli.parser import build_parser, changed_config
 from unet_paper.compute.allocator import use_large_pages
@@ -200,16 +201,15 @@ def do_score(arguments):
         scores = score(truth, probabilities, progress=True)
     except BadInput as error:
         raise BadInput(f"{arguments.labels} and {arguments.probability}: {error}") from None
-    scores |= {"labels_sha256": labels_sha256(truth), "probability_sha256": content_sha256(probabilities)}
-    scores |= {"code": code_version()}
-    counts = scores["warping_counts_at_best"]
     for metric in CHALLENGE_METRICS:
-        details = f"threshold {scores['best_threshold'][metric.key]:.1f}"
+        details = f"threshold {scores.best_threshold[metric.key]:.1f}"
         if metric is WARPING_ERROR:
-            details += f", {counts['split']} split and {counts['merge']} merger pixels"
-        print(f"{metric.title:17} {scores[metric.key]:.6f}  ({details})")
+            counts = scores.warping_counts_at_best
+            details += f", {counts.split} split and {counts.merge} merger pixels"
+        print(f"{metric.title:17} {scores.value(metric):.6f}  ({details})")
     if arguments.json:
-        write_json(arguments.json, scores)
+        made_of = {"labels_sha256": labels_sha256(truth), "probability_sha256": content_sha256(probabilities)}
+        write_json(arguments.json, replace(scores, **made_of, code=code_version()).to_json())
 
 
 def do_report(arguments):

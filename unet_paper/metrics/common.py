@@ -3,6 +3,7 @@
 from itertools import accumulate
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from unet_paper.support.errors import BadInput
 
@@ -11,13 +12,19 @@ THRESHOLDS = tuple(accumulate([0.0] + [0.1] * 10))  # T11; the last one leaves a
 WARPING_THRESHOLDS = THRESHOLDS[:10]  # T10
 
 
-def checked(labels, proposal):
-    """A truth and a proposal, (Z, H, W) or one (H, W) section each, as a bool and a float (Z, H, W) array.
+def checked(
+    labels: ArrayLike, proposal: ArrayLike, ignore: ArrayLike | None = None
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """A truth, a proposal and pixels to ignore, (Z, H, W) or one (H, W) section each, as arrays to take metrics of.
+
+    Returns the truth, (Z, H, W) bool; the proposal, (Z, H, W) of its type; and how many pixels are ignored. Both are
+    membrane at these, which leaves them out of all sums: no metric counts pixels that are membrane in truth and
+    proposal.
 
     The challenge's scorer rescales labels by their extremes, which goes wrong for values above 255 and for a constant
     section, and leaves NaN and values outside [0, 1] undefined. Here the truth is `cells(labels)`, and BadInput is
-    raised for shapes that differ or are not those above, a stack without pixels, a proposal that is not numbers from 0
-    to 1, and whatever `cells` refuses.
+    raised for shapes that differ or are not those above, a stack without pixels, an `ignore` that is not bool, a
+    proposal that is not numbers from 0 to 1, and whatever `cells` refuses.
     """
     labels, proposal = np.asarray(labels), np.asarray(proposal)
     if labels.shape != proposal.shape:
@@ -25,12 +32,20 @@ def checked(labels, proposal):
             f"the labels have shape {labels.shape} and the probabilities {proposal.shape}; both must be of the same "
             "sections, (Z, H, W)"
         )
+    ignored = np.zeros(labels.shape, bool) if ignore is None else np.asarray(ignore)
+    if ignored.shape != labels.shape or ignored.dtype != bool:
+        raise BadInput(
+            f"the pixels to ignore have shape {ignored.shape} and type {ignored.dtype}; they must be bool, of the "
+            f"labels' shape {labels.shape}"
+        )
     if labels.ndim == 2:
-        labels, proposal = labels[None], proposal[None]
+        labels, proposal, ignored = labels[None], proposal[None], ignored[None]
     if labels.ndim != 3 or labels.size == 0:
         raise BadInput(f"labels and probabilities have shape {labels.shape}; give at least one section, (Z, H, W)")
     if proposal.dtype.kind not in "fbui":
         raise BadInput(f"the probabilities are of type {proposal.dtype}; they must be numbers from 0 to 1")
+    if ignore is not None:
+        proposal = np.where(ignored, proposal.dtype.type(0), proposal)
     if np.isnan(proposal).any():
         raise BadInput("the probabilities hold NaN; they must be numbers from 0 (membrane) to 1 (cell)")
     if proposal.min() < 0 or proposal.max() > 1:
@@ -38,10 +53,16 @@ def checked(labels, proposal):
             f"the probabilities run from {proposal.min():g} to {proposal.max():g}, outside 0 to 1; they must run from "
             "0 (membrane) to 1 (cell), so divide 8-bit maps by 255"
         )
-    return cells(labels), proposal
+    if ignore is None:
+        return cells(labels), proposal, 0
+    if ignored.all():
+        raise BadInput("all pixels are to be ignored; leave some that count")
+    truth = np.zeros(labels.shape, bool)
+    truth[~ignored] = cells(labels[~ignored])
+    return truth, proposal, int(np.count_nonzero(ignored))
 
 
-def cells(labels):
+def cells(labels: np.ndarray) -> np.ndarray:
     """Where a truth of any shape is cell, as bool.
 
     labels : whole numbers of any type. Above 0 is cell, whatever the value, as in the challenge's definition. Where
@@ -69,7 +90,7 @@ def cells(labels):
     return labels > 0
 
 
-def levels(proposal):
+def levels(proposal: ArrayLike) -> np.ndarray:
     """At how many of the 11 thresholds each value is positive, 0 to 11: `proposal > THRESHOLDS[k]` is `levels > k`.
 
     Any float array -> uint8 of its shape. Values are compared in double precision, or 0.1 in float32 and in float64

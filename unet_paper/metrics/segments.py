@@ -1,5 +1,6 @@
 """The segments of a section: its components at all thresholds, and how two segmentations overlap."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -8,7 +9,7 @@ from unet_paper.compute.numba_jit import compiled
 from unet_paper.metrics.common import THRESHOLDS
 
 
-def components_at_thresholds(level):
+def components_at_thresholds(level: np.ndarray) -> Iterator[np.ndarray]:
     """The 4-connected components of `level > k` for k = 10 down to 0, one (H, W) int32 array at a time.
 
     level : (H, W) uint8, see `common.levels`. 0 is background, the components are numbered from 1 in the order of their
@@ -25,7 +26,7 @@ def components_at_thresholds(level):
 
 
 @compiled
-def _root(parents, pixel):
+def _root(parents: np.ndarray, pixel: int) -> int:
     while parents[pixel] != pixel:
         parents[pixel] = parents[parents[pixel]]
         pixel = parents[pixel]
@@ -33,7 +34,7 @@ def _root(parents, pixel):
 
 
 @compiled
-def _join(level, width, k, parents, found):
+def _join(level: np.ndarray, width: int, k: int, parents: np.ndarray, found: np.ndarray) -> None:
     """Join the neighbours whose lower level is k + 1, all higher ones having been joined; number what is above k."""
     for pixel in range(level.size):
         if level[pixel] <= k:
@@ -56,7 +57,7 @@ def _join(level, width, k, parents, found):
 
 
 @compiled
-def _unite(parents, a, b):
+def _unite(parents: np.ndarray, a: int, b: int) -> None:
     a, b = _root(parents, a), _root(parents, b)
     parents[max(a, b)] = min(a, b)
 
@@ -70,7 +71,7 @@ class Overlap(NamedTuple):
     alone: int  # z = sum_i c[i, 0]: pixels of the proposal's background, each a segment of its own
 
 
-def overlap(truth_segments, truth_sizes, proposed_segments):
+def overlap(truth_segments: np.ndarray, truth_sizes: np.ndarray, proposed_segments: np.ndarray) -> Overlap:
     """The Overlap of two (H, W) int32 segmentations, 0 = background.
 
     truth_sizes : pixels of truth segments 1, 2, ...
@@ -81,7 +82,9 @@ def overlap(truth_segments, truth_sizes, proposed_segments):
 
 
 @compiled
-def _shared_pixels(truth, proposed, truth_count, highest):
+def _shared_pixels(
+    truth: np.ndarray, proposed: np.ndarray, truth_count: int, highest: int
+) -> tuple[np.ndarray, np.ndarray]:
     """The pixels shared by each pair of segments, and by each proposed segment with all; in no order of note."""
     # Runs of pixels that lie in the same pair, and how many runs each proposed segment has.
     run_truth = np.empty(truth.size, dtype=np.int32)

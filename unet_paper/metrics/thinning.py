@@ -8,7 +8,7 @@ BACKGROUND, WAITING = -1, -2  # beside 0 for a dam and the segments' numbers
 UNDECIDED, SOFT_DAM, HARD_DAM = -1, 0, -2
 
 
-def thinned(segments):
+def thinned(segments: np.ndarray) -> np.ndarray:
     """Segments grown into the background until one-pixel dams part them.
 
     (H, W) int32, 0 = background -> the same with 0 = dam. A section without any segment becomes one segment.
@@ -21,7 +21,7 @@ def thinned(segments):
 
 
 @compiled
-def _grow(grown, height, width):
+def _grow(grown: np.ndarray, height: int, width: int) -> None:
     """Grow in place. `grown` is framed by pixels that wait for ever, which nothing looks at twice."""
     queue = np.empty(grown.size, dtype=np.int32)
     queued = 0

@@ -1,19 +1,21 @@
 """V_rand and V_info, the challenge's scores of 2016, of a section whose proposal has been thinned."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
 from unet_paper.metrics.rand_error import rand_sums
+from unet_paper.metrics.segments import Overlap
 
 
-def v_rand(overlap):
+def v_rand(overlap: Overlap) -> float | None:
     """V_rand of one section's Overlap, 0 to 1. None for a section whose truth has no cell."""
     together, in_truth, in_proposal = rand_sums(overlap)
     return 2 * together / (in_truth + in_proposal) if in_truth else None
 
 
-def v_info(overlap):
+def v_info(overlap: Overlap) -> float | None:
     """V_info of one section's Overlap, 0 to 1. None for a section whose truth has no cell; NaN where truth and proposal
     share no information at all though both are divided, which the challenge's scorer leaves undefined.
     """
@@ -34,11 +36,11 @@ def v_info(overlap):
     return 2 * precision * recall / (precision + recall) if precision + recall else math.nan
 
 
-def _sum_p_log_p(p):
+def _sum_p_log_p(p: np.ndarray) -> float:
     return float((p * np.log(p)).sum())
 
 
-def mean_over_sections(scores):
+def mean_over_sections(scores: Sequence[float | None]) -> float | None:
     """The mean of (Z,) scores of sections, those without a cell left out. None when one of them is NaN: the threshold
     is dropped."""
     mean = float(np.mean([score for score in scores if score is not None]))

@@ -24,7 +24,7 @@ class WarpingCounts(NamedTuple):
     object_deletion: int = 0
 
     @property
-    def error_pixels(self):
+    def error_pixels(self) -> int:
         """The pixels that the challenge counts."""
         return self.split + self.merge
 
@@ -35,7 +35,7 @@ SPLIT, MERGE, HOLE_ADDITION, HOLE_DELETION, OBJECT_ADDITION, OBJECT_DELETION = r
 AROUND = ((0, 1), (-1, 1), (-1, 0), (-1, -1), (0, -1), (1, -1), (1, 0), (1, 1))
 
 
-def yokoi_number(code):
+def yokoi_number(code: int) -> int:
     """Yokoi's connectivity number for a 4-connected foreground, of an 8-bit neighbourhood code (1 = foreground)."""
     x = [code >> k & 1 for k in range(8)]
     return sum(x[k] - x[k] * x[k + 1] * x[(k + 2) % 8] for k in (0, 2, 4, 6))
@@ -44,7 +44,7 @@ def yokoi_number(code):
 SIMPLE = np.array([yokoi_number(code) == 1 for code in range(256)])
 
 
-def warping_kinds(truth_segments, proposal, threshold):
+def warping_kinds(truth_segments: np.ndarray, proposal: np.ndarray, threshold: float) -> np.ndarray:
     """The pixels left after warping, by kind.
 
     truth_segments : (H, W) int32, the truth's 4-connected components, 0 = background.
@@ -56,12 +56,12 @@ def warping_kinds(truth_segments, proposal, threshold):
     return classify(warp(truth_segments, proposal, threshold), proposal > threshold)
 
 
-def counts_of(kinds):
+def counts_of(kinds: np.ndarray) -> WarpingCounts:
     """The WarpingCounts of a map of kinds of any shape."""
     return WarpingCounts(*np.bincount(kinds.ravel(), minlength=7)[1:].tolist())
 
 
-def warp(truth_segments, proposal, threshold):
+def warp(truth_segments: np.ndarray, proposal: np.ndarray, threshold: float) -> np.ndarray:
     """Flip simple points of the truth towards `proposal > threshold` until none is left that helps.
 
     (H, W) int32 components, (H, W) float64 and a float -> the warped components, (H, W) int32, each with the number
@@ -74,7 +74,7 @@ def warp(truth_segments, proposal, threshold):
     return warped[1:-1, 1:-1]
 
 
-def _largest_first(urgency):
+def _largest_first(urgency: np.ndarray) -> np.ndarray:
     """np.argsort(-urgency, kind="stable") of non-negative float32, whose bits sort as they do: two radix passes."""
     bits = ~urgency.view(np.uint32)
     order = np.argsort((bits & 0xFFFF).astype(np.uint16), kind="stable")
@@ -82,7 +82,7 @@ def _largest_first(urgency):
 
 
 @compiled
-def _mismatches(truth_segments, proposal, threshold):
+def _mismatches(truth_segments: np.ndarray, proposal: np.ndarray, threshold: float) -> tuple[np.ndarray, np.ndarray]:
     """Where truth and proposal differ, and by how much it is from the threshold; column by column (x outer, y inner).
 
     Returns places in the image framed by one pixel, int32, and float32.
@@ -102,7 +102,7 @@ def _mismatches(truth_segments, proposal, threshold):
 
 
 @compiled
-def _sweep(warped, width, mismatches, simple):
+def _sweep(warped: np.ndarray, width: int, mismatches: np.ndarray, simple: np.ndarray) -> None:
     """Flip the simple points among `mismatches`, in their order, sweep after sweep, in place."""
     left = mismatches.size
     while True:
@@ -127,7 +127,7 @@ def _sweep(warped, width, mismatches, simple):
 
 
 @compiled
-def classify(warped, target):
+def classify(warped: np.ndarray, target: np.ndarray) -> np.ndarray:
     """The kinds, as in `warping_kinds`, of the pixels in which the (H, W) int32 warped components differ from the
     (H, W) bool target.
     """
@@ -172,7 +172,7 @@ def classify(warped, target):
 
 
 @compiled
-def _is_bridge(warped, row, column, seen, search, stack):
+def _is_bridge(warped: np.ndarray, row: int, column: int, seen: np.ndarray, search: int, stack: np.ndarray) -> bool:
     """Whether the white neighbours of a white pixel fall into two or more 4-connected parts once it is cleared, within
     the 41 x 41 window around it. `seen` and `stack` are working space.
     """

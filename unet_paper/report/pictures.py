@@ -138,7 +138,7 @@ def spots(pixels):
 def draw_warping_errors(path, kinds, background, title, names):
     """Where a proposal splits cells and where it merges them, circled on their sections (the warping error's pixels).
 
-    kinds : (Z, H, W) uint8, see `scores.warping_errors`; background : (Z, H, W) float or integer, drawn in gray;
+    kinds : (Z, H, W) uint8, see `metrics.warping_errors`; background : (Z, H, W) float or integer, drawn in gray;
     title : str; names : Z names of sections. The sections with the most errors are drawn, at most MOST_SECTIONS.
     """
     errors = np.count_nonzero((kinds == SPLIT) | (kinds == MERGE), axis=(1, 2))

@@ -64,14 +64,14 @@ def thresholds_figure(scores):
     """Every score's error against the threshold, a line for each proposal, its best threshold marked. Errors of 0 are
     drawn at the axis' lower end.
 
-    scores : {name: what `scores.score` returns}.
+    scores : {name: Scores}.
     """
     figure = Figure(figsize=(13, 7.6), dpi=100, layout="constrained")
     for axis, metric in zip(figure.subplots(2, 3).ravel(), CHALLENGE_METRICS, strict=True):
         for number, (name, values) in enumerate(scores.items()):
-            curve = np.array(values[metric.curve], dtype=float)  # None becomes NaN, which is not drawn
+            curve = np.array(values.curve(metric), dtype=float)  # None becomes NaN, which is not drawn
             curve = np.maximum(curve if metric.curve_is_error else 1 - curve, SMALLEST_DRAWN)
-            thresholds = values["thresholds"][: len(curve)]
+            thresholds = values.thresholds[: len(curve)]
             axis.plot(thresholds, curve, **line_look(number), label=name)
             best = np.nanargmin(curve) if np.isfinite(curve).any() else 0
             axis.plot(thresholds[best], curve[best], "o", color=line_look(number)["color"])

@@ -8,7 +8,6 @@ import numpy as np
 from unet_paper.io.stack import read_labels, read_probabilities, read_stack
 from unet_paper.metrics import warping_errors
 from unet_paper.metrics.registry import (
-    CHALLENGE_METRICS,
     PIXEL_ERROR,
     RAND_ERROR_PAIRS,
     TABLE_1_METRICS,
@@ -20,7 +19,7 @@ from unet_paper.report.figures import write_figures
 from unet_paper.report.pictures import draw_result, draw_warping_errors, draw_weight_map, save_figure
 from unet_paper.report.plots import history_figure, thresholds_figure
 from unet_paper.report.viewer.run_page import pixel_size_of, section_names, write_comparison_page, write_run_page
-from unet_paper.runs.record import RunFolder, read_json, unique_names
+from unet_paper.runs.record import RunFolder, read_json, read_scores, unique_names
 from unet_paper.support.errors import BadInput
 from unet_paper.support.files import atomic_write
 
@@ -34,7 +33,6 @@ TABLE_1 = (
     ("10", "IDSIA-SCI", 0.000653, 0.0189, 0.1027),
 )
 FURTHER_METRICS = (RAND_ERROR_PAIRS, V_RAND, V_INFO)
-COMPLETE = {metric.key for metric in CHALLENGE_METRICS}  # the records of the first runs lack the further ones
 AVERAGE_NAMES = {"none": "one pass", "rot7": "mean of 7 rotations", "d4": "mean of 8 flips and quarter turns"}
 
 
@@ -50,7 +48,7 @@ def write_report(folder, figures=False):
     history = read_history(run.history) if run.history.is_file() else None
     if history:
         save_figure(history_figure({record["name"]: history}), run.path / "loss.png")
-    curves = {average: values for average, values in scores.items() if COMPLETE <= set(values)}
+    curves = {average: values for average, values in scores.items() if values.is_complete}
     if curves:
         save_figure(thresholds_figure(curves), run.path / "thresholds.png")
     if run.weight_maps.is_file():
@@ -86,7 +84,7 @@ def draw_scored_sections(run, record, scores):
     """
     headline = record["configuration"]["headline"]["value"]
     truth, probability = read_labels(run.labels), read_probabilities(run.probability(headline))
-    best = scores["best_threshold"]
+    best = scores.best_threshold
     kinds = warping_errors(truth, probability, best[WARPING_ERROR.key])
     names = section_names(record, len(kinds))
     above = f"Probability ({headline}) above {best[WARPING_ERROR.key]:.1f}"
@@ -101,7 +99,7 @@ def draw_scored_sections(run, record, scores):
 
 
 def read_run(run):
-    """The record of a finished run and its scores {average: content of its scores file}. Raises BadInput otherwise."""
+    """The record of a finished run and its {average: Scores}. Raises BadInput otherwise."""
     record = read_json(run.record)
     try:
         headline = record["configuration"]["headline"]["value"]
@@ -114,7 +112,7 @@ def read_run(run):
     if status != "finished":
         raise BadInput(f"the training in {run.path} has not finished; finish it with: train --resume")
     files = {average: run.scores(average, headline) for average in averages}
-    return record, {average: read_json(file) for average, file in files.items() if file.is_file()}
+    return record, {average: read_scores(file) for average, file in files.items() if file.is_file()}
 
 
 def comparison(folders):
@@ -127,7 +125,7 @@ def comparison(folders):
     for name, folder in zip(unique_names(folders), folders, strict=True):
         record, scores = read_run(RunFolder(Path(folder)))
         for average, values in scores.items():
-            errors = (values[metric.key] for metric in TABLE_1_METRICS)
+            errors = (values.value(metric) for metric in TABLE_1_METRICS)
             scored = f"{record['dataset']}, {record['protocol']['short']}"
             lines.append(_row(name, record["profile"], scored, average, *errors))
         if not scores:
@@ -138,7 +136,7 @@ def comparison(folders):
 def table_1(record, scores):
     """The paper's table 1 with a run's rows below, as Markdown.
 
-    record : the content of run.json; scores : {average: the content of its scores file}.
+    record : the content of run.json; scores : {average: Scores}.
     """
     lines = [
         f"# Table 1 of the paper, and the run `{record['name']}`",
@@ -153,9 +151,9 @@ def table_1(record, scores):
     for average, values in scores.items():
         which = f"{record['dataset']}, {record['profile']}, {record['protocol']['short']}"
         name = f"this run ({which}), {AVERAGE_NAMES[average]}"
-        errors = (values[metric.key] for metric in TABLE_1_METRICS)
+        errors = (values.value(metric) for metric in TABLE_1_METRICS)
         lines.append(_row("", f"**{name}**" if average == headline else name, *errors))
-    further = [_further_scores(average, values) for average, values in scores.items() if COMPLETE <= set(values)]
+    further = [_further_scores(average, values) for average, values in scores.items() if values.is_complete]
     if further:
         lines += [
             "",
@@ -223,9 +221,9 @@ def _profile_note(record):
 
 
 def _further_scores(average, values):
-    counts = values["warping_counts_at_best"]
-    further = " | ".join(metric.formatted(values[metric.key]) for metric in FURTHER_METRICS)
-    return f"| {average} | {further} | {counts['split']} | {counts['merge']} |"
+    counts = values.warping_counts_at_best
+    further = " | ".join(metric.formatted(values.value(metric)) for metric in FURTHER_METRICS)
+    return f"| {average} | {further} | {counts.split} | {counts.merge} |"
 
 
 def _row(*cells):

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from unet_paper.metrics.scores import Scores
 from unet_paper.support.errors import BadInput
 from unet_paper.support.files import atomic_write
 
@@ -138,6 +139,15 @@ def write_json(path, values):
     text = re.sub(r"\[[^][{}\"]*\]", lambda numbers: f"[{' '.join(numbers[0][1:-1].split())}]", text)
     with atomic_write(path) as temporary:
         temporary.write_text(text + "\n")
+
+
+def read_scores(path: str | Path) -> Scores:
+    """The Scores of a scores.json. Raises BadInput for any other file."""
+    content = read_json(path)
+    try:
+        return Scores.from_json(content)
+    except BadInput as error:
+        raise BadInput(f"{path}: {error}") from None
 
 
 def read_json(path):

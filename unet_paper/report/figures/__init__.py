@@ -11,6 +11,7 @@ from unet_paper.augmentation import draw_deformation
 from unet_paper.checkpoint import new_network
 from unet_paper.config import Config
 from unet_paper.io.stack import read_labels, read_probabilities, read_stack
+from unet_paper.metrics.registry import RAND_ERROR
 from unet_paper.report.figures.network_figure import draw_network
 from unet_paper.report.figures.section_figures import draw_elastic, draw_segmentation, draw_tile, draw_weight_figure
 from unet_paper.support.files import atomic_write
@@ -105,7 +106,7 @@ def _of_two_classes(run, record, scores, config, section, what, pixel_size):
         )
     probability = run.probability(config.headline)
     if probability.is_file():
-        threshold = scores["best_threshold"]["rand_error"] if scores else 0.5
+        threshold = scores.best_threshold[RAND_ERROR.key] if scores else 0.5
         chosen = "the best of the Rand error" if scores else "there are no scores to choose by"
         yield Captioned(
             "figure-4-segmentation",

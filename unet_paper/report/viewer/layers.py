@@ -125,7 +125,7 @@ def neighbours(labels, count):
 def error_kinds(truth, probability, threshold, kinds):
     """(H, W) uint8: the place of each pixel's error in ERRORS, from 1 on; 0 where it is right.
 
-    kinds : see `scores.warping_errors`, at the same threshold.
+    kinds : see `metrics.warping_errors`, at the same threshold.
     """
     positive = probability.astype(np.float64) > threshold
     errors = np.zeros(truth.shape, np.uint8)

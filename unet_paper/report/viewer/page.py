@@ -15,6 +15,7 @@ import matplotlib
 from matplotlib import colormaps
 from matplotlib.colors import to_hex
 
+from unet_paper.metrics.registry import WARPING_ERROR
 from unet_paper.report.colours import CIRCLES, WEIGHTS, hexadecimal
 from unet_paper.report.viewer.layers import ERRORS, THRESHOLDS
 from unet_paper.support.files import atomic_write
@@ -61,9 +62,9 @@ def viewed(described, name, folder, page_folder, sections, scores=None, pixel_si
     """What the viewer is told of one run.
 
     described : what `section_pictures.write_pictures` returned; folder : the run's; page_folder : where the page goes;
-    sections : their names; scores : the headline's, or None; pixel_size : [x, y, z] nm, or None.
+    sections : their names; scores : the headline's Scores, or None; pixel_size : [x, y, z] nm, or None.
     """
-    best = scores["best_threshold"]["warping_error"] if scores else USUAL_THRESHOLD
+    best = scores.best_threshold[WARPING_ERROR.key] if scores else USUAL_THRESHOLD
     relative = quote(Path(os.path.relpath(folder, page_folder)).as_posix())
     return described | {
         "name": name,

@@ -19,8 +19,8 @@ LINKS = ("run.json", "scores.json", "history.csv", "table1.md")
 def write_run_page(run, record, scores, curves, history, table):
     """Write a run's index.html and the pictures beside it, as far as its results allow.
 
-    run : RunFolder; record : run.json's content; scores : {average: the content of its scores file}; curves : those of
-    them that hold all curves; history : rows of history.csv, or None; table : the text of table1.md.
+    run : RunFolder; record : run.json's content; scores : {average: Scores}; curves : those of them that are
+    complete; history : rows of history.csv, or None; table : the text of table1.md.
     """
     described, remark = write_section_pictures(run, record)
     figures = []
@@ -114,7 +114,7 @@ def write_comparison_page(path, read, table):
         headline = record["configuration"]["headline"]["value"]
         if history:
             histories[name] = history
-        if "warping_counts_at_best" in scores.get(headline, {}):
+        if headline in scores and scores[headline].is_complete:
             headlines[name] = scores[headline]
         described = described_pictures(run)
         if described:

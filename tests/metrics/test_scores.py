@@ -1,0 +1,51 @@
+"""Scores as a value and as JSON: what the committed records hold comes back unchanged."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from unet_paper.metrics import Scores, score
+from unet_paper.metrics.registry import CHALLENGE_METRICS, PIXEL_ERROR, RAND_ERROR, V_INFO
+from unet_paper.support.errors import BadInput
+
+RESULTS = Path(__file__).parents[2] / "results"
+
+
+def records():
+    return [json.loads(path.read_text()) for path in sorted(RESULTS.rglob("scores*.json"))]
+
+
+def test_committed_records_load_and_come_back_unchanged():
+    for content in records():
+        scores = Scores.from_json(content)
+        if scores.is_complete:
+            assert json.dumps(scores.to_json()) == json.dumps(content)  # the order of the keys too
+        assert [scores.warping_error, scores.rand_error, scores.pixel_error] == [
+            content[key] for key in ("warping_error", "rand_error", "pixel_error")
+        ]
+
+
+def test_the_first_runs_records_lack_the_later_metrics():
+    content = {"pixel_error": 0.1, "rand_error": 0.2, "warping_error": 0.01, "best_threshold": {}, "sections": 5}
+    scores = Scores.from_json(content | {"rand_f": [0.8], "warping_counts": [[1, 2]]})
+    assert not scores.is_complete and scores.value(RAND_ERROR) == 0.2
+    assert scores.to_json() == content
+    with pytest.raises(BadInput, match="holds no V_info"):
+        scores.value(V_INFO)
+    with pytest.raises(BadInput, match="no curve of the pixel error"):
+        scores.curve(PIXEL_ERROR)
+
+
+def test_scores_survive_json(random_stack):
+    truth, proposal = random_stack((3, 20, 25), "tenths")
+    scores = score(truth, proposal)
+    assert scores.is_complete and Scores.from_json(json.loads(json.dumps(scores.to_json()))) == scores
+    for metric in CHALLENGE_METRICS:
+        assert scores.value(metric) == scores.to_json()[metric.key]
+
+
+@pytest.mark.parametrize("content", [{}, [], "text", {"pixel_error": 0.1}])
+def test_anything_else_is_no_record(content):
+    with pytest.raises(BadInput, match="the scores lack .*sections"):
+        Scores.from_json(content)

@@ -50,8 +50,8 @@ def test_pixel_error_by_hand():
 
 
 def test_rand_error_by_hand():
-    # Truth segments of 3 and 2 px, nearly all in one segment of the proposal; the pixel between them, a merger, is ignored,
-    # so the proposal falls in two there as well. Its last pixel is background: c = [[0, 3, 0], [1, 0, 1]].
+    # Truth segments of 3 and 2 px, which the proposal joins. The joining pixel is ignored, so the proposal falls in two
+    # there as well. The last pixel is background of the proposal: c = [[0, 3, 0], [1, 0, 1]].
     labels = np.array([[1, 1, 1, 0, 1, 1]])
     proposal = np.array([[1.0, 1.0, 1.0, 1.0, 1.0, 0.0]])
     ignore = np.array([[False, False, False, True, False, False]])

@@ -5,9 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 
-from unet_paper.metrics import score
+from unet_paper.metrics import score, score_instances
 from unet_paper.metrics.registry import (
     CHALLENGE_METRICS,
+    F1,
     METRICS,
     PIXEL_ERROR,
     SEG,
@@ -51,3 +52,10 @@ def test_direction_and_curves_are_those_of_the_scores(random):
         best = np.nanmin(curve) if metric.curve_is_error else np.nanmax(curve)
         as_error = metric.better == "lower" and not metric.curve_is_error
         assert poor.value(metric) == (1 - best if as_error else best)
+
+
+def test_the_metrics_of_instances_are_those_of_their_scores():
+    labels = np.array([[1, 1, 0, 2]])
+    perfect, poor = score_instances(labels, labels), score_instances(labels, np.array([[1, 0, 0, 0]]))
+    for metric in (SEG, F1):
+        assert metric.best([getattr(perfect, metric.key), getattr(poor, metric.key)]) == getattr(perfect, metric.key)

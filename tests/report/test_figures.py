@@ -8,6 +8,7 @@ from PIL import Image
 
 from unet_paper.config import PROFILES, Config
 from unet_paper.io.stack import read_stack, write_stack
+from unet_paper.metrics import Scores
 from unet_paper.network import UNet
 from unet_paper.report.figures import write_figures
 from unet_paper.report.figures.network_figure import draw_network, operations
@@ -62,7 +63,8 @@ def test_the_releases_form_is_drawn_as_it_is():
 
 def test_all_figures(run):
     place, record = run
-    written = write_figures(place, record, {"best_threshold": {"rand_error": 0.4}}, [4.0, 4.0, 50.0])
+    scores = Scores(0.001, 0.1, 0.05, {"rand_error": 0.4}, sections=2)
+    written = write_figures(place, record, scores, [4.0, 4.0, 50.0])
     names = [name for name, _ in written]
     assert names == [
         *("figure-1-network", "figure-2-tile", "figure-3-weight-map", "figure-4-segmentation", "elastic-deformation")
@@ -75,7 +77,7 @@ def test_all_figures(run):
         assert svg.startswith("<?xml") and "</svg>" in svg and "<text" not in svg and "font-family" not in svg
         assert all((place.figures / f"{name}.{suffix}").stat().st_size < 1e6 for suffix in ("png", "svg"))
     before = {path.name: path.read_bytes() for path in place.figures.iterdir()}
-    write_figures(place, record, {"best_threshold": {"rand_error": 0.4}}, [4.0, 4.0, 50.0])
+    write_figures(place, record, scores, [4.0, 4.0, 50.0])
     assert {path.name: path.read_bytes() for path in place.figures.iterdir()} == before
     assert "w_0 = 10, sigma = 5 px" in captions and "above 0.4 (the best of the Rand error)" in captions
 

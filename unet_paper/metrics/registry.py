@@ -98,7 +98,16 @@ SEG = Metric(
     "The mean overlap (intersection over union) of each true cell with the segment that covers more than half of it; "
     "0 for a cell that has none.",
 )
+F1 = Metric(
+    "f1",
+    "F1 at IoU 0.5",
+    "F1",
+    4,
+    "higher",
+    "The F score of objects, where a true one and a segment match if they overlap (intersection over union) by more "
+    "than half.",
+)
 
 CHALLENGE_METRICS = (WARPING_ERROR, RAND_ERROR, RAND_ERROR_PAIRS, PIXEL_ERROR, V_RAND, V_INFO)  # ISBI 2012
 TABLE_1_METRICS = (WARPING_ERROR, RAND_ERROR, PIXEL_ERROR)  # of the paper's table 1, in its order
-METRICS = {metric.key: metric for metric in (*CHALLENGE_METRICS, SEG)}
+METRICS = {metric.key: metric for metric in (*CHALLENGE_METRICS, SEG, F1)}

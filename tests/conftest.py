@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy import ndimage
+from skimage.segmentation import relabel_sequential
 
 from unet_paper.datasets.phantom import make_phantom, write_phantom
 from unet_paper.io.stack import read_labels, read_stack
@@ -53,3 +54,30 @@ def random_stack(random):
         return truth, proposal.astype(np.float32) if kind == "float32" else proposal
 
     return draw
+
+
+@pytest.fixture
+def drawn_cells(random):
+    """Draws (H, W) uint8 numbered cells, some of which touch; 0 = background."""
+
+    def draw():
+        height, width = random.integers(3, 40, 2)
+        labels = np.zeros((height, width), np.uint8)
+        for cell in range(1, random.integers(0, 9)):
+            y, x = random.integers(0, height), random.integers(0, width)
+            labels[y : y + random.integers(1, 7), x : x + random.integers(1, 7)] = cell
+        return relabel_sequential(labels)[0]
+
+    return draw
+
+
+@pytest.fixture(scope="session")
+def slow_distances():
+    """The obvious way to d1 and d2 of equation 2: one distance transform per cell, over the whole image."""
+
+    def distances_to_two_nearest(cells):
+        distances = [ndimage.distance_transform_edt(cells != cell) for cell in range(1, cells.max() + 1)]
+        distances += [np.full(cells.shape, np.inf)] * max(0, 2 - len(distances))
+        return np.sort(np.stack(distances), axis=0)[:2]
+
+    return distances_to_two_nearest

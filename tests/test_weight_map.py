@@ -1,72 +1,25 @@
-"""Equation 2: closed forms, and the fast distances against one distance transform per cell."""
-
-import time
+"""Equation 2: closed forms, and against one distance transform per cell."""
 
 import numpy as np
 import pytest
 from scipy import ndimage
-from skimage.segmentation import relabel_sequential
 
+from unet_paper.compute.nearest_cells import distances_to_two_nearest_cells
 from unet_paper.support.errors import BadInput
 from unet_paper.weight_map import (
     balancing_class_weights,
-    distances_to_two_nearest_cells,
     label_cells,
+    lost_cells,
     separate_touching_cells,
     weight_map,
     weight_maps,
 )
 
 
-def slow_distances(cells):
-    """The obvious way: one distance transform per cell, over the whole image."""
-    distances = [ndimage.distance_transform_edt(cells != cell) for cell in range(1, cells.max() + 1)]
-    distances += [np.full(cells.shape, np.inf)] * max(0, 2 - len(distances))
-    return np.sort(np.stack(distances), axis=0)[:2]
-
-
-def random_cells(random):
-    height, width = random.integers(3, 40, 2)
-    labels = np.zeros((height, width), np.uint8)
-    for cell in range(1, random.integers(0, 9)):
-        y, x = random.integers(0, height), random.integers(0, width)
-        labels[y : y + random.integers(1, 7), x : x + random.integers(1, 7)] = cell
-    return relabel_sequential(labels)[0]
-
-
-@pytest.mark.parametrize("reach", [np.inf, 9.5])
-def test_distances_equal_one_transform_per_cell(random, reach):
-    for _ in range(200):
-        cells = random_cells(random)
-        d1, d2 = distances_to_two_nearest_cells(cells, reach)
-        slow1, slow2 = slow_distances(cells)
-        near = (cells == 0) & (slow1 + slow2 <= reach)
-        assert np.array_equal(d1[near], slow1[near]) and np.array_equal(d2[near], slow2[near])
-        far = (cells == 0) & ~near
-        assert np.isinf(d1 + d2)[far].all()
-        assert (d1 <= d2).all() and not d1[cells > 0].any()
-
-
-def test_distances_on_a_whole_section_and_their_speed(sections):
-    cells = label_cells(sections[1][0])
-    started = time.perf_counter()
-    slow1, slow2 = slow_distances(cells)
-    slow_seconds = time.perf_counter() - started
-    seconds = []
-    for _ in range(3):
-        started = time.perf_counter()
-        d1, d2 = distances_to_two_nearest_cells(cells)
-        seconds.append(time.perf_counter() - started)
-    background = cells == 0
-    assert np.array_equal(d1[background], slow1[background])
-    assert np.array_equal(d2[background], slow2[background])
-    assert slow_seconds / min(seconds) > 5, "one transform per cell is the slow way"
-
-
 def test_two_cells_in_closed_form():
     labels = np.zeros((1, 9), np.uint8)
     labels[0, [0, 1, 7, 8]] = 255
-    weights = weight_map(labels, (2.0, 3.0), w_0=10, sigma=5)
+    weights = weight_map(labels, class_weights=(2.0, 3.0), w_0=10, sigma=5)
     # Background columns 2 ... 6 lie x - 1 and 7 - x from the cells: d1 + d2 = 6 everywhere.
     assert weights[0, [0, 1, 7, 8]] == pytest.approx([3, 3, 3, 3])
     assert weights[0, 2:7] == pytest.approx([2 + 10 * np.exp(-36 / 50)] * 5)
@@ -79,7 +32,7 @@ def test_border_term_where_the_two_distances_differ():
     assert (d1[2, 1], d2[2, 1]) == (1, 3)
     assert (d1[2, 8], d2[2, 8]) == (3, 4)
     assert (d1[0, 2], d2[0, 2]) == pytest.approx((8**0.5, 8**0.5))
-    weights = weight_map(labels, (0.0, 0.0), w_0=7, sigma=3)
+    weights = weight_map(labels, class_weights=(0.0, 0.0), w_0=7, sigma=3)
     assert weights[2, 8] == pytest.approx(7 * np.exp(-49 / 18))
 
 
@@ -87,19 +40,19 @@ def test_border_term_where_the_two_distances_differ():
 def test_no_border_term_with_fewer_than_two_cells(cells):
     labels = np.zeros((20, 20), np.uint8)
     labels[5:9, 5:9] = cells
-    assert np.unique(weight_map(labels, (0.5, 0.25))).tolist() == ([0.25, 0.5] if cells else [0.5])
+    assert np.unique(weight_map(labels, class_weights=(0.5, 0.25))).tolist() == ([0.25, 0.5] if cells else [0.5])
 
 
 def test_no_border_term_inside_cells(sections):
     labels = sections[1][0]
-    weights = weight_map(labels, (1.5, 0.75))
+    weights = weight_map(labels, class_weights=(1.5, 0.75))
     assert (weights[labels > 0] == np.float32(0.75)).all() and (weights[labels == 0] >= 1.5).all()
 
 
 def test_cells_are_4_connected():
     corner = np.array([[1, 0], [0, 1]], np.uint8)
     assert label_cells(corner).max() == 2
-    assert weight_map(corner, (0, 0))[0, 1] == pytest.approx(10 * np.exp(-4 / 50))
+    assert weight_map(corner, class_weights=(0, 0))[0, 1] == pytest.approx(10 * np.exp(-4 / 50))
 
 
 def test_class_weights_are_inverse_frequencies_of_mean_one(sections):
@@ -124,32 +77,34 @@ def test_touching_instances_get_a_background_line():
     assert weights[2, 3] == pytest.approx(background + 10 * np.exp(-9 / 50))
 
 
-def test_separated_cells_never_touch(random):
+def test_separated_cells_never_touch(drawn_cells):
     for _ in range(50):
-        separated = separate_touching_cells(random_cells(random))
+        separated = separate_touching_cells(drawn_cells())
         for first, second in ((separated[1:], separated[:-1]), (separated[:, 1:], separated[:, :-1])):
             assert not ((first != second) & (first > 0) & (second > 0)).any()
 
 
 def test_binary_and_numbered_labels_agree(sections):
     labels = sections[1][0]
-    assert np.array_equal(weight_map(labels, (2, 1)), weight_map(label_cells(labels), (2, 1)))
+    assert np.array_equal(
+        weight_map(labels, class_weights=(2, 1)), weight_map(label_cells(labels), class_weights=(2, 1))
+    )
 
 
-def test_weights_are_exact_despite_their_reach(sections):
+def test_weights_are_exact_despite_their_reach(sections, slow_distances):
     labels = sections[1][1]
     cells = label_cells(labels)
     d1, d2 = slow_distances(cells)
     exact = np.where(cells > 0, 1.0, 2.0 + 10 * np.exp(-((d1 + d2) ** 2) / 50)).astype(np.float32)
-    assert np.array_equal(weight_map(labels, (2.0, 1.0)), exact)
+    assert np.array_equal(weight_map(labels, class_weights=(2.0, 1.0)), exact)
 
 
 def test_bands_of_rows_change_nothing(sections, monkeypatch):
     labels = sections[1][0][:, :200]
-    whole = weight_map(labels, (2.0, 1.0), sigma=3)
+    whole = weight_map(labels, class_weights=(2.0, 1.0), sigma=3)
     for band in (1, 37, 100):
-        monkeypatch.setattr("unet_paper.weight_map.BAND", band)
-        assert np.array_equal(weight_map(labels, (2.0, 1.0), sigma=3), whole)
+        monkeypatch.setattr("unet_paper.compute.nearest_cells.BAND", band)
+        assert np.array_equal(weight_map(labels, class_weights=(2.0, 1.0), sigma=3), whole)
 
 
 def test_connectivity():
@@ -157,11 +112,16 @@ def test_connectivity():
     corner = np.array([[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 0, 1]], np.uint8)
     assert label_cells(corner, 4).max() == 3 and label_cells(corner, 8).max() == 2
     # The background beside the diagonal is 1 px from two cells, or 1 px from one and farther from the other.
-    assert weight_map(corner, (0, 0))[0, 1] == pytest.approx(10 * np.exp(-4 / 50))
-    assert weight_map(corner, (0, 0), connectivity=8)[0, 1] == pytest.approx(10 * np.exp(-((1 + 8**0.5) ** 2) / 50))
+    assert weight_map(corner, class_weights=(0, 0))[0, 1] == pytest.approx(10 * np.exp(-4 / 50))
+    assert weight_map(corner, class_weights=(0, 0), connectivity=8)[0, 1] == pytest.approx(
+        10 * np.exp(-((1 + 8**0.5) ** 2) / 50)
+    )
     numbers = np.array([[1, 0], [0, 2]], np.uint8)
     assert np.array_equal(separate_touching_cells(numbers, 4), numbers)
-    assert not separate_touching_cells(numbers, 8).any() and not separate_touching_cells(numbers[:, ::-1], 8).any()
+    blocks = np.kron(numbers, np.ones((2, 2), np.uint8))
+    parted = separate_touching_cells(blocks, 8)
+    assert np.argwhere(parted != blocks).tolist() == [[1, 1], [2, 2]] and not parted[[1, 2], [1, 2]].any()
+    assert np.array_equal(separate_touching_cells(blocks[:, ::-1], 8), parted[:, ::-1])
 
 
 def test_class_weights_may_be_given():
@@ -192,12 +152,12 @@ def test_balance_to_a_power(power):
 
 
 @pytest.mark.parametrize("connectivity", [4, 8])
-def test_equals_the_direct_definition_on_drawn_labels(random, connectivity):
+def test_equals_the_direct_definition_on_drawn_labels(random, drawn_cells, slow_distances, connectivity):
     """Numbered, binary, empty and full images, against a distance transform for every cell."""
     bits = random.random((1, 9, 9)) > 0.5
     assert np.array_equal(weight_maps(bits, semantic=True), weight_maps(bits.astype(np.uint8), semantic=True))
     for _ in range(40):
-        labels = random_cells(random) if random.random() < 0.6 else (random.random((17, 23)) < random.random())
+        labels = drawn_cells() if random.random() < 0.6 else (random.random((17, 23)) < random.random())
         found = weight_maps(labels[None].astype(np.uint8), connectivity=connectivity)[0]
         cells = label_cells(separate_touching_cells(labels, connectivity), connectivity)
         background, cell = balancing_class_weights(cells)
@@ -218,3 +178,151 @@ def test_thirty_times_faster_than_the_direct_form(sections):
 def test_bad_labels():
     with pytest.raises(BadInput, match="float64"):
         label_cells(np.zeros((3, 3)))
+
+
+def touching(labels: np.ndarray, connectivity: int) -> bool:
+    """Whether pixels of different numbers above 0 are neighbours."""
+    padded = np.pad(labels, 1)
+    steps = [(0, 1), (1, 0)] + [(1, 1), (1, -1)] * (connectivity == 8)
+    shifted = (np.roll(padded, step, (0, 1)) for step in steps)
+    return any(((padded != other) & (padded > 0) & (other > 0)).any() for other in shifted)
+
+
+def plainly_separated(labels: np.ndarray, connectivity: int) -> np.ndarray:
+    """Both sides of every contact become background, whatever vanishes."""
+    padded = np.pad(labels, 1)
+    steps = [(down, right) for down in (-1, 0, 1) for right in (-1, 0, 1) if down or right]
+    if connectivity == 4:
+        steps = [step for step in steps if 0 in step]
+    shifted = [np.roll(padded, step, (0, 1)) for step in steps]
+    contact = np.any([(padded != other) & (padded > 0) & (other > 0) for other in shifted], axis=0)
+    return np.where(contact, 0, padded)[1:-1, 1:-1]
+
+
+def test_a_thin_cell_between_two_others_is_kept():
+    """Cells 1 and 3 make room for cell 2, which is two pixels wide; between 1 and 3 themselves the line is as ever."""
+    labels = np.zeros((7, 12), np.uint8)
+    labels[:, :5], labels[:4, 5:7], labels[:, 7:] = 1, 2, 3
+    labels[4:, 5], labels[4:, 6] = 1, 3
+    separated = separate_touching_cells(labels)
+    assert separated[0].tolist() == [1, 1, 1, 1, 0, 2, 2, 0, 3, 3, 3, 3]
+    assert separated[-1].tolist() == [1, 1, 1, 1, 1, 0, 0, 3, 3, 3, 3, 3]
+    assert lost_cells(labels, separated) == 0 and not touching(separated, 4)
+    assert lost_cells(labels, plainly_separated(labels, 4)) == 1
+    assert np.array_equal(separate_touching_cells(labels[:, ::-1]), separated[:, ::-1])
+
+
+def test_thin_cells_side_by_side_share_the_line_between_them():
+    labels = np.repeat([[1, 1, 1, 2, 2, 3, 3, 4, 4, 4]], 5, axis=0)
+    assert separate_touching_cells(labels)[2].tolist() == [1, 1, 0, 2, 0, 0, 3, 0, 4, 4]
+
+
+def test_cells_one_pixel_wide_keep_a_pixel_near_their_middle():
+    labels = np.repeat([[1, 2, 3, 4]], 5, axis=0)
+    separated = separate_touching_cells(labels)
+    assert lost_cells(labels, separated) == 0 and not touching(separated, 4)
+    assert separated[2, 0] == 1 and separated[2, 2] == 3 and (separated[[1, 3], 1] == 2).any()
+
+
+def test_cells_that_cannot_all_be_kept_are_counted():
+    labels = np.arange(1, 10).reshape(3, 3)
+    separated = separate_touching_cells(labels)
+    assert separated.tolist() == [[1, 0, 3], [0, 5, 0], [7, 0, 9]] and lost_cells(labels, separated) == 4
+    stack = np.stack([labels, np.zeros_like(labels), labels])
+    assert np.array_equal(separate_touching_cells(stack)[2], separated)
+    assert lost_cells(stack, separate_touching_cells(stack)) == 8
+    assert lost_cells(labels, separate_touching_cells(labels, 8), 8) == 5
+
+
+@pytest.mark.parametrize("connectivity", [4, 8])
+def test_drawn_cells_are_separated_as_ever_where_none_vanishes(random, connectivity):
+    """No cell that could be kept vanishes, none touches another, and all others are as the plain rule leaves them."""
+    vanished = 0
+    for _ in range(150):
+        points = random.integers(0, 24, (random.integers(1, 40), 2))
+        y, x = np.mgrid[:24, :24]
+        labels = 1 + np.argmin([(y - row) ** 2 + 2 * (x - column) ** 2 for row, column in points], axis=0)
+        labels *= ndimage.gaussian_filter(random.standard_normal(labels.shape), 2) > -0.1
+        plain, separated = plainly_separated(labels, connectivity), separate_touching_cells(labels, connectivity)
+        cells = label_cells(labels, connectivity)
+        gone = np.setdiff1d(cells, [0, *cells[plain > 0]])
+        kept = ~np.isin(cells, gone)
+        assert np.array_equal(separated[kept], plain[kept])
+        assert not touching(separated, connectivity)
+        assert set(np.unique(separated[~kept])) <= {0, *np.unique(labels[~kept])}
+        assert ((separated == labels) | (separated == 0)).all()
+        assert lost_cells(labels, plain, connectivity) == len(gone)
+        assert lost_cells(labels, separated, connectivity) <= len(gone) // 2
+        assert np.array_equal(separate_touching_cells(separated, connectivity), separated)
+        vanished += len(gone)
+    assert vanished > 100
+
+
+def test_one_call_on_an_array_is_enough(sections):
+    """Without settings: the paper's, with class weights balanced over the array."""
+    labels = sections[1][0]
+    weights = weight_map(labels)
+    assert weights.shape == labels.shape and weights.dtype == np.float32
+    assert np.array_equal(weights, weight_maps(labels[None])[0])
+    assert np.array_equal(weights, weight_map(labels, 10, 5, class_weights=balancing_class_weights(labels)))
+    assert np.array_equal(weight_map((labels > 0).tolist()), weights)
+
+
+def test_ignored_pixels_weigh_nothing_and_are_not_counted():
+    labels = np.array([[1, 1, 1, 0, 0, 9, 9, 9, 9, 9]], np.uint8)
+    ignore = labels == 9
+    weights = weight_map(labels, ignore=ignore)
+    # Of the five pixels that count three are cell: 5 / (2 * 3) and 5 / (2 * 2); the ignored ones are no second cell.
+    assert weights[0, :3] == pytest.approx([5 / 6] * 3) and weights[0, 3:5] == pytest.approx([5 / 4] * 2)
+    assert not weights[ignore].any()
+    assert np.array_equal(weight_map(labels, ignore=9), weights)
+    assert balancing_class_weights(labels, ignored=ignore) == pytest.approx((5 / 4, 5 / 6))
+
+
+@pytest.mark.parametrize("semantic", [False, True])
+def test_what_stands_at_ignored_pixels_does_not_count(random, drawn_cells, semantic):
+    for _ in range(20):
+        labels = drawn_cells()
+        ignore = random.random(labels.shape) < 0.3
+        other = np.where(ignore, random.integers(0, 9, labels.shape), labels)
+        hidden = np.where(ignore, labels.max() + 1, labels)
+        if semantic and labels[~ignore].max(initial=0) < labels.max():
+            continue
+        weights = weight_map(labels, semantic=semantic, ignore=ignore)
+        assert np.array_equal(weight_map(other, semantic=semantic, ignore=ignore), weights)
+        assert np.array_equal(weight_map(hidden, semantic=semantic, ignore=int(labels.max()) + 1), weights)
+        assert not weights[ignore].any() and (weights[~ignore] > 0).all()
+        assert np.array_equal(
+            weight_map(labels, semantic=semantic, ignore=np.zeros_like(ignore)), weight_map(labels, semantic=semantic)
+        )
+
+
+def test_an_ignored_object_repels_nothing():
+    """Between a cell and an object to ignore there is no border term; beside another cell there is."""
+    labels = np.zeros((5, 20), np.uint8)
+    labels[:, :3], labels[:, 5:9], labels[:, 12:15] = 1, 255, 2
+    weights = weight_map(labels, class_weights=(0, 0), ignore=255)
+    assert weights[2, 3] == pytest.approx(10 * np.exp(-(10**2) / 50)) and not weights[:, 5:9].any()
+
+
+@pytest.mark.parametrize(
+    ("settings", "match"),
+    [
+        ({"sigma": 0}, "sigma above 0"),
+        ({"w_0": -1}, "w_0 must be 0 or above"),
+        ({"connectivity": 6}, "connectivity 4 or 8"),
+        ({"ignore": np.zeros((2, 3), bool)}, "pixels to ignore have shape"),
+        ({"ignore": np.zeros((3, 3))}, "must be bool"),
+        ({"ignore": np.ones((3, 3), bool)}, "all pixels are to be ignored"),
+    ],
+)
+def test_bad_settings(settings, match):
+    with pytest.raises(BadInput, match=match):
+        weight_map(np.eye(3, dtype=int), **settings)
+
+
+def test_a_stack_is_no_section():
+    with pytest.raises(BadInput, match="use weight_maps"):
+        weight_map(np.ones((2, 3, 3), int))
+    with pytest.raises(BadInput, match=r"expected \(Z, H, W\)"):
+        weight_maps(np.ones((3, 3), int))

@@ -4,95 +4,155 @@ d1 and d2 are the distances of a background pixel to the nearest and to the seco
 background between two close cells weighs most.
 """
 
-import math
+from collections.abc import Iterator, Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import ndimage
 from scipy.ndimage import generate_binary_structure
 from skimage import measure
 
-from unet_paper.compute.numba_jit import compiled
+from unet_paper.compute.nearest_cells import bands_of_distances
 from unet_paper.support.errors import BadInput
 
-BAND = 512  # px, at least
-FARTHEST = 1e9  # px, farther than any pixel of any image
 REACH = 10.0  # in sigma: exp(-10^2 / 2) = 2e-22 is lost beside w_c even in double precision
 
 
-def weight_map(labels, class_weights, w_0=10.0, sigma=5.0, connectivity=4, semantic=False):
+def weight_map(
+    labels: ArrayLike,
+    w_0: float = 10.0,
+    sigma: float = 5.0,
+    *,
+    connectivity: int = 4,
+    class_weights: Sequence[float] | None = None,
+    semantic: bool = False,
+    ignore: ArrayLike | int | None = None,
+) -> np.ndarray:
     """Equation 2 for one section.
 
     Parameters
     ----------
     labels : (H, W) bool or integer array
-        Truth: 0 = background (membrane); see `label_cells` for what counts as a cell.
-    class_weights : sequence of float
-        w_c as `balancing_class_weights` gives it: (background, cell), or one for each class of semantic labels.
+        Truth: 0 = background (membrane); see `label_cells` for what counts as a cell. Cells with different numbers
+        that touch are separated first, see `separate_touching_cells`.
     w_0 : float
-        Height of the border term (the paper's: 10).
+        Height of the border term, 0 or above (the paper's: 10).
     sigma : float
-        Width of the border term in px (the paper's: about 5).
+        Width of the border term in px, above 0 (the paper's: about 5).
     connectivity : 4 or 8
-        What holds a cell together.
+        What holds a cell together: sides, or sides and corners.
+    class_weights : sequence of float, or None
+        w_c: (background, cell), or one for each class of semantic labels. Balanced over `labels` unless given, see
+        `balancing_class_weights`.
     semantic : bool
         Whether the labels are class numbers instead of cells' numbers.
+    ignore : bool array of the labels' shape, an int, or None
+        True for pixels of which the truth is not known, or the label that such pixels have. They weigh 0, are neither
+        cell nor background for w_c, and no cell's: nothing is kept away from them.
 
     Returns
     -------
-    (H, W) float32 array. The border term is 0 inside cells, and everywhere where there are fewer than two cells.
+    (H, W) float32 array
+        0 or above. The border term is 0 inside cells, and everywhere where there are fewer than two cells.
+
+    Raises
+    ------
+    BadInput
+        For labels of another shape or type, settings out of range, an `ignore` that does not fit or leaves nothing,
+        and another number of class weights than the labels have classes.
+
+    Notes
+    -----
+    Ronneberger, Fischer, Brox: U-Net, MICCAI 2015, section 3, equation 2 and figure 3.
     """
-    if not semantic:
-        labels = separate_touching_cells(np.asarray(labels), connectivity)
-    cells = label_cells(labels, connectivity)
-    numbers = labels if semantic else (cells > 0).astype(np.uint8)
-    class_weights = np.asarray(class_weights, dtype=np.float64)
-    weights = np.empty(cells.shape, np.float32)
-    # A band of rows at a time, with all that is within reach of it: large images need not fit the caches.
-    reach = REACH * sigma
-    margin = math.ceil(reach)
-    height = max(BAND, margin)
-    for top in range(0, len(cells), height):
-        first, rows = max(top - margin, 0), slice(top, top + height)
-        d1, d2 = distances_to_two_nearest_cells(cells[first : top + height + margin], reach)
-        d1, d2 = (distances[top - first :][:height] for distances in (d1, d2))
-        band = class_weights[numbers[rows].astype(np.intp)]
-        border = (cells[rows] == 0) & np.isfinite(d2)
-        band[border] += w_0 * np.exp(-((d1[border] + d2[border]) ** 2) / (2 * sigma**2))
-        weights[rows] = band
-    return weights
+    labels = np.asarray(labels)
+    if labels.ndim != 2:
+        raise BadInput(f"labels of shape {labels.shape}; expected one section, (H, W), or use weight_maps")
+    if isinstance(ignore, (np.ndarray, list, tuple)):
+        ignore = np.asarray(ignore)[None]
+    return weight_maps(
+        labels[None],
+        w_0,
+        sigma,
+        connectivity=connectivity,
+        class_weights=class_weights,
+        semantic=semantic,
+        ignore=ignore,
+    )[0]
 
 
-def weight_maps(labels, w_0=10.0, sigma=5.0, connectivity=4, class_weights=None, semantic=False):
+def weight_maps(
+    labels: ArrayLike,
+    w_0: float = 10.0,
+    sigma: float = 5.0,
+    *,
+    connectivity: int = 4,
+    class_weights: Sequence[float] | None = None,
+    semantic: bool = False,
+    ignore: ArrayLike | int | None = None,
+) -> np.ndarray:
     """Equation 2 for a (Z, H, W) stack of labels: (Z, H, W) float32.
 
-    w_c is balanced over the whole stack unless given; the other parameters are those of `weight_map`. Raises BadInput
-    for another number of class weights than the labels have classes.
+    The parameters are those of `weight_map`; w_c is balanced over the whole stack unless given. Raises BadInput as it
+    does.
     """
     labels = np.asarray(labels)
     if labels.ndim != 3 or labels.size == 0 or labels.dtype.kind not in "bui":
         raise BadInput(f"labels of shape {labels.shape} and type {labels.dtype}; expected (Z, H, W) bool or integers")
-    if sigma <= 0 or connectivity not in (4, 8):
-        raise BadInput(f"sigma {sigma}, connectivity {connectivity}: sigma must be above 0, connectivity 4 or 8")
+    if not w_0 >= 0 or not sigma > 0 or connectivity not in (4, 8):
+        raise BadInput(
+            f"w_0 {w_0}, sigma {sigma}, connectivity {connectivity}: w_0 must be 0 or above, sigma above 0, "
+            "connectivity 4 or 8"
+        )
     labels = labels.astype(labels.dtype.newbyteorder("="), copy=False)
+    ignored = ignored_pixels(labels, ignore)
+    if ignored is not None:
+        labels = np.where(ignored, labels.dtype.type(0), labels)
     if not semantic:
         labels = separate_touching_cells(labels, connectivity)
     if class_weights is None:
-        class_weights = balancing_class_weights(labels, semantic)
-    needed = int(labels.max()) + 1 if semantic else 2
+        class_weights = balancing_class_weights(labels, semantic, ignored=ignored)
+    needed = max(int(labels.max()) + 1, 2) if semantic else 2
     if len(class_weights) != needed:
         raise BadInput(f"there are {len(class_weights)} class weights, but the labels have {needed} classes")
-    return np.stack([weight_map(section, class_weights, w_0, sigma, connectivity, semantic) for section in labels])
+    w_c = np.asarray(class_weights, dtype=np.float64)
+    weights = np.empty(labels.shape, np.float32)
+    for section, of_section in zip(weights, labels, strict=True):
+        cells = label_cells(of_section, connectivity)
+        classes = of_section if semantic else cells > 0
+        for rows, border in border_terms(cells, w_0, sigma):
+            section[rows] = w_c[classes[rows].astype(np.intp)] + border
+    if ignored is not None:
+        weights[ignored] = 0
+    return weights
 
 
-def balancing_class_weights(labels, semantic=False, power=1.0):
+def border_terms(cells: np.ndarray, w_0: float, sigma: float) -> Iterator[tuple[slice, np.ndarray]]:
+    """The second term of equation 2 for (H, W) int32 cells, 0 = background, a band of rows at a time: (rows, (h, W)
+    float64).
+    """
+    for rows, d1, d2 in bands_of_distances(cells, REACH * sigma):
+        border = np.zeros(d1.shape)
+        near = (cells[rows] == 0) & np.isfinite(d2)
+        border[near] = w_0 * np.exp(-((d1[near] + d2[near]) ** 2) / (2 * sigma**2))
+        yield rows, border
+
+
+def balancing_class_weights(
+    labels: np.ndarray, semantic: bool = False, power: float = 1.0, ignored: np.ndarray | None = None
+) -> tuple[float, ...]:
     """w_c: inverse class frequency over all of `labels`, to a power, scaled to mean 1 over its pixels.
 
-    Takes any integer or bool array (0 = background, all others cell; or class numbers, `semantic`) and returns a tuple
-    of floats, one for each class. With K classes of frequency f and power 1 each weighs 1 / (K f); with power 0 all
-    weigh 1. A class that does not occur weighs 0 and does not count.
+    Takes any integer or bool array (0 = background, all others cell; or class numbers, `semantic`) and returns one
+    weight for each class. With K classes of frequency f and power 1 each weighs 1 / (K f); with power 0 all weigh 1. A
+    class that does not occur weighs 0 and does not count, nor do the `ignored` pixels, a bool array. Raises BadInput
+    where these are all.
     """
-    numbers = labels.ravel() if semantic else (labels != 0).ravel()
-    frequencies = np.bincount(numbers.astype(np.intp), minlength=2) / labels.size
+    counted = labels.ravel() if ignored is None else labels[~ignored]
+    if not counted.size:
+        raise BadInput("all pixels are to be ignored; leave some that count")
+    numbers = counted if semantic else counted != 0
+    frequencies = np.bincount(numbers.astype(np.intp), minlength=2) / counted.size
     present = frequencies > 0
     weights = np.zeros(len(frequencies))
     weights[present] = frequencies[present] ** -power
@@ -100,7 +160,22 @@ def balancing_class_weights(labels, semantic=False, power=1.0):
     return tuple(weights.tolist())
 
 
-def label_cells(labels, connectivity=4):
+def ignored_pixels(labels: np.ndarray, ignore: ArrayLike | int | None) -> np.ndarray | None:
+    """Where `ignore`, a bool array of the labels' shape or the label of such pixels, is: bool, or None for None."""
+    if ignore is None:
+        return None
+    given = np.asarray(ignore)
+    if given.ndim == 0 and given.dtype.kind in "ui":
+        return labels == given
+    if given.dtype != bool or given.shape != labels.shape:
+        raise BadInput(
+            f"the pixels to ignore have shape {given.shape} and type {given.dtype}; they must be bool, of the labels' "
+            f"shape {labels.shape}, or one whole number, the label that they have"
+        )
+    return given
+
+
+def label_cells(labels: ArrayLike, connectivity: int = 4) -> np.ndarray:
     """The cells of a section: the connected parts of the foreground that have the same number.
 
     (H, W) bool or integer labels -> (H, W) int32, 0 = background, cells 1, 2, ... Foreground of one value only, such as
@@ -116,122 +191,74 @@ def label_cells(labels, connectivity=4):
     return measure.label(labels, background=0, connectivity=connectivity // 4).astype(np.int32)
 
 
-def separate_touching_cells(labels, connectivity=4):
+def separate_touching_cells(labels: np.ndarray, connectivity: int = 4) -> np.ndarray:
     """Put a background line between touching numbered cells (section 3: by morphological operations).
 
     (..., H, W) bool or integer labels -> the same type. Of two neighbours with different numbers above 0, both become
     background: a line two pixels wide, symmetric in the cells. Neighbours touch by a side; where corners hold a cell
     together (connectivity 8), by a corner too. Labels with one value for all cells come back as they are.
+
+    A cell that would vanish, being at most two pixels wide, is kept: its neighbours alone make room. Where several
+    such cells touch each other, each keeps the pixels that touch no other, or else the one nearest to its middle that
+    is free. Where not even that is left the cell is lost: `lost_cells` counts.
     """
     separated = labels.copy()
-    steps = [(0, 1), (1, 0)] + [(1, 1), (1, -1)] * (connectivity == 8)
-    height, width = labels.shape[-2:]
-    for down, right in steps:
-        first = np.s_[..., : height - down, max(-right, 0) : width - max(right, 0)]
-        second = np.s_[..., down:, max(right, 0) : width + min(right, 0)]
+    for first, second in _neighbours(labels.shape, connectivity):
         touching = (labels[first] != labels[second]) & (labels[first] != 0) & (labels[second] != 0)
         separated[first][touching] = 0
         separated[second][touching] = 0
+    sections = zip(labels.reshape(-1, *labels.shape[-2:]), separated.reshape(-1, *labels.shape[-2:]), strict=True)
+    for before, after in sections:
+        if not np.array_equal(before, after):
+            _restore_lost_cells(before, after, connectivity)
     return separated
 
 
-def distances_to_two_nearest_cells(cells, reach=np.inf):
-    """d1 and d2 of equation 2, exactly, for the background pixels with d1 + d2 <= reach.
-
-    Parameters
-    ----------
-    cells : (H, W) integer array
-        0 = background, each cell a positive number.
-    reach : float
-        Largest d1 + d2 of interest, in px: a short one saves time in images that are mostly empty.
-
-    Returns
-    -------
-    d1, d2 : (H, W) float64 arrays
-        Euclidean distances in px to the nearest pixel of the nearest and of the second nearest cell. Inside cells
-        both are 0. Where d1 + d2 > reach, or there is no second cell, d2 is inf; where there is no cell, d1 too.
-
-    Notes
-    -----
-    One pass for all cells instead of one distance transform per cell: the cost grows with the area, whatever the
-    number of cells. Every pixel's two nearest cells within its own column are prepared; each background pixel then
-    looks sideways, one column further at a time, until no further column can be nearer. Two cells per column are
-    enough, as only one of them can be the nearest cell of all.
-    """
-    cells = np.ascontiguousarray(cells, dtype=np.int32)
-    d1 = np.empty(cells.shape)
-    d2 = np.empty(cells.shape)
-    _search_sideways(cells, *_two_nearest_in_column(cells), min(float(reach), FARTHEST), d1, d2)
-    return d1, d2
+def lost_cells(before: np.ndarray, after: np.ndarray, connectivity: int = 4) -> int:
+    """How many cells of the (..., H, W) labels `before` have no pixel left in `after`, section by section."""
+    count = 0
+    for section, left in zip(
+        before.reshape(-1, *before.shape[-2:]), after.reshape(-1, *before.shape[-2:]), strict=True
+    ):
+        count += len(_lost(label_cells(section, connectivity), left))
+    return count
 
 
-@compiled
-def _two_nearest_in_column(cells):
-    """Every pixel's nearest cell in its column and the nearest other one: (H, W, 2) int32 cells (0 where there is
-    none) and (H, W, 2) int32 vertical distances in px.
-    """
-    height, width = cells.shape
-    found = np.zeros((height, width, 2), dtype=np.int32)
-    distances = np.zeros((height, width, 2), dtype=np.int32)
-    for upwards in (False, True):
-        # The last cell met in each column, the one before it, and the rows in which they were met last.
-        last, before = np.zeros(width, dtype=np.int32), np.zeros(width, dtype=np.int32)
-        last_row, before_row = np.zeros(width, dtype=np.int32), np.zeros(width, dtype=np.int32)
-        for step in range(height):
-            row = height - 1 - step if upwards else step
-            for column in range(width):
-                cell = cells[row, column]
-                if cell:
-                    if cell != last[column]:
-                        before[column], before_row[column] = last[column], last_row[column]
-                        last[column] = cell
-                    last_row[column] = row
-                for cell, met in ((last[column], last_row[column]), (before[column], before_row[column])):
-                    if cell:
-                        _keep_two_nearest(found[row, column], distances[row, column], cell, abs(row - met))
-    return found, distances
+def _neighbours(shape: tuple[int, ...], connectivity: int) -> Iterator[tuple[tuple, tuple]]:
+    """Index pairs that lay the pixels of (..., H, W) arrays beside their neighbours, every pair of neighbours once."""
+    height, width = shape[-2:]
+    for down, right in [(0, 1), (1, 0)] + [(1, 1), (1, -1)] * (connectivity == 8):
+        first = np.s_[..., : height - down, max(-right, 0) : width - max(right, 0)]
+        second = np.s_[..., down:, max(right, 0) : width + min(right, 0)]
+        yield first, second
 
 
-@compiled
-def _keep_two_nearest(cells, distances, cell, distance):
-    """Put a cell at a distance among the two nearest ones, in place; 0 is no cell yet."""
-    if cell == cells[0]:
-        distances[0] = min(distances[0], distance)
-    elif cells[0] == 0 or distance < distances[0]:
-        cells[1], distances[1] = cells[0], distances[0]
-        cells[0], distances[0] = cell, distance
-    elif cell == cells[1]:
-        distances[1] = min(distances[1], distance)
-    elif cells[1] == 0 or distance < distances[1]:
-        cells[1], distances[1] = cell, distance
+def _lost(cells: np.ndarray, left: np.ndarray) -> np.ndarray:
+    """The numbers of the (H, W) cells that have no pixel in `left`."""
+    remaining = np.bincount(cells[left != 0], minlength=cells.max() + 1)
+    return 1 + np.flatnonzero(remaining[1:] == 0)
 
 
-@compiled
-def _search_sideways(cells, column_cells, column_distances, reach, d1, d2):
-    """Fill in d1 and d2 from the two nearest cells in every column."""
-    height, width = cells.shape
-    nearest = np.zeros(2, dtype=np.int32)
-    squared = np.zeros(2, dtype=np.int64)
-    for row in range(height):
-        for column in range(width):
-            d1[row, column] = d2[row, column] = 0 if cells[row, column] else np.inf
-            if cells[row, column]:
-                continue
-            nearest[:] = 0
-            for offset in range(max(column + 1, width - column)):
-                if offset > reach or (nearest[1] and offset * offset >= squared[1]):
-                    break
-                # The nearest cell is known once no further column can be nearer; then d2 <= reach - d1 is looked for.
-                if nearest[0] and offset * offset >= squared[0] and offset > reach - math.sqrt(squared[0]):
-                    break
-                for x in (column - offset, column + offset):
-                    if not 0 <= x < width:
-                        continue
-                    for k in range(2):
-                        vertical = np.int64(column_distances[row, x, k])
-                        if column_cells[row, x, k]:
-                            _keep_two_nearest(nearest, squared, column_cells[row, x, k], vertical**2 + offset**2)
-            if nearest[0]:
-                d1[row, column] = math.sqrt(squared[0])
-            if nearest[1] and d1[row, column] + math.sqrt(squared[1]) <= reach:
-                d2[row, column] = math.sqrt(squared[1])
+def _restore_lost_cells(before: np.ndarray, after: np.ndarray, connectivity: int) -> None:
+    """Give the cells of the (H, W) labels `before` that vanished from `after` some of their pixels back, in place."""
+    cells = label_cells(before, connectivity)
+    lost = np.where(np.isin(cells, _lost(cells, after)), cells, 0)
+    crowded = np.zeros(cells.shape, bool)  # pixels that touch another lost cell
+    for first, second in _neighbours(cells.shape, connectivity):
+        touching = (lost[first] != lost[second]) & (lost[first] != 0) & (lost[second] != 0)
+        crowded[first] |= touching
+        crowded[second] |= touching
+    free = (lost > 0) & ~crowded
+    after[free] = before[free]
+    around = generate_binary_structure(2, connectivity // 4)
+    for number in _lost(cells, after).tolist():
+        rows, columns = np.nonzero(cells == number)
+        from_middle = (rows - rows.mean()) ** 2 + (columns - columns.mean()) ** 2
+        for index in np.argsort(from_middle, kind="stable").tolist():
+            row, column = rows[index], columns[index]
+            top, left = max(row - 1, 0), max(column - 1, 0)
+            window = after[top : row + 2, left : column + 2]
+            structure = around[top - row + 1 :, left - column + 1 :][: window.shape[0], : window.shape[1]]
+            if not window[structure].any():
+                after[row, column] = before[row, column]
+                break

@@ -98,8 +98,14 @@ def do_weights(arguments):
     semantic = arguments.labels_are == "classes"
     if arguments.labels_are:
         labels = interpret_labels(labels, arguments.labels_are, arguments.labels)[0]
-    settings = arguments.w0, arguments.sigma, arguments.connectivity, arguments.class_weights, semantic
-    weights = weight_maps(labels, *settings)
+    weights = weight_maps(
+        labels,
+        arguments.w0,
+        arguments.sigma,
+        connectivity=arguments.connectivity,
+        class_weights=arguments.class_weights,
+        semantic=semantic,
+    )
     info = f"weight map w(x), equation 2, w0 {arguments.w0}, sigma {arguments.sigma} px"
     write_stack(arguments.out, weights, info, read_pixel_size(arguments.labels))
     print(f"wrote {len(weights)} weight maps, {weights.min():.3f} to {weights.max():.3f}, to {arguments.out}")

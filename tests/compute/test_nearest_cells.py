@@ -1,0 +1,44 @@
+"""The fast search for the two nearest cells against one distance transform per cell."""
+
+import numpy as np
+import pytest
+
+from unet_paper.compute.nearest_cells import bands_of_distances, distances_to_two_nearest_cells
+from unet_paper.weight_map import label_cells
+
+
+@pytest.mark.parametrize("reach", [np.inf, 9.5])
+def test_distances_equal_one_transform_per_cell(drawn_cells, slow_distances, reach):
+    for _ in range(200):
+        cells = drawn_cells()
+        d1, d2 = distances_to_two_nearest_cells(cells, reach)
+        slow1, slow2 = slow_distances(cells)
+        near = (cells == 0) & (slow1 + slow2 <= reach)
+        assert np.array_equal(d1[near], slow1[near]) and np.array_equal(d2[near], slow2[near])
+        far = (cells == 0) & ~near
+        assert np.isinf(d1 + d2)[far].all()
+        assert (d1 <= d2).all() and not d1[cells > 0].any()
+
+
+def test_distances_on_a_whole_section(sections, slow_distances):
+    cells = label_cells(sections[1][0])
+    slow1, slow2 = slow_distances(cells)
+    d1, d2 = distances_to_two_nearest_cells(cells)
+    background = cells == 0
+    assert np.array_equal(d1[background], slow1[background])
+    assert np.array_equal(d2[background], slow2[background])
+
+
+@pytest.mark.parametrize("band", [1, 7, 50, 512])
+def test_bands_are_those_of_the_whole(drawn_cells, monkeypatch, band):
+    monkeypatch.setattr("unet_paper.compute.nearest_cells.BAND", band)
+    for _ in range(20):
+        cells = drawn_cells()
+        d1, d2 = distances_to_two_nearest_cells(cells, 6.5)
+        covered = 0
+        for rows, band_d1, band_d2 in bands_of_distances(cells, 6.5):
+            near = np.isfinite(d2[rows])
+            assert np.array_equal(near, np.isfinite(band_d2))
+            assert np.array_equal(band_d1[near], d1[rows][near]) and np.array_equal(band_d2[near], d2[rows][near])
+            covered += len(band_d1)
+        assert covered == len(cells)

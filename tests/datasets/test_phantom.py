@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from unet_paper.datasets.phantom import make_phantom
+from unet_paper.datasets.phantom import SMALLEST_CELL, _without_specks, make_phantom
 from unet_paper.metrics import score
 
 
@@ -24,6 +24,25 @@ def test_like_the_real_stack_in_figures(phantom):
         assert np.bincount(cells.ravel())[1:].max() < 0.1 * truth.size  # membranes are closed
         assert image[truth == 0].mean() < image[truth > 0].mean() - 10  # membranes are dark
         assert 20 < image.std() < 60
+
+
+def test_the_truth_has_no_specks():
+    _, labels = make_phantom(6, 256, seed=0)
+    for truth in labels:
+        components, count = ndimage.label(truth)
+        assert count and np.bincount(components.ravel())[1:].min() >= SMALLEST_CELL == 10
+    assert (labels == 0).mean() < 0.32
+
+
+def test_specks_are_below_ten_pixels():
+    cells = np.zeros((8, 12), bool)
+    cells[1:4, 1:4] = True  # 9 px
+    cells[1:3, 5:10] = True  # 10 px
+    cells[5, 0] = cells[6, 1] = True  # a corner holds no cell together
+    assert np.argwhere(_without_specks(cells) != cells).tolist() == [
+        *([row, column] for row in (1, 2, 3) for column in (1, 2, 3)),
+        *([5, 0], [6, 1]),
+    ]
 
 
 def test_seeded():

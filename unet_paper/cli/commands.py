@@ -204,7 +204,7 @@ def do_score(arguments):
             print(f"note: {arguments.labels} holds no 0, so all of it is taken as one cell")
         elif labels.min() != 0:
             print(f"{arguments.labels} holds two values: {labels.max()} is taken as cell, {labels.min()} as membrane")
-        scores = score(truth, probabilities, progress=True)
+        scores = score(truth, probabilities)
     except BadInput as error:
         raise BadInput(f"{arguments.labels} and {arguments.probability}: {error}") from None
     for metric in CHALLENGE_METRICS:

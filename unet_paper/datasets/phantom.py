@@ -21,6 +21,7 @@ from unet_paper.support.files import atomic_write
 BYTES_PER_VOXEL = 100  # that making a phantom takes, roughly
 
 NEIGHBOURS = 16  # candidates for the two cells nearest to a pixel, enough for the largest swelling
+SMALLEST_CELL = 10  # px: smaller components of a section are specks, and become membrane in the truth
 SECTION_THICKNESS = 12.5  # px: 50 nm sections of 4 nm px
 
 
@@ -39,7 +40,7 @@ def make_phantom(sections, size=512, seed=0):
     Returns
     -------
     volume : (sections, size, size) uint8, membranes dark
-    labels : (sections, size, size) uint8, 255 = cell, 0 = membrane
+    labels : (sections, size, size) uint8, 255 = cell, 0 = membrane; no cell of a section is below SMALLEST_CELL px
     """
     random = np.random.default_rng(seed)
     shape = (sections, size, size)
@@ -74,7 +75,7 @@ def make_phantom(sections, size=512, seed=0):
         steepness = ndimage.grey_dilation(np.hypot(*np.gradient(wall)), size=5)
         steepness = ndimage.gaussian_filter(np.clip(steepness, 0.9, 2.2), 3)
         from_wall = wall / steepness  # px, in the section
-        labels[section] = np.where(from_wall < thickness[section] / 2, 0, 255)
+        labels[section] = _without_specks(from_wall >= thickness[section] / 2) * np.uint8(255)
 
         image = cytoplasm[section] + shade[cell]
         image = _paint_organelles(image, organelles, z, y, x, inside=from_wall > thickness[section] / 2 + 1)
@@ -86,6 +87,13 @@ def make_phantom(sections, size=512, seed=0):
         image = (image - 0.5) * random.uniform(0.92, 1.08) + 0.5 + random.uniform(-0.03, 0.03)
         volume[section] = np.clip(image * 255, 0, 255).astype(np.uint8)
     return volume, labels
+
+
+def _without_specks(cells: np.ndarray) -> np.ndarray:
+    """(H, W) bool without the 4-connected components below SMALLEST_CELL px."""
+    components, _ = ndimage.label(cells)
+    large = np.bincount(components.ravel()) >= SMALLEST_CELL
+    return cells & large[components]
 
 
 def _smooth_noise(random, shape, wavelength):

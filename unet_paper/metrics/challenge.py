@@ -38,7 +38,6 @@ def score(
     ignore: ArrayLike | None = None,
     *,
     workers: int | None = None,
-    progress: bool = False,
 ) -> Scores:
     """All the challenge's metrics of a proposal, each at its own best threshold.
 
@@ -54,8 +53,6 @@ def score(
         and merger pixels among those that count.
     workers : int or None
         Sections scored at a time; one for each core unless given. The scores do not depend on it.
-    progress : bool
-        Show a progress bar.
 
     Returns
     -------
@@ -74,7 +71,7 @@ def score(
     are left out of the means of V_rand and V_info, and V_info is 0 when every threshold is dropped.
     """
     truth, proposal, ignored = checked(labels, proposal, ignore)
-    sections = _for_each_section(_section_sums, truth, proposal, workers, progress)
+    sections = _for_each_section(_section_sums, truth, proposal, workers)
     cell_pixels = int(np.count_nonzero(truth))
     counts = _by_threshold(section.warping for section in sections)
     totals = [WarpingCounts(*np.sum(of_sections, axis=0).tolist()) for of_sections in counts]
@@ -199,7 +196,6 @@ def _for_each_section(
     truth: np.ndarray,
     proposal: np.ndarray,
     workers: int | None = None,
-    progress: bool = False,
 ) -> list[T]:
     """function(truth, proposal) of every section, in order, as many at a time as there are cores.
 
@@ -210,6 +206,6 @@ def _for_each_section(
     executor = ThreadPoolExecutor(max(1, min(workers, len(truth))))
     try:
         results = executor.map(function, truth, proposal)
-        return list(progress_bar(results, total=len(truth), desc="score", unit="section", disable=not progress))
+        return list(progress_bar(results, total=len(truth), desc="score", unit="section"))
     finally:
         executor.shutdown(cancel_futures=True)

@@ -107,7 +107,6 @@ def test_touching_numbers_are_separated(nuclei):
         (np.zeros((1, 9, 9), np.uint8), "cells", "holds 0 only"),
         (np.full((1, 9, 9), 255, np.uint8), "membranes", "holds 255 only"),
         (np.array([[[0, 1, 3]]]), "classes", "without gaps"),
-        (np.array([[[1, 2]]]), "numbers", "leaves no cell"),
         (np.array([[[1, 2, 3]]]), "cells", "holds 3 values"),
         (np.array([[[1, 2, 3]]]), "membranes", "holds 3 values"),
         (np.array([[[1, 1]], [[2, 2]]]), "numbers", "leaves no background"),
@@ -117,6 +116,12 @@ def test_touching_numbers_are_separated(nuclei):
 def test_labels_that_cannot_be_meant(labels, meaning, match):
     with pytest.raises(BadInput, match=match):
         interpret_labels(labels, meaning, "labels.tif")
+
+
+def test_numbers_always_leave_a_cell():
+    """Two cells of one pixel have no room for a line between them: one is kept."""
+    labels, classes = interpret_labels(np.array([[[1, 2]]]), "numbers", "labels.tif")
+    assert labels.tolist() == [[[1, 0]]] and classes == 2
 
 
 def test_k_classes(nuclei, tmp_path):

@@ -10,17 +10,17 @@ from unet_paper.loss import weighted_cross_entropy
 
 
 def test_against_the_formula(random):
-    scores = random.normal(size=(2, 3, 5, 7))
+    logits = random.normal(size=(2, 3, 5, 7))
     labels = random.integers(0, 3, (2, 5, 7))
     weights = random.uniform(0, 10, (2, 5, 7))
-    softmax = np.exp(scores) / np.exp(scores).sum(1, keepdims=True)
+    softmax = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
     chosen = np.take_along_axis(softmax, labels[:, None], axis=1)[:, 0]
     expected = -(weights * np.log(chosen)).mean()
-    loss = weighted_cross_entropy(*(torch.from_numpy(values) for values in (scores, labels, weights)))
+    loss = weighted_cross_entropy(*(torch.from_numpy(values) for values in (logits, labels, weights)))
     assert float(loss) == pytest.approx(expected, rel=1e-5)
 
 
-def test_indifferent_scores_cost_log_k():
+def test_indifferent_logits_cost_log_k():
     loss = weighted_cross_entropy(
         torch.zeros(1, 2, 4, 4), torch.ones(1, 4, 4, dtype=torch.long), torch.full((1, 4, 4), 3.0)
     )
@@ -28,16 +28,16 @@ def test_indifferent_scores_cost_log_k():
 
 
 def test_a_pixel_of_weight_zero_has_no_gradient():
-    scores = torch.randn(1, 2, 2, 2, requires_grad=True)
+    logits = torch.randn(1, 2, 2, 2, requires_grad=True)
     weights = torch.tensor([[[0.0, 1.0], [2.0, 4.0]]])
-    weighted_cross_entropy(scores, torch.ones(1, 2, 2, dtype=torch.long), weights).backward()
-    size = scores.grad.abs().sum((0, 1))
+    weighted_cross_entropy(logits, torch.ones(1, 2, 2, dtype=torch.long), weights).backward()
+    size = logits.grad.abs().sum((0, 1))
     assert size[0, 0] == 0 and size[0, 1] > 0
 
 
-def test_half_precision_scores_are_summed_in_float32():
-    scores = torch.randn(1, 2, 64, 64).bfloat16()
+def test_half_precision_logits_are_summed_in_float32():
+    logits = torch.randn(1, 2, 64, 64).bfloat16()
     assert (
-        weighted_cross_entropy(scores, torch.zeros(1, 64, 64, dtype=torch.long), torch.ones(1, 64, 64)).dtype
+        weighted_cross_entropy(logits, torch.zeros(1, 64, 64, dtype=torch.long), torch.ones(1, 64, 64)).dtype
         == torch.float32
     )

@@ -6,6 +6,7 @@ All of it is tensor work on the training device. Coordinates are (x, y) in px, p
 import math
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Literal
 
 import torch
 from torch.nn import functional
@@ -29,13 +30,23 @@ class GrayVariation:
     brightness: float
 
 
-def draw_deformation(image_size, generator, displacement_sigma=10.0, grid_points=3, rotate=True, flip=True, shift=True):
-    """Draw one tile's deformation.
+def draw_deformation(
+    image_size: tuple[int, ...],
+    generator: torch.Generator,
+    displacement_sigma: float = 10.0,
+    grid_points: int = 3,
+    rotate: bool = True,
+    flip: bool = True,
+    shift: bool = True,
+) -> Deformation:
+    """Draw one tile's deformation (section 3.1).
 
     Parameters
     ----------
-    image_size : (height, width) in px
-    generator : torch.Generator on the CPU
+    image_size : (height, width)
+        In px.
+    generator : torch.Generator
+        On the CPU. The number of values drawn does not depend on the last three settings.
     displacement_sigma : float
         Standard deviation in px of each component of the grid's displacements (the paper's: 10).
     grid_points : int
@@ -44,6 +55,10 @@ def draw_deformation(image_size, generator, displacement_sigma=10.0, grid_points
         Draw an angle from the full circle, and a mirroring with probability 1/2; else none.
     shift : bool
         Draw a centre anywhere in the image; else take the image's.
+
+    Returns
+    -------
+    Deformation
     """
     shift_x, shift_y, turn, coin = torch.rand(4, generator=generator, dtype=torch.float64).tolist()
     height, width = image_size
@@ -57,15 +72,29 @@ def draw_deformation(image_size, generator, displacement_sigma=10.0, grid_points
     )
 
 
-def draw_gray_variation(generator, contrast=0.2, brightness=0.2):
+def draw_gray_variation(generator: torch.Generator, contrast: float = 0.2, brightness: float = 0.2) -> GrayVariation:
     """Contrast uniform in 1 +- `contrast`, brightness uniform in +- `brightness` standard deviations of the image."""
     first, second = (2 * torch.rand(2, generator=generator, dtype=torch.float64) - 1).tolist()
     return GrayVariation(1 + contrast * first, brightness * second)
 
 
-def source_coordinates(deformation, tile_size, device="cpu"):
-    """Image coordinates (x, y) in px that each pixel of the tile samples: (tile_size, tile_size, 2) float32.
+def source_coordinates(deformation: Deformation, tile_size: int, device: str | torch.device = "cpu") -> torch.Tensor:
+    """Where in the image each pixel of a tile comes from.
 
+    Parameters
+    ----------
+    deformation : Deformation
+    tile_size : int
+        Height and width of the tile in px.
+    device : str or torch.device
+
+    Returns
+    -------
+    (tile_size, tile_size, 2) float32 tensor
+        Image coordinates (x, y) in px; they may lie outside the image.
+
+    Notes
+    -----
     The n x n displacements stand at equal distances from corner to corner of the tile and are interpolated to every
     pixel by bicubic convolution (section 3.1).
     """
@@ -87,27 +116,38 @@ def source_coordinates(deformation, tile_size, device="cpu"):
 
 
 @lru_cache(maxsize=8)
-def bicubic_basis(points, size, device):
+def bicubic_basis(points: int, size: int, device: str | torch.device) -> torch.Tensor:
     """(size, points) float32: how much each of `points` grid values counts at each of `size` px, one axis of a tile."""
     impulses = torch.eye(points)[None, None]
     return functional.interpolate(impulses, size=(size, points), mode="bicubic", align_corners=True)[0, 0].to(device)
 
 
-def sample(image, coordinates, mode):
-    """Sample an image at coordinates, mirrored beyond its border.
+def sample(
+    image: torch.Tensor, coordinates: torch.Tensor, mode: Literal["bicubic", "bilinear", "nearest"]
+) -> torch.Tensor:
+    """Sample an image at coordinates, mirrored beyond its edges.
 
-    image : (C, H, W) float tensor; coordinates : (h, w, 2) px, (x, y); mode : "bicubic", "bilinear" or "nearest".
-    Returns (C, h, w). The mirror runs through the centres of the border pixels (they are not repeated), as everywhere
-    in this project.
+    Parameters
+    ----------
+    image : (C, H, W) float tensor
+    coordinates : (h, w, 2) float tensor
+        (x, y) in px, pixel centres at whole numbers.
+    mode : "bicubic", "bilinear" or "nearest"
+
+    Returns
+    -------
+    (C, h, w) tensor of the image's type
+        The mirror runs through the centres of the outermost pixels (they are not repeated), as everywhere in this
+        project.
     """
     height, width = image.shape[-2:]
     x, y = coordinates.unbind(-1)
-    places = torch.stack([x * (2 / max(width - 1, 1)) - 1, y * (2 / max(height - 1, 1)) - 1], dim=-1)
+    normalised = torch.stack([x * (2 / max(width - 1, 1)) - 1, y * (2 / max(height - 1, 1)) - 1], dim=-1)
     # PyTorch's threads share a batch, not an image: strips of it are a batch.
-    strips = 4 if len(places) % 4 == 0 else 1
+    strips = 4 if len(normalised) % 4 == 0 else 1
     sampled = functional.grid_sample(
         image.expand(strips, -1, -1, -1),
-        places.unflatten(0, (strips, -1)),
+        normalised.unflatten(0, (strips, -1)),
         mode=mode,
         padding_mode="reflection",
         align_corners=True,
@@ -115,29 +155,45 @@ def sample(image, coordinates, mode):
     return sampled.transpose(0, 1).flatten(1, 2)
 
 
-def augmented_tile(image, labels, weights, deformation, gray, tile_size, border):
-    """One training tile: image, labels and weight map through the same deformation.
+def augmented_tile(
+    image: torch.Tensor,
+    labels: torch.Tensor,
+    weights: torch.Tensor,
+    deformation: Deformation,
+    gray: GrayVariation | None,
+    tile_size: int,
+    context: int,
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """One training tile: image, labels and weight map through the same deformation (section 3.1).
 
     Parameters
     ----------
-    image : (H, W) float32 tensor, standardised gray values
-    labels : (H, W) float32 tensor, class numbers
-    weights : (H, W) float32 tensor, the weight map
+    image : (H, W) float32 tensor
+        Standardised gray values.
+    labels : (H, W) float32 tensor
+        Class numbers.
+    weights : (H, W) float32 tensor
+        The weight map.
     deformation : Deformation
     gray : GrayVariation or None
-    tile_size, border : int
-        Input tile in px, and the px that the network loses on each side.
+    tile_size : int
+        Height and width of the input tile in px.
+    context : int
+        Px that the network loses on each side.
 
     Returns
     -------
-    tile : (1, tile_size, tile_size) float32, sampled bicubically
-    labels : (size, size) int64 with size = tile_size - 2 border, the nearest pixel's
-    weights : (size, size) float32, the same pixels'
+    tile : (1, tile_size, tile_size) float32 tensor
+        Sampled bicubically.
+    labels : (size, size) int64 tensor
+        The nearest pixels', with size = tile_size - 2 context.
+    weights : (size, size) float32 tensor
+        The same pixels'.
     """
     coordinates = source_coordinates(deformation, tile_size, image.device)
     tile = sample(image[None], coordinates, "bicubic")
     if gray is not None:
         tile = gray.contrast * tile + gray.brightness
-    inner = coordinates[border : tile_size - border, border : tile_size - border]
+    inner = coordinates[context : tile_size - context, context : tile_size - context]
     truth = sample(torch.stack([labels, weights]), inner, "nearest")
     return tile, truth[0].long(), truth[1]

@@ -10,6 +10,7 @@ from skimage.segmentation import relabel_sequential
 
 from unet_paper.datasets.phantom import make_phantom, write_phantom
 from unet_paper.io.stack import read_labels, read_stack
+from unet_paper.metrics.segments import overlap
 
 
 @pytest.fixture(scope="session")
@@ -81,3 +82,14 @@ def slow_distances():
         return np.sort(np.stack(distances), axis=0)[:2]
 
     return distances_to_two_nearest
+
+
+@pytest.fixture(scope="session")
+def overlap_of():
+    """The Overlap of two small sections of numbered segments, given as lists."""
+
+    def overlap_of_lists(truth, proposal):
+        truth, proposal = np.array(truth, np.int32), np.array(proposal, np.int32)
+        return overlap(truth, np.bincount(truth.ravel())[1:], proposal)
+
+    return overlap_of_lists

@@ -60,7 +60,7 @@ def _two_nearest_in_column(cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     none) and (H, W, 2) int32 vertical distances in px.
     """
     height, width = cells.shape
-    found = np.zeros((height, width, 2), dtype=np.int32)
+    nearest = np.zeros((height, width, 2), dtype=np.int32)
     distances = np.zeros((height, width, 2), dtype=np.int32)
     for upwards in (False, True):
         # The last cell met in each column, the one before it, and the rows in which they were met last.
@@ -77,8 +77,8 @@ def _two_nearest_in_column(cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
                     last_row[column] = row
                 for cell, met in ((last[column], last_row[column]), (before[column], before_row[column])):
                     if cell:
-                        _keep_two_nearest(found[row, column], distances[row, column], cell, abs(row - met))
-    return found, distances
+                        _keep_two_nearest(nearest[row, column], distances[row, column], cell, abs(row - met))
+    return nearest, distances
 
 
 @compiled

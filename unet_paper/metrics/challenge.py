@@ -143,13 +143,13 @@ class _SectionSums(NamedTuple):
 
 def _section_sums(truth: np.ndarray, proposal: np.ndarray) -> _SectionSums:
     level = levels(proposal)
-    plain, thin = zip(*section_overlaps(truth, level), strict=True)
+    overlaps, of_thinned = zip(*section_overlaps(truth, level), strict=True)
     return _SectionSums(
         pixel_sums(truth, level),
-        [rand_sums(found, "squares") for found in plain],
-        [rand_sums(found, "pairs") for found in plain],
-        [v_rand(found) for found in thin],
-        [v_info(found) for found in thin],
+        [rand_sums(each, "squares") for each in overlaps],
+        [rand_sums(each, "pairs") for each in overlaps],
+        [v_rand(each) for each in of_thinned],
+        [v_info(each) for each in of_thinned],
         section_warping(truth, proposal),
     )
 
@@ -161,11 +161,11 @@ def section_overlaps(truth: np.ndarray, level: np.ndarray) -> list[tuple[Overlap
     """
     segments, count = ndimage.label(truth)
     sizes = np.bincount(segments.ravel(), minlength=count + 1)[1:]
-    found = [
+    overlaps = [
         (overlap(segments, sizes, proposed), overlap(segments, sizes, thinned(proposed)))
         for proposed in components_at_thresholds(level)
     ]
-    return found[::-1]
+    return overlaps[::-1]
 
 
 def section_warping(truth: np.ndarray, proposal: np.ndarray) -> list[WarpingCounts]:

@@ -97,7 +97,7 @@ def levels(proposal: ArrayLike) -> np.ndarray:
     would not differ as they do in the challenge's scorer.
     """
     proposal = np.asarray(proposal, dtype=np.float64)
-    found = np.zeros(proposal.shape, dtype=np.uint8)
+    level = np.zeros(proposal.shape, dtype=np.uint8)
     for threshold in THRESHOLDS:
-        found += proposal > threshold
-    return found
+        level += proposal > threshold
+    return level

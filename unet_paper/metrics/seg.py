@@ -12,7 +12,7 @@ from unet_paper.support.errors import BadInput
 
 @dataclass(frozen=True)
 class ObjectScore:
-    """One reference object and how well it was found."""
+    """One reference object and how well it is segmented."""
 
     frame: int  # counted from 0
     label: int
@@ -36,7 +36,7 @@ class InstanceScores:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values only."""
-        return asdict(self) | {"objects": [asdict(found) for found in self.objects]}
+        return asdict(self) | {"objects": [asdict(each) for each in self.objects]}
 
 
 def score_instances(
@@ -74,36 +74,38 @@ def score_instances(
     ----------
     Cell Tracking Challenge, SEG: https://celltrackingchallenge.net/evaluation-methodology/
     """
-    frames, found_frames = _frames(reference, "reference"), _frames(result, "result")
-    if [frame.shape for frame in frames] != [frame.shape for frame in found_frames]:
+    frames, result_frames = _frames(reference, "reference"), _frames(result, "result")
+    if [frame.shape for frame in frames] != [frame.shape for frame in result_frames]:
         raise BadInput(
-            f"the reference has {_shapes(frames)} and the result {_shapes(found_frames)}; both must be of the same "
+            f"the reference has {_shapes(frames)} and the result {_shapes(result_frames)}; both must be of the same "
             "frames"
         )
     if ignore is not None:
         masks = _masks(ignore, frames)
-        frames, found_frames = (
+        frames, result_frames = (
             [np.where(mask, 0, frame) for frame, mask in zip(labels, masks, strict=True)]
-            for labels in (frames, found_frames)
+            for labels in (frames, result_frames)
         )
     objects: list[ObjectScore] = []
     segments = matches = split = merged = unmatched = 0
-    for number, (truth, found) in enumerate(zip(frames, found_frames, strict=True)):
-        overlap = _FrameOverlap.of(truth, found)
-        covers = 2 * overlap.shared > overlap.truth_areas[overlap.truth]
-        lies_in = 2 * overlap.shared > overlap.found_areas[overlap.found]
-        union = overlap.truth_areas[overlap.truth] + overlap.found_areas[overlap.found] - overlap.shared
+    for number, (truth, segmented) in enumerate(zip(frames, result_frames, strict=True)):
+        overlap = _FrameOverlap.of(truth, segmented)
+        object_area = overlap.object_areas[overlap.object_index]
+        segment_area = overlap.segment_areas[overlap.segment_index]
+        union = object_area + segment_area - overlap.shared
+        covers = 2 * overlap.shared > object_area
+        lies_in = 2 * overlap.shared > segment_area
         iou = overlap.shared / union
         objects += _object_scores(number, overlap, covers, iou)
-        covered = np.bincount(overlap.found[covers], minlength=len(overlap.found_areas))
-        segments += len(overlap.found_areas)
+        covered = np.bincount(overlap.segment_index[covers], minlength=len(overlap.segment_areas))
+        segments += len(overlap.segment_areas)
         matches += int(np.count_nonzero(2 * overlap.shared > union))
-        split += int(np.count_nonzero(np.bincount(overlap.truth[lies_in]) > 1))
+        split += int(np.count_nonzero(np.bincount(overlap.object_index[lies_in]) > 1))
         merged += int(np.count_nonzero(covered > 1))
         unmatched += int(np.count_nonzero(covered == 0))
     if not objects:
         raise BadInput("the reference holds no object; give labels in which every cell has a number above 0")
-    ious = np.array([found.iou for found in objects if found.segment is not None])
+    ious = np.array([each.iou for each in objects if each.segment is not None])
     return InstanceScores(
         seg=float(ious.sum()) / len(objects),
         f1=2 * matches / (len(objects) + segments),
@@ -120,36 +122,36 @@ def score_instances(
 class _FrameOverlap:
     """How the objects of two numbered frames overlap: areas of all, and the pairs that share pixels, by index."""
 
-    truth_labels: np.ndarray
-    truth_areas: np.ndarray  # px
-    found_labels: np.ndarray
-    found_areas: np.ndarray  # px
-    truth: np.ndarray  # of each pair the index of the one in `truth_labels`
-    found: np.ndarray  # of each pair the index of the other in `found_labels`
+    object_labels: np.ndarray
+    object_areas: np.ndarray  # px
+    segment_labels: np.ndarray
+    segment_areas: np.ndarray  # px
+    object_index: np.ndarray  # of each pair, in `object_labels`
+    segment_index: np.ndarray  # of each pair, in `segment_labels`
     shared: np.ndarray  # px
 
     @classmethod
-    def of(cls, truth: np.ndarray, found: np.ndarray) -> "_FrameOverlap":
-        """The overlap of two (H, W) frames, pairs sorted by the truth's labels."""
-        truth_labels, truth_areas = np.unique(truth[truth > 0], return_counts=True)
-        found_labels, found_areas = np.unique(found[found > 0], return_counts=True)
-        both = (truth > 0) & (found > 0)
-        first, second = np.searchsorted(truth_labels, truth[both]), np.searchsorted(found_labels, found[both])
-        pairs, shared = np.unique(first * len(found_labels) + second, return_counts=True)
-        indices = np.divmod(pairs, max(len(found_labels), 1))
-        return cls(truth_labels, truth_areas, found_labels, found_areas, *indices, shared)
+    def of(cls, truth: np.ndarray, segmented: np.ndarray) -> "_FrameOverlap":
+        """The overlap of two (H, W) frames, pairs sorted by the objects' labels."""
+        object_labels, object_areas = np.unique(truth[truth > 0], return_counts=True)
+        segment_labels, segment_areas = np.unique(segmented[segmented > 0], return_counts=True)
+        both = (truth > 0) & (segmented > 0)
+        first, second = np.searchsorted(object_labels, truth[both]), np.searchsorted(segment_labels, segmented[both])
+        pairs, shared = np.unique(first * len(segment_labels) + second, return_counts=True)
+        indices = np.divmod(pairs, max(len(segment_labels), 1))
+        return cls(object_labels, object_areas, segment_labels, segment_areas, *indices, shared)
 
 
 def _object_scores(frame: int, overlap: _FrameOverlap, covers: np.ndarray, iou: np.ndarray) -> list[ObjectScore]:
     """The scores of one frame's reference objects; `covers` marks the pairs in which a segment covers one."""
-    matched = {int(overlap.truth[pair]): pair for pair in np.flatnonzero(covers)}
+    matched = {int(overlap.object_index[pair]): pair for pair in np.flatnonzero(covers)}
     scores = []
     for index, (label, area) in enumerate(
-        zip(overlap.truth_labels.tolist(), overlap.truth_areas.tolist(), strict=True)
+        zip(overlap.object_labels.tolist(), overlap.object_areas.tolist(), strict=True)
     ):
         if index in matched:
             pair = matched[index]
-            segment = int(overlap.found_labels[overlap.found[pair]])
+            segment = int(overlap.segment_labels[overlap.segment_index[pair]])
             scores.append(ObjectScore(frame, label, area, segment, float(iou[pair])))
         else:
             scores.append(ObjectScore(frame, label, area, None, 0.0))

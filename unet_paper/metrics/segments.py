@@ -19,10 +19,10 @@ def components_at_thresholds(level: np.ndarray) -> Iterator[np.ndarray]:
     """
     height, width = level.shape
     parents = np.arange(height * width, dtype=np.int32)
-    found = np.zeros((height, width), dtype=np.int32)
+    components = np.zeros((height, width), dtype=np.int32)
     for k in reversed(range(len(THRESHOLDS))):
-        _join(level.ravel(), width, k, parents, found.ravel())
-        yield found
+        _join(level.ravel(), width, k, parents, components.ravel())
+        yield components
 
 
 @compiled
@@ -34,7 +34,7 @@ def _root(parents: np.ndarray, pixel: int) -> int:
 
 
 @compiled
-def _join(level: np.ndarray, width: int, k: int, parents: np.ndarray, found: np.ndarray) -> None:
+def _join(level: np.ndarray, width: int, k: int, parents: np.ndarray, components: np.ndarray) -> None:
     """Join the neighbours whose lower level is k + 1, all higher ones having been joined; number what is above k."""
     for pixel in range(level.size):
         if level[pixel] <= k:
@@ -46,14 +46,14 @@ def _join(level: np.ndarray, width: int, k: int, parents: np.ndarray, found: np.
     count = 0
     for pixel in range(level.size):
         if level[pixel] <= k:
-            found[pixel] = 0
+            components[pixel] = 0
         elif pixel % width and level[pixel - 1] > k:
-            found[pixel] = found[pixel - 1]
+            components[pixel] = components[pixel - 1]
         elif parents[pixel] == pixel:
             count += 1
-            found[pixel] = count
+            components[pixel] = count
         else:  # a root is the first pixel of its component
-            found[pixel] = found[_root(parents, pixel)]
+            components[pixel] = components[_root(parents, pixel)]
 
 
 @compiled

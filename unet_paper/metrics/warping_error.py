@@ -50,7 +50,7 @@ def warping_kinds(truth_segments: np.ndarray, proposal: np.ndarray, threshold: f
     truth_segments : (H, W) int32, the truth's 4-connected components, 0 = background.
     proposal : (H, W) float64, 0 to 1.
 
-    Returns (H, W) uint8: 0 where the warped truth agrees with `proposal > threshold`, else the place, counted from 1,
+    Returns (H, W) uint8: 0 where the warped truth agrees with `proposal > threshold`, else the index, counted from 1,
     of the kind in WarpingCounts.
     """
     return classify(warp(truth_segments, proposal, threshold), proposal > threshold)
@@ -85,20 +85,20 @@ def _largest_first(urgency: np.ndarray) -> np.ndarray:
 def _mismatches(truth_segments: np.ndarray, proposal: np.ndarray, threshold: float) -> tuple[np.ndarray, np.ndarray]:
     """Where truth and proposal differ, and by how much it is from the threshold; column by column (x outer, y inner).
 
-    Returns places in the image framed by one pixel, int32, and float32.
+    Returns positions in the image framed by one pixel, int32, and float32.
     """
     height, width = truth_segments.shape
-    places = np.empty(truth_segments.size, dtype=np.int32)
+    positions = np.empty(truth_segments.size, dtype=np.int32)
     urgency = np.empty(truth_segments.size, dtype=np.float32)
-    found = 0
+    count = 0
     for column in range(width):
         for row in range(height):
             value = proposal[row, column]
             if (truth_segments[row, column] > 0) != (value > threshold):
-                places[found] = (row + 1) * (width + 2) + column + 1
-                urgency[found] = abs(value - threshold)
-                found += 1
-    return places[:found].copy(), urgency[:found].copy()
+                positions[count] = (row + 1) * (width + 2) + column + 1
+                urgency[count] = abs(value - threshold)
+                count += 1
+    return positions[:count].copy(), urgency[:count].copy()
 
 
 @compiled

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from unet_paper.io.hashes import file_sha256
-from unet_paper.io.pixel_size import EM, read_pixel_size
+from unet_paper.io.pixel_size import EM
 from unet_paper.io.stack import read_stack, write_stack
 from unet_paper.runs.record import read_json, write_json
 from unet_paper.support.files import atomic_write
@@ -32,8 +32,9 @@ def finish(place, data, command):
     full, half = (place.path / f"probability-{name}.tif" for name in ("full", "half"))
     test = place.probability(headline)
     if not place.volume.is_file():  # so that the page shows the test sections, though without a truth
-        pixel_size = EM if record["dataset"] == "isbi" else read_pixel_size(volume)
-        write_stack(place.volume, read_stack(volume), pixel_size=pixel_size)
+        shown = read_stack(volume)
+        pixel_size = EM if record["dataset"] == "isbi" else shown.pixel_size
+        write_stack(place.volume, shown.pixels, pixel_size=pixel_size)
     for weights, probability, average in (
         (place.weights, full, "none"),
         (published, half, "none"),
@@ -41,10 +42,10 @@ def finish(place, data, command):
     ):
         if not probability.is_file():
             command("predict", "--weights", weights, volume, probability, "--average", average)
-    comparison = compare(read_stack(full), read_stack(half))
+    comparison = compare(read_stack(full).pixels, read_stack(half).pixels)
     comparison |= {"dataset": record["dataset"], "average": "none", "bytes": size, "sha256": file_sha256(published)}
     write_json(place.path / "half-precision.json", comparison)
-    draw_preview(place.path / "preview.png", read_stack(test), headline)
+    draw_preview(place.path / "preview.png", read_stack(test).pixels, headline)
     command("report", place.path)
 
 

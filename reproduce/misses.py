@@ -121,7 +121,7 @@ def report(folder):
     record, scores = read_run(run)
     headline = record["configuration"]["headline"]["value"]
     best = scores[headline].best_threshold
-    truth, probability = read_labels(run.labels) > 0, read_probabilities(run.probability(headline))
+    truth, probability = read_labels(run.labels).pixels > 0, read_probabilities(run.probability(headline)).pixels
     lines = [
         f"# Where `{record['name']}` misses ({headline})",
         "",
@@ -134,7 +134,7 @@ def report(folder):
     ]
     if run.weights.is_file() and run.volume.is_file():
         trained = checkpoint.load(run.weights)
-        section = read_stack(run.volume)[0]
+        section = read_stack(run.volume).pixels[0]
         lines += levels_part(contributions(trained.build_network(), trained.standardisation, section))
     return "\n".join(lines)
 

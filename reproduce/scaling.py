@@ -188,7 +188,7 @@ def main():
     parser.add_argument("--labels", type=Path, metavar="FILE")
     parser.add_argument("--out", type=Path, default=ROOT / "results" / "scaling", metavar="DIR")
     arguments = parser.parse_args()
-    labels = read_labels(arguments.labels) if arguments.labels else make_phantom(4)[1]
+    labels = read_labels(arguments.labels).pixels if arguments.labels else make_phantom(4)[1]
     config = checkpoint.load(arguments.weights).config
     jobs = [(size, ["--average", "none"], {}) for size in SIZES]
     jobs += [(SIZES[0], ["--average", "none", "--tile", str(tile)], {"tile": tile}) for tile in TILES]

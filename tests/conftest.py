@@ -19,7 +19,7 @@ def sections():
     folder = os.environ.get("ISBI_DATA")
     if folder:
         return tuple(
-            read(Path(folder) / f"train-{name}.tif")[::8]
+            read(Path(folder) / f"train-{name}.tif").pixels[::8]
             for read, name in ((read_stack, "volume"), (read_labels, "labels"))
         )
     return make_phantom(4, 512, seed=5)

@@ -45,7 +45,7 @@ def test_they_predict_like_the_full_ones(tmp_path):
     for weights in ("weights.pt", "w.safetensors"):
         files = [str(tmp_path / name) for name in (weights, "in.tif", f"{weights}.tif")]
         assert main(["predict", "--weights", *files, "--average", "none", "--device", "cpu"]) == 0
-    maps = [read_stack(tmp_path / f"{weights}.tif") for weights in ("weights.pt", "w.safetensors")]
+    maps = [read_stack(tmp_path / f"{weights}.tif").pixels for weights in ("weights.pt", "w.safetensors")]
     assert 0 < np.abs(maps[0] - maps[1]).max() < 0.02
 
 

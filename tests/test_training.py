@@ -20,8 +20,8 @@ TINY = replace(PROFILES["smoke"], width=3, steps=20, tile_size=204, checkpoint_e
 
 @pytest.fixture(scope="module")
 def training_set(small_phantom):
-    volume = read_stack(small_phantom / "train-volume.tif")
-    labels = read_labels(small_phantom / "train-labels.tif")
+    volume = read_stack(small_phantom / "train-volume.tif").pixels
+    labels = read_labels(small_phantom / "train-labels.tif").pixels
     return prepare_training_set(volume, labels, TINY, "cpu")
 
 
@@ -32,7 +32,7 @@ def run(training_set, folder, config=TINY, resume=None):
 def test_prepared_stack(training_set, small_phantom):
     assert training_set.images.mean() == pytest.approx(0, abs=1e-4)
     assert training_set.images.std() == pytest.approx(1, abs=1e-3)
-    truth = read_labels(small_phantom / "train-labels.tif") > 0
+    truth = read_labels(small_phantom / "train-labels.tif").pixels > 0
     assert np.array_equal(training_set.labels.numpy(), truth.astype(np.float32))
     assert training_set.weights[training_set.labels == 0].min() > training_set.weights[training_set.labels == 1].max()
 
@@ -50,8 +50,8 @@ def test_it_learns_which_pixels_are_cells(training_set, small_phantom, tmp_path)
     final = run(training_set, tmp_path, config)
     assert [row["step"] for row in final.history] == list(range(10, 121, 10))
     assert final.history[-1]["loss"] < 0.75 * final.history[0]["loss"]
-    volume = read_stack(small_phantom / "test-volume.tif")
-    cell = read_labels(small_phantom / "test-labels.tif") > 0
+    volume = read_stack(small_phantom / "test-volume.tif").pixels
+    cell = read_labels(small_phantom / "test-labels.tif").pixels > 0
     probability = predict_stack(final.build_network(), final.standardisation, volume, "none")
     assert probability[cell].mean() > probability[~cell].mean() + 0.05
 
@@ -68,7 +68,10 @@ def test_every_setting_changes_the_training(name, small_phantom, training_set, t
     config = replace(TINY, width=2, steps=4)
     changed = replace(config, **{name: CHANGES[name]})
     plain = run(training_set, tmp_path / "plain", config)
-    stacks = (read_stack(small_phantom / "train-volume.tif"), read_labels(small_phantom / "train-labels.tif"))
+    stacks = (
+        read_stack(small_phantom / "train-volume.tif").pixels,
+        read_labels(small_phantom / "train-labels.tif").pixels,
+    )
     other = run(prepare_training_set(*stacks, changed, "cpu"), tmp_path / "changed", changed)
     assert any(not torch.equal(value, other.network[key]) for key, value in plain.network.items())
 

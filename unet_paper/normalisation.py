@@ -1,34 +1,47 @@
 """Gray values in, standardised gray values out: the training stack's mean and deviation, kept with the weights."""
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
+import torch
 
 from unet_paper.support.errors import BadInput
+
+Values = TypeVar("Values", np.ndarray, torch.Tensor)
 
 
 @dataclass(frozen=True)
 class Standardisation:
     """The training stack's mean and standard deviation; the network sees (gray value - mean) / deviation.
 
-    Gray values are those of `stack.gray_values`; `dtype` is the type of the training stack's file.
+    Gray values are those of `gray_values`; `dtype` is the type of the training stack's file.
     """
 
     mean: float
     deviation: float
     dtype: str
 
-    def described(self):
+    @classmethod
+    def of(cls, gray: np.ndarray, dtype: np.dtype) -> "Standardisation":
+        """Of a training stack's gray values, whose file has this type.
+
+        Whole numbers lie in 0 to 1 here, where 32 bits are enough; floats of any size are summed in 64.
+        """
+        sums = np.float64 if dtype.kind == "f" else np.float32
+        return cls(float(gray.mean(dtype=sums)), float(gray.std(dtype=sums)) or 1.0, dtype.name)
+
+    def described(self) -> str:
         """In words, what happens to a gray value."""
         largest = np.iinfo(self.dtype).max if np.dtype(self.dtype).kind in "ui" else None
         divided = self.dtype + (f" / {largest}" if largest else "")
         return f"{divided}, minus {self.mean:.4g}, divided by {self.deviation:.4g}"
 
-    def __call__(self, gray):
+    def __call__(self, gray: Values) -> Values:
         return (gray - self.mean) / self.deviation
 
 
-def gray_values(stack, name="the stack"):
+def gray_values(stack: np.ndarray, name: str = "the stack") -> np.ndarray:
     """A stack as float32: integers divided by their type's largest value, floats as they are.
 
     Raises BadInput for values that are not finite.

@@ -49,7 +49,7 @@ def prepare_training_set(volume, labels, config, device):
     if volume.shape != labels.shape:
         raise BadInput(f"images of shape {volume.shape} with labels of shape {labels.shape}; both must be the same")
     gray = gray_values(volume, "the training stack")
-    standardisation = Standardisation(float(gray.mean()), float(gray.std()) or 1.0, volume.dtype.name)
+    standardisation = Standardisation.of(gray, volume.dtype)
     semantic = config.classes > 2
     classes = labels if semantic else separate_touching_cells(labels) > 0
     class_weights = balancing_class_weights(classes, semantic, config.class_balance)

@@ -141,7 +141,7 @@ def main():
     keep_freed_memory()
     if arguments.data:
         volume, labels = (
-            read(arguments.data / f"train-{name}.tif")
+            read(arguments.data / f"train-{name}.tif").pixels
             for read, name in ((read_stack, "volume"), (read_labels, "labels"))
         )
     else:

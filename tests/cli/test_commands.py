@@ -81,7 +81,7 @@ def test_the_table_has_the_papers_rows_and_says_what_the_run_is(run):
 
 
 def test_the_maps(run):
-    weights, probability = read_stack(run / "weight-maps.tif"), read_stack(run / "probability-d4.tif")
+    weights, probability = read_stack(run / "weight-maps.tif").pixels, read_stack(run / "probability-d4.tif").pixels
     assert weights.shape == (6, 128, 128) and weights.dtype == np.float32
     assert probability.shape == (2, 128, 128) and probability.dtype == np.float32
     assert 0 <= probability.min() and probability.max() <= 1
@@ -103,9 +103,9 @@ def test_a_fold(small_phantom, tmp_path):
     assert main(["train", "--data", str(small_phantom), "--out", str(out), "--fold", "2/3", *TINY_RUN]) == 0
     protocol = json.loads((out / "run.json").read_text())["protocol"]
     assert protocol["kind"] == "fold" and protocol["held_out"] == "sections 2 to 3"
-    volume = read_stack(small_phantom / "train-volume.tif")
-    assert np.array_equal(read_stack(out / "evaluation-volume.tif"), volume[2:4])
-    assert len(read_stack(out / "weight-maps.tif")) == 4
+    volume = read_stack(small_phantom / "train-volume.tif").pixels
+    assert np.array_equal(read_stack(out / "evaluation-volume.tif").pixels, volume[2:4])
+    assert len(read_stack(out / "weight-maps.tif").pixels) == 4
     assert main(["report", str(out)]) == 0
     assert "no scores: predict evaluation-volume.tif" in (out / "table1.md").read_text()
 
@@ -117,10 +117,10 @@ def test_sections_that_are_left_out(small_phantom, tmp_path):
     assert main([*train, "--leave-out", "0,2-3"]) == 0
     protocol = json.loads((out / "run.json").read_text())["protocol"]
     assert protocol["left_out"] == [0, 2, 3] and protocol["training_sections"] == 1
-    volume = read_stack(small_phantom / "train-volume.tif")
-    assert np.array_equal(read_stack(out / "evaluation-volume.tif"), volume[4:])
-    labels = read_stack(small_phantom / "train-labels.tif")[1:2]
-    assert np.array_equal(read_stack(out / "weight-maps.tif") > 10, weight_maps(labels) > 10)
+    volume = read_stack(small_phantom / "train-volume.tif").pixels
+    assert np.array_equal(read_stack(out / "evaluation-volume.tif").pixels, volume[4:])
+    labels = read_stack(small_phantom / "train-labels.tif").pixels[1:2]
+    assert np.array_equal(read_stack(out / "weight-maps.tif").pixels > 10, weight_maps(labels) > 10)
     assert main(["report", str(out)]) == 0
     assert "Sections 0, 2, 3 were left out of the training" in (out / "table1.md").read_text()
     assert main([*train, "--resume"]) == 2
@@ -133,9 +133,9 @@ def test_the_border_of_a_prediction(run, tmp_path):
         out = tmp_path / f"{border}.tif"
         files = ["--weights", str(run / "weights.pt"), str(run / "evaluation-volume.tif"), str(out)]
         assert main(["predict", *files, "--average", "none", "--border", border]) == 0
-        maps.append(read_stack(out))
+        maps.append(read_stack(out).pixels)
         assert f"border {border}" in tifffile.TiffFile(out).imagej_metadata["Info"]
-    assert np.array_equal(maps[0], read_stack(run / "probability-none.tif")) and (maps[0] != maps[1]).any()
+    assert np.array_equal(maps[0], read_stack(run / "probability-none.tif").pixels) and (maps[0] != maps[1]).any()
 
 
 def test_nothing_of_an_earlier_run_is_lost(small_phantom, tmp_path, capsys):
@@ -176,11 +176,11 @@ def test_numbered_touching_cells(small_phantom, tmp_path):
     """A truth that numbers its cells, without any membrane between them, is trained on and scored with one."""
     labels = np.kron(np.arange(1, 17).reshape(4, 4), np.ones((32, 32), int)).astype(np.uint8)
     folder = tmp_path / "data"
-    write_stack(folder / "train-volume.tif", read_stack(small_phantom / "train-volume.tif"))
+    write_stack(folder / "train-volume.tif", read_stack(small_phantom / "train-volume.tif").pixels)
     write_stack(folder / "train-labels.tif", np.stack([labels] * 6))
     out = tmp_path / "run"
     assert main(["train", "--data", str(folder), "--out", str(out), "--fold", "1/6", *TINY_RUN]) == 0
-    truth = read_stack(out / "evaluation-labels.tif")
+    truth = read_stack(out / "evaluation-labels.tif").pixels
     assert truth.shape == (1, 128, 128) and label(truth[0], connectivity=1).max() == 16
     assert json.loads((out / "run.json").read_text())["dataset"] == "own"
 
@@ -189,7 +189,7 @@ def test_weights_command(sections, tmp_path):
     write_stack(tmp_path / "labels.tif", sections[1][:2])
     out, drawings = tmp_path / "maps.tif", tmp_path / "png"
     assert main(["weights", str(tmp_path / "labels.tif"), str(out), "--png", str(drawings)]) == 0
-    maps = read_stack(out)
+    maps = read_stack(out).pixels
     assert maps.shape == (2, 512, 512) and maps.dtype == np.float32 and maps.max() > 5 * maps.min()
     assert sorted(path.name for path in drawings.iterdir()) == ["weight-map-000.png", "weight-map-001.png"]
 

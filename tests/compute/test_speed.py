@@ -25,7 +25,10 @@ TINY = replace(PROFILES["smoke"], width=3, steps=20, tile_size=204, checkpoint_e
 
 @pytest.fixture(scope="module")
 def training_set(small_phantom):
-    volume, labels = read_stack(small_phantom / "train-volume.tif"), read_labels(small_phantom / "train-labels.tif")
+    volume, labels = (
+        read_stack(small_phantom / "train-volume.tif").pixels,
+        read_labels(small_phantom / "train-labels.tif").pixels,
+    )
     return prepare_training_set(volume, labels, TINY, "cpu")
 
 
@@ -81,7 +84,7 @@ def test_parts_of_the_training_time(training_set, tmp_path):
 @pytest.mark.parametrize("average", ["none", "rot7", "d4"])
 def test_prediction_in_bfloat16_is_near(small_phantom, average):
     torch.manual_seed(0)
-    network, volume = new_network(replace(PAPER, width=8)), read_stack(small_phantom / "test-volume.tif")[:1]
+    network, volume = new_network(replace(PAPER, width=8)), read_stack(small_phantom / "test-volume.tif").pixels[:1]
     given = (network, Standardisation(0.5, 0.2, "uint8"), volume, average)
     exact, fast = (predict_stack(*given, bfloat16=wanted) for wanted in (False, True))
     assert not np.array_equal(exact, fast) and fast.dtype == np.float32

@@ -64,7 +64,7 @@ def test_the_right_one_of_two_with_the_same_name(official, tmp_path):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_wrong_content_is_never_put_in_place(official, tmp_path, name):
-    stack = read_stack(official / f"{name}.tif").copy()
+    stack = read_stack(official / f"{name}.tif").pixels.copy()
     stack[0, 0, 0] ^= 255
     write_stack(official / f"{name}.tif", stack)
     findings = isbi2012.fetch(tmp_path / "to", official)
@@ -72,7 +72,7 @@ def test_wrong_content_is_never_put_in_place(official, tmp_path, name):
 
 
 def test_labels_are_compared_by_their_foreground(official):
-    labels = read_stack(official / "train-labels.tif")
+    labels = read_stack(official / "train-labels.tif").pixels
     assert labels_sha256(labels // 255) == labels_sha256(labels)
 
 
@@ -167,7 +167,7 @@ def test_other_stacks_of_the_same_names_are_never_replaced(official, tmp_path):
     write_stack(tmp_path / "mine" / "train-volume.tif", mine)
     with pytest.raises(BadInput, match="move it away"):
         isbi2012.fetch(tmp_path / "mine", official)
-    assert np.array_equal(read_stack(tmp_path / "mine" / "train-volume.tif"), mine)
+    assert np.array_equal(read_stack(tmp_path / "mine" / "train-volume.tif").pixels, mine)
 
 
 def test_missing_test_labels_alone_do_not_fail(official, tmp_path):

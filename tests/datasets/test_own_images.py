@@ -50,27 +50,27 @@ def train(folder, out, labels, *options):
 def test_the_three_commands(nuclei, tmp_path, capsys):
     """It learns what a nucleus is, in a few dozen small tiles; scored on the section that was held out."""
     run = tmp_path / "run"
-    options = ["--labels-are", "numbers", "--fold", "4/4", "--set", "steps=150", "--set", "learning_rate=0.02"]
+    options = ["--labels-are", "instances", "--fold", "4/4", "--set", "steps=150", "--set", "learning_rate=0.02"]
     assert train(nuclei, run, "numbers.tif", *options) == 0
     said = capsys.readouterr().out
     assert "gray values: uint16 / 65535, minus" in said
     record = json.loads((run / "run.json").read_text())
-    assert record["dataset"] == "own" and record["protocol"]["labels_are"] == "numbers"
+    assert record["dataset"] == "own" and record["protocol"]["labels_are"] == "instances"
     probability = tmp_path / "probability.tif"
     arguments = ["predict", "--weights", str(run / "weights.pt"), str(nuclei / "images.tif"), str(probability)]
     assert main([*arguments, "--average", "none"]) == 0
-    found, numbers = read_stack(probability), read_stack(nuclei / "numbers.tif")
+    found, numbers = read_stack(probability).pixels, read_stack(nuclei / "numbers.tif").pixels
     assert found.shape == numbers.shape  # the map is as large as the image
     assert found[3][numbers[3] > 0].mean() > found[3][numbers[3] == 0].mean() + 0.3
     assert main(["score", str(run / "evaluation-labels.tif"), str(probability)]) == 2  # four sections against one
     assert main(["weights", str(nuclei / "numbers.tif"), str(tmp_path / "w.tif"), "--png", str(tmp_path / "png")]) == 0
-    weights = read_stack(tmp_path / "w.tif")
+    weights = read_stack(tmp_path / "w.tif").pixels
     assert weights.shape == numbers.shape and weights.max() > 5
     assert len(list((tmp_path / "png").iterdir())) == 4
 
 
 def test_what_labels_mean_is_asked_for(nuclei, tmp_path, capsys):
-    write_stack(tmp_path / "mask.tif", (read_stack(nuclei / "numbers.tif") > 0).astype(np.uint8) * 255)
+    write_stack(tmp_path / "mask.tif", (read_stack(nuclei / "numbers.tif").pixels > 0).astype(np.uint8) * 255)
     assert train(nuclei, tmp_path / "run", tmp_path / "mask.tif") == 2
     said = capsys.readouterr().err
     assert "mask.tif holds 0, 255; say with --labels-are" in said and "membranes" in said
@@ -78,7 +78,7 @@ def test_what_labels_mean_is_asked_for(nuclei, tmp_path, capsys):
 
 
 def test_both_polarities_train_the_same(nuclei, tmp_path):
-    mask = read_stack(nuclei / "numbers.tif") > 0
+    mask = read_stack(nuclei / "numbers.tif").pixels > 0
     stacks = []
     for name, labels, meaning in (
         ("cells.tif", mask.astype(np.uint8) * 255, "cells"),
@@ -93,8 +93,8 @@ def test_both_polarities_train_the_same(nuclei, tmp_path):
 
 
 def test_touching_numbers_are_separated(nuclei):
-    numbers = read_stack(nuclei / "numbers.tif")
-    labels = load_files(OwnFiles(nuclei / "images.tif", nuclei / "numbers.tif", "numbers")).labels
+    numbers = read_stack(nuclei / "numbers.tif").pixels
+    labels = load_files(OwnFiles(nuclei / "images.tif", nuclei / "numbers.tif", "instances")).labels
     for axis in (1, 2):
         first, second = np.moveaxis(labels, axis, 0)[:-1], np.moveaxis(labels, axis, 0)[1:]
         assert not ((first != second) & (first > 0) & (second > 0)).any()
@@ -109,7 +109,7 @@ def test_touching_numbers_are_separated(nuclei):
         (np.array([[[0, 1, 3]]]), "classes", "without gaps"),
         (np.array([[[1, 2, 3]]]), "cells", "holds 3 values"),
         (np.array([[[1, 2, 3]]]), "membranes", "holds 3 values"),
-        (np.array([[[1, 1]], [[2, 2]]]), "numbers", "leaves no background"),
+        (np.array([[[1, 1]], [[2, 2]]]), "instances", "leaves no background"),
         (np.array([[[0, 1]]]), None, "say with --labels-are"),
     ],
 )
@@ -118,15 +118,15 @@ def test_labels_that_cannot_be_meant(labels, meaning, match):
         interpret_labels(labels, meaning, "labels.tif")
 
 
-def test_numbers_always_leave_a_cell():
+def test_instances_always_leave_a_cell():
     """Two cells of one pixel have no room for a line between them: one is kept."""
-    labels, classes = interpret_labels(np.array([[[1, 2]]]), "numbers", "labels.tif")
+    labels, classes = interpret_labels(np.array([[[1, 2]]]), "instances", "labels.tif")
     assert labels.tolist() == [[[1, 0]]] and classes == 2
 
 
 def test_k_classes(nuclei, tmp_path):
     """Background, small and large nuclei."""
-    numbers = read_stack(nuclei / "numbers.tif")
+    numbers = read_stack(nuclei / "numbers.tif").pixels
     classes = np.zeros(numbers.shape, np.uint8)
     for section, labels in zip(numbers, classes, strict=True):
         areas = np.bincount(section.ravel())
@@ -136,8 +136,8 @@ def test_k_classes(nuclei, tmp_path):
     options = ["--labels-are", "classes", "--set", "steps=10", "--fold", "1/4"]
     assert train(nuclei, run, tmp_path / "classes.tif", *options) == 0
     assert load_weights(run / "weights.pt").config.classes == 3
-    assert np.array_equal(read_stack(run / "evaluation-labels.tif"), classes[:1])
-    assert set(np.unique(read_stack(run / "weight-maps.tif")[0][classes[1] == 2]).size for _ in [0]) == {1}
+    assert np.array_equal(read_stack(run / "evaluation-labels.tif").pixels, classes[:1])
+    assert set(np.unique(read_stack(run / "weight-maps.tif").pixels[0][classes[1] == 2]).size for _ in [0]) == {1}
     arguments = ["predict", "--weights", str(run / "weights.pt"), str(nuclei / "images.tif"), str(out)]
     assert main([*arguments, "--average", "d4"]) == 0
     with tifffile.TiffFile(out) as file:
@@ -166,16 +166,16 @@ def test_sections_with_no_cell_or_one(tmp_path, random):
     labels[1, 20:40, 20:50] = 1
     write_stack(tmp_path / "images.tif", images)
     write_stack(tmp_path / "labels.tif", labels)
-    for meaning in ("cells", "numbers"):
+    for meaning in ("cells", "instances"):
         run = tmp_path / meaning
         assert train(tmp_path, run, "labels.tif", "--labels-are", meaning, "--set", "steps=3") == 0
-        weights = read_stack(run / "weight-maps.tif")
+        weights = read_stack(run / "weight-maps.tif").pixels
         assert np.unique(weights).size == 2 and weights.mean() == pytest.approx(1, abs=1e-5)
 
 
 def test_images_and_labels_that_do_not_match(nuclei, tmp_path, capsys):
-    write_stack(tmp_path / "short.tif", read_stack(nuclei / "numbers.tif")[:2])
-    assert train(nuclei, tmp_path / "run", tmp_path / "short.tif", "--labels-are", "numbers") == 2
+    write_stack(tmp_path / "short.tif", read_stack(nuclei / "numbers.tif").pixels[:2])
+    assert train(nuclei, tmp_path / "run", tmp_path / "short.tif", "--labels-are", "instances") == 2
     assert "(4, 143, 201)" in (said := capsys.readouterr().err) and "(2, 143, 201)" in said
     images = str(nuclei / "images.tif")
     assert main(["train", "--images", images, "--out", str(tmp_path / "run")]) == 2

@@ -9,9 +9,11 @@ import jsonschema
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image
 
 from unet_paper.cli.commands import main
-from unet_paper.io.pixel_size import PixelSize, read_pixel_size
+from unet_paper.io.image_files import open_stack
+from unet_paper.io.pixel_size import PixelSize
 from unet_paper.io.stack import read_stack, write_stack
 
 SCHEMAS = Path(__file__).parents[1] / "schemas"
@@ -67,20 +69,22 @@ def in_imagej(path, tmp_path):
 def test_imagej_shows_the_stack(run, tmp_path, name, bits):
     path = run / f"{name}.tif"
     described, values = in_imagej(path, tmp_path)
-    stack = read_stack(path)
+    stack = read_stack(path).pixels
     depth, height, width = stack.shape
     assert described == [*map(str, (width, height, 1, depth, 1, bits)), "4", "4", "50", "nm"]
     np.testing.assert_allclose(values, stack[:, [0, 0, -1], [0, -1, 3]], rtol=1e-6, atol=1e-8)
 
 
 def test_the_pixel_size_of_a_file_goes_on_to_what_is_made_of_it(run, tmp_path):
-    write_stack(tmp_path / "in.tif", read_stack(run / "evaluation-volume.tif")[:1], pixel_size=PixelSize(5.5, 6.5, 30))
+    write_stack(
+        tmp_path / "in.tif", read_stack(run / "evaluation-volume.tif").pixels[:1], pixel_size=PixelSize(5.5, 6.5, 30)
+    )
     weights = str(run / "weights.pt")
     for name in ("in", "evaluation-volume"):
         source = tmp_path / "in.tif" if name == "in" else run / "evaluation-volume.tif"
         out = tmp_path / f"{name}-out.tif"
         assert main(["predict", "--weights", weights, str(source), str(out), "--average", "none"]) == 0
-        assert read_pixel_size(out) == pytest.approx(read_pixel_size(source))
+        assert open_stack(out).pixel_size == pytest.approx(open_stack(source).pixel_size)
 
 
 @pytest.mark.parametrize(
@@ -104,13 +108,13 @@ def test_the_pixel_size_of_a_file_goes_on_to_what_is_made_of_it(run, tmp_path):
 )
 def test_pixel_sizes_that_people_have(tmp_path, options, expected):
     tifffile.imwrite(tmp_path / "a.tif", np.zeros((3, 20, 30), np.uint8), photometric="minisblack", **options)
-    found = read_pixel_size(tmp_path / "a.tif")
+    found = open_stack(tmp_path / "a.tif").pixel_size
     assert found == (expected if expected is None else pytest.approx(expected, rel=1e-4))
 
 
 def test_no_pixel_size_of_what_is_no_tiff(tmp_path):
-    (tmp_path / "a.tif").write_text("no TIFF")
-    assert read_pixel_size(tmp_path / "a.tif") is None and read_pixel_size(tmp_path / "none.tif") is None
+    Image.fromarray(np.zeros((20, 30), np.uint8)).save(tmp_path / "a.png")
+    assert open_stack(tmp_path / "a.png").pixel_size is None
 
 
 def schema(name):

@@ -7,7 +7,7 @@ from PIL import Image
 from skimage.io import imsave
 
 from unet_paper.io.image_files import open_stack
-from unet_paper.io.stack import read_stack
+from unet_paper.io.stack import read_labels, read_stack
 from unet_paper.support.errors import BadInput
 
 
@@ -38,7 +38,7 @@ DTYPES = (np.uint8, np.uint16, np.float32, np.int16)  # ImageJ has no signed 16-
 def test_tiffs(tmp_path, stack, kind, dtype):
     path = tmp_path / "stack.tif"
     tifffile.imwrite(path, stack.astype(dtype), photometric="minisblack", **TIFFS[kind])
-    found = read_stack(path)
+    found = read_stack(path).pixels
     assert np.array_equal(found, stack) and found.dtype == dtype and found.dtype.isnative
 
 
@@ -46,23 +46,23 @@ def test_pages_of_their_own(tmp_path, stack):
     with tifffile.TiffWriter(tmp_path / "pages.tif") as file:
         for section in stack:
             file.write(section, contiguous=False, photometric="minisblack")
-    assert np.array_equal(read_stack(tmp_path / "pages.tif"), stack)
+    assert np.array_equal(read_stack(tmp_path / "pages.tif").pixels, stack)
     images = [Image.fromarray(section) for section in stack]
     for compression in (None, "tiff_lzw", "packbits"):
         images[0].save(tmp_path / "pil.tif", save_all=True, append_images=images[1:], compression=compression)
-        assert np.array_equal(read_stack(tmp_path / "pil.tif"), stack)
+        assert np.array_equal(read_stack(tmp_path / "pil.tif").pixels, stack)
 
 
 def test_a_plain_tiff_is_mapped_not_read(tmp_path, stack):
     tifffile.imwrite(tmp_path / "stack.tif", stack, photometric="minisblack")
-    found = open_stack(tmp_path / "stack.tif")
+    found = open_stack(tmp_path / "stack.tif").pixels
     assert isinstance(found, np.memmap) and not found.flags.writeable
 
 
 def test_a_large_packed_tiff_is_unpacked_into_a_file(tmp_path, stack, monkeypatch):
-    monkeypatch.setattr("unet_paper.io.image_files.UNPACKED_IN_MEMORY", 100)
+    monkeypatch.setattr("unet_paper.io.raw_image.UNPACKED_IN_MEMORY", 100)
     tifffile.imwrite(tmp_path / "stack.tif", stack, photometric="minisblack", compression="zlib")
-    found = open_stack(tmp_path / "stack.tif", scratch=tmp_path)
+    found = open_stack(tmp_path / "stack.tif", scratch=tmp_path).pixels
     assert isinstance(found, np.memmap) and np.array_equal(found, stack)
     assert [path.name for path in tmp_path.iterdir()] == ["stack.tif"]  # the unpacked pixels have no name any more
 
@@ -70,16 +70,16 @@ def test_a_large_packed_tiff_is_unpacked_into_a_file(tmp_path, stack, monkeypatc
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_pngs(tmp_path, stack, dtype):
     imsave(tmp_path / "section.png", stack[0].astype(dtype), check_contrast=False)
-    found = read_stack(tmp_path / "section.png")
+    found = read_stack(tmp_path / "section.png").pixels
     assert np.array_equal(found, stack[:1]) and found.dtype == dtype
     Image.fromarray(stack[0] > 99).save(tmp_path / "bits.png")
-    assert np.array_equal(read_stack(tmp_path / "bits.png"), np.where(stack[:1] > 99, 255, 0))
+    assert np.array_equal(read_stack(tmp_path / "bits.png").pixels, np.where(stack[:1] > 99, 255, 0))
     numbered = Image.fromarray(stack[0], mode="P")
     numbered.putpalette(np.random.default_rng(0).integers(0, 256, 768, dtype=np.uint8).tobytes())
     numbered.save(tmp_path / "numbered.png")
-    assert np.array_equal(read_stack(tmp_path / "numbered.png"), stack[:1])
+    assert np.array_equal(read_labels(tmp_path / "numbered.png").pixels, stack[:1])
     tifffile.imwrite(tmp_path / "really-a-tiff.png", stack, photometric="minisblack")
-    assert np.array_equal(read_stack(tmp_path / "really-a-tiff.png"), stack)
+    assert np.array_equal(read_stack(tmp_path / "really-a-tiff.png").pixels, stack)
 
 
 def test_colours_are_refused_or_converted_when_asked(tmp_path, random):
@@ -90,12 +90,12 @@ def test_colours_are_refused_or_converted_when_asked(tmp_path, random):
     for name in ("colours.png", "colours.tif", "stack.tif"):
         with pytest.raises(BadInput, match="in colour.*--channel"):
             read_stack(tmp_path / name)
-        assert np.array_equal(read_stack(tmp_path / name, 1)[-1], colours[..., 1])
-        gray = read_stack(tmp_path / name, "gray")[-1]
+        assert np.array_equal(read_stack(tmp_path / name, 1).pixels[-1], colours[..., 1])
+        gray = read_stack(tmp_path / name, "gray").pixels[-1]
         expected = colours @ [0.2125, 0.7154, 0.0721]
         assert gray.dtype == np.uint8 and np.abs(gray - expected).max() <= 0.51
     tifffile.imwrite(tmp_path / "colours.tif", colours.astype(np.uint16) * 257, photometric="rgb")
-    gray = read_stack(tmp_path / "colours.tif", "gray")[0]
+    gray = read_stack(tmp_path / "colours.tif", "gray").pixels[0]
     assert gray.dtype == np.uint16 and np.abs(gray - expected * 257).max() <= 0.51
     for name in ("colours.png", "colours.tif", "stack.tif"):
         with pytest.raises(BadInput, match="no channel 3"):
@@ -108,11 +108,11 @@ def test_channels(tmp_path, stack):
     tifffile.imwrite(path, two, imagej=True, metadata={"axes": "ZCYX"})
     with pytest.raises(BadInput, match="2 channels"):
         read_stack(path)
-    assert np.array_equal(read_stack(path, 1), 255 - stack)
+    assert np.array_equal(read_stack(path, 1).pixels, 255 - stack)
     with pytest.raises(BadInput, match="red, green and blue"):
         read_stack(path, "gray")
     tifffile.imwrite(path, two[:, 0], imagej=True, metadata={"axes": "ZYX"})
-    assert np.array_equal(read_stack(path, 0), stack)
+    assert np.array_equal(read_stack(path, 0).pixels, stack)
     with pytest.raises(BadInput, match="one channel only"):
         read_stack(path, 1)
 
@@ -141,7 +141,7 @@ def test_what_cannot_be_a_stack(tmp_path, stack):
         read_stack(path)
     colours = np.stack([stack[0]] * 3, axis=-1)
     Image.fromarray(colours).save(path, compression="tiff_lzw")
-    assert np.array_equal(read_stack(path, 0), stack[:1])
+    assert np.array_equal(read_stack(path, 0).pixels, stack[:1])
     for name in ("text.tif", "text.png"):
         (tmp_path / name).write_text("not an image")
         with pytest.raises(BadInput, match="cannot be read as"):

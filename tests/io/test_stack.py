@@ -14,22 +14,22 @@ from unet_paper.support.files import atomic_write
 def test_round_trip(tmp_path, dtype, random):
     stack = random.integers(0, 100, (3, 5, 7)).astype(dtype)
     write_stack(tmp_path / "new" / "stack.tif", stack)
-    read = read_stack(tmp_path / "new" / "stack.tif")
+    read = read_stack(tmp_path / "new" / "stack.tif").pixels
     assert read.dtype == dtype and np.array_equal(read, stack)
 
 
 def test_one_section_and_one_page_files(tmp_path, random):
     image = random.integers(0, 255, (5, 7), dtype=np.uint8)
     tifffile.imwrite(tmp_path / "image.tif", image)
-    assert np.array_equal(read_stack(tmp_path / "image.tif"), image[None])
+    assert np.array_equal(read_stack(tmp_path / "image.tif").pixels, image[None])
     write_stack(tmp_path / "stack.tif", image[None])
-    assert np.array_equal(read_stack(tmp_path / "stack.tif"), image[None])
+    assert np.array_equal(read_stack(tmp_path / "stack.tif").pixels, image[None])
 
 
 def test_three_sections_are_not_mistaken_for_colours(tmp_path, random):
     stack = random.integers(0, 255, (3, 5, 7), dtype=np.uint8)
     write_stack(tmp_path / "stack.tif", stack)
-    assert np.array_equal(read_stack(tmp_path / "stack.tif"), stack)
+    assert np.array_equal(read_stack(tmp_path / "stack.tif").pixels, stack)
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path):

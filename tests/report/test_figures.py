@@ -46,8 +46,8 @@ def test_figure_1_follows_the_network():
 def run(small_phantom, tmp_path):
     """A run's folder with sections, truth and probability, as far as figures need them."""
     place = RunFolder(tmp_path / "run")
-    labels = read_stack(small_phantom / "test-labels.tif")
-    write_stack(place.volume, read_stack(small_phantom / "test-volume.tif"))
+    labels = read_stack(small_phantom / "test-labels.tif").pixels
+    write_stack(place.volume, read_stack(small_phantom / "test-volume.tif").pixels)
     write_stack(place.labels, labels)
     write_stack(place.probability("none"), (labels > 0).astype(np.float32))
     config = dataclasses.replace(PROFILES["smoke"], tile_size=188, width=2)

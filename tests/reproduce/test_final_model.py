@@ -39,9 +39,12 @@ def test_it_is_the_full_network_trained_on_all_sections_as_its_record_says():
 def test_it_finds_the_cells_of_a_section(tmp_path):
     """Of one that it was trained on: no result, but what wrong or damaged weights would not do."""
     data = Path(os.environ["ISBI_DATA"])
-    write_stack(tmp_path / "section.tif", read_stack(data / "train-volume.tif")[:1])
+    write_stack(tmp_path / "section.tif", read_stack(data / "train-volume.tif").pixels[:1])
     files = [str(path) for path in (WEIGHTS, tmp_path / "section.tif", tmp_path / "probability.tif")]
     assert main(["predict", "--weights", *files, "--average", "none", "--device", "cpu"]) == 0
-    truth, probability = read_labels(data / "train-labels.tif")[:1], read_stack(tmp_path / "probability.tif")
+    truth, probability = (
+        read_labels(data / "train-labels.tif").pixels[:1],
+        read_stack(tmp_path / "probability.tif").pixels,
+    )
     assert probability.shape == truth.shape and probability.dtype == np.float32
     assert score(truth, probability).pixel_error < 0.06

@@ -50,7 +50,7 @@ def end_of(child):
 def trains(data, folder):
     """A training that goes on where it was."""
     remove_leftovers(folder)
-    volume, labels = read_stack(data / "train-volume.tif"), read_labels(data / "train-labels.tif")
+    volume, labels = read_stack(data / "train-volume.tif").pixels, read_labels(data / "train-labels.tif").pixels
     training_set = prepare_training_set(volume, labels, CONFIG, "cpu")
     earlier = checkpoint.load_last(folder / "checkpoint.pt", folder / "checkpoint-before.pt")
     train(CONFIG, training_set, folder, {}, earlier)

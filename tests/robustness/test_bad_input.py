@@ -119,7 +119,7 @@ CALLS = [
     ("weights many-axes.tif out.tif", "many-axes.tif has axes"),
     ("weights huge.tif out.tif", "huge.tif of 1 x 300000 x 300000 px takes some 2,011.7 GiB of memory"),
     ("weights all-cell.tif out.tif --labels-are cells", "all-cell.tif holds 255 only"),
-    ("weights no-cell.tif out.tif --labels-are numbers", "no-cell.tif holds 0 only"),
+    ("weights no-cell.tif out.tif --labels-are instances", "no-cell.tif holds 0 only"),
     ("weights three.tif out.tif --labels-are membranes", "three.tif holds 3 values"),
     ("weights labels.tif good/", "good is a folder"),
     ("weights labels.tif out.png", "out.png must be a TIFF"),

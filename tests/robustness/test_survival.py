@@ -28,7 +28,10 @@ TINY_RUN = ("--profile", "smoke", "--device", "cpu", *(part for setting in SETTI
 
 @pytest.fixture(scope="module")
 def training_set(small_phantom):
-    volume, labels = read_stack(small_phantom / "train-volume.tif"), read_labels(small_phantom / "train-labels.tif")
+    volume, labels = (
+        read_stack(small_phantom / "train-volume.tif").pixels,
+        read_labels(small_phantom / "train-labels.tif").pixels,
+    )
     return prepare_training_set(volume, labels, TINY, "cpu")
 
 

@@ -52,10 +52,10 @@ def test_equals_the_prediction_in_memory(weights, image, tmp_path, average, capl
     caplog.set_level("INFO", "unet_paper")
     out = tmp_path / "folder" / "out.tif"
     shape = predict_file(predictor(weights, average), image, out, {}, largest_tile=284)
-    found = read_stack(out)
+    found = read_stack(out).pixels
     assert found.shape == shape == (2, 150, 203) and found.dtype == np.float32
     network = checkpoints.load(weights).build_network()
-    expected = predict_stack(network, STANDARDISATION, read_stack(image), average, 284)
+    expected = predict_stack(network, STANDARDISATION, read_stack(image).pixels, average, 284)
     assert np.array_equal(found, expected)
     said = caplog.messages[0]
     assert said.startswith("tiles: ") and "times the least possible work" in said
@@ -63,11 +63,11 @@ def test_equals_the_prediction_in_memory(weights, image, tmp_path, average, capl
 
 
 def test_an_image_that_cannot_be_mapped(weights, image, tmp_path):
-    stack = read_stack(image)
+    stack = read_stack(image).pixels
     tifffile.imwrite(tmp_path / "packed.tif", stack, photometric="minisblack", compression="zlib", tile=(64, 64))
     for source in (image, tmp_path / "packed.tif"):
         predict_file(predictor(weights), source, tmp_path / f"of-{source.name}", {})
-    assert np.array_equal(read_stack(tmp_path / "of-image.tif"), read_stack(tmp_path / "of-packed.tif"))
+    assert np.array_equal(read_stack(tmp_path / "of-image.tif").pixels, read_stack(tmp_path / "of-packed.tif").pixels)
 
 
 class Killed(Exception):

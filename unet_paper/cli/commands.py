@@ -76,7 +76,6 @@ def do_weights(arguments):
     """`weights`"""
     from unet_paper.datasets.labels import interpret_labels
     from unet_paper.io.image_files import TIFF_SUFFIXES
-    from unet_paper.io.pixel_size import read_pixel_size
     from unet_paper.io.stack import read_labels, write_stack
     from unet_paper.report.pictures import draw_weight_map
     from unet_paper.weight_map import weight_maps
@@ -85,7 +84,7 @@ def do_weights(arguments):
         raise BadInput(
             f"--w0 {arguments.w0} --sigma {arguments.sigma}: w0 must be from 0 to 1e6, sigma above 0 and at most 1e4 px"
         )
-    labels = read_labels(arguments.labels)
+    truth = read_labels(arguments.labels)
     must_be_writable(arguments.out)
     if arguments.out.suffix.lower() not in TIFF_SUFFIXES:
         raise BadInput(f"{arguments.out} must be a TIFF, with a name that ends in .tif")
@@ -93,11 +92,11 @@ def do_weights(arguments):
         raise BadInput(f"{arguments.out} holds the labels, which would be lost; give another name for the weights")
     must_be_writable(arguments.out, arguments.force)
     if arguments.png:
-        for index in range(len(labels)):
+        for index in range(len(truth.pixels)):
             must_be_writable(arguments.png / f"weight-map-{index:03}.png", arguments.force)
-    semantic = arguments.labels_are == "classes"
-    if arguments.labels_are:
-        labels = interpret_labels(labels, arguments.labels_are, arguments.labels)[0]
+    labels_are = arguments.labels_are or "instances"
+    semantic = labels_are == "classes"
+    labels = interpret_labels(truth.pixels, labels_are, arguments.labels)[0]
     weights = weight_maps(
         labels,
         arguments.w0,
@@ -107,7 +106,7 @@ def do_weights(arguments):
         semantic=semantic,
     )
     info = f"weight map w(x), equation 2, w0 {arguments.w0}, sigma {arguments.sigma} px"
-    write_stack(arguments.out, weights, info, read_pixel_size(arguments.labels))
+    write_stack(arguments.out, weights, info, truth.pixel_size)
     print(f"wrote {len(weights)} weight maps, {weights.min():.3f} to {weights.max():.3f}, to {arguments.out}")
     if arguments.png:
         for index, section in enumerate(progress_bar(weights, desc="draw", unit="section")):
@@ -186,13 +185,13 @@ def do_publish(arguments):
 def do_score(arguments):
     """`score`"""
     from unet_paper.io.hashes import content_sha256, labels_sha256
-    from unet_paper.io.stack import read_probabilities, read_stack
+    from unet_paper.io.stack import read_labels, read_probabilities
     from unet_paper.metrics import score
     from unet_paper.metrics.common import cells
     from unet_paper.metrics.registry import CHALLENGE_METRICS, WARPING_ERROR
     from unet_paper.runs.record import code_version, write_json
 
-    labels, probabilities = read_stack(arguments.labels), read_probabilities(arguments.probability)
+    labels, probabilities = read_labels(arguments.labels).pixels, read_probabilities(arguments.probability).pixels
     if arguments.json:
         for given in (arguments.labels, arguments.probability):
             if arguments.json.exists() and arguments.json.samefile(given):

@@ -115,7 +115,17 @@ def add_force(command):
 
 def add_labels_are(command):
     """The option of every command that takes labels of people's own."""
-    command.add_argument("--labels-are", choices=("cells", "membranes", "numbers", "classes"), help="what they mean")
+    command.add_argument(
+        "--labels-are",
+        type=labels_meaning,
+        choices=("cells", "membranes", "instances", "classes"),
+        help="what they mean",
+    )
+
+
+def labels_meaning(text: str) -> str:
+    """argparse type: a key of LABELS_ARE, of which "numbers" is an older name of one."""
+    return "instances" if text == "numbers" else text
 
 
 def numbers(text):

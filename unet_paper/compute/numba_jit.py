@@ -1,9 +1,12 @@
 """Numba as this package uses it: compiled once, kept on disk where that is possible, free of Python's global lock."""
 
+from collections.abc import Callable
+from typing import Any
+
 from numba import njit
 
 
-def compiled(function):
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile a function of arrays and numbers at its first call.
 
     The machine code is kept beside the source or in the user's cache folder; where neither can be written it is made
@@ -12,5 +15,5 @@ def compiled(function):
     """
     try:
         return njit(nogil=True, cache=True)(function)
-    except RuntimeError:  # Numba's word for "no place to keep it"
+    except RuntimeError:  # Numba's word for "nowhere to keep it"
         return njit(nogil=True)(function)

@@ -1,11 +1,13 @@
 """bfloat16 where the hardware computes in it; weights, losses, probabilities and all that is summed stay float32."""
 
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
 
 import torch
 
 
-def computes_in_bfloat16(device):
+def computes_in_bfloat16(device: torch.device | str) -> bool:
     """Whether a device multiplies in bfloat16 by itself, and not by way of float32."""
     device = torch.device(device)
     if device.type == "cuda":
@@ -13,7 +15,7 @@ def computes_in_bfloat16(device):
     return device.type == "cpu" and torch.cpu.get_capabilities().get("avx512_bf16", False)
 
 
-def autocast(device, bfloat16):
+def autocast(device: torch.device | str, bfloat16: bool) -> AbstractContextManager[Any]:
     """A context in which convolutions compute in bfloat16 if that is wanted and the device does it, else in float32
     (on a GPU too, where cuDNN would round to 10 bits by itself).
     """
@@ -23,13 +25,13 @@ def autocast(device, bfloat16):
     return _cudnn(allow_tf32=False) if device.type == "cuda" else nullcontext()
 
 
-def fastest_algorithms(device):
+def fastest_algorithms(device: torch.device | str) -> AbstractContextManager[None]:
     """A context in which cuDNN tries its algorithms and keeps the fastest: for tiles that all have the same size."""
     return _cudnn(benchmark=True) if torch.device(device).type == "cuda" else nullcontext()
 
 
 @contextmanager
-def _cudnn(**settings):
+def _cudnn(**settings: bool) -> Iterator[None]:
     before = {name: getattr(torch.backends.cudnn, name) for name in settings}
     for name, value in settings.items():
         setattr(torch.backends.cudnn, name, value)

@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 
 from pooch import HTTPDownloader
 
-from unet_paper.io.hashes import content_sha256, labels_sha256
+from unet_paper.io.hashes import labels_sha256
 from unet_paper.io.stack import read_stack
 from unet_paper.support.errors import BadInput
 from unet_paper.support.files import atomic_write
@@ -24,7 +24,6 @@ from unet_paper.support.progress import progress_bar
 ARCHIVE_URL = "https://downloads.imagej.net/ISBI-2012-challenge.zip"
 CHALLENGE_PAGE = "https://imagej.net/events/isbi-2012-segmentation-challenge"
 
-SHAPE = (30, 512, 512)
 # SHA-256 of the decoded pixels, (30, 512, 512) uint8 in C order, labels as 0 / 255.
 CONTENT = {
     "train-volume": "200da3d452d726e6c9ca1ce04b869d4edb727320d23b516d01cce707dc8c4760",
@@ -58,10 +57,10 @@ def check_stack(name: str, path: Path | str) -> Finding:
         what = "git blob id"
     else:
         try:
-            stack = read_stack(path)
+            stack = read_stack(path, kind="labels" if name.endswith("labels") else "image")
         except BadInput as error:
             return Finding(name, "wrong", str(error))
-        found = (labels_sha256 if name.endswith("labels") else content_sha256)(stack)
+        found = labels_sha256(stack.pixels) if name.endswith("labels") else stack.content_sha256
         expected, what = CONTENT[name], "content SHA-256"
     if found != expected:
         return Finding(name, "wrong", f"{path} is not the official stack: its {what} is {found}, not {expected}")
@@ -77,13 +76,6 @@ def is_official(folder: Path | str) -> bool:
     """Whether the folder holds the three official stacks that the challenge published, and no other test labels."""
     findings = {finding.name: finding.state for finding in check_folder(folder)}
     return all(findings[name] == "verified" for name in REQUIRED) and findings["test-labels"] != "wrong"
-
-
-def is_of_the_challenge(stack):
-    """Whether a stack has the content of one of the challenge's published volumes."""
-    if stack.shape != SHAPE or stack.dtype != "uint8":
-        return False
-    return content_sha256(stack) in (CONTENT["train-volume"], CONTENT["test-volume"])
 
 
 def git_blob_id(path: Path | str) -> str:

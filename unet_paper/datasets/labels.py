@@ -1,51 +1,107 @@
-"""What the values of people's own labels mean."""
+"""What the values of people's own labels mean: one reading for weight maps, training and scores."""
+
+from pathlib import Path
 
 import numpy as np
+from skimage import measure
 
 from unet_paper.support.errors import BadInput
-from unet_paper.weight_map import separate_touching_cells
+from unet_paper.support.logs import logger
+from unet_paper.weight_map import label_cells, lost_cells, separate_touching_cells
 
 LABELS_ARE = {
     "cells": "of two values, the larger is cell, the other background",
     "membranes": "of two values, the larger is membrane, the other cell",
-    "numbers": "0 is background, every cell has a number of its own",
+    "instances": "0 is background, every cell has a number of its own",
     "classes": "every value is a class: 0, 1, 2, ...",
 }
+MOST_CLASSES = 255
+PLAINLY_INSTANCES = 12  # values from which "classes" that are in one piece each are taken for numbered cells
+SPECK = 4  # px; most cells are larger
 
 
-def interpret_labels(labels, labels_are, name):
+def interpret_labels(labels: np.ndarray, labels_are: str | None, name: Path | str) -> tuple[np.ndarray, int]:
     """Labels by their meaning, a key of LABELS_ARE: (labels, classes).
 
     (Z, H, W) whole numbers -> with two classes, 0 = background and cells above 0, touching ones separated; with more,
-    class numbers. `name` is the file's, for messages.
+    class numbers. `name` is the file's, for messages. What is lost or doubtful is said aloud, with its count.
 
     Raises BadInput where the meaning is not said, cannot be, or leaves one class only.
     """
-    found = np.unique(labels)
+    values = np.unique(labels)
     if labels_are not in LABELS_ARE:
-        shown = ", ".join(map(str, found[:5])) + ", ..." * (len(found) > 5)
         choices = "; ".join(f"{meant} ({meaning})" for meant, meaning in LABELS_ARE.items())
-        raise BadInput(f"{name} holds {shown}; say with --labels-are what they mean: {choices}")
-    if len(found) < 2:
-        raise BadInput(f"{name} holds {found[0]} only; there must be two classes at least")
+        raise BadInput(f"{name} holds {_shown(values)}; say with --labels-are what they mean: {choices}")
+    if len(values) < 2:
+        raise BadInput(f"{name} holds {values[0]} only, which is one class only; there must be two at least")
     if labels_are == "classes":
-        if not np.array_equal(found, np.arange(len(found))):
-            raise BadInput(
-                f"{name} holds {len(found)} values from {found[0]} to {found[-1]}; classes must be numbered 0, 1, 2, "
-                "... without gaps"
-            )
-        return labels, len(found)
-    if labels_are == "numbers":
-        labels = separate_touching_cells(labels)
+        _require_classes(labels, values, name)
+        return labels, len(values)
+    if labels_are == "instances":
+        labels = _separated(labels, values, name)
     else:
-        if len(found) > 2:
+        if len(values) > 2:
             raise BadInput(
-                f"{name} holds {len(found)} values; labels that are {labels_are} hold two, and cells that have numbers "
-                "of their own are --labels-are numbers"
+                f"{name} holds {len(values)} values ({_shown(values)}); labels that are {labels_are} hold two, and "
+                "cells that have numbers of their own are --labels-are instances"
             )
-        marked = labels == found[1]
+        marked = labels == values[1]
         labels = (marked if labels_are == "cells" else ~marked).astype(np.uint8) * 255
     if not labels.any() or labels.all():
         left = "background" if labels.all() else "cell"
         raise BadInput(f"{name}, read as {labels_are}, leaves no {left}; there must be both")
     return labels, 2
+
+
+def _shown(values: np.ndarray) -> str:
+    return ", ".join(map(str, values[:5])) + ", ..." * (len(values) > 5)
+
+
+def _require_classes(labels: np.ndarray, values: np.ndarray, name: Path | str) -> None:
+    """Raise BadInput for numbers with gaps, and for so many that they are plainly numbered cells."""
+    if not np.array_equal(values, np.arange(len(values))):
+        raise BadInput(
+            f"{name} holds {len(values)} values from {values[0]} to {values[-1]}; classes must be numbered 0, 1, 2, "
+            "... without gaps"
+        )
+    if len(values) < PLAINLY_INSTANCES:
+        return
+    pieces = sum(int(measure.label(section, background=0, connectivity=1).max()) for section in labels)
+    appearances = sum(np.count_nonzero(np.unique(section)) for section in labels)
+    if len(values) > MOST_CLASSES or pieces < 2 * appearances:
+        raise BadInput(
+            f"{name} holds {len(values)} values, most of them in one piece; these are numbered cells rather than "
+            "classes, so give --labels-are instances"
+        )
+
+
+def _separated(labels: np.ndarray, values: np.ndarray, name: Path | str) -> np.ndarray:
+    """Numbered cells with background between those that touch. Says what may not be as it is meant."""
+    if len(values) == 3 and values[0] == 0 and values[-1] == np.iinfo(labels.dtype).max:
+        raise BadInput(
+            f"{name} holds {_shown(values)}; labels are 0 = membrane and {values[-1]} = cell, or every cell has a "
+            "number of its own"
+        )
+    if values[0] > 0:
+        logger.warning(
+            f"note: {name} holds no 0, which is background: all of its {len(values)} numbers are taken as cells, with "
+            f"lines between them; if one of them ({_shown(values)}) is the background, make it 0"
+        )
+    separated = separate_touching_cells(labels)
+    lost = lost_cells(labels, separated)
+    if lost:
+        logger.warning(f"note: {lost} cells of {name} are too thin to be separated from their neighbours, and are lost")
+    if len(values) > 2:
+        _warn_of_specks(labels, name)
+    return separated
+
+
+def _warn_of_specks(labels: np.ndarray, name: Path | str) -> None:
+    """Say so where most cells are of a few pixels: gray levels of a smoothed or compressed mask look like that."""
+    areas = np.concatenate([np.bincount(label_cells(section).ravel())[1:] for section in labels])
+    specks = int((areas <= SPECK).sum())
+    if specks > 10 and specks > len(areas) / 2:
+        logger.warning(
+            f"note: {specks} of the {len(areas)} cells of {name} have at most {SPECK} px; these may be gray levels of "
+            "a smoothed mask, and no cells"
+        )

@@ -25,7 +25,7 @@ SMALLEST_CELL = 10  # px: smaller components of a section are specks, and become
 SECTION_THICKNESS = 12.5  # px: 50 nm sections of 4 nm px
 
 
-def make_phantom(sections, size=512, seed=0):
+def make_phantom(sections: int, size: int = 512, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """A phantom stack and its truth.
 
     Parameters
@@ -96,7 +96,7 @@ def _without_specks(cells: np.ndarray) -> np.ndarray:
     return cells & large[components]
 
 
-def _smooth_noise(random, shape, wavelength):
+def _smooth_noise(random: np.random.Generator, shape: tuple[int, int, int], wavelength: int) -> np.ndarray:
     """Smooth noise of mean 0 and standard deviation 1, about `wavelength` px between its bumps: (Z, H, W) float64."""
     depth = shape[0] * SECTION_THICKNESS
     coarse = random.normal(size=(int(depth / wavelength) + 4, shape[1] // wavelength + 4, shape[2] // wavelength + 4))
@@ -107,7 +107,7 @@ def _smooth_noise(random, shape, wavelength):
     return (coarse - coarse.mean()) / coarse.std()
 
 
-def _interpolate_along(values, positions, axis):
+def _interpolate_along(values: np.ndarray, positions: np.ndarray, axis: int) -> np.ndarray:
     """Cubic B-spline smoothing of `values` at real `positions` along one axis."""
     first = np.floor(positions).astype(int)
     part = positions - first
@@ -124,7 +124,7 @@ def _interpolate_along(values, positions, axis):
     )
 
 
-def _draw_organelles(random, depth, size):
+def _draw_organelles(random: np.random.Generator, depth: float, size: int) -> list[dict]:
     """Ellipsoids in the volume: one row each of centre (z, y, x), half axes (z, along, across), angle, kind."""
     organelles = []
     for kind, per_section, shortest, longest in (("mitochondrion", 30, 9, 24), ("vesicle", 300, 1.6, 4.5)):
@@ -144,7 +144,9 @@ def _draw_organelles(random, depth, size):
     return organelles
 
 
-def _paint_organelles(image, organelles, z, y, x, inside):
+def _paint_organelles(
+    image: np.ndarray, organelles: list[dict], z: float, y: np.ndarray, x: np.ndarray, inside: np.ndarray
+) -> np.ndarray:
     """The image with the organelles that section z cuts, kept within the cells."""
     image = image.copy()
     for organelle in organelles:
@@ -171,7 +173,9 @@ def _paint_organelles(image, organelles, z, y, x, inside):
     return image
 
 
-def write_phantom(folder, train_sections=20, test_sections=10, size=512, seed=0):
+def write_phantom(
+    folder: Path | str, train_sections: int = 20, test_sections: int = 10, size: int = 512, seed: int = 0
+) -> None:
     """Write a training and a test stack with their truths, named as the challenge names them, into `folder`.
 
     The two come from different volumes (seeds `seed` and `seed` + 1). `phantom.json` marks the folder as a phantom.

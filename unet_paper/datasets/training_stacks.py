@@ -1,17 +1,19 @@
 """What a run trains on and what it is scored on: a folder of the challenge's form, or files of the user's own."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from unet_paper.datasets import isbi2012
+from unet_paper.datasets.folds import Fold
 from unet_paper.datasets.labels import interpret_labels
-from unet_paper.io.hashes import content_sha256, labels_sha256
-from unet_paper.io.pixel_size import EM, PixelSize, read_pixel_size
+from unet_paper.io.hashes import labels_sha256
+from unet_paper.io.image_stack import ImageStack
+from unet_paper.io.pixel_size import EM, PixelSize
 from unet_paper.io.stack import read_gray, read_labels
 from unet_paper.support.errors import BadInput
-from unet_paper.weight_map import separate_touching_cells
 
 
 @dataclass(frozen=True)
@@ -39,37 +41,37 @@ class OwnFiles:
     channel: int | str | None = None  # of the images, see image_files.open_stack
 
 
-def load(source, fold=None, leave_out=()):
+def load(source: Path | str | OwnFiles, fold: Fold | None = None, leave_out: Sequence[int] = ()) -> Stacks:
     """The Stacks of a folder (a path, see `load_folder`) or of OwnFiles (see `load_files`).
 
     leave_out : numbers of sections of the training stack, counted from 0, that are not trained on.
     """
-    own = isinstance(source, OwnFiles)
-    stacks = (load_files if own else load_folder)(source, fold, leave_out)
-    size = read_pixel_size(source.images if own else Path(source) / "train-volume.tif")
-    return replace(stacks, pixel_size=EM if stacks.dataset == "isbi" else size)
+    if isinstance(source, OwnFiles):
+        return load_files(source, fold, leave_out)
+    return load_folder(source, fold, leave_out)
 
 
-def load_files(files, fold=None, leave_out=()):
+def load_files(files: OwnFiles, fold: Fold | None = None, leave_out: Sequence[int] = ()) -> Stacks:
     """Read a user's own training files. With a fold its block is held out and scored, without nothing is.
 
     Raises BadInput for files that cannot be read, shapes that differ, labels of one class only, and labels of which it
     is not said what they mean or that cannot mean it.
     """
-    volume, labels = read_gray(files.images, files.channel), read_labels(files.labels)
+    images, truth = read_gray(files.images, files.channel), read_labels(files.labels)
+    volume, labels = images.pixels, truth.pixels
     if volume.shape != labels.shape:
         raise BadInput(
             f"{files.images} has shape {volume.shape} and {files.labels} {labels.shape} (sections, height, width); "
             "both must be the same"
         )
-    data = {"train-volume": content_sha256(volume), "train-labels": content_sha256(labels)}
+    data = {"train-volume": images.content_sha256, "train-labels": truth.content_sha256}
     labels, classes = interpret_labels(labels, files.labels_are, files.labels)
     stacks = _split(volume, labels, fold, leave_out, data, "own", classes)
     stacks.protocol["labels_are"] = files.labels_are
-    return stacks
+    return replace(stacks, pixel_size=images.pixel_size)
 
 
-def load_folder(folder, fold=None, leave_out=()):
+def load_folder(folder: Path | str, fold: Fold | None = None, leave_out: Sequence[int] = ()) -> Stacks:
     """Read a data folder and split it as the protocol says.
 
     Parameters
@@ -88,28 +90,44 @@ def load_folder(folder, fold=None, leave_out=()):
     folder = Path(folder)
     if not folder.is_dir():
         raise BadInput(f"{folder} is not a folder; give one with train-volume.tif and train-labels.tif")
-    data = {}
-    volume, labels = _read_pair(folder, "train", data)
-    test_labels = folder / "test-labels.tif"
+    data: dict[str, str] = {}
+    images, labels = _read_pair(folder, "train", data)
+    volume, test_labels = images.pixels, folder / "test-labels.tif"
     if fold is not None or not test_labels.is_file():
-        return _split(volume, labels, fold, leave_out, data, dataset_name(folder, data))
+        stacks = _split(volume, labels, fold, leave_out, data, dataset_name(folder, data))
+        return replace(stacks, pixel_size=_pixel_size(stacks.dataset, images))
     if data["train-volume"] == isbi2012.CONTENT["train-volume"]:
         finding = isbi2012.check_stack("test-labels", test_labels)
         if finding.state != "verified":
             raise BadInput(f"{finding.sentence}; many copies are some network's output, so remove it or use a fold")
-    test = _read_pair(folder, "test", data)
+    test_images, test_truth = _read_pair(folder, "test", data)
     kept, left_out = _kept(np.arange(len(volume)), leave_out)
     protocol = {
         "kind": "test",
         "short": "test stack",
         "training_sections": len(kept),
-        "scored_sections": len(test[0]),
+        "scored_sections": len(test_truth),
         **left_out,
     }
-    return Stacks(volume[kept], labels[kept], *test, protocol, data, dataset_name(folder, data))
+    dataset = dataset_name(folder, data)
+    return Stacks(
+        volume[kept],
+        labels[kept],
+        test_images.pixels,
+        test_truth,
+        protocol,
+        data,
+        dataset,
+        pixel_size=_pixel_size(dataset, images),
+    )
 
 
-def _kept(sections, leave_out):
+def _pixel_size(dataset: str, images: ImageStack) -> PixelSize | None:
+    """Of the challenge's stacks by the paper, as their files do not tell it."""
+    return EM if dataset == "isbi" else images.pixel_size
+
+
+def _kept(sections: np.ndarray, leave_out: Sequence[int]) -> tuple[np.ndarray, dict]:
     """The sections to train on, without those to be left out, and the protocol's entry about these. Raises BadInput
     for one that is not among them, and where none is left.
     """
@@ -123,7 +141,15 @@ def _kept(sections, leave_out):
     return kept, {"left_out": sorted(leave_out)} if leave_out else {}
 
 
-def _split(volume, labels, fold, leave_out, data, dataset, classes=2):
+def _split(
+    volume: np.ndarray,
+    labels: np.ndarray,
+    fold: Fold | None,
+    leave_out: Sequence[int],
+    data: dict[str, str],
+    dataset: str,
+    classes: int = 2,
+) -> Stacks:
     """Hold out a fold, if there is one."""
     if fold is None:
         kept, left_out = _kept(np.arange(len(volume)), leave_out)
@@ -145,28 +171,19 @@ def _split(volume, labels, fold, leave_out, data, dataset, classes=2):
     return Stacks(volume[kept], labels[kept], volume[held_out], labels[held_out], protocol, data, dataset, classes)
 
 
-def _read_pair(folder, name, data):
+def _read_pair(folder: Path, name: str, data: dict[str, str]) -> tuple[ImageStack, np.ndarray]:
     """A stack and its truth, touching cells separated; adds the hashes of both files' content to `data`."""
-    volume, labels = read_gray(folder / f"{name}-volume.tif"), read_labels(folder / f"{name}-labels.tif")
-    if volume.shape != labels.shape:
+    images, labels = read_gray(folder / f"{name}-volume.tif"), read_labels(folder / f"{name}-labels.tif").pixels
+    if images.pixels.shape != labels.shape:
         raise BadInput(
-            f"{folder} has a {name}-volume.tif of shape {volume.shape} and a {name}-labels.tif of shape "
+            f"{folder} has a {name}-volume.tif of shape {images.pixels.shape} and a {name}-labels.tif of shape "
             f"{labels.shape}; both must be the same"
         )
-    data |= {f"{name}-volume": content_sha256(volume), f"{name}-labels": labels_sha256(labels)}
-    values = np.unique(labels)
-    if len(values) == 3 and values[-1] == np.iinfo(labels.dtype).max:
-        raise BadInput(
-            f"{folder / name}-labels.tif holds {', '.join(map(str, values))}; labels are 0 = membrane and "
-            f"{values[-1]} = cell, or every cell has a number of its own"
-        )
-    labels = separate_touching_cells(labels)
-    if not (labels > 0).any() or (labels > 0).all():
-        raise BadInput(f"{folder / name}-labels.tif holds one class only; membranes must be 0 and cells above 0")
-    return volume, labels
+    data |= {f"{name}-volume": images.content_sha256, f"{name}-labels": labels_sha256(labels)}
+    return images, interpret_labels(labels, "instances", folder / f"{name}-labels.tif")[0]
 
 
-def dataset_name(folder, data):
+def dataset_name(folder: Path | str, data: dict[str, str]) -> str:
     """Name the data: "isbi" (every stack used has the challenge's content), "phantom" (made by `phantom`), else "own".
 
     data : {name: SHA-256}, as in `Stacks`; test labels were verified when they were loaded.

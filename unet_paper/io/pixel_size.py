@@ -1,7 +1,7 @@
 """How large a pixel is: read from people's TIFFs, and written so that Fiji shows nanometres."""
 
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import tifffile
 
@@ -25,18 +25,17 @@ class PixelSize(NamedTuple):
 EM = PixelSize(4.0, 4.0, 50.0)  # of the ISBI 2012 stack (section 4), and of the phantom
 
 
-def read_pixel_size(path):
+def pixel_size_of(file: tifffile.TiffFile) -> PixelSize | None:
     """The PixelSize that a TIFF tells, by ImageJ's or OME's metadata, or None."""
     try:
-        with tifffile.TiffFile(path) as file:
-            size = _of_ome(file.ome_metadata) if file.ome_metadata else _of_imagej(file)
-    except Exception:  # whoever reads the pixels says what is wrong with the file
+        size = _of_ome(file.ome_metadata) if file.ome_metadata else _of_imagej(file)
+    except Exception:  # of many kinds, for metadata that is damaged; the pixels may be whole
         return None
     return size if size and all(0 <= length < 1e12 for length in size) and size.x and size.y else None
 
 
-def _of_ome(text):
-    pixels = re.search(r"<Pixels[^>]*>", text)[0]
+def _of_ome(text: str) -> PixelSize:
+    pixels = re.findall(r"<Pixels[^>]*>", text)[0]
     lengths = []
     for axis in "XYZ":
         length = re.search(rf'PhysicalSize{axis}="([^"]+)"', pixels)
@@ -46,8 +45,8 @@ def _of_ome(text):
     return PixelSize(*lengths)
 
 
-def _of_imagej(file):
-    tags, metadata = file.pages[0].tags, file.imagej_metadata or {}
+def _of_imagej(file: tifffile.TiffFile) -> PixelSize | None:
+    tags, metadata = file.pages.first.tags, file.imagej_metadata or {}
     scale = NANOMETRES.get(str(metadata.get("unit", "")).lower())
     if scale is None and tags["ResolutionUnit"].value == CENTIMETRES and not metadata:
         scale = NANOMETRES["cm"]
@@ -59,7 +58,7 @@ def _of_imagej(file):
     )
 
 
-def tiff_options(size, imagej=True):
+def tiff_options(size: PixelSize | None, imagej: bool = True) -> tuple[dict[str, Any], dict[str, Any]]:
     """(arguments of `tifffile.imwrite`, entries of its ImageJ metadata) that tell a PixelSize, or nothing for None."""
     if size is None:
         return {}, {}

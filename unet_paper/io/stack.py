@@ -1,82 +1,137 @@
-"""Image stacks: reading and writing TIFF files of (Z, H, W) sections."""
+"""Image stacks: reading files as gray values, labels or probabilities, and writing TIFFs of (Z, H, W) sections."""
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tifffile
 
 from unet_paper.compute.memory import release, require_memory
 from unet_paper.io.image_files import open_stack
-from unet_paper.io.pixel_size import tiff_options
+from unet_paper.io.image_stack import ImageStack
+from unet_paper.io.pixel_size import PixelSize, tiff_options
+from unet_paper.io.raw_image import Kind
 from unet_paper.support.errors import BadInput
 from unet_paper.support.files import atomic_write
 
 WORKING_BYTES = 24  # that training, weight maps and scores take for each pixel of a stack in memory, roughly
+LONE = 100  # times the range of all other gray values: the distance of a value that is no gray value
+LARGEST = 1e18  # gray value whose square, summed, is still a finite 32-bit number
 
 
-def read_stack(path, channel=None):
-    """Read an image file into memory: (Z, H, W) in the file's own type; see `image_files.open_stack`.
+def read_stack(path: Path | str, channel: int | str | None = None, kind: Kind = "image") -> ImageStack:
+    """Read an image file into memory, in the file's own type and this machine's byte order; see `open_stack`.
 
     Raises BadInput when what is done with a stack would take more memory than there is.
     """
-    stack = open_stack(path, channel)
-    shape = " x ".join(map(str, stack.shape))
-    require_memory(WORKING_BYTES * stack.size, f"{path} of {shape} px", "give fewer or smaller sections")
-    return np.array(stack, dtype=stack.dtype.newbyteorder("="))
+    stack = open_stack(path, channel, kind=kind)
+    shape = " x ".join(map(str, stack.pixels.shape))
+    require_memory(WORKING_BYTES * stack.pixels.size, f"{path} of {shape} px", "give fewer or smaller sections")
+    return replace(stack, pixels=np.array(stack.pixels, dtype=stack.pixels.dtype.newbyteorder("="), order="C"))
 
 
-def read_gray(path, channel=None):
-    """Read a stack of gray values. Raises BadInput where these are not finite, or all the same."""
+def read_gray(path: Path | str, channel: int | str | None = None) -> ImageStack:
+    """Read a stack of gray values; see `require_gray`. Raises BadInput also where one value outweighs all others."""
     stack = read_stack(path, channel)
-    check_gray(stack, path)
+    require_gray(stack)
+    _require_no_lone_value(stack)
     return stack
 
 
-def check_gray(stack, path):
-    """Raise BadInput for a (Z, H, W) stack whose values are not all numbers, or all the same; reads every section."""
-    if stack.dtype.kind not in "uif":
-        raise BadInput(f"{path} holds {stack.dtype} values; give whole or floating-point gray values")
-    lowest, highest = np.inf, -np.inf
-    for index, section in enumerate(stack):
-        low, high = section.min(), section.max()
-        if not (np.isfinite(low) and np.isfinite(high)):
+def _require_no_lone_value(stack: ImageStack) -> None:
+    """Raise BadInput for one lowest or highest value, such as -9999 for "nothing", beside which the others are one."""
+    pixels = stack.pixels
+    deviation = pixels.std(dtype=np.float64)
+    for lone in (pixels.min(), pixels.max()):
+        others = pixels[pixels != lone]
+        if others.size == 0:
+            continue
+        lowest, highest = float(others.min()), float(others.max())
+        gap = max(lowest - float(lone), float(lone) - highest)
+        if highest > lowest and gap > LONE * (highest - lowest) and deviation > 10 * others.std(dtype=np.float64):
+            raise BadInput(
+                f"{stack.source} holds {lone:g} in {pixels.size - others.size} pixels, far from all others "
+                f"({lowest:g} to {highest:g}); if it stands for missing values or is a hot pixel, replace it"
+            )
+
+
+def require_gray(stack: ImageStack) -> None:
+    """Raise BadInput for a stack whose values are not all numbers to count on, or all the same. Reads every section."""
+    pixels, path = stack.pixels, stack.source
+    if pixels.dtype.kind not in "uif":
+        raise BadInput(f"{path} holds {pixels.dtype} values; give whole or floating-point gray values")
+    lowest, highest = math.inf, -math.inf
+    for index, section in enumerate(pixels):
+        low, high = float(section.min()), float(section.max())
+        _require_no_nodata(stack, section, f"section {index}")
+        if not (math.isfinite(low) and math.isfinite(high)):
             raise BadInput(f"{path} holds values that are not finite in section {index}; give numbers only")
+        if max(-low, high) > LARGEST and pixels.dtype.kind == "f":
+            raise BadInput(
+                f"{path} holds values too large for 32-bit sums in section {index} ({low:g} to {high:g}); "
+                "replace them or cut them away"
+            )
         lowest, highest = min(lowest, low), max(highest, high)
-        release(stack)
+        release(pixels)
     if lowest == highest:
-        raise BadInput(f"{path} holds one gray value only, {lowest}; give an image that shows something")
+        raise BadInput(f"{path} holds one gray value only, {lowest:g}; give an image that shows something")
 
 
-def read_labels(path):
-    """Read a truth stack: (Z, H, W) of integers, 0 = background. Raises BadInput for floats and negative numbers."""
-    labels = read_stack(path)
+def _require_no_nodata(stack: ImageStack, values: np.ndarray, where: str) -> None:
+    """Raise BadInput where GDAL's nodata value occurs. Unsigned 0 counts as black, and as the background of labels."""
+    nodata = stack.nodata
+    if nodata is None or (nodata == 0 and values.dtype.kind == "u"):
+        return
+    if values.dtype.kind == "f":
+        with np.errstate(over="ignore"):
+            marked = np.isnan(values) if math.isnan(nodata) else values == values.dtype.type(nodata)
+    else:
+        marked = values == nodata
+    if marked.any():
+        raise BadInput(
+            f"{stack.source} holds GDAL's nodata value {nodata:g} in {where}; fill these pixels, or cut them away"
+        )
+
+
+def read_labels(path: Path | str) -> ImageStack:
+    """Read a truth stack: whole numbers, 0 = background. Raises BadInput for anything else."""
+    stack = read_stack(path, kind="labels")
+    labels = stack.pixels
     if labels.dtype.kind not in "bui":
         raise BadInput(f"{path} holds {labels.dtype} values; labels are whole numbers, 0 = background (membrane)")
+    if stack.nodata != 0:
+        _require_no_nodata(stack, labels, "its labels")
     if labels.min() < 0:
         raise BadInput(f"{path} holds negative labels; labels are 0 = background (membrane) and above")
-    return labels
+    return stack
 
 
-def read_probabilities(path):
-    """Read a probability stack: (Z, H, W) float32 in [0, 1]. Raises BadInput outside that range or for NaN."""
-    probabilities = read_stack(path)
-    if probabilities.dtype.kind != "f":
+def read_probabilities(path: Path | str) -> ImageStack:
+    """Read a probability stack: float32 in [0, 1]. Raises BadInput outside that range or for NaN."""
+    stack = read_stack(path, kind="probabilities")
+    pixels = stack.pixels
+    if pixels.dtype.kind != "f":
         raise BadInput(
-            f"{path} holds {probabilities.dtype} values; probabilities are 32-bit floats from 0 (membrane) to 1 (cell)"
+            f"{path} holds {pixels.dtype} values; probabilities are 32-bit floats from 0 (membrane) to 1 (cell)"
         )
-    if not (probabilities.min() >= 0 and probabilities.max() <= 1):
+    if not (pixels.min() >= 0 and pixels.max() <= 1):
         raise BadInput(f"{path} holds values outside 0 to 1; probabilities run from 0 (membrane) to 1 (cell)")
-    return probabilities.astype(np.float32, copy=False)
+    return replace(stack, pixels=pixels.astype(np.float32, copy=False))
 
 
-def write_stack(path, stack, info=None, pixel_size=None):
+def write_stack(
+    path: Path | str, stack: np.ndarray, info: str | None = None, pixel_size: PixelSize | None = None
+) -> None:
     """Write a (Z, H, W) stack as a TIFF that Fiji opens as one stack, in nm where a PixelSize is given.
 
     `info`: text kept in the image's description.
     """
-    metadata = {"axes": "ZYX", **({"Info": info} if info else {})}
     if stack.dtype == bool:
         stack = stack.astype(np.uint8) * 255
     imagej = stack.dtype in (np.uint8, np.uint16, np.float32)
     options, entries = tiff_options(pixel_size, imagej)
-    options |= {"imagej": imagej, "metadata": metadata | entries}
+    metadata: dict[str, Any] = {"axes": "ZYX", **({"Info": info} if info else {}), **entries}
     with atomic_write(path) as temporary:
-        tifffile.imwrite(temporary, stack, photometric="minisblack", **options)
+        tifffile.imwrite(temporary, stack, photometric="minisblack", imagej=imagej, metadata=metadata, **options)

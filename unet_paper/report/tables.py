@@ -52,7 +52,7 @@ def write_report(folder, figures=False):
     if curves:
         save_figure(thresholds_figure(curves), run.path / "thresholds.png")
     if run.weight_maps.is_file():
-        draw_weight_map(run.path / "weight-map.png", read_stack(run.weight_maps)[0])
+        draw_weight_map(run.path / "weight-map.png", read_stack(run.weight_maps).pixels[0])
     if headline in scores and run.labels.is_file() and run.probability(headline).is_file():
         draw_scored_sections(run, record, scores[headline])
 
@@ -83,7 +83,7 @@ def draw_scored_sections(run, record, scores):
     sections.
     """
     headline = record["configuration"]["headline"]["value"]
-    truth, probability = read_labels(run.labels), read_probabilities(run.probability(headline))
+    truth, probability = read_labels(run.labels).pixels, read_probabilities(run.probability(headline)).pixels
     best = scores.best_threshold
     kinds = warping_errors(truth, probability, best[WARPING_ERROR.key])
     names = section_names(record, len(kinds))
@@ -93,7 +93,7 @@ def draw_scored_sections(run, record, scores):
     outline = np.where(probability > best[WARPING_ERROR.key], 1.0, 0.6)
     draw_warping_errors(run.path / "splits-and-mergers.png", kinds, outline, above, names)
     if run.volume.is_file():
-        volume = read_stack(run.volume)
+        volume = read_stack(run.volume).pixels
         draw_result(run.sections / "result.png", *first, volume[0])
         draw_warping_errors(run.sections / "splits-and-mergers.png", kinds, volume, above, names)
 

@@ -9,11 +9,9 @@ import numpy as np
 import tifffile
 
 from unet_paper.compute.memory import release
-from unet_paper.datasets.isbi2012 import is_of_the_challenge
-from unet_paper.io.hashes import file_sha256
 from unet_paper.io.image_files import TIFF_SUFFIXES, open_stack
-from unet_paper.io.pixel_size import EM, read_pixel_size, tiff_options
-from unet_paper.io.stack import check_gray
+from unet_paper.io.pixel_size import tiff_options
+from unet_paper.io.stack import require_gray
 from unet_paper.overlap_tile import Block
 from unet_paper.support.errors import BadInput
 from unet_paper.support.files import why_not
@@ -50,18 +48,22 @@ def predict_file(predictor, image, out, made_with, channel=None, memory=None, la
         raise BadInput(f"{out} must be a TIFF, with a name that ends in .tif")
     if out.exists() and image.exists() and out.samefile(image):
         raise BadInput(f"{out} is the image itself, which would be lost; give another name for the result")
-    volume = open_stack(image, channel, out.parent if out.parent.is_dir() else None)
+    stack = open_stack(image, channel, out.parent if out.parent.is_dir() else None)
+    volume = stack.pixels
     predictor.check(volume)
-    check_gray(volume, image)
+    require_gray(stack)
     plan = predictor.plan(*volume.shape[1:], memory, largest_tile)
-    made_with = made_with | {"average": predictor.average, "image_sha256": file_sha256(image), "channel": channel}
+    made_with = made_with | {
+        "average": predictor.average,
+        "image_content_sha256": stack.content_sha256,
+        "channel": channel,
+    }
     shape = (len(volume), *volume.shape[1:])
     if predictor.maps > 1:
         shape = (len(volume), predictor.maps, *volume.shape[1:])
 
     with exclusive_lock(out.with_name(out.name + ".lock"), out):
-        pixel_size = EM if is_of_the_challenge(volume) else read_pixel_size(image)
-        partial = PartialResult(out, shape, made_with, plan.blocks, pixel_size)
+        partial = PartialResult(out, shape, made_with, plan.blocks, stack.pixel_size)
         _predict(predictor, volume, partial, plan, bool(memory or largest_tile))
     return shape
 

@@ -61,7 +61,7 @@ def figures_of(run, record, scores, pixel_size):
     )
     if not run.volume.is_file():
         return
-    volume = read_stack(run.volume)
+    volume = read_stack(run.volume).pixels
     section, what = volume[0], f"{record['dataset']}, first scored section"
     yield Captioned(
         "figure-2-tile",
@@ -91,7 +91,7 @@ def _of_two_classes(run, record, scores, config, section, what, pixel_size):
     """Figures 3 and 4, where there is a truth and a probability."""
     truth = None
     if run.labels.is_file():
-        labels = read_labels(run.labels)[:1]
+        labels = read_labels(run.labels).pixels[:1]
         truth = labels[0] > 0
         known = record.get("class_weights")
         whose = "the class weights of the training set" if known else "class weights balanced over this section"
@@ -113,7 +113,7 @@ def _of_two_classes(run, record, scores, config, section, what, pixel_size):
             f"The run's result ({what}): (a) the image, (b) the 4-connected components of the probability "
             f"({config.headline}) above {threshold:.1f} ({chosen}), neighbours in different colours"
             + (", and the outlines of the truth's cells in white." if truth is not None else "."),
-            draw_segmentation(section, truth, read_probabilities(probability)[0], threshold, pixel_size),
+            draw_segmentation(section, truth, read_probabilities(probability).pixels[0], threshold, pixel_size),
         )
 
 

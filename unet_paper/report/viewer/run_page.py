@@ -57,20 +57,20 @@ def write_section_pictures(run, record):
         return None, "There is no viewer here: no sections were held out, and there was no test stack with a truth."
     if configuration["classes"] > 2:
         return None, "There is no viewer here: it shows two classes, and this run has more."
-    volume = read_stack(run.volume)
+    volume = read_stack(run.volume).pixels
     count, height, width = volume.shape
     if max(height, width) > LARGEST_SHOWN:
         return None, f"There is no viewer here: it shows sections of up to {LARGEST_SHOWN:,} px a side."
     volume = volume[: max(1, MOST_PIXELS // (height * width))]
     truth = probability = weights = None
     if run.labels.is_file():
-        truth = read_labels(run.labels)[: len(volume)] > 0
+        truth = read_labels(run.labels).pixels[: len(volume)] > 0
         weights = weight_maps(
             truth, configuration["w_0"], configuration["sigma"], class_weights=record.get("class_weights")
         )
     headline = run.probability(configuration["headline"])
     if headline.is_file():
-        probability = read_probabilities(headline)[: len(volume)]
+        probability = read_probabilities(headline).pixels[: len(volume)]
     described = write_pictures(run.pictures, volume, truth, probability, weights)
     write_json(run.pictures / "page.json", described)
     return described, f"The viewer shows the first {len(volume)} of {count} sections." if len(volume) < count else ""

@@ -1,0 +1,31 @@
+"""The one value in which images travel."""
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from unet_paper.compute.memory import release
+from unet_paper.io.pixel_size import PixelSize
+
+
+@dataclass(frozen=True, eq=False)
+class ImageStack:
+    """Sections and what their file tells of them. Made by `io`; nobody else opens the file."""
+
+    pixels: np.ndarray  # (Z, H, W), perhaps mapped from the file
+    pixel_size: PixelSize | None
+    source: Path
+    nodata: float | None = None  # the value that GDAL writes where nothing was measured
+
+    @cached_property
+    def content_sha256(self) -> str:
+        """SHA-256 of the pixels in C order, which does not depend on how the file was written; computed once."""
+        digest = hashlib.sha256()
+        little_endian = self.pixels.dtype.newbyteorder("<")
+        for section in self.pixels:
+            digest.update(np.ascontiguousarray(section, little_endian).tobytes())
+            release(self.pixels)
+        return digest.hexdigest()

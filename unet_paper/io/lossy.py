@@ -1,0 +1,34 @@
+"""Formats that change values, which a picture bears and labels do not."""
+
+JPEG_IN_TIFF = {6: "JPEG", 7: "JPEG", 33007: "JPEG", 34892: "JPEG", 34934: "JPEG XR", 22610: "JPEG XR"}
+JPEG_2000_IN_TIFF = (33003, 33004, 33005, 34712)
+WEBP_IN_TIFF = 50001
+
+
+def lossy_in_tiff(compression: int, packed: bytes) -> str | None:
+    """The lossy format's name, of a TIFF compressed so and its first strip or tile; None for the others."""
+    if compression in JPEG_2000_IN_TIFF:
+        return lossy_jpeg_2000(packed)
+    if compression == WEBP_IN_TIFF:
+        return lossy_webp(packed)
+    return JPEG_IN_TIFF.get(compression)
+
+
+def lossy_file(kind: str | None, content: bytes) -> str | None:
+    """The lossy format's name, of a file that Pillow calls `kind`; None for the others."""
+    if kind in ("JPEG", "MPO"):
+        return "JPEG"
+    if kind == "JPEG2000":
+        return lossy_jpeg_2000(content)
+    return lossy_webp(content) if kind == "WEBP" else None
+
+
+def lossy_jpeg_2000(content: bytes) -> str | None:
+    """By its coding style: the 9-7 wavelet loses, the 5-3 wavelet need not."""
+    start = content.find(b"\xff\x52\x00", 0, 4096)
+    return "JPEG 2000" if 0 <= start and content[start + 13 : start + 14] == b"\0" else None
+
+
+def lossy_webp(content: bytes) -> str | None:
+    """By its chunks: "VP8 " loses, "VP8L" does not."""
+    return "WebP" if b"VP8 " in content[:4096] and b"VP8L" not in content[:4096] else None

@@ -1,0 +1,188 @@
+"""Opening TIFFs: with ImageJ's, OME's and the microscopes' axes, in every compression, mapped where possible."""
+
+import math
+import os
+import re
+from pathlib import Path
+
+import numpy as np
+import tifffile
+
+from unet_paper.io.lossy import lossy_in_tiff
+from unet_paper.io.pixel_size import pixel_size_of
+from unet_paper.io.raw_image import RawImage, Scratch
+from unet_paper.io.tiff_directory import (
+    BITS,
+    COLOUR_MAP,
+    COMPRESSION,
+    NODATA,
+    ORIENTATION,
+    PHOTOMETRIC,
+    SAMPLES,
+    Page,
+    read_pages,
+    require_pixels,
+)
+from unet_paper.io.tiff_promises import require_imagej_images, require_ome_files, require_promised
+
+MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+# Values in a byte of the file, at most: deflate packs 1032 bytes into one. Others have no such bound.
+MOST_PACKED = {1: 8, 5: 4096, 8: 1100, 32773: 130, 32946: 1100}
+MOST_PLANES = 2**22
+OFFSETS_OVERFLOW = ("is_ndpi", "is_lsm")  # these write 32 bits of larger offsets; tifffile mends them
+WHITE_IS_ZERO, RGB, PALETTE, CMYK, YCBCR, LAB = 0, 2, 3, 5, 6, 8
+COLOURS = {CMYK: "CMYK", YCBCR: "YCbCr", LAB: "Lab", 9: "Lab", 10: "Lab"}
+CONVERTED = (6, 7, 33007)  # compressions whose YCbCr is decoded to RGB
+TIFFFILE = "1.11a"  # the version of ImageJ that tifffile says it is
+
+
+def open_tiff(path: Path, scratch: Scratch) -> RawImage:
+    """What a TIFF holds. Raises ValueError and what tifffile raises for files that it cannot be read from, or that
+    promise more than they hold.
+    """
+    pages = read_pages(path)
+    sections = [number for number, page in enumerate(pages) if page.is_section] or list(range(len(pages)))
+    kept = [pages[number] for number in sections]
+    size = path.stat().st_size
+    with tifffile.TiffFile(path) as file:
+        if not any(getattr(file, kind) for kind in OFFSETS_OVERFLOW):
+            require_pixels(kept, size)
+        plain = file.is_imagej and not file.is_ome and not require_imagej_images(file, len(kept), size)
+    with tifffile.TiffFile(path, is_imagej=False) if plain else tifffile.TiffFile(path) as file:
+        if file.is_ome:
+            _require_possible_planes(file.ome_metadata or "")
+            require_ome_files(path, file.ome_metadata or "")
+        first = file.pages[sections[0]].aspage()
+        pixels, axes = _read(path, file, pages, sections, scratch)
+        if file.is_svs:
+            del kept[1:]
+        raw = RawImage(pixels, axes, pixel_size=pixel_size_of(file))
+        imagej = file.imagej_metadata or {}
+        raw.sections_as_channels = _is_stack_of_tifffile(imagej)
+        raw.calibration = _calibration(imagej)
+        raw.lossy = lossy_in_tiff(int(first.compression), _first_segment(file, first))
+    _describe(raw, kept)
+    return raw
+
+
+def _read(
+    path: Path, file: tifffile.TiffFile, pages: list[Page], sections: list[int], scratch: Scratch
+) -> tuple[np.ndarray, str]:
+    """Pixels and axes of all that is a section."""
+    series = [one for one in file.series if not int(one.keyframe.subfiletype) & 5] or list(file.series)
+    if not series:
+        raise ValueError("it holds no image")
+    if file.is_svs:
+        del series[1:]  # a slide's thumbnail, label and overview
+    sparse = any(pages[number].is_sparse for number in sections)
+    bound = MOST_PACKED.get(int(series[0].keyframe.compression))
+    total = sum(math.prod(one.shape) for one in series)
+    if bound and not sparse and total > max(bound, 1) * sum(_sizes(file, path)):
+        raise ValueError(f"it says that it holds {total:,} values, more than so small a file can")
+    shape, dtype, axes = series[0].shape, np.dtype(series[0].dtype), series[0].axes
+    if any((one.shape, one.dtype) != (shape, dtype) for one in series):
+        raise ValueError(f"it holds {len(series)} images of different shapes or types")
+    if len(series) == 1 and series[0].kind in ("uniform", "shaped", "imagej", "generic"):
+        by_page = len(sections) < len(pages) and len(series[0].pages) > len(sections)
+        if by_page:  # masks and thumbnails as large as the sections
+            chosen = [file.pages[number].aspage() for number in sections]
+            if any((page.shape, page.dtype) != (chosen[0].shape, chosen[0].dtype) for page in chosen):
+                raise ValueError(f"it holds {len(chosen)} images of different shapes or types")
+            result = scratch.empty(path, (len(chosen), *chosen[0].shape), chosen[0].dtype)
+            for place, page in zip(result, chosen, strict=True):
+                place[...] = page.asarray()
+            return result, "I" + chosen[0].axes
+    if len(series) > 1:
+        result = scratch.empty(path, (len(series), *shape), dtype)
+        for place, one in zip(result, series, strict=True):
+            require_promised(path, file, one, 1)
+            place[...] = one.asarray()
+        return result, "I" + axes
+    require_promised(path, file, series[0], len(sections))
+    if series[0].dataoffset and not sparse:
+        stored = dtype.newbyteorder(file.byteorder)
+        return np.memmap(path, stored, "r", offset=series[0].dataoffset, shape=shape), axes
+    result = scratch.empty(path, shape, dtype)
+    series[0].asarray(out=result)
+    return result, axes
+
+
+def _sizes(file: tifffile.TiffFile, path: Path) -> list[int]:
+    """Bytes of the file and, of a set, of the others."""
+    folder = path.parent
+    names = set(re.findall(r'FileName="([^"]+)"', file.ome_metadata or "")) - {path.name}
+    others = [folder / os.path.basename(name) for name in names]
+    return [path.stat().st_size, *(other.stat().st_size for other in others if other.is_file())]
+
+
+def _require_possible_planes(description: str) -> None:
+    for image in re.findall(r"<Pixels[^>]*>", description):
+        planes = math.prod(int(size) for size in re.findall(r'Size[ZCT]="(\d+)"', image))
+        if planes > MOST_PLANES:
+            raise ValueError(f"it says that it holds {planes:,} images, more than it can")
+
+
+def _is_stack_of_tifffile(imagej: dict) -> bool:
+    """Whether all that ImageJ's description says of the axes is what tifffile makes of an array (Z, H, W)."""
+    return (
+        imagej.get("ImageJ") == TIFFFILE
+        and imagej.get("channels", 1) == imagej.get("images")
+        and imagej.get("mode") == "grayscale"
+    )
+
+
+def _calibration(imagej: dict) -> tuple[float, float] | None:
+    """ImageJ's straight line from numbers to values, None for none. Raises ValueError for a curve."""
+    if "cf" not in imagej:
+        return None
+    if imagej["cf"] != 0 or "c0" not in imagej or "c1" not in imagej or "c2" in imagej:
+        raise ValueError(
+            "ImageJ's calibration gives its numbers other values by a curve; in Fiji, convert it to 32-bit"
+        )
+    line = float(imagej["c0"]), float(imagej["c1"])
+    return None if line == (0.0, 1.0) else line
+
+
+def _first_segment(file: tifffile.TiffFile, page: tifffile.TiffPage) -> bytes:
+    """The beginning of the first strip or tile that is there."""
+    for offset, count in zip(page.dataoffsets, page.databytecounts, strict=False):
+        if offset and count:
+            file.filehandle.seek(offset)
+            return file.filehandle.read(min(count, 4096))
+    return b""
+
+
+def _describe(raw: RawImage, pages: list[Page]) -> None:
+    """Add to a RawImage what the sections' tags say, which must be the same in all of them."""
+    photometric = {page.number(PHOTOMETRIC, 1) for page in pages}
+    if len(photometric) > 1:
+        raise ValueError("its pages mean their numbers in different ways; save each kind in a file of its own")
+    meant = photometric.pop()
+    first = pages[0]
+    raw.white_is_zero = meant == WHITE_IS_ZERO
+    orientations = {page.number(ORIENTATION, 1) for page in pages}
+    if len(orientations) > 1:
+        raise ValueError("its pages are turned in different ways; save them upright")
+    raw.orientation = orientations.pop()
+    bits = first.number(BITS, 1)
+    raw.bits = bits if bits < 8 else 0
+    if meant == PALETTE:
+        tables = [_table(page) for page in pages]
+        raw.tables = tuple(tables[:1] if all(np.array_equal(tables[0], table) for table in tables) else tables)
+    if meant in COLOURS and not (meant == YCBCR and first.number(COMPRESSION, 1) in CONVERTED):
+        raw.colours = COLOURS[meant] if first.number(SAMPLES, 1) > 1 else raw.colours
+    text = first.tags.get(NODATA)
+    if isinstance(text, bytes):
+        try:
+            raw.nodata = float(text.rstrip(b"\0 ").decode())
+        except ValueError:
+            raw.nodata = None
+
+
+def _table(page: Page) -> np.ndarray:
+    """A colour table, (N, 3) uint8. The tag has 16 bits; some programs use only the lower eight."""
+    values = np.array(page.tags.get(COLOUR_MAP, ()), np.uint16)
+    if values.size == 0 or values.size % 3:
+        raise ValueError("its colour table is missing")
+    values = values.reshape(3, -1).T
+    return (values >> 8 if values.max() > 255 else values).astype(np.uint8)

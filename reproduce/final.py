@@ -8,8 +8,8 @@ from PIL import Image
 from unet_paper.io.hashes import file_sha256
 from unet_paper.io.pixel_size import EM
 from unet_paper.io.stack import read_stack, write_stack
-from unet_paper.runs.record import read_json, write_json
 from unet_paper.support.files import atomic_write
+from unet_paper.support.json_files import read_json, write_json
 
 PUBLISHED = "weights.safetensors"
 LARGEST = 64_000_000  # bytes of the committed file
@@ -28,7 +28,7 @@ def finish(place, data, command):
     if size > LARGEST:
         raise ValueError(f"{published} takes {size:,} bytes; at most {LARGEST:,} may be committed")
     record = read_json(place.record)
-    headline = record["configuration"]["headline"]["value"]
+    headline = record["configuration"]["primary"]["value"]
     full, half = (place.path / f"probability-{name}.tif" for name in ("full", "half"))
     test = place.probability(headline)
     if not place.volume.is_file():  # so that the page shows the test sections, though without a truth
@@ -41,7 +41,7 @@ def finish(place, data, command):
         (published, test, headline),
     ):
         if not probability.is_file():
-            command("predict", "--weights", weights, volume, probability, "--average", average)
+            command("predict", "--weights", weights, volume, probability, "--tta", average)
     comparison = compare(read_stack(full).pixels, read_stack(half).pixels)
     comparison |= {"dataset": record["dataset"], "average": "none", "bytes": size, "sha256": file_sha256(published)}
     write_json(place.path / "half-precision.json", comparison)

@@ -12,7 +12,8 @@ import torch
 from unet_paper.cli.commands import main as unet_paper
 from unet_paper.config import PROFILES
 from unet_paper.datasets import isbi2012
-from unet_paper.runs.record import RunFolder, read_json, write_json
+from unet_paper.runs.folder import RunFolder
+from unet_paper.support.json_files import read_json, write_json
 
 ROOT = Path(__file__).resolve().parent.parent
 STOPPED_BY_A_SIGNAL = 128  # exit codes above this
@@ -124,17 +125,17 @@ def main():
     seconds["train"] = step("train", *training)
     if run.labels.is_file():
         settings = read_json(run.record)["configuration"]
-        for average in settings["averages"]["value"]:
+        for average in settings["tta"]["value"]:
             probability = run.probability(average)
             seconds[f"predict {average}"] = step(
-                "predict", "--weights", run.weights, run.volume, probability, "--average", average, "--force"
+                "predict", "--weights", run.weights, run.volume, probability, "--tta", average, "--force"
             )
             seconds[f"score {average}"] = step(
                 "score",
                 run.labels,
                 probability,
                 "--json",
-                run.scores(average, settings["headline"]["value"]),
+                run.scores(average, settings["primary"]["value"]),
                 "--force",
             )
     figures = ["--figures"] if run.volume.is_file() else []

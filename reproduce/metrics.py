@@ -27,8 +27,9 @@ from unet_paper.metrics.rand_error import rand_sums
 from unet_paper.metrics.registry import CHALLENGE_METRICS, PIXEL_ERROR, RAND_ERROR, V_INFO, V_RAND, WARPING_ERROR
 from unet_paper.metrics.segments import components_at_thresholds, overlap
 from unet_paper.metrics.v_scores import v_info, v_rand
-from unet_paper.runs.record import code_version, hardware, now, read_json, write_json
+from unet_paper.runs.environment import code_version, hardware, now
 from unet_paper.support.files import atomic_write
+from unet_paper.support.json_files import read_json, write_json
 from unet_paper.support.progress import progress_bar
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -27,7 +27,7 @@ from unet_paper.report.pictures import spots
 from unet_paper.report.tables import read_run
 from unet_paper.report.viewer.run_page import section_names
 from unet_paper.runs.diagnostics import CUT_OFF, contributions
-from unet_paper.runs.record import RunFolder
+from unet_paper.runs.folder import RunFolder
 from unet_paper.support.errors import BadInput
 from unet_paper.support.files import atomic_write
 
@@ -119,7 +119,7 @@ def report(folder):
     """The whole text about one run."""
     run = RunFolder(Path(folder))
     record, scores = read_run(run)
-    headline = record["configuration"]["headline"]["value"]
+    headline = record.config.primary
     best = scores[headline].best_threshold
     truth, probability = read_labels(run.labels).pixels > 0, read_probabilities(run.probability(headline)).pixels
     lines = [

@@ -30,9 +30,10 @@ from reproduce import final, programme_plot, programme_table, recipe, table1
 from reproduce.programmes import runs_of
 from unet_paper.config import PROFILES
 from unet_paper.report.tables import write_comparison
-from unet_paper.runs.record import RunFolder, read_json
+from unet_paper.runs.folder import RunFolder
 from unet_paper.support.errors import BadInput
 from unet_paper.support.files import atomic_write
+from unet_paper.support.json_files import read_json
 
 ROOT = Path(__file__).resolve().parent.parent
 GO_ON = 75  # exit code: not done yet, give the same command again
@@ -84,12 +85,12 @@ def carry_out(run, folder, data, profile, changes, deadline):
         sys.exit(failed)
     if place.labels.is_file():
         configuration = read_json(place.record)["configuration"]
-        headline = configuration["headline"]["value"]
-        for average in configuration["averages"]["value"]:
+        headline = configuration["primary"]["value"]
+        for average in configuration["tta"]["value"]:
             predict_and_score(place, average, average, place.scores(average, headline), deadline)
         for border in run.borders:
             scores = place.path / f"scores-border-{border}.json"
-            predict_and_score(place, headline, f"border-{border}", scores, deadline, "--border", border)
+            predict_and_score(place, headline, f"border-{border}", scores, deadline, "--extrapolation", border)
     command(deadline, "report", place.path)
 
 
@@ -101,7 +102,7 @@ def has_diverged(place):
 def predict_and_score(place, average, name, scores, deadline, *options):
     """The probability stack `name` of a run's held-out sections, and its scores."""
     probability = place.probability(name)
-    given = ("--weights", place.weights, place.volume, probability, "--average", average, "--force")
+    given = ("--weights", place.weights, place.volume, probability, "--tta", average, "--force")
     command(deadline, "predict", *given, *options)
     command(deadline, "score", place.labels, probability, "--json", scores, "--force")
 

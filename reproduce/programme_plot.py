@@ -9,8 +9,9 @@ from matplotlib.figure import Figure
 from reproduce.chance import where_one_more_lies
 from reproduce.programme_table import collect, profile_of, seeds_elsewhere
 from unet_paper.metrics.registry import PIXEL_ERROR, TABLE_1_METRICS, WARPING_ERROR
-from unet_paper.runs.record import RunFolder, read_json
+from unet_paper.runs.folder import RunFolder
 from unet_paper.support.files import atomic_write
+from unet_paper.support.json_files import read_json
 
 
 def draw(path, folder, runs):
@@ -20,7 +21,7 @@ def draw(path, folder, runs):
     seeds = seeds_elsewhere(folder, runs[0]) if runs[0].group == "as the paper" else []
     found, cut_off = collect(folder, [*seeds, *runs]), collect(folder, runs, cut_off=True)
     first = read_json(RunFolder(Path(folder) / runs[0].name).record)
-    headline = first["configuration"]["headline"]["value"]
+    headline = first["configuration"]["primary"]["value"]
     figure = Figure(figsize=(11, 1.6 + 0.35 * len(found)), layout="constrained")
     axes = figure.subplots(1, len(TABLE_1_METRICS), sharey=True)
     for axis, metric in zip(axes, TABLE_1_METRICS, strict=True):

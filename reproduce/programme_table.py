@@ -8,7 +8,9 @@ from reproduce.programmes import LEFT_OUT, Run
 from unet_paper.metrics.registry import CHALLENGE_METRICS, PIXEL_ERROR, TABLE_1_METRICS
 from unet_paper.report.tables import read_run
 from unet_paper.runs.diagnostics import CUT_OFF, RECORDED, are_cut_off
-from unet_paper.runs.record import RunFolder, read_json, read_scores
+from unet_paper.runs.folder import RunFolder
+from unet_paper.runs.record import read_scores
+from unet_paper.support.json_files import read_json
 
 USUAL = ("as the paper", "as it is")  # rows that the others of ablations and remedies are compared with
 
@@ -60,7 +62,7 @@ def collect(folder, runs, cut_off=False):
         record, scores = read_run(place)
         if are_cut_off(record) != cut_off:
             continue
-        headline = record["configuration"]["headline"]["value"]
+        headline = record["configuration"]["primary"]["value"]
         scored = [(run.group, average, values) for average, values in scores.items()]
         if run.part:
             scored += [(run.part, average, values) for average, values in scores.items()]
@@ -149,8 +151,8 @@ def table(folder, programme, runs, planned=None, diverged=()):
     diverged : those that ended before their time
     """
     first = read_json(RunFolder(Path(folder) / runs[0].name).record)
-    headline = first["configuration"]["headline"]["value"]
-    steps, width = (first["configuration"][name]["value"] for name in ("steps", "width"))
+    headline = first["configuration"]["primary"]["value"]
+    steps, width = (first["configuration"][name]["value"] for name in ("steps", "base_channels"))
     protocol = first["protocol"]
     own, cut_off = collect(folder, runs), collect(folder, runs, cut_off=True)
     elsewhere = collect(folder, seeds_elsewhere(folder, runs[0]))
@@ -238,7 +240,7 @@ def each_run(folder, runs):
     for run in runs:
         record, scores = read_run(RunFolder(Path(folder) / run.name))
         value = {name: entry["value"] for name, entry in record["configuration"].items()}
-        of_headline = scores[value["headline"]]
+        of_headline = scores[value["primary"]]
         shown = [metric.formatted(of_headline.value(metric)) for metric in CHALLENGE_METRICS]
         hardware = record["hardware"]
         trained_on = hardware["processor"] if hardware["device"] == "cpu" else hardware["device"]

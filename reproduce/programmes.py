@@ -19,7 +19,7 @@ class Run:
     borders: tuple = ()  # further ways to go on beyond the image in prediction, each scored too
 
 
-SHORT = {"averages": "none", "headline": "none"}
+SHORT = {"tta": "none", "primary": "none"}
 NO_AUGMENTATION = {"displacement_sigma": 0.0, "rotate": False, "flip": False, "shift": False} | {
     "contrast": 0.0,
     "brightness": 0.0,
@@ -32,11 +32,11 @@ ABLATIONS = {
     "classes not balanced": {"class_balance": 0.0},
     "no elastic deformation": {"displacement_sigma": 0.0},
     "no augmentation": NO_AUGMENTATION,
-    "no drop-out": {"drop_out": 0.0},
+    "no drop-out": {"dropout": 0.0},
     "padded": {"padding": "zeros"},
     "padded, batch norm": {"padding": "zeros", "batch_norm": True},
     "Adam": {"optimiser": "adam", "learning_rate": 0.001},
-    "release": {"form": "release"},
+    "release": {"variant": "release"},
 }
 
 # Adjacent sections look alike, and sections 25 to 29 are scored: what it changes to leave sections out of the training,
@@ -54,7 +54,7 @@ def remedies(profile):
         "twice the steps": {"steps": 2 * usual.steps},
         "half the class balance": {"class_balance": 0.5},
         "twice the border term": {"w_0": 2 * usual.w_0},
-        "twice the channels": {"width": 2 * usual.width, "learning_rate": usual.learning_rate / 2},
+        "twice the channels": {"base_channels": 2 * usual.base_channels, "learning_rate": usual.learning_rate / 2},
     }
 
 
@@ -70,7 +70,7 @@ CHOICES = {
         f"unclipped-{rate}": {"learning_rate": rate, "gradient_clip": UNCLIPPED}
         for rate in (0.00025, 0.0005, 0.001, 0.002)
     },
-    "schedule": BASE | {"schedule-constant": {"decay": "constant"}, "schedule-no-warm-up": {"warm_up": 0.0}},
+    "schedule": BASE | {"schedule-constant": {"decay": "constant"}, "schedule-no-warm-up": {"warmup": 0.0}},
     "steps": {"steps-500": {"steps": 500}} | BASE | {"steps-2000": {"steps": 2000}},
     "gray-value range": {"gray-none": {"contrast": 0.0, "brightness": 0.0}}
     | BASE

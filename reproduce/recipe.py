@@ -9,14 +9,14 @@ from reproduce.programmes import CHOICES, UNCLIPPED
 from unet_paper.config import PROFILES
 from unet_paper.metrics.registry import PIXEL_ERROR, RAND_ERROR, TABLE_1_METRICS, WARPING_ERROR
 from unet_paper.report.tables import comparison, read_run
-from unet_paper.runs.record import RunFolder
+from unet_paper.runs.folder import RunFolder
 from unet_paper.support.files import atomic_write
 
 SEEDS = ("quick", *(f"seeds/seed-{seed}" for seed in range(1, 5)))
 SHOWN = {  # the settings that tell a choice's runs apart
     "learning rate, quick": ("learning_rate",),
     "gradient clipping": ("gradient_clip", "learning_rate"),
-    "schedule": ("decay", "warm_up"),
+    "schedule": ("decay", "warmup"),
     "steps": ("steps",),
     "gray-value range": ("contrast", "brightness"),
     "class balance": ("class_balance",),
@@ -81,7 +81,7 @@ def shown_setting(name, value):
 def headline(place):
     """The Scores of a run's headline."""
     record, scores = read_run(place)
-    return scores[record["configuration"]["headline"]["value"]]
+    return scores[record["configuration"]["primary"]["value"]]
 
 
 def reliability(results):

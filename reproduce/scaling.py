@@ -25,8 +25,9 @@ from unet_paper import checkpoint
 from unet_paper.datasets.phantom import make_phantom
 from unet_paper.io.hashes import file_sha256, labels_sha256
 from unet_paper.io.stack import read_labels
-from unet_paper.runs.record import code_version, hardware, now, write_json
+from unet_paper.runs.environment import code_version, hardware, now
 from unet_paper.support.files import atomic_write
+from unet_paper.support.json_files import write_json
 from unet_paper.support.progress import progress_bar
 from unet_paper.weight_map import label_cells, weight_map
 
@@ -149,7 +150,7 @@ def tables(record):
         "",
         "## Prediction by image size",
         "",
-        f"One pass (`--average none`), {record['network']}, from a TIFF of noise into a TIFF, each in a process of its "
+        f"One pass (`--tta none`), {record['network']}, from a TIFF of noise into a TIFF, each in a process of its "
         "own, memory and time of the whole process, start-up included:",
         "",
         "| side, px | peak memory, MiB | time | time per area | tiles |",
@@ -190,15 +191,15 @@ def main():
     arguments = parser.parse_args()
     labels = read_labels(arguments.labels).pixels if arguments.labels else make_phantom(4)[1]
     config = checkpoint.load(arguments.weights).config
-    jobs = [(size, ["--average", "none"], {}) for size in SIZES]
-    jobs += [(SIZES[0], ["--average", "none", "--tile", str(tile)], {"tile": tile}) for tile in TILES]
+    jobs = [(size, ["--tta", "none"], {}) for size in SIZES]
+    jobs += [(SIZES[0], ["--tta", "none", "--tile", str(tile)], {"tile": tile}) for tile in TILES]
     # Memory is not what limits these.
     jobs = [(size, [*options, *(["--memory", "8"] if more else [])], more) for size, options, more in jobs]
     record = {
         "time": now(),
         "code": code_version(),
         "hardware": hardware("cpu"),
-        "network": f"the `{config.profile}` network with {config.width} first-level channels",
+        "network": f"the `{config.profile}` network with {config.base_channels} first-level channels",
         "weights_sha256": file_sha256(arguments.weights),
         "labels": "the challenge's training labels" if arguments.labels else "the phantom's labels",
         "labels_sha256": labels_sha256(labels),

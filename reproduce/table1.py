@@ -5,7 +5,7 @@ from pathlib import Path
 from reproduce.programme_table import mean_and_spread
 from unet_paper.metrics.registry import METRICS, PIXEL_ERROR, TABLE_1_METRICS
 from unet_paper.report.tables import TABLE_1, read_run
-from unet_paper.runs.record import RunFolder
+from unet_paper.runs.folder import RunFolder
 from unet_paper.support.errors import BadInput
 from unet_paper.support.files import atomic_write
 
@@ -69,9 +69,11 @@ def rows(results):
         hardware = record["hardware"]
         device = hardware["device"] if hardware["device"] != "cpu" else f"{hardware['threads']} CPU cores"
         spent = hours(sum(of_run["times"]["training_seconds"] for of_run, _ in runs) / len(runs))
-        width = f"{value['width']} first-level channels" + (" (the paper's)" if value["width"] == 64 else "")
+        width = f"{value['base_channels']} first-level channels" + (
+            " (the paper's)" if value["base_channels"] == 64 else ""
+        )
         fixed = ["", f"ours, {title}", where, width, f"{value['steps']:,}", device, spent]
-        for average in value["averages"]:
+        for average in value["tta"]:
             scores = [of_run.get(average) for _, of_run in runs]
             if all(scores):
                 errors = [
@@ -79,7 +81,7 @@ def rows(results):
                     for metric in TABLE_1_METRICS
                 ]
                 all_cell = mean_and_spread([1 - of_run.curve(PIXEL_ERROR)[0] for of_run in scores], 4)
-                lines.append(_row([*fixed, average], errors, all_cell, bold=average == value["headline"]))
+                lines.append(_row([*fixed, average], errors, all_cell, bold=average == value["primary"]))
         if record["protocol"]["kind"] == "none":
             lines.append(_row([*fixed, "-"], ["-"] * len(TABLE_1_METRICS), "-"))
     return lines
@@ -97,7 +99,7 @@ def targets(results):
             runs = [read_run(RunFolder(Path(results) / folder)) for folder in dict(ROWS)[title]]
         except BadInput:
             continue
-        headline = runs[0][0]["configuration"]["headline"]["value"]
+        headline = runs[0][0]["configuration"]["primary"]["value"]
         lines = ["", f"| aimed at for the full recipe, {headline} | | ours, {title} | |", "|---" * 4 + "|"]
         for key, target in TARGETS.items():
             metric = METRICS[key]

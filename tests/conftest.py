@@ -8,9 +8,14 @@ import pytest
 from scipy import ndimage
 from skimage.segmentation import relabel_sequential
 
+from unet_paper.config import Config
+from unet_paper.datasets.folds import Protocol
 from unet_paper.datasets.phantom import make_phantom, write_phantom
 from unet_paper.io.stack import read_labels, read_stack
 from unet_paper.metrics.segments import overlap
+from unet_paper.normalisation import Standardisation
+from unet_paper.runs.environment import code_version, hardware, now
+from unet_paper.runs.record import RunRecord, Session, Times
 
 
 @pytest.fixture(scope="session")
@@ -31,6 +36,31 @@ def small_phantom(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data") / "phantom"
     write_phantom(folder, train_sections=6, test_sections=2, size=128, seed=3)
     return folder
+
+
+@pytest.fixture
+def make_record():
+    """Makes the RunRecord of a finished training."""
+
+    def make(config: Config, dataset: str = "phantom", protocol: Protocol | None = None) -> RunRecord:
+        session = Session(0, code_version(), hardware("cpu"), "float32", False, now())
+        return RunRecord(
+            name="run",
+            status="finished",
+            dataset=dataset,
+            protocol=protocol or Protocol.of_test(6, 2),
+            config=config,
+            changes=config.changes(),
+            parameters=31_000,
+            standardisation=Standardisation(0.5, 0.2, "uint8"),
+            class_weights=None,
+            data_sha256={},
+            pixel_size=None,
+            sessions=(session,),
+            times=Times(finished=now(), training_seconds=1.0),
+        )
+
+    return make
 
 
 @pytest.fixture

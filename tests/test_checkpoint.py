@@ -15,7 +15,7 @@ from unet_paper.io.stack import read_stack, write_stack
 from unet_paper.normalisation import Standardisation
 from unet_paper.support.errors import BadInput
 
-CONFIG = dataclasses.replace(PROFILES["smoke"], width=2, batch_norm=True, padding="zeros", bfloat16=False)
+CONFIG = dataclasses.replace(PROFILES["smoke"], base_channels=2, batch_norm=True, padding="zeros", bfloat16=False)
 
 
 def made(config=CONFIG):
@@ -44,7 +44,7 @@ def test_they_predict_like_the_full_ones(tmp_path):
     assert main(["publish", str(tmp_path / "weights.pt"), str(tmp_path / "w.safetensors")]) == 0
     for weights in ("weights.pt", "w.safetensors"):
         files = [str(tmp_path / name) for name in (weights, "in.tif", f"{weights}.tif")]
-        assert main(["predict", "--weights", *files, "--average", "none", "--device", "cpu"]) == 0
+        assert main(["predict", "--weights", *files, "--tta", "none", "--device", "cpu"]) == 0
     maps = [read_stack(tmp_path / f"{weights}.tif").pixels for weights in ("weights.pt", "w.safetensors")]
     assert 0 < np.abs(maps[0] - maps[1]).max() < 0.02
 

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from unet_paper.network import (
-    BORDER,
+    CONTEXT,
     InvalidTileSize,
     UNet,
     centre_crop,
@@ -23,12 +23,12 @@ def convolutions(network):
 
 def test_parameters_and_layers():
     assert sum(values.numel() for values in UNet().parameters()) == 31_030_658
-    assert sum(values.numel() for values in UNet(form="release").parameters()) == 31_100_354
-    assert len(convolutions(UNet(width=2))) == 23
+    assert sum(values.numel() for values in UNet(variant="release").parameters()) == 31_100_354
+    assert len(convolutions(UNet(base_channels=2))) == 23
 
 
 def test_sizes_of_figure_1_level_by_level():
-    network = UNet(width=2).eval()
+    network = UNet(base_channels=2).eval()
     sizes, ups, channels = [], [], []
 
     def note(layer, _, output):
@@ -50,7 +50,7 @@ def test_sizes_of_figure_1_level_by_level():
 
 @pytest.mark.parametrize("form", ["paper", "release"])
 def test_any_valid_size_also_oblong(form):
-    network = UNet(in_channels=3, classes=4, width=2, form=form)
+    network = UNet(in_channels=3, classes=4, base_channels=2, variant=form)
     assert network(torch.zeros(2, 3, 188, 220)).shape == (2, 4, 4, 36)
     assert output_size(188) == 4 and output_size(572) == 388
 
@@ -61,7 +61,7 @@ def test_any_valid_size_also_oblong(form):
 )
 def test_invalid_size_names_the_nearest_valid_ones(size, named):
     with pytest.raises(InvalidTileSize) as error:
-        UNet(width=1)(torch.zeros(1, 1, 572, size))
+        UNet(base_channels=1)(torch.zeros(1, 1, 572, size))
     assert all(f"{text}" in str(error.value).split(":")[1] for text in named)
 
 
@@ -85,7 +85,7 @@ def test_valid_sizes_are_exactly_those_that_pass_every_pooling_evenly():
 def test_symmetric_weights_keep_symmetry():
     """With kernels that look the same upside down, so must the map: an off-centre crop or a shifted skip would not."""
     torch.manual_seed(0)
-    network = UNet(width=3).double().eval()
+    network = UNet(base_channels=3).double().eval()
     with torch.no_grad():
         for layer in convolutions(network):
             layer.weight.copy_((layer.weight + layer.weight.flip(-1, -2)) / 2)
@@ -96,19 +96,19 @@ def test_symmetric_weights_keep_symmetry():
 
 def test_an_output_pixel_sees_the_border_around_it_and_no_more():
     torch.manual_seed(0)
-    network = UNet(width=6).double().eval()
+    network = UNet(base_channels=6).double().eval()
     image = torch.randn(1, 1, 220, 220, dtype=torch.float64, requires_grad=True)
     output = network(image)
     middle = output.shape[-1] // 2
     output[0, 0, middle, middle].backward()
     rows = image.grad[0, 0].abs().sum(1).nonzero()
     first, last = int(rows.min()), int(rows.max())
-    assert middle - 15 <= first < middle + BORDER < last <= middle + 2 * BORDER + 15
+    assert middle - 15 <= first < middle + CONTEXT < last <= middle + 2 * CONTEXT + 15
 
 
 def test_network_repeats_itself_every_16_px_only():
     torch.manual_seed(0)
-    network = UNet(width=2).double().eval()
+    network = UNet(base_channels=2).double().eval()
     image = torch.randn(1, 1, 252, 252, dtype=torch.float64)
     with torch.no_grad():
         whole = network(image)
@@ -125,7 +125,7 @@ def test_centre_crop():
 
 @torch.no_grad()
 def test_concatenation_is_up_sampled_then_cropped_skip():
-    network = UNet(width=2).eval()
+    network = UNet(base_channels=2).eval()
     ups, joined, skips = [], [], []
     for up, convolutions, level in zip(
         network.up_convolutions, network.expanding, reversed(network.contracting[:-1]), strict=True
@@ -163,7 +163,7 @@ def test_initial_weights_keep_the_activations_variance():
 
 
 def test_drop_out_stands_at_the_end_of_the_contracting_path():
-    network = UNet(width=2)
+    network = UNet(base_channels=2)
     with_drop_out = [any(isinstance(layer, nn.Dropout) for layer in level) for level in network.contracting]
     assert with_drop_out == [False, False, False, True, True]
     assert not any(isinstance(layer, nn.Dropout) for layer in network.expanding.modules())
@@ -171,9 +171,9 @@ def test_drop_out_stands_at_the_end_of_the_contracting_path():
 
 
 def test_release_form_has_relu_after_up_convolutions_and_twice_the_channels_in_the_last():
-    assert [up.out_channels for up in UNet(form="release").up_convolutions] == [512, 256, 128, 128]
+    assert [up.out_channels for up in UNet(variant="release").up_convolutions] == [512, 256, 128, 128]
     for form, lowest in (("release", 0.0), ("paper", -1.0)):
-        network = UNet(width=2, form=form).eval()
+        network = UNet(base_channels=2, variant=form).eval()
         for up in network.up_convolutions:
             nn.init.zeros_(up.weight)
             nn.init.constant_(up.bias, -1.0)
@@ -192,7 +192,7 @@ def must_go_down_to(lowest):
 
 def test_channels_last_gives_the_same_gradient():
     torch.manual_seed(0)
-    network = UNet(width=4, drop_out=0)
+    network = UNet(base_channels=4, dropout=0)
     image = torch.randn(1, 1, 188, 188)
     network(image).square().sum().backward()
     plain = [values.grad.clone() for values in network.parameters()]
@@ -232,7 +232,7 @@ class TextbookUNet(nn.Module):
 @pytest.mark.parametrize("batch_norm", [False, True])
 def test_a_padded_network_is_the_textbooks(batch_norm):
     torch.manual_seed(0)
-    network = UNet(width=3, padding="zeros", batch_norm=batch_norm).eval()
+    network = UNet(base_channels=3, padding="zeros", batch_norm=batch_norm).eval()
     image = torch.randn(1, 1, 204, 220)
     with torch.no_grad():
         found, textbook = network(image), TextbookUNet(network)(image[..., 86:-86, 86:-86])
@@ -242,7 +242,9 @@ def test_a_padded_network_is_the_textbooks(batch_norm):
 
 def test_padding_takes_no_parameters_and_batch_norm_two_a_channel():
     count = {
-        options: sum(values.numel() for values in UNet(width=4, padding=options[0], batch_norm=options[1]).parameters())
+        options: sum(
+            values.numel() for values in UNet(base_channels=4, padding=options[0], batch_norm=options[1]).parameters()
+        )
         for options in (("valid", False), ("zeros", False), ("zeros", True))
     }
     assert count["valid", False] == count["zeros", False]

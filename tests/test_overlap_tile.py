@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from unet_paper.network import BORDER, UNet, is_valid_input_size, multiply_adds, nearest_valid_input_sizes
+from unet_paper.network import CONTEXT, UNet, is_valid_input_size, multiply_adds, nearest_valid_input_sizes
 from unet_paper.normalisation import Standardisation
 from unet_paper.overlap_tile import mirrored_indices, mirrored_region, plan_blocks, tile_size
 from unet_paper.prediction import predict_stack
@@ -17,13 +17,13 @@ AS_IT_IS = Standardisation(0.0, 1.0, "float32")
 @pytest.fixture(scope="module")
 def network():
     torch.manual_seed(0)
-    return UNet(width=2).eval()
+    return UNet(base_channels=2).eval()
 
 
 def one_pass(network, image):
     """The obvious way: mirror the whole image, pass it through at once, cut off what is too much."""
-    sizes = [nearest_valid_input_sizes(length + 2 * BORDER)[1] for length in image.shape]
-    pads = [(BORDER, size - BORDER - length) for size, length in zip(sizes, image.shape, strict=True)]
+    sizes = [nearest_valid_input_sizes(length + 2 * CONTEXT)[1] for length in image.shape]
+    pads = [(CONTEXT, size - CONTEXT - length) for size, length in zip(sizes, image.shape, strict=True)]
     mirrored = torch.from_numpy(np.pad(image, pads, mode="reflect"))
     with torch.no_grad():
         scores = network(mirrored[None, None])
@@ -51,7 +51,7 @@ def test_tiled_equals_one_pass_for_drawn_shapes_and_tiles(network, seed):
 def test_tiled_equals_one_pass_to_the_last_digits_in_double_precision(random):
     """Laid by the same plan but computed in float64, nothing is left of the difference: it was rounding."""
     torch.manual_seed(0)
-    network = UNet(width=2).double().eval()
+    network = UNet(base_channels=2).double().eval()
     image = drawn_image(random).astype(np.float64)
     plan = plan_blocks(*image.shape, views("none"), largest_tile=236)
     assert len(plan.blocks) > 1
@@ -77,11 +77,11 @@ def test_a_section_in_tiles_of_every_size(network, sections, size):
     assert np.abs(tiled - whole).max() < 1e-5
 
 
-@pytest.mark.parametrize("average", ["none", "d4", "rot7"])
+@pytest.mark.parametrize("tta", ["none", "d4", "rot7"])
 @pytest.mark.parametrize("shape", [(1, 1), (1, 700), (512, 512), (333, 1025), (5000, 300)])
 @pytest.mark.parametrize("limit", [{"largest_tile": 300}, {"largest_pixels": 2**19}, {}])
-def test_blocks_cover_the_image_once_and_lie_on_the_grid(average, shape, limit):
-    plan = plan_blocks(*shape, views(average), **limit)
+def test_blocks_cover_the_image_once_and_lie_on_the_grid(tta, shape, limit):
+    plan = plan_blocks(*shape, views(tta), **limit)
     covered = np.zeros(shape, int)
     for block in plan.blocks:
         assert block.top % 16 == 0 and block.left % 16 == 0
@@ -113,7 +113,7 @@ def test_the_plan_is_the_cheapest(random):
 
 
 def test_work_is_counted_as_the_network_does_it():
-    network, multiplications = UNet(width=3), []
+    network, multiplications = UNet(base_channels=3), []
 
     def count(layer, inputs, output):
         taps = layer.kernel_size[0] * layer.kernel_size[1]
@@ -126,7 +126,7 @@ def test_work_is_counted_as_the_network_does_it():
             layer.register_forward_hook(count)
     with torch.no_grad():
         network(torch.zeros(1, 1, 220, 236))
-    assert multiply_adds(220, 236, first_level=3) == sum(multiplications)
+    assert multiply_adds(220, 236, base_channels=3) == sum(multiplications)
 
 
 def test_the_papers_tile_takes_301_gflop():

@@ -7,7 +7,7 @@ import torch
 from scipy import ndimage
 
 from unet_paper.io.stack import write_stack
-from unet_paper.network import BORDER, UNet
+from unet_paper.network import CONTEXT, UNet
 from unet_paper.normalisation import Standardisation
 from unet_paper.overlap_tile import Block, mirrored_region
 from unet_paper.prediction import Predictor, predict_stack
@@ -20,11 +20,11 @@ STANDARDISATION = Standardisation(0.5, 0.2, "uint8")
 @pytest.fixture(scope="module")
 def network():
     torch.manual_seed(1)
-    return UNet(width=2).eval()
+    return UNet(base_channels=2).eval()
 
 
-def predict(network, volume, average):
-    return predict_stack(network, STANDARDISATION, volume, average)
+def predict(network, volume, tta):
+    return predict_stack(network, STANDARDISATION, volume, tta)
 
 
 def test_d4_does_not_depend_on_how_the_image_lies(network, random):
@@ -37,17 +37,17 @@ def test_d4_does_not_depend_on_how_the_image_lies(network, random):
     assert not np.allclose(predict(network, volume, "none"), straight, atol=1e-3)
 
 
-@pytest.mark.parametrize("average", ["none", "rot7", "d4"])
-def test_a_uniform_image_gives_the_same_map_whatever_the_average(network, average):
+@pytest.mark.parametrize("tta", ["none", "rot7", "d4"])
+def test_a_uniform_image_gives_the_same_map_whatever_the_average(network, tta):
     """A constant image's map varies only with the place on the 16 px grid; with these weights not even so."""
     with torch.no_grad():
-        flat = UNet(width=2).eval()
+        flat = UNet(base_channels=2).eval()
         for layer in flat.modules():
             if isinstance(layer, torch.nn.ConvTranspose2d):
                 layer.weight.copy_(layer.weight.mean((2, 3), keepdim=True).expand_as(layer.weight))
     volume = np.full((1, 50, 33), 180, np.uint8)
-    assert np.ptp(predict(flat, volume, average)) < 1e-5
-    assert np.allclose(predict(flat, volume, average), predict(flat, volume, "none"), atol=1e-5)
+    assert np.ptp(predict(flat, volume, tta)) < 1e-5
+    assert np.allclose(predict(flat, volume, tta), predict(flat, volume, "none"), atol=1e-5)
 
 
 def test_there_and_back_again(random):
@@ -59,10 +59,10 @@ def test_there_and_back_again(random):
         return torch.from_numpy(mirrored_region(image.numpy(), *region))
 
     def hand_on(tile):
-        return tile[None, BORDER:-BORDER, BORDER:-BORDER]
+        return tile[None, CONTEXT:-CONTEXT, CONTEXT:-CONTEXT]
 
-    for average in ("rot7", "d4"):
-        for view in views(average):
+    for tta in ("rot7", "d4"):
+        for view in views(tta):
             for block in (Block(0, 60, 0, 81), Block(32, 60, 16, 64)):
                 back = view.predict(block, image.shape, read, hand_on)[0]
                 difference = (back - image[block.top : block.bottom, block.left : block.right]).abs()
@@ -70,23 +70,23 @@ def test_there_and_back_again(random):
                 assert difference.shape == block.shape and difference[2:-2, 2:-2].max() < 0.02
 
 
-@pytest.mark.parametrize("average", ["rot7", "d4"])
-def test_averages_do_not_depend_on_the_tiles(network, average, sections):
+@pytest.mark.parametrize("tta", ["rot7", "d4"])
+def test_averages_do_not_depend_on_the_tiles(network, tta, sections):
     volume = sections[0][:1, :300, :211]
-    whole = predict(network, volume, average)
-    tiled = predict_stack(network, STANDARDISATION, volume, average, 300)
+    whole = predict(network, volume, tta)
+    tiled = predict_stack(network, STANDARDISATION, volume, tta, 300)
     # Bicubic sampling at coordinates counted from elsewhere rounds differently.
-    assert np.abs(tiled - whole).max() < (1e-5 if average == "d4" else 1e-3)
+    assert np.abs(tiled - whole).max() < (1e-5 if tta == "d4" else 1e-3)
 
 
 def test_the_map_is_the_probability_of_cell(network):
     """1 = cell, 0 = membrane: whatever the image, a classifier that always says "cell" gives ones."""
     with torch.no_grad():
-        sure = UNet(width=1).eval()
+        sure = UNet(base_channels=1).eval()
         sure.classifier.weight.zero_()
         sure.classifier.bias.copy_(torch.tensor([-9.0, 9.0]))
-    for average in ("none", "rot7", "d4"):
-        assert predict(sure, np.zeros((1, 20, 20), np.uint8), average).min() > 0.999
+    for tta in ("none", "rot7", "d4"):
+        assert predict(sure, np.zeros((1, 20, 20), np.uint8), tta).min() > 0.999
 
 
 def mean_over_rotations(network, section, angles):
@@ -136,7 +136,7 @@ def test_another_type_than_the_training_stacks_is_refused(network):
 def test_zeros_beyond_the_border():
     """They change the map near the border only, as far as the network sees."""
     torch.manual_seed(0)
-    network, standardisation = UNet(width=2).eval(), Standardisation(0.5, 0.2, "uint8")
+    network, standardisation = UNet(base_channels=2).eval(), Standardisation(0.5, 0.2, "uint8")
     section = np.random.default_rng(0).integers(0, 256, (300, 300)).astype(np.uint8)
     whole = Block(0, 300, 0, 300)
     mirrored, zeros = (

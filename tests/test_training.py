@@ -11,11 +11,10 @@ from unet_paper.config import PAPER, PROFILES
 from unet_paper.io.stack import read_labels, read_stack
 from unet_paper.prediction import predict_stack
 from unet_paper.report.tables import read_history
-from unet_paper.runs.pipeline import check_config
 from unet_paper.support.errors import BadInput, Diverged
 from unet_paper.training import draw_tile, learning_rate_at, prepare_training_set, train
 
-TINY = replace(PROFILES["smoke"], width=3, steps=20, tile_size=204, checkpoint_every=10)
+TINY = replace(PROFILES["smoke"], base_channels=3, steps=20, tile_size=204, checkpoint_every=10)
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +37,7 @@ def test_prepared_stack(training_set, small_phantom):
 
 
 def test_learning_rate_rises_and_falls_to_zero():
-    config = replace(PAPER, steps=1000, warm_up=0.1, learning_rate=0.5)
+    config = replace(PAPER, steps=1000, warmup=0.1, learning_rate=0.5)
     rates = [learning_rate_at(step, config) for step in range(1000)]
     assert rates[0] == pytest.approx(0.005) and rates[99] == pytest.approx(0.5) and max(rates) == pytest.approx(0.5)
     assert np.all(np.diff(rates[:100]) > 0) and np.all(np.diff(rates[100:]) <= 0) and rates[-1] < 1e-5
@@ -46,7 +45,7 @@ def test_learning_rate_rises_and_falls_to_zero():
 
 
 def test_it_learns_which_pixels_are_cells(training_set, small_phantom, tmp_path):
-    config = replace(TINY, width=6, steps=120, tile_size=252)
+    config = replace(TINY, base_channels=6, steps=120, tile_size=252)
     final = run(training_set, tmp_path, config)
     assert [row["step"] for row in final.history] == list(range(10, 121, 10))
     assert final.history[-1]["loss"] < 0.75 * final.history[0]["loss"]
@@ -58,14 +57,14 @@ def test_it_learns_which_pixels_are_cells(training_set, small_phantom, tmp_path)
 
 CHANGES = dict(
     w_0=0.0, sigma=2.0, contrast=0.0, brightness=0.0, rotate=False, flip=False, displacement_sigma=0.0, grid_points=5
-) | dict(momentum=0.5, drop_out=0.0, learning_rate=0.001, warm_up=0.5, decay="constant", weight_decay=0.1)
-CHANGES |= dict(gradient_clip=0.1, seed=7, form="release", padding="zeros", batch_norm=True, optimiser="adam")
+) | dict(momentum=0.5, dropout=0.0, learning_rate=0.001, warmup=0.5, decay="constant", weight_decay=0.1)
+CHANGES |= dict(gradient_clip=0.1, seed=7, variant="release", padding="zeros", batch_norm=True, optimiser="adam")
 CHANGES |= dict(class_balance=0.0, shift=False)
 
 
 @pytest.mark.parametrize("name", CHANGES)
 def test_every_setting_changes_the_training(name, small_phantom, training_set, tmp_path):
-    config = replace(TINY, width=2, steps=4)
+    config = replace(TINY, base_channels=2, steps=4)
     changed = replace(config, **{name: CHANGES[name]})
     plain = run(training_set, tmp_path / "plain", config)
     stacks = (
@@ -161,26 +160,26 @@ def test_damaged_checkpoint(tmp_path, content):
     "change",
     [
         dict(tile_size=571),
-        dict(width=0),
+        dict(base_channels=0),
         dict(momentum=1.0),
         dict(decay="step"),
-        dict(averages=("d5",)),
+        dict(tta=("d5",)),
         dict(gradient_clip=float("inf")),
         dict(contrast=-1.0),
     ],
 )
 def test_settings_that_no_run_can_have(change):
     with pytest.raises(BadInput):
-        check_config(replace(PAPER, **change))
+        replace(PAPER, **change).check()
 
 
 def test_every_setting_says_where_it_comes_from():
     described = PAPER.described()
     assert {entry["source"] for entry in described.values()} == {"paper", "release", "ours"}
     assert described["momentum"] == {"value": 0.99, "source": "paper", "meaning": described["momentum"]["meaning"]}
-    assert PROFILES["quick"].described()["width"]["source"] == "ours"
+    assert PROFILES["quick"].described()["base_channels"]["source"] == "ours"
     for name, value in dict(
-        width=64, tile_size=572, momentum=0.99, w_0=10, sigma=5, displacement_sigma=10, grid_points=3
+        base_channels=64, tile_size=572, momentum=0.99, w_0=10, sigma=5, displacement_sigma=10, grid_points=3
     ).items():
         assert described[name]["value"] == value and described[name]["source"] == "paper"
 
@@ -188,4 +187,4 @@ def test_every_setting_says_where_it_comes_from():
 def test_quick_changes_only_width_steps_and_what_the_paper_leaves_open():
     quick, paper = PROFILES["quick"].described(), PAPER.described()
     changed = {name for name in paper if quick[name]["value"] != paper[name]["value"]}
-    assert changed - {name for name in paper if paper[name]["source"] == "ours"} == {"width"}
+    assert changed - {name for name in paper if paper[name]["source"] == "ours"} == {"base_channels"}

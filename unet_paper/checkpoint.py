@@ -30,9 +30,9 @@ def new_network(config):
     """A network as a Config describes it, with initial weights."""
     return UNet(
         classes=config.classes,
-        width=config.width,
-        form=config.form,
-        drop_out=config.drop_out,
+        base_channels=config.base_channels,
+        variant=config.variant,
+        dropout=config.dropout,
         padding=config.padding,
         batch_norm=config.batch_norm,
     )

@@ -1,18 +1,72 @@
-"""Every hyper-parameter, in one place, each marked as the paper's, the release's or ours."""
+"""Every hyper-parameter, in one place: value, limits, source (the paper, the release or ours) and meaning."""
 
+import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any, Literal
 
-AVERAGES = ("none", "rot7", "d4")  # of the predictions of transformed inputs; see prediction.py
-DECAYS = ("cosine", "constant")
-BORDERS = ("mirror", "zeros")  # what lies beyond the image in prediction
-COMPILATIONS = ("auto", "on", "off")  # of the network, see compilation.py
+from unet_paper.support.errors import BadInput
+
+Source = Literal["paper", "release", "ours"]
+
+TTA = ("none", "rot7", "d4")  # test-time augmentation, see test_time_augmentation.py
+EXTRAPOLATIONS = ("mirror", "zeros")  # what lies beyond the image in prediction
+COMPILE_CHOICES = ("auto", "on", "off")  # of the network, see compute/torch_compile.py
+
+# Names that settings had in the first records and checkpoints.
+FORMER_NAMES = {
+    "width": "base_channels",
+    "form": "variant",
+    "drop_out": "dropout",
+    "warm_up": "warmup",
+    "averages": "tta",
+    "border": "extrapolation",
+    "headline": "primary",
+}
 
 
-def setting(default, source, meaning):
-    """A field of Config: its default, where it comes from ("paper", "release" or "ours"), and what it means."""
-    if source not in ("paper", "release", "ours"):
-        raise ValueError(f"source is {source!r}; it must be 'paper', 'release' or 'ours'")
-    return field(default=default, metadata={"source": source, "meaning": meaning})
+@dataclass(frozen=True)
+class Limits:
+    """The values that a setting may have: numbers in an interval, or one of `choices`."""
+
+    lowest: float = -math.inf
+    highest: float = math.inf
+    without_lowest: bool = False  # the interval is open there
+    without_highest: bool = False
+    choices: tuple[str, ...] = ()
+
+    def allow(self, value: Any) -> bool:
+        """Whether a value (or, of a tuple, every part) is within the limits. NaN and infinity never are."""
+        if self.choices:
+            return set(value if isinstance(value, tuple) else [value]) <= set(self.choices)
+        above = value > self.lowest if self.without_lowest else value >= self.lowest
+        below = value < self.highest if self.without_highest else value <= self.highest
+        return math.isfinite(value) and above and below
+
+    def __str__(self) -> str:
+        if self.choices:
+            return f"one of {', '.join(self.choices)}"
+        low = f"above {self.lowest:g}" if self.without_lowest else f"at least {self.lowest:g}"
+        if math.isinf(self.highest):
+            return low
+        return f"{low} and {'below' if self.without_highest else 'at most'} {self.highest:g}"
+
+
+def setting(default: Any, source: Source, meaning: str, limits: Limits | None = None) -> Any:
+    """A field of Config."""
+    return field(default=default, metadata={"source": source, "meaning": meaning, "limits": limits})
+
+
+def choice(*values: str) -> Limits:
+    """Limits of a setting that is one of these words."""
+    return Limits(choices=values)
+
+
+UNBOUNDED = Limits(lowest=0)
+POSITIVE = Limits(lowest=0, without_lowest=True)
+AT_LEAST_ONE = Limits(lowest=1)
+PART = Limits(lowest=0, highest=1)
+BELOW_ONE = Limits(lowest=0, highest=1, without_highest=True)
 
 
 @dataclass(frozen=True)
@@ -22,47 +76,73 @@ class Config:
     profile: str = setting("paper", "ours", "name of this set of settings")
 
     # Network: section 2, figure 1
-    width: int = setting(64, "paper", "channels of the first level")
-    form: str = setting("paper", "paper", "'paper' (figure 1) or 'release' (the authors' Caffe network)")
-    classes: int = setting(2, "paper", "maps of the output: membrane, cell")
-    drop_out: float = setting(0.5, "release", "probability, at the end of the contracting path")
-    padding: str = setting("valid", "paper", "'valid' (unpadded convolutions) or 'zeros' (as textbook U-Nets have it)")
+    base_channels: int = setting(64, "paper", "channels of the first level", Limits(1, 4096))
+    variant: str = setting(
+        "paper", "paper", "'paper' (figure 1) or 'release' (the authors' Caffe network)", choice("paper", "release")
+    )
+    classes: int = setting(2, "paper", "maps of the output: membrane, cell", Limits(lowest=2))
+    dropout: float = setting(0.5, "release", "probability, at the end of the contracting path", BELOW_ONE)
+    padding: str = setting(
+        "valid",
+        "paper",
+        "'valid' (unpadded convolutions) or 'zeros' (as textbook U-Nets have it)",
+        choice("valid", "zeros"),
+    )
     batch_norm: bool = setting(False, "paper", "batch normalisation after every 3x3 convolution")
 
     # Weight map: equation 2
-    w_0: float = setting(10.0, "paper", "height of the border term")
-    sigma: float = setting(5.0, "paper", "width of the border term, px")
-    class_balance: float = setting(1.0, "ours", "w_c is the inverse class frequency to this power; 0: w_c is 1")
+    w_0: float = setting(10.0, "paper", "height of the border term", Limits(0, 1e6))
+    sigma: float = setting(5.0, "paper", "width of the border term, px", Limits(0, 1e4, without_lowest=True))
+    class_balance: float = setting(
+        1.0, "ours", "w_c is the inverse class frequency to this power; 0: w_c is 1", Limits(0, 2)
+    )
 
     # Augmentation: section 3.1
-    tile_size: int = setting(572, "paper", "input tile, px")
-    displacement_sigma: float = setting(10.0, "paper", "standard deviation of the grid's displacements, px")
-    grid_points: int = setting(3, "paper", "points per side of the displacement grid")
+    tile_size: int = setting(572, "paper", "input tile, px", Limits(lowest=188))
+    displacement_sigma: float = setting(10.0, "paper", "standard deviation of the grid's displacements, px", UNBOUNDED)
+    grid_points: int = setting(3, "paper", "points per side of the displacement grid", Limits(2, 64))
     shift: bool = setting(True, "paper", "tiles from anywhere in the section; else from its centre")
     rotate: bool = setting(True, "paper", "rotate by any angle (the range is ours)")
     flip: bool = setting(True, "ours", "mirror half of the tiles")
-    contrast: float = setting(0.2, "ours", "gray-value variation: contrast in 1 +- this")
-    brightness: float = setting(0.2, "ours", "gray-value variation: brightness in +- this, standard deviations")
+    contrast: float = setting(0.2, "ours", "gray-value variation: contrast in 1 +- this", BELOW_ONE)
+    brightness: float = setting(
+        0.2, "ours", "gray-value variation: brightness in +- this, standard deviations", UNBOUNDED
+    )
 
     # Training: section 3
-    steps: int = setting(30_000, "ours", "tiles seen, one a step")
-    optimiser: str = setting("sgd", "paper", "'sgd', gradient descent with momentum, or 'adam'")
-    momentum: float = setting(0.99, "paper", "momentum of the gradient descent")
-    learning_rate: float = setting(0.004, "ours", "highest learning rate")
-    warm_up: float = setting(0.05, "ours", "part of the steps in which the learning rate rises from 0, linearly")
-    decay: str = setting("cosine", "ours", "how it falls to 0 over the remaining steps")
-    weight_decay: float = setting(0.0, "ours", "weight decay; the paper states none")
-    gradient_clip: float = setting(0.5, "ours", "largest norm of a step's gradient; longer ones are shortened to it")
-    seed: int = setting(0, "ours", "seed of the weights, the tiles and drop-out")
+    steps: int = setting(30_000, "ours", "tiles seen, one a step", AT_LEAST_ONE)
+    optimiser: str = setting("sgd", "paper", "'sgd', gradient descent with momentum, or 'adam'", choice("sgd", "adam"))
+    momentum: float = setting(0.99, "paper", "momentum of the gradient descent", BELOW_ONE)
+    learning_rate: float = setting(0.004, "ours", "highest learning rate", POSITIVE)
+    warmup: float = setting(0.05, "ours", "part of the steps in which the learning rate rises from 0, linearly", PART)
+    decay: str = setting("cosine", "ours", "how it falls to 0 over the remaining steps", choice("cosine", "constant"))
+    weight_decay: float = setting(0.0, "ours", "weight decay; the paper states none", UNBOUNDED)
+    gradient_clip: float = setting(
+        0.5, "ours", "largest norm of a step's gradient; longer ones are shortened to it", POSITIVE
+    )
+    seed: int = setting(0, "ours", "seed of the weights, the tiles and dropout", Limits(0, 2**63, without_highest=True))
     bfloat16: bool = setting(True, "ours", "compute in bfloat16 where autocast allows; weights stay float32")
-    checkpoint_every: int = setting(1000, "ours", "steps between checkpoints")
+    checkpoint_every: int = setting(1000, "ours", "steps between checkpoints", AT_LEAST_ONE)
 
     # Prediction: figure 2, section 4
-    averages: tuple[str, ...] = setting(AVERAGES, "ours", "averagings that a run reports")
-    border: str = setting("mirror", "paper", "what lies beyond the image in prediction: 'mirror' or 'zeros'")
-    headline: str = setting("d4", "ours", "the averaging of scores.json, fixed before any run")
+    tta: tuple[str, ...] = setting(TTA, "ours", "test-time augmentations that a run reports", choice(*TTA))
+    extrapolation: str = setting(
+        "mirror", "paper", "what lies beyond the image in prediction: 'mirror' or 'zeros'", choice(*EXTRAPOLATIONS)
+    )
+    primary: str = setting(
+        "d4", "ours", "the test-time augmentation of scores.json, fixed before any run", choice(*TTA)
+    )
 
-    def described(self):
+    def check(self) -> None:
+        """Raise BadInput for a setting outside its limits."""
+        for entry in fields(self):
+            value, limits = getattr(self, entry.name), entry.metadata["limits"]
+            if limits is not None and not limits.allow(value):
+                raise BadInput(f"the setting {entry.name} is {value!r}; it must be {limits}")
+        if self.primary not in self.tta:
+            raise BadInput(f"the setting primary is {self.primary!r}; it must be one of tta, {', '.join(self.tta)}")
+
+    def described(self) -> dict[str, dict[str, Any]]:
         """{name: {value, source, meaning}} for the run's record. A value that a profile changed is ours."""
         described = {}
         for entry in fields(self):
@@ -71,14 +151,27 @@ class Config:
             described[entry.name] = {"value": value, "source": source, "meaning": entry.metadata["meaning"]}
         return described
 
-    def as_dict(self):
+    def changes(self) -> dict[str, Any]:
+        """{name: value} of the settings that differ from the profile's."""
+        usual = asdict(PROFILES.get(self.profile, PAPER))
+        return {name: value for name, value in asdict(self).items() if name != "profile" and value != usual[name]}
+
+    def as_dict(self) -> dict[str, Any]:
         """{name: value}, of plain types."""
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, values):
-        """The inverse of `as_dict`, also after a trip through JSON (which turns tuples into lists)."""
-        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+    def from_dict(cls, values: Mapping[str, Any]) -> "Config":
+        """The inverse of `as_dict`, also after a trip through JSON (which turns tuples into lists), and with the names
+        and the "PROFILE with CHANGES" of the first records.
+        """
+        known = {
+            FORMER_NAMES.get(name, name): tuple(value) if isinstance(value, list) else value
+            for name, value in values.items()
+        }
+        if "profile" in known:
+            known["profile"] = known["profile"].partition(" with ")[0]
+        return cls(**known)
 
 
 PAPER = Config()
@@ -86,16 +179,16 @@ PROFILES = {
     # The full network and recipe; meant for a GPU.
     "paper": PAPER,
     # For two CPU cores: the paper's but for a narrower network, fewer steps and a learning rate chosen for it.
-    "quick": replace(PAPER, profile="quick", width=16, steps=2500, learning_rate=0.016, checkpoint_every=250),
+    "quick": replace(PAPER, profile="quick", base_channels=16, steps=2500, learning_rate=0.016, checkpoint_every=250),
     # Only shows that all parts work together; its scores mean nothing.
     "smoke": replace(
         PAPER,
         profile="smoke",
-        width=4,
+        base_channels=4,
         steps=30,
         tile_size=316,
         checkpoint_every=10,
-        averages=("none",),
-        headline="none",
+        tta=("none",),
+        primary="none",
     ),
 }

@@ -12,12 +12,12 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from unet_paper.compute.cpu_kernels import convolution_and_relu, drop_out, up_convolution
+from unet_paper.compute.cpu_kernels import convolution_and_relu, dropout_on_cpu, up_convolution
 from unet_paper.support.errors import BadInput
 
 POOLINGS = 4
 STRIDE = 2**POOLINGS  # the network's own grid: it commutes with shifts by multiples of 16 px only
-BORDER = 92  # px lost on each side: what a pixel of the output needs to see around it
+CONTEXT = 92  # px lost on each side: what a pixel of the output needs to see around it
 SMALLEST_INPUT = 16 * 8 + 60
 MARGIN = 6  # px of context that a padded network is given: from outputs of 16 k + 4 px to the sizes it can pool
 
@@ -51,17 +51,17 @@ def output_size(input_size):
             f"an input of {input_size} px does not divide evenly through four poolings; "
             f"the nearest valid size{'' if below is None else 's'}: {nearest} px (16 k + 60 with k >= 8)"
         )
-    return input_size - 2 * BORDER
+    return input_size - 2 * CONTEXT
 
 
-def multiply_adds(height, width, first_level=64):
+def multiply_adds(height, width, base_channels=64):
     """Multiplications of one pass over an input of `height` x `width` px (valid sizes; arrays of them too).
 
-    Counts the 3x3 and up-convolutions of figure 1 with `first_level` channels in the first level, all but some 0.3 %.
+    Counts the 3x3 and up-convolutions of figure 1 with `base_channels` channels in the first level, all but some 0.3 %.
     """
     total, incoming = 0, 0
     for level in range(POOLINGS + 1):
-        channels = first_level * 2**level
+        channels = base_channels * 2**level
         for fan_in in (incoming or 1, channels):
             height, width = height - 2, width - 2
             total = total + 9 * fan_in * channels * height * width
@@ -69,7 +69,7 @@ def multiply_adds(height, width, first_level=64):
         if level < POOLINGS:
             height, width = height / 2, width / 2
     for level in reversed(range(POOLINGS)):
-        channels = first_level * 2**level
+        channels = base_channels * 2**level
         height, width = 2 * height, 2 * width
         total = total + incoming * channels * height * width
         for fan_in in (2 * channels, channels):
@@ -80,21 +80,21 @@ def multiply_adds(height, width, first_level=64):
 
 
 class TwoConvolutions(nn.Sequential):
-    """Two unpadded 3x3 convolutions, each with ReLU: 4 px smaller. Drop-out, if any, comes last.
+    """Two unpadded 3x3 convolutions, each with ReLU: 4 px smaller. Dropout, if any, comes last.
 
     Not the paper's: `padded` puts a pixel of zeros around the input of each, so that its size stays; `batch_norm`
     normalises before each ReLU.
     """
 
-    def __init__(self, in_channels, out_channels, drop_out=0.0, padded=False, batch_norm=False):
+    def __init__(self, in_channels, out_channels, dropout=0.0, padded=False, batch_norm=False):
         layers = []
         for incoming in (in_channels, out_channels):
             layers.append(nn.Conv2d(incoming, out_channels, 3))
             if batch_norm:
                 layers.append(nn.BatchNorm2d(out_channels))
             layers.append(nn.ReLU(inplace=True))
-        if drop_out > 0:
-            layers.append(nn.Dropout(drop_out))
+        if dropout > 0:
+            layers.append(nn.Dropout(dropout))
         super().__init__(*layers)
         self.padded = padded
 
@@ -108,7 +108,7 @@ class TwoConvolutions(nn.Sequential):
             elif isinstance(layer, nn.BatchNorm2d):
                 maps = functional.relu(layer(maps), inplace=True)
             elif isinstance(layer, nn.Dropout):
-                maps = drop_out(layer, maps)
+                maps = dropout_on_cpu(layer, maps)
         return maps
 
 
@@ -119,43 +119,50 @@ class UNet(nn.Module):
     ----------
     in_channels, classes : int
         Image channels and maps of the output (K); the paper's EM network has 1 and 2.
-    width : int
+    base_channels : int
         Channels of the first level; the paper's is 64 (64-128-256-512-1024).
     form : "paper" or "release"
         "paper" is figure 1: up-convolutions are linear and halve the channels. "release" is the authors' Caffe
-        network: a ReLU follows each up-convolution and the last one keeps 2 x `width` (128) channels.
+        network: a ReLU follows each up-convolution and the last one keeps 2 x `base_channels` (128) channels.
     padding : "valid" or "zeros"
         "zeros", not the paper's, pads every 3x3 convolution, as textbook U-Nets do. Input and output have the sizes of
         the paper's network nevertheless, so that both can be compared: of the 92 px of context only MARGIN are looked
         at, and beyond them there are zeros.
     batch_norm : bool
         Normalise before each ReLU; not the paper's.
-    drop_out : float
+    dropout : float
         Probability p at the end of the contracting path: after the second convolution of the last two levels,
         the first of them before both the pooling and the skip (the release's places and p = 0.5).
 
     Notes
     -----
-    (1, 2 classes, width 64): 23 convolutional layers, 31,030,658 parameters ("release": 31,100,354).
+    (1, 2 classes, 64 base channels): 23 convolutional layers, 31,030,658 parameters ("release": 31,100,354).
     Concatenation order is [up-sampled, cropped skip].
     """
 
     def __init__(
-        self, in_channels=1, classes=2, width=64, form="paper", drop_out=0.5, padding="valid", batch_norm=False
+        self,
+        in_channels=1,
+        classes=2,
+        base_channels=64,
+        variant="paper",
+        dropout=0.5,
+        padding="valid",
+        batch_norm=False,
     ):
         super().__init__()
-        if form not in ("paper", "release"):
-            raise ValueError(f"form is {form!r}; it must be 'paper' or 'release'")
+        if variant not in ("paper", "release"):
+            raise ValueError(f"variant is {variant!r}; it must be 'paper' or 'release'")
         if padding not in ("valid", "zeros"):
             raise ValueError(f"padding is {padding!r}; it must be 'valid' or 'zeros'")
-        channels = [width * 2**level for level in range(POOLINGS + 1)]
+        channels = [base_channels * 2**level for level in range(POOLINGS + 1)]
         kind = {"padded": padding == "zeros", "batch_norm": batch_norm}
 
-        self.form, self.padded = form, kind["padded"]
+        self.variant, self.padded = variant, kind["padded"]
         self.contracting = nn.ModuleList()
         incoming = in_channels
         for level, outgoing in enumerate(channels):
-            at_the_end = drop_out if level >= POOLINGS - 1 else 0.0
+            at_the_end = dropout if level >= POOLINGS - 1 else 0.0
             self.contracting.append(TwoConvolutions(incoming, outgoing, at_the_end, **kind))
             incoming = outgoing
         self.pool = nn.MaxPool2d(2, stride=2)
@@ -164,7 +171,7 @@ class UNet(nn.Module):
         self.expanding = nn.ModuleList()
         for level in reversed(range(POOLINGS)):
             skip = channels[level]
-            up = incoming if form == "release" and level == 0 else incoming // 2
+            up = incoming if variant == "release" and level == 0 else incoming // 2
             self.up_convolutions.append(nn.ConvTranspose2d(incoming, up, 2, stride=2))
             self.expanding.append(TwoConvolutions(up + skip, skip, **kind))
             incoming = skip
@@ -179,18 +186,20 @@ class UNet(nn.Module):
         for size in image.shape[-2:]:
             output_size(size)
         skips = []
-        maps = centre_crop(image, [size - 2 * (BORDER - MARGIN) for size in image.shape[-2:]]) if self.padded else image
+        maps = (
+            centre_crop(image, [size - 2 * (CONTEXT - MARGIN) for size in image.shape[-2:]]) if self.padded else image
+        )
         for level, convolutions in enumerate(self.contracting):
             maps = convolutions(maps if level == 0 else self.pool(maps))
             skips.append(maps)
         skips.pop()
         for layer, convolutions in zip(self.up_convolutions, self.expanding, strict=True):
             maps = up_convolution(layer, maps)
-            if self.form == "release":
+            if self.variant == "release":
                 maps = functional.relu(maps, inplace=True)
             maps = convolutions(torch.cat([maps, centre_crop(skips.pop(), maps.shape[-2:])], dim=1))
         if self.padded:
-            maps = centre_crop(maps, [size - 2 * BORDER for size in image.shape[-2:]])
+            maps = centre_crop(maps, [size - 2 * CONTEXT for size in image.shape[-2:]])
         with torch.autocast(maps.device.type, enabled=False):  # scores of 10 would be rounded to 1 / 16 in bfloat16
             return self.classifier(maps.to(self.classifier.weight.dtype))
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from unet_paper.network import BORDER, SMALLEST_INPUT, STRIDE, multiply_adds
+from unet_paper.network import CONTEXT, SMALLEST_INPUT, STRIDE, multiply_adds
 from unet_paper.support.errors import BadInput
 
 SMALLEST_TILE = SMALLEST_INPUT + STRIDE  # 204 px: what a block of 16 px may need where it lies off the grid
@@ -50,10 +50,10 @@ class Plan:
 
 def tile_size(length):
     """The smallest valid input size whose output covers `length` px (whole numbers or arrays of them)."""
-    return np.maximum(-(-(length + 2 * BORDER - 60) // STRIDE) * STRIDE + 60, SMALLEST_INPUT)
+    return np.maximum(-(-(length + 2 * CONTEXT - 60) // STRIDE) * STRIDE + 60, SMALLEST_INPUT)
 
 
-def plan_blocks(height, width, views, largest_pixels=None, largest_tile=None, first_level=64):
+def plan_blocks(height, width, views, largest_pixels=None, largest_tile=None, base_channels=64):
     """The blocks that cost the network least, among those whose tiles are small enough.
 
     All blocks start at multiples of 16 px: with four poolings the network repeats itself only there, and a tile laid
@@ -69,7 +69,7 @@ def plan_blocks(height, width, views, largest_pixels=None, largest_tile=None, fi
         Largest area of a tile, px: what memory allows.
     largest_tile : int or None
         Largest height and width of a tile, px.
-    first_level : int
+    base_channels : int
         Channels of the network's first level.
 
     Returns
@@ -82,7 +82,7 @@ def plan_blocks(height, width, views, largest_pixels=None, largest_tile=None, fi
         shares = -(-length // np.arange(1, -(-length // STRIDE) + 1))
         advances.append(np.unique(-(-shares // STRIDE) * STRIDE))
     down, across = np.meshgrid(*advances, indexing="ij")
-    work, pixels, tiles = _cost(height, width, down, across, views, first_level)
+    work, pixels, tiles = _cost(height, width, down, across, views, base_channels)
     longest = np.max(tiles, axis=(0, 1))
     areas = np.max([math.prod(tile) for tile in tiles], axis=0)
 
@@ -107,11 +107,11 @@ def plan_blocks(height, width, views, largest_pixels=None, largest_tile=None, fi
     tile = max(((int(tall[best]), int(wide[best])) for tall, wide in tiles), key=math.prod)
     area = float(height) * width * len(views)
     far = 2.0**20  # px: a pass so large that its border counts for nothing
-    least_work = multiply_adds(far + 60, far + 60, first_level) / far**2
+    least_work = multiply_adds(far + 60, far + 60, base_channels) / far**2
     return Plan(blocks, tile, float(pixels[best] / area), float(work[best] / area / least_work))
 
 
-def _cost(height, width, down, across, views, first_level):
+def _cost(height, width, down, across, views, base_channels):
     """What blocks `down` x `across` px (arrays) cost: (work, pixels, tiles), the tiles as (heights, widths) arrays, 0
     where there are none.
 
@@ -128,7 +128,7 @@ def _cost(height, width, down, across, views, first_level):
             for view in views:
                 tile = view.tile(block_height, block_width, cut)
                 tall, wide = (size.astype(float) for size in tile)  # whole numbers would overflow
-                work = work + rows * columns * multiply_adds(tall, wide, first_level)
+                work = work + rows * columns * multiply_adds(tall, wide, base_channels)
                 pixels = pixels + rows * columns * tall * wide
                 tiles.append(np.where(rows * columns > 0, tile, 0))
     return work, pixels, tiles

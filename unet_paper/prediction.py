@@ -5,7 +5,7 @@ import torch
 
 from unet_paper.compute.memory import available_memory, release
 from unet_paper.compute.precision import autocast, computes_in_bfloat16
-from unet_paper.config import AVERAGES
+from unet_paper.config import TTA
 from unet_paper.normalisation import gray_values
 from unet_paper.overlap_tile import SMALLEST_TILE, mirrored_region, plan_blocks
 from unet_paper.support.errors import BadInput
@@ -23,22 +23,22 @@ MOST_PIXELS = {"cpu": 2**20, "cuda": 2**23}
 class Predictor:
     """A trained network, ready to predict sections of any size."""
 
-    def __init__(self, network, standardisation, average="d4", bfloat16=False, border="mirror"):
+    def __init__(self, network, standardisation, tta="d4", bfloat16=False, extrapolation="mirror"):
         """
         network : UNet; prediction happens on its device
         standardisation : checkpoint.Standardisation, the training stack's
-        average : "none" is one pass; "rot7" averages seven versions rotated by k 360 / 7 degrees, our reading of the
+        tta : "none" is one pass; "rot7" averages seven versions rotated by k 360 / 7 degrees, our reading of the
             paper's "7 rotated versions"; "d4" the eight flips and quarter turns, which need no interpolation
-        border : what lies beyond the image: "mirror", the paper's, or "zeros", the training stack's mean gray value
+        extrapolation : what lies beyond the image: "mirror" (the paper), or "zeros", the training stack's mean gray
         bfloat16 : compute in it where the device does, which is faster and rounds more coarsely; else float32
         """
-        if average not in AVERAGES:
-            raise BadInput(f"average is {average!r}; it must be one of {', '.join(AVERAGES)}")
+        if tta not in TTA:
+            raise BadInput(f"tta is {tta!r}; it must be one of {', '.join(TTA)}")
         self.network = network.eval().to(memory_format=torch.channels_last)
         self.standardisation = standardisation
-        self.average = average
-        self.border = border
-        self.views = views(average)
+        self.tta = tta
+        self.extrapolation = extrapolation
+        self.views = views(tta)
         self.device = next(network.parameters()).device
         self.classes = network.classifier.out_channels
         self.bfloat16 = bfloat16 and computes_in_bfloat16(self.device)
@@ -56,11 +56,11 @@ class Predictor:
         """
         if largest_tile and largest_tile < SMALLEST_TILE:
             raise BadInput(f"a tile of {largest_tile} px is too small; it must have at least {SMALLEST_TILE} px")
-        first_level = self.network.classifier.in_channels
-        pixels = (memory or available_memory(self.device) // 2) // (BYTES_PER_PIXEL_AND_CHANNEL * first_level)
+        base_channels = self.network.classifier.in_channels
+        pixels = (memory or available_memory(self.device) // 2) // (BYTES_PER_PIXEL_AND_CHANNEL * base_channels)
         if memory is None:
             pixels = min(pixels, MOST_PIXELS[self.device.type])
-        return plan_blocks(height, width, self.views, pixels, largest_tile, first_level)
+        return plan_blocks(height, width, self.views, pixels, largest_tile, base_channels)
 
     def check(self, volume):
         """Raise BadInput for a stack of another type than the training stack's."""
@@ -77,7 +77,7 @@ class Predictor:
         def read(top, bottom, left, right):
             gray = gray_values(mirrored_region(section, top, bottom, left, right))
             values = torch.from_numpy(self.standardisation(gray)).to(self.device)
-            if self.border == "zeros":
+            if self.extrapolation == "zeros":
                 height, width = section.shape
                 inside = torch.zeros_like(values)
                 inside[max(-top, 0) : max(height - top, 0), max(-left, 0) : max(width - left, 0)] = 1
@@ -111,12 +111,12 @@ class Predictor:
         )
 
 
-def predict_stack(network, standardisation, volume, average="d4", largest_tile=None, memory=None, bfloat16=False):
+def predict_stack(network, standardisation, volume, tta="d4", largest_tile=None, memory=None, bfloat16=False):
     """Probability of cell for every pixel of a stack: the challenge's result format.
 
     Parameters
     ----------
-    network, standardisation, average, bfloat16
+    network, standardisation, tta, bfloat16
         See Predictor.
     volume : (Z, H, W) array of gray values, of the training stack's type
     largest_tile, memory : int or None
@@ -126,12 +126,12 @@ def predict_stack(network, standardisation, volume, average="d4", largest_tile=N
     -------
     (Z, H, W) float32 array: 0 = surely membrane, 1 = surely cell. With more than two classes (Z, K, H, W).
     """
-    predictor = Predictor(network, standardisation, average, bfloat16)
+    predictor = Predictor(network, standardisation, tta, bfloat16)
     predictor.check(volume)
     plan = predictor.plan(*volume.shape[1:], memory, largest_tile)
     result = np.empty((len(volume), predictor.maps, *volume.shape[1:]), np.float32)
     jobs = [(index, block) for index in range(len(volume)) for block in plan.blocks]
-    for index, block in progress_bar(jobs, desc=f"predict {average}", unit="tile"):
+    for index, block in progress_bar(jobs, desc=f"predict {tta}", unit="tile"):
         place = result[index, :, block.top : block.bottom, block.left : block.right]
         place[...] = predictor.predict_block(volume[index], block)
         release(volume)

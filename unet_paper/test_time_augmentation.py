@@ -8,21 +8,21 @@ import numpy as np
 import torch
 
 from unet_paper.augmentation import sample
-from unet_paper.network import BORDER, STRIDE
+from unet_paper.network import CONTEXT, STRIDE
 from unet_paper.overlap_tile import tile_size
 
 MARGIN = 3  # px around what is sampled, for the bicubic kernel
 
 
-def views(average):
-    """The versions of an image that "none", "d4" (eight flips and quarter turns) and "rot7" (seven rotations) average.
+def views(tta):
+    """The versions of an image of which "none", "d4" (flips and quarter turns) and "rot7" (7 rotations) take the mean.
 
     Each has `tile(block_height, block_width, cut)`, the largest tile that such a block can need (`cut`: whether the
     image has other blocks), and `predict(block, shape, read, network)`.
     """
-    if average == "none":
+    if tta == "none":
         return [SquareView(False, False, False)]
-    if average == "d4":
+    if tta == "d4":
         return [SquareView(bool(k & 1), bool(k & 2), bool(k & 4)) for k in range(8)]
     return [SquareView(False, False, False), *(TurnedView(turn * 2 * math.pi / 7) for turn in range(1, 7))]
 
@@ -64,7 +64,7 @@ class SquareView:
         ]
         starts = [aligned(start) for start, _ in spans]
         tiles = [
-            (first - BORDER, first - BORDER + int(tile_size(stop - first)))
+            (first - CONTEXT, first - CONTEXT + int(tile_size(stop - first)))
             for first, (_, stop) in zip(starts, spans, strict=True)
         ]
         regions = [
@@ -108,8 +108,8 @@ class TurnedView:
         right, bottom = (math.floor(float(there[..., axis].max())) + 2 for axis in (0, 1))
         tile_height, tile_width = int(tile_size(bottom - top)), int(tile_size(right - left))
 
-        u = torch.arange(left - BORDER, left - BORDER + tile_width, dtype=torch.float64)[None, :] - middle
-        v = torch.arange(top - BORDER, top - BORDER + tile_height, dtype=torch.float64)[:, None] - middle
+        u = torch.arange(left - CONTEXT, left - CONTEXT + tile_width, dtype=torch.float64)[None, :] - middle
+        v = torch.arange(top - CONTEXT, top - CONTEXT + tile_height, dtype=torch.float64)[:, None] - middle
         source_x = (width - 1) / 2 + self.cosine * u - self.sine * v
         source_y = (height - 1) / 2 + self.sine * u + self.cosine * v
         first_x, first_y = (math.floor(float(source.min())) - MARGIN for source in (source_x, source_y))

@@ -16,7 +16,7 @@ from unet_paper.checkpoint import Checkpoint
 from unet_paper.compute.precision import autocast, fastest_algorithms
 from unet_paper.compute.torch_compile import compiled_network, should_compile
 from unet_paper.loss import weighted_cross_entropy
-from unet_paper.network import BORDER
+from unet_paper.network import CONTEXT
 from unet_paper.normalisation import Standardisation, gray_values
 from unet_paper.support.errors import BadInput, Diverged
 from unet_paper.support.files import atomic_write
@@ -64,8 +64,8 @@ def prepare_training_set(volume, labels, config, device):
 
 
 def learning_rate_at(step, config):
-    """Learning rate of step 0 ... steps - 1: a linear rise over `warm_up`, then half a cosine down to 0 (ours)."""
-    rising = config.warm_up * config.steps
+    """Learning rate of step 0 ... steps - 1: a linear rise over `warmup`, then half a cosine down to 0 (ours)."""
+    rising = config.warmup * config.steps
     if step < rising:
         return config.learning_rate * (step + 1) / rising
     if config.decay == "constant":
@@ -95,7 +95,7 @@ def draw_tile(training_set, config, generator):
         deformation,
         gray,
         config.tile_size,
-        BORDER,
+        CONTEXT,
     )
     return tile[None], labels[None], weights[None]
 

@@ -29,8 +29,9 @@ from unet_paper.config import PAPER, PROFILES
 from unet_paper.datasets.phantom import make_phantom
 from unet_paper.io.hashes import file_sha256
 from unet_paper.io.stack import read_labels, read_stack
-from unet_paper.runs.record import code_version, hardware, now, read_json, write_json
+from unet_paper.runs.environment import code_version, hardware, now
 from unet_paper.support.files import atomic_write
+from unet_paper.support.json_files import read_json, write_json
 from unet_paper.support.progress import progress_bar
 from unet_paper.training import draw_tile, prepare_training_set
 from unet_paper.weight_map import balancing_class_weights, weight_maps

@@ -10,7 +10,7 @@ import torch
 from unet_paper import checkpoint
 from unet_paper.compute.precision import computes_in_bfloat16
 from unet_paper.compute.torch_compile import compiled_network
-from unet_paper.config import AVERAGES, PAPER, PROFILES
+from unet_paper.config import PAPER, PROFILES, TTA
 from unet_paper.network import multiply_adds
 from unet_paper.normalisation import Standardisation
 from unet_paper.overlap_tile import Block
@@ -88,7 +88,7 @@ def predictions(name, width, section, device):
             PASSES[average] * multiply_adds(700, 700, width),
             arithmetic(bfloat16, device),
         )
-        for average in AVERAGES
+        for average in TTA
         for bfloat16 in ((True, False) if computes_in_bfloat16(device) else (False,))
     ]
 

@@ -17,7 +17,7 @@ from unet_paper.metrics.registry import CHALLENGE_METRICS
 from unet_paper.weight_map import weight_maps
 
 TINY = ("--profile", "smoke", "--device", "cpu")
-SETTINGS = ("width=2", "steps=4", "tile_size=188", "checkpoint_every=2", "averages=none,d4", "headline=d4")
+SETTINGS = ("base_channels=2", "steps=4", "tile_size=188", "checkpoint_every=2", "tta=none,d4", "primary=d4")
 TINY_RUN = (*TINY, *(part for setting in SETTINGS for part in ("--set", setting)))
 
 
@@ -26,12 +26,12 @@ def run(small_phantom, tmp_path_factory):
     """A trained, predicted, scored and reported run on the phantom's test stack."""
     run = tmp_path_factory.mktemp("results") / "phantom" / "tiny"
     assert main(["train", "--data", str(small_phantom), "--out", str(run), *TINY_RUN]) == 0
-    for average in ("none", "d4"):
-        probability = run / f"probability-{average}.tif"
-        scores = run / ("scores.json" if average == "d4" else "scores-none.json")
+    for tta in ("none", "d4"):
+        probability = run / f"probability-{tta}.tif"
+        scores = run / ("scores.json" if tta == "d4" else "scores-none.json")
         weights = str(run / "weights.pt")
         stack = str(run / "evaluation-volume.tif")
-        assert main(["predict", "--weights", weights, stack, str(probability), "--average", average]) == 0
+        assert main(["predict", "--weights", weights, stack, str(probability), "--tta", tta]) == 0
         assert main(["score", str(run / "evaluation-labels.tif"), str(probability), "--json", str(scores)]) == 0
     assert main(["report", str(run)]) == 0
     return run
@@ -73,7 +73,7 @@ def test_the_table_has_the_papers_rows_and_says_what_the_run_is(run):
     table = (run / "table1.md").read_text()
     assert "| 1 | u-net | 0.000353 | 0.0382 | 0.0611 |" in table
     assert "| 10 | IDSIA-SCI | 0.000653 | 0.0189 | 0.1027 |" in table
-    assert "NOT the ISBI stack" in table and "`smoke with width=2" in table
+    assert "NOT the ISBI stack" in table and "`smoke with base_channels=2" in table
     scores = json.loads((run / "scores.json").read_text())
     assert f"{scores['pixel_error']:.4f}" in table and f"{scores['rand_error']:.4f}" in table
     assert {metric.key for metric in CHALLENGE_METRICS} <= set(scores)
@@ -102,7 +102,7 @@ def test_a_fold(small_phantom, tmp_path):
     out = tmp_path / "fold"
     assert main(["train", "--data", str(small_phantom), "--out", str(out), "--fold", "2/3", *TINY_RUN]) == 0
     protocol = json.loads((out / "run.json").read_text())["protocol"]
-    assert protocol["kind"] == "fold" and protocol["held_out"] == "sections 2 to 3"
+    assert protocol["kind"] == "fold" and protocol["scored_sections"] == [2, 3]
     volume = read_stack(small_phantom / "train-volume.tif").pixels
     assert np.array_equal(read_stack(out / "evaluation-volume.tif").pixels, volume[2:4])
     assert len(read_stack(out / "weight-maps.tif").pixels) == 4
@@ -116,7 +116,7 @@ def test_sections_that_are_left_out(small_phantom, tmp_path):
     train = ["train", "--data", str(small_phantom), "--out", str(out), "--fold", "3/3", *TINY_RUN]
     assert main([*train, "--leave-out", "0,2-3"]) == 0
     protocol = json.loads((out / "run.json").read_text())["protocol"]
-    assert protocol["left_out"] == [0, 2, 3] and protocol["training_sections"] == 1
+    assert protocol["left_out"] == [0, 2, 3] and len(protocol["training_sections"]) == 1
     volume = read_stack(small_phantom / "train-volume.tif").pixels
     assert np.array_equal(read_stack(out / "evaluation-volume.tif").pixels, volume[4:])
     labels = read_stack(small_phantom / "train-labels.tif").pixels[1:2]
@@ -132,7 +132,7 @@ def test_the_border_of_a_prediction(run, tmp_path):
     for border in ("mirror", "zeros"):
         out = tmp_path / f"{border}.tif"
         files = ["--weights", str(run / "weights.pt"), str(run / "evaluation-volume.tif"), str(out)]
-        assert main(["predict", *files, "--average", "none", "--border", border]) == 0
+        assert main(["predict", *files, "--tta", "none", "--extrapolation", border]) == 0
         maps.append(read_stack(out).pixels)
         assert f"border {border}" in tifffile.TiffFile(out).imagej_metadata["Info"]
     assert np.array_equal(maps[0], read_stack(run / "probability-none.tif").pixels) and (maps[0] != maps[1]).any()

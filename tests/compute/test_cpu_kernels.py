@@ -64,7 +64,7 @@ def test_up_convolution():
 @pytest.mark.parametrize("p", [0.2, 0.5])
 def test_drop_out(p):
     maps = torch.ones(1, 40, 50, 50, dtype=torch.bfloat16, requires_grad=True)
-    found = on_cpu.drop_out(nn.Dropout(p), maps)
+    found = on_cpu.dropout_on_cpu(nn.Dropout(p), maps)
     found.sum().backward()
     assert set(found.unique().tolist()) == {0.0, float(torch.tensor(1 / (1 - p)).bfloat16())}
     assert float((found == 0).float().mean()) == pytest.approx(p, abs=0.01)
@@ -73,14 +73,14 @@ def test_drop_out(p):
 
 def test_drop_out_only_in_training():
     maps = maps_of(1, 3, 20, 20)
-    assert torch.equal(on_cpu.drop_out(nn.Dropout(0.5).eval(), maps), maps)
+    assert torch.equal(on_cpu.dropout_on_cpu(nn.Dropout(0.5).eval(), maps), maps)
 
 
 @pytest.mark.parametrize("form", ["paper", "release"])
 def test_the_whole_network_learns_the_same(form, monkeypatch):
     torch.manual_seed(0)
     monkeypatch.setattr(on_cpu, "SMALLEST_BANDED", 1)
-    network = UNet(width=4, form=form, drop_out=0).train()
+    network = UNet(base_channels=4, variant=form, dropout=0).train()
     image, wanted = maps_of(1, 1, 252, 252), []
     for here in (True, False):
         if not here:

@@ -20,7 +20,7 @@ from unet_paper.normalisation import Standardisation
 from unet_paper.prediction import predict_stack
 from unet_paper.training import prepare_training_set, train
 
-TINY = replace(PROFILES["smoke"], width=3, steps=20, tile_size=204, checkpoint_every=10)
+TINY = replace(PROFILES["smoke"], base_channels=3, steps=20, tile_size=204, checkpoint_every=10)
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def test_without_a_compiler_training_runs_uncompiled(training_set, tmp_path, mon
 @pytest.mark.slow
 def test_a_compiled_network_gives_the_same_scores():
     torch.manual_seed(0)
-    network = new_network(replace(PAPER, width=4, drop_out=0.0))
+    network = new_network(replace(PAPER, base_channels=4, dropout=0.0))
     tile = torch.randn(1, 1, 252, 252)
     faster = compiled_network(network, tile, False)
     assert faster is not network
@@ -81,11 +81,14 @@ def test_parts_of_the_training_time(training_set, tmp_path):
 
 
 @pytest.mark.skipif(not computes_in_bfloat16("cpu"), reason="this processor does not compute in bfloat16")
-@pytest.mark.parametrize("average", ["none", "rot7", "d4"])
-def test_prediction_in_bfloat16_is_near(small_phantom, average):
+@pytest.mark.parametrize("tta", ["none", "rot7", "d4"])
+def test_prediction_in_bfloat16_is_near(small_phantom, tta):
     torch.manual_seed(0)
-    network, volume = new_network(replace(PAPER, width=8)), read_stack(small_phantom / "test-volume.tif").pixels[:1]
-    given = (network, Standardisation(0.5, 0.2, "uint8"), volume, average)
+    network, volume = (
+        new_network(replace(PAPER, base_channels=8)),
+        read_stack(small_phantom / "test-volume.tif").pixels[:1],
+    )
+    given = (network, Standardisation(0.5, 0.2, "uint8"), volume, tta)
     exact, fast = (predict_stack(*given, bfloat16=wanted) for wanted in (False, True))
     assert not np.array_equal(exact, fast) and fast.dtype == np.float32
     assert np.abs(exact - fast).mean() < 0.005

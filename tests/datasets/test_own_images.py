@@ -15,7 +15,7 @@ from unet_paper.io.stack import read_stack, write_stack
 from unet_paper.prediction import predict_stack
 from unet_paper.support.errors import BadInput
 
-TINY = ["--profile", "smoke", "--set", "width=4", "--set", "tile_size=252"]
+TINY = ["--profile", "smoke", "--set", "base_channels=4", "--set", "tile_size=252"]
 
 
 def draw_nuclei(random, sections=4, height=143, width=201):
@@ -58,7 +58,7 @@ def test_the_three_commands(nuclei, tmp_path, capsys):
     assert record["dataset"] == "own" and record["protocol"]["labels_are"] == "instances"
     probability = tmp_path / "probability.tif"
     arguments = ["predict", "--weights", str(run / "weights.pt"), str(nuclei / "images.tif"), str(probability)]
-    assert main([*arguments, "--average", "none"]) == 0
+    assert main([*arguments, "--tta", "none"]) == 0
     found, numbers = read_stack(probability).pixels, read_stack(nuclei / "numbers.tif").pixels
     assert found.shape == numbers.shape  # the map is as large as the image
     assert found[3][numbers[3] > 0].mean() > found[3][numbers[3] == 0].mean() + 0.3
@@ -139,7 +139,7 @@ def test_k_classes(nuclei, tmp_path):
     assert np.array_equal(read_stack(run / "evaluation-labels.tif").pixels, classes[:1])
     assert set(np.unique(read_stack(run / "weight-maps.tif").pixels[0][classes[1] == 2]).size for _ in [0]) == {1}
     arguments = ["predict", "--weights", str(run / "weights.pt"), str(nuclei / "images.tif"), str(out)]
-    assert main([*arguments, "--average", "d4"]) == 0
+    assert main([*arguments, "--tta", "d4"]) == 0
     with tifffile.TiffFile(out) as file:
         assert file.series[0].axes == "ZCYX" and file.series[0].shape == (4, 3, 143, 201)
         assert np.allclose(file.asarray().sum(axis=1), 1, atol=1e-5)

@@ -18,7 +18,7 @@ from unet_paper.io.stack import read_stack, write_stack
 
 SCHEMAS = Path(__file__).parents[1] / "schemas"
 RESULTS = Path(__file__).parents[2] / "results"
-SETTINGS = ("width=2", "steps=4", "tile_size=188", "checkpoint_every=4", "averages=none", "headline=none")
+SETTINGS = ("base_channels=2", "steps=4", "tile_size=188", "checkpoint_every=4", "tta=none", "primary=none")
 IMAGEJ = Path("/usr/share/java/ij.jar")  # where Debian's package has it
 MACRO = """
 open(getArgument());
@@ -43,7 +43,7 @@ def run(small_phantom, tmp_path_factory):
     weights = str(out / "weights.pt")
     for command in (
         ["train", "--data", str(small_phantom), "--out", str(out), "--profile", "smoke", *changes],
-        ["predict", "--weights", weights, volume, probability, "--average", "none"],
+        ["predict", "--weights", weights, volume, probability, "--tta", "none"],
         ["score", labels, probability, "--json", str(out / "scores.json")],
         ["weights", labels, str(out / "maps.tif")],
     ):
@@ -83,7 +83,7 @@ def test_the_pixel_size_of_a_file_goes_on_to_what_is_made_of_it(run, tmp_path):
     for name in ("in", "evaluation-volume"):
         source = tmp_path / "in.tif" if name == "in" else run / "evaluation-volume.tif"
         out = tmp_path / f"{name}-out.tif"
-        assert main(["predict", "--weights", weights, str(source), str(out), "--average", "none"]) == 0
+        assert main(["predict", "--weights", weights, str(source), str(out), "--tta", "none"]) == 0
         assert open_stack(out).pixel_size == pytest.approx(open_stack(source).pixel_size)
 
 

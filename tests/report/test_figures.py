@@ -12,7 +12,7 @@ from unet_paper.metrics import Scores
 from unet_paper.network import UNet
 from unet_paper.report.figures import write_figures
 from unet_paper.report.figures.network_figure import draw_network, operations
-from unet_paper.runs.record import RunFolder
+from unet_paper.runs.folder import RunFolder
 
 # Figure 1 of the paper: (channels, px) of every map, the joined ones included.
 FIGURE_1 = (
@@ -37,28 +37,28 @@ def test_figure_1_is_the_papers():
 
 def test_figure_1_follows_the_network():
     """Another network gives another drawing: its texts are the maps' channels and sizes."""
-    figure = draw_network(UNet(width=8, classes=3).eval(), 188)
+    figure = draw_network(UNet(base_channels=8, classes=3).eval(), 188)
     texts = [text.get_text() for text in figure.axes[0].texts]
     assert {"8", "128", "3", "188²", "4²", "184² cropped to 8²"} <= set(texts) and "1024" not in texts
 
 
 @pytest.fixture
-def run(small_phantom, tmp_path):
+def run(small_phantom, tmp_path, make_record):
     """A run's folder with sections, truth and probability, as far as figures need them."""
     place = RunFolder(tmp_path / "run")
     labels = read_stack(small_phantom / "test-labels.tif").pixels
     write_stack(place.volume, read_stack(small_phantom / "test-volume.tif").pixels)
     write_stack(place.labels, labels)
     write_stack(place.probability("none"), (labels > 0).astype(np.float32))
-    config = dataclasses.replace(PROFILES["smoke"], tile_size=188, width=2)
-    return place, {"configuration": config.described(), "dataset": "phantom", "parameters": 31_000}
+    config = dataclasses.replace(PROFILES["smoke"], tile_size=188, base_channels=2)
+    return place, make_record(config)
 
 
 def test_the_releases_form_is_drawn_as_it_is():
-    watched = operations(UNet(width=4, form="release").eval(), 188)
+    watched = operations(UNet(base_channels=4, variant="release").eval(), 188)
     assert all(step.relu for step in watched if step.kind == "up-conv 2x2")
     assert [step.channels for step in watched if step.kind == "join"][-1] == 12
-    draw_network(UNet(width=4, form="release").eval(), 188)
+    draw_network(UNet(base_channels=4, variant="release").eval(), 188)
 
 
 def test_all_figures(run):

@@ -20,7 +20,7 @@ from unet_paper.report.colours import COMPONENTS
 from unet_paper.report.tables import TABLE_1
 from unet_paper.report.viewer.layers import THRESHOLDS
 
-SETTINGS = ("width=2", "steps=20", "tile_size=188", "checkpoint_every=20", "averages=none", "headline=none")
+SETTINGS = ("base_channels=2", "steps=20", "tile_size=188", "checkpoint_every=20", "tta=none", "primary=none")
 QUIET = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync") + (
     "--disable-background-networking",
     "--disable-component-update",
@@ -35,7 +35,7 @@ def trained(data, out, seed):
     files = [str(out / name) for name in ("evaluation-volume.tif", "probability-none.tif", "evaluation-labels.tif")]
     commands = (
         ["train", "--data", str(data), "--out", str(out), "--profile", "smoke", "--device", "cpu", *changes],
-        ["predict", "--weights", str(out / "weights.pt"), *files[:2], "--average", "none", "--device", "cpu"],
+        ["predict", "--weights", str(out / "weights.pt"), *files[:2], "--tta", "none", "--device", "cpu"],
         ["score", files[2], files[1], "--json", str(out / "scores.json")],
     )
     for command in commands:
@@ -120,7 +120,7 @@ class Page:
 
     def scale(self, pane="a"):
         """Screen pixels of a pixel."""
-        return self.frame(".lower-picture", pane)["width"] / 128
+        return self.frame(".lower-picture", pane)["base_channels"] / 128
 
     def frame(self, selector, pane="a"):
         """Where an element is on the screen, as it is drawn."""
@@ -245,7 +245,7 @@ def test_circles_are_where_splits_and_mergers_are(page, runs):
     assert found == [[x, y, kind] for x, y, _, kind in described["spots"][0][most]]
     page("next-error").click()
     stage, circle = page.frame(".stage"), page.frame(".spots circle")
-    assert stage["x"] - 1 <= circle["x"] + circle["width"] / 2 <= stage["x"] + stage["width"] + 1
+    assert stage["x"] - 1 <= circle["x"] + circle["base_channels"] / 2 <= stage["x"] + stage["base_channels"] + 1
 
 
 def test_the_theme_and_the_help(page):
@@ -320,7 +320,7 @@ def test_runs_of_different_sizes_and_strange_names(browser, runs, tmp_path):
         found = []
         for pane in "ab":
             stage, picture = page.frame(".stage", pane), page.frame(".lower-picture", pane)
-            found.append((stage["x"] + stage["width"] / 2 - picture["x"]) / picture["width"])
+            found.append((stage["x"] + stage["base_channels"] / 2 - picture["x"]) / picture["base_channels"])
         return found
 
     assert middles() == pytest.approx([0.5, 0.5], abs=0.01)

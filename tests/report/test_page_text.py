@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from unet_paper.report.viewer.page import from_markdown
-from unet_paper.runs.record import unique_names
+from unet_paper.runs.folder import unique_names
 
 
 def test_markdown():

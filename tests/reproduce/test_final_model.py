@@ -13,7 +13,8 @@ from unet_paper.config import PROFILES
 from unet_paper.io.hashes import file_sha256
 from unet_paper.io.stack import read_labels, read_stack, write_stack
 from unet_paper.metrics import score
-from unet_paper.runs.record import RunFolder, read_json
+from unet_paper.runs.folder import RunFolder
+from unet_paper.support.json_files import read_json
 
 FINAL = RunFolder(Path(__file__).parents[2] / "results/isbi/final")
 WEIGHTS = FINAL.path / "weights.safetensors"
@@ -29,7 +30,7 @@ def test_it_is_the_file_that_was_compared_with_the_full_precision_one():
 
 def test_it_is_the_full_network_trained_on_all_sections_as_its_record_says():
     record, weights = read_json(FINAL.record), load_published(WEIGHTS)
-    assert weights.config.width == PROFILES["paper"].width
+    assert weights.config.base_channels == PROFILES["paper"].width
     assert weights.step == weights.config.steps == record["configuration"]["steps"]["value"]
     assert record["protocol"]["training_sections"] == 30
     assert sum(values.numel() for values in weights.network.values()) == 31_030_658
@@ -41,7 +42,7 @@ def test_it_finds_the_cells_of_a_section(tmp_path):
     data = Path(os.environ["ISBI_DATA"])
     write_stack(tmp_path / "section.tif", read_stack(data / "train-volume.tif").pixels[:1])
     files = [str(path) for path in (WEIGHTS, tmp_path / "section.tif", tmp_path / "probability.tif")]
-    assert main(["predict", "--weights", *files, "--average", "none", "--device", "cpu"]) == 0
+    assert main(["predict", "--weights", *files, "--tta", "none", "--device", "cpu"]) == 0
     truth, probability = (
         read_labels(data / "train-labels.tif").pixels[:1],
         read_stack(tmp_path / "probability.tif").pixels,

@@ -17,7 +17,8 @@ from unet_paper.io.stack import write_stack
 from unet_paper.metrics import score, warping_errors
 from unet_paper.metrics.warping_error import MERGE
 from unet_paper.network import UNet
-from unet_paper.runs.record import RunFolder, write_json
+from unet_paper.runs.folder import RunFolder
+from unet_paper.support.json_files import write_json
 
 ROOT = Path(__file__).parents[2]
 
@@ -91,7 +92,7 @@ def test_thicker_membranes(truth):
 
 def test_the_report_of_a_run(truth, tmp_path):
     run = RunFolder(tmp_path / "run")
-    config = replace(PROFILES["smoke"], width=2)
+    config = replace(PROFILES["smoke"], base_channels=2)
     probability = np.where(truth, 0.8, 0.15).astype(np.float32)
     write_stack(run.labels, truth)
     write_stack(run.probability("none"), probability)
@@ -105,7 +106,7 @@ def test_the_report_of_a_run(truth, tmp_path):
     assert "| section 0 | 0 | 0 | 0 | 0 |" in text and "| 1 px | " in text
     assert "deep levels" not in text
     torch.manual_seed(0)
-    network = UNet(width=2)
+    network = UNet(base_channels=2)
     torch.nn.init.constant_(network.expanding[-2][-2].bias, -1e6)  # the last convolution before the last up-convolution
     standardisation = checkpoint.Standardisation(0.5, 0.2, "uint8")
     state = network.state_dict()

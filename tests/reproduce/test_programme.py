@@ -14,11 +14,10 @@ from reproduce.programmes import ABLATIONS, runs_of
 from unet_paper.cli.commands import main
 from unet_paper.cli.parser import changed_config
 from unet_paper.config import PROFILES
-from unet_paper.runs.pipeline import check_config
-from unet_paper.runs.record import RunFolder
+from unet_paper.runs.folder import RunFolder
 
 ROOT = Path(__file__).parents[2]
-TINY = ("width=2", "steps=6", "tile_size=188", "checkpoint_every=2")
+TINY = ("base_channels=2", "steps=6", "tile_size=188", "checkpoint_every=2")
 
 
 def programme(name, data, out, *options, changes=TINY):
@@ -35,7 +34,7 @@ def test_every_run_has_a_folder_of_its_own_and_settings_that_exist(name, profile
     assert len({run.name for run in runs}) == len(runs)
     for run in runs:
         changes = [f"{setting}={value}" for setting, value in run.changes.items()]
-        check_config(changed_config(PROFILES[run.profile or profile], changes))
+        changed_config(PROFILES[run.profile or profile], changes).check()
         assert (run.fold == "1/6") == (name in ("choices", "remedies"))
 
 
@@ -45,7 +44,7 @@ def test_an_ablation_changes_one_thing():
     assert {name: len(changes) for name, changes in ABLATIONS.items() if len(changes) != 1} == several
 
 
-CHANGES = ("width=2", "tile_size=188", "averages=none", "headline=none")
+CHANGES = ("base_channels=2", "tile_size=188", "tta=none", "primary=none")
 
 
 def test_it_stops_in_time(small_phantom, tmp_path):
@@ -66,7 +65,7 @@ def test_a_run_that_diverges_is_tried_once_more(small_phantom, tmp_path):
 
 @pytest.mark.slow
 def test_it_goes_on_and_writes_the_table(small_phantom, tmp_path):
-    changes = (*CHANGES, "width=4", "steps=3000", "learning_rate=0.0005")
+    changes = (*CHANGES, "base_channels=4", "steps=3000", "learning_rate=0.0005")
     while (done := programme("full-fold", small_phantom, tmp_path, "--minutes", 0.4, changes=changes)).returncode:
         assert done.returncode == GO_ON, done.stderr
     assert json.loads((tmp_path / "fold-6" / "run.json").read_text())["resumed"]

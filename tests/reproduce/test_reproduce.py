@@ -12,7 +12,7 @@ from unet_paper.datasets.phantom import write_phantom
 
 ROOT = Path(__file__).parents[2]
 NO_NETWORK = {"https_proxy": "http://127.0.0.1:9", "http_proxy": "http://127.0.0.1:9"}
-TINY = [f"--set={change}" for change in ("width=2", "steps=4", "tile_size=188", "averages=none", "headline=none")]
+TINY = [f"--set={change}" for change in ("base_channels=2", "steps=4", "tile_size=188", "tta=none", "primary=none")]
 
 
 @pytest.fixture

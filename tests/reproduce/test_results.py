@@ -16,7 +16,7 @@ from reproduce.metrics import tables
 from reproduce.programme import PROGRAMMES
 from reproduce.programmes import runs_of
 from unet_paper.report.tables import comparison, read_run, table_1
-from unet_paper.runs.record import PICTURES, RunFolder
+from unet_paper.runs.folder import PICTURES, RunFolder
 
 ROOT = Path(__file__).parents[2]
 

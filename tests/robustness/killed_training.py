@@ -20,7 +20,7 @@ from unet_paper.io.stack import read_labels, read_stack
 from unet_paper.support.files import remove_leftovers
 from unet_paper.training import prepare_training_set, train
 
-CONFIG = replace(PROFILES["smoke"], width=3, steps=120, tile_size=188, checkpoint_every=1)
+CONFIG = replace(PROFILES["smoke"], base_channels=3, steps=120, tile_size=188, checkpoint_every=1)
 
 
 def in_child(function, *arguments):

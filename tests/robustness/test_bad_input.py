@@ -24,7 +24,7 @@ from unet_paper.normalisation import Standardisation
 from unet_paper.support.errors import BadInput
 
 ROOT = Path(__file__).parents[2]
-SETTINGS = ("width=2", "steps=2", "tile_size=188", "checkpoint_every=2", "averages=none", "headline=none")
+SETTINGS = ("base_channels=2", "steps=2", "tile_size=188", "checkpoint_every=2", "tta=none", "primary=none")
 SMOKE = ("--profile", "smoke", "--device", "cpu")
 TINY_RUN = (*SMOKE, *(part for setting in SETTINGS for part in ("--set", setting)))
 
@@ -192,9 +192,9 @@ CALLS = [
     ("predict --weights run/weights.pt gray.tif labels.tif", "labels.tif is there already"),
     ("predict --weights run/weights.pt gray.tif out.tif --tile 100", "at least 204"),
     ("predict --weights run/weights.pt gray.tif out.tif --memory 0.00001", "memory allows tiles"),
-    ("predict --weights run/weights.pt gray.tif out.tif --average rot9", "rot9"),
+    ("predict --weights run/weights.pt gray.tif out.tif --tta rot9", "rot9"),
     ("predict --weights run/weights.pt gray.tif out.tif --channel 2", "there is no channel 2"),
-    ("predict --weights run/weights.pt gray.tif out.tif --border ones", "invalid choice"),
+    ("predict --weights run/weights.pt gray.tif out.tif --extrapolation ones", "invalid choice"),
     ("predict --weights text.safetensors gray.tif out.tif", "text.safetensors cannot be read as published weights"),
     # publish
     ("publish none.pt out.safetensors", "none.pt is not a file"),
@@ -329,7 +329,7 @@ def test_full_disk(small_disk, small_phantom, tmp_path):
     calls = (
         (["weights", labels, place / "out.tif"], "out.tif cannot be written"),
         (["phantom", "--to", place / "phantom", "--size", "160"], "cannot be written"),
-        ([*training, "--set", "width=2"], "weight-maps.tif cannot be written"),
+        ([*training, "--set", "base_channels=2"], "weight-maps.tif cannot be written"),
     )
     for arguments, named in calls:
         program = [*prefix, sys.executable, "-m", "unet_paper", *map(str, arguments)]

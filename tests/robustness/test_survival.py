@@ -21,8 +21,8 @@ from unet_paper.support.locks import exclusive_lock
 from unet_paper.training import FLAT_STEPS, Training, prepare_training_set, train
 
 ROOT = Path(__file__).parents[2]
-TINY = replace(PROFILES["smoke"], width=3, steps=20, tile_size=188, checkpoint_every=5)
-SETTINGS = ("width=2", "tile_size=188", "averages=none", "headline=none")
+TINY = replace(PROFILES["smoke"], base_channels=3, steps=20, tile_size=188, checkpoint_every=5)
+SETTINGS = ("base_channels=2", "tile_size=188", "tta=none", "primary=none")
 TINY_RUN = ("--profile", "smoke", "--device", "cpu", *(part for setting in SETTINGS for part in ("--set", setting)))
 
 

@@ -6,7 +6,7 @@ import torch
 
 from unet_paper.network import UNet
 from unet_paper.normalisation import Standardisation
-from unet_paper.runs.diagnostics import CUT_OFF, contributions, remark
+from unet_paper.runs.diagnostics import INACTIVE, inactivity_warning, up_convolution_effect
 
 STANDARDISATION = Standardisation(0.5, 0.2, "uint8")
 
@@ -14,34 +14,34 @@ STANDARDISATION = Standardisation(0.5, 0.2, "uint8")
 @pytest.fixture
 def network():
     torch.manual_seed(0)
-    return UNet(width=4)
+    return UNet(base_channels=4)
 
 
-@pytest.mark.parametrize("form", ["paper", "release"])
+@pytest.mark.parametrize("variant", ["paper", "release"])
 @pytest.mark.parametrize("shape", [(60, 90), (1, 1), (900, 40)])
-def test_all_levels_of_a_new_network_count(random, form, shape):
+def test_all_levels_of_a_new_network_count(random, variant, shape):
     torch.manual_seed(0)
     section = random.integers(0, 256, shape, dtype=np.uint8)
-    changes = contributions(UNet(width=4, form=form), STANDARDISATION, section)
+    changes = up_convolution_effect(UNet(base_channels=4, variant=variant), STANDARDISATION, section)
     assert len(changes) == 4 and all(0 < change <= 1 for change in changes)
-    assert changes[-1] > CUT_OFF and remark(changes) is None
+    assert changes[-1] > INACTIVE and inactivity_warning(changes) is None
 
 
 @pytest.mark.parametrize("level", range(4))
-def test_dead_relus_cut_off_what_is_deeper(random, network, level):
+def test_dead_relus_make_inactive_what_is_deeper(random, network, level):
     """From the up-convolution after the dead ReLUs down nothing counts; above it all does."""
     section = random.integers(0, 256, (100, 100), dtype=np.uint8)
-    before = contributions(network, STANDARDISATION, section)
+    before = up_convolution_effect(network, STANDARDISATION, section)
     dead = network.contracting[-1] if level == 0 else network.expanding[level - 1]
     last = [layer for layer in dead if isinstance(layer, torch.nn.Conv2d)][-1]
     torch.nn.init.constant_(last.bias, -1e6)
-    changes = contributions(network, STANDARDISATION, section)
+    changes = up_convolution_effect(network, STANDARDISATION, section)
     assert changes[: level + 1] == [0.0] * (level + 1) and all(change > 0 for change in changes[level + 1 :])
-    assert (remark(changes) is not None) == (level == 3) and remark(before) is None
+    assert (inactivity_warning(changes) is not None) == (level == 3) and inactivity_warning(before) is None
 
 
 def test_the_network_is_left_as_it_was(random, network):
     weights = {name: values.clone() for name, values in network.state_dict().items()}
-    contributions(network.train(), STANDARDISATION, random.integers(0, 256, (50, 50), dtype=np.uint8))
+    up_convolution_effect(network.train(), STANDARDISATION, random.integers(0, 256, (50, 50), dtype=np.uint8))
     assert network.training and all(torch.equal(values, weights[name]) for name, values in network.state_dict().items())
     assert not any(layer._forward_hooks for layer in network.up_convolutions)

@@ -43,19 +43,19 @@ def image(tmp_path, random):
     return tmp_path / "image.tif"
 
 
-def predictor(weights, average="none"):
-    return Predictor(checkpoints.load(weights).build_network(), STANDARDISATION, average)
+def predictor(weights, tta="none"):
+    return Predictor(checkpoints.load(weights).build_network(), STANDARDISATION, tta)
 
 
-@pytest.mark.parametrize("average", ["none", "d4", "rot7"])
-def test_equals_the_prediction_in_memory(weights, image, tmp_path, average, caplog):
+@pytest.mark.parametrize("tta", ["none", "d4", "rot7"])
+def test_equals_the_prediction_in_memory(weights, image, tmp_path, tta, caplog):
     caplog.set_level("INFO", "unet_paper")
     out = tmp_path / "folder" / "out.tif"
-    shape = predict_file(predictor(weights, average), image, out, {}, largest_tile=284)
+    shape = predict_file(predictor(weights, tta), image, out, {}, largest_tile=284)
     found = read_stack(out).pixels
     assert found.shape == shape == (2, 150, 203) and found.dtype == np.float32
     network = checkpoints.load(weights).build_network()
-    expected = predict_stack(network, STANDARDISATION, read_stack(image).pixels, average, 284)
+    expected = predict_stack(network, STANDARDISATION, read_stack(image).pixels, tta, 284)
     assert np.array_equal(found, expected)
     said = caplog.messages[0]
     assert said.startswith("tiles: ") and "times the least possible work" in said
@@ -170,7 +170,7 @@ def test_killed_at_any_moment(weights, tmp_path, random):
     """SIGKILL in the middle of the work, several times; the end is as if nothing had happened."""
     image, out, whole = (tmp_path / name for name in ("image.tif", "out.tif", "whole.tif"))
     write_stack(image, random.integers(0, 256, (1, 700, 700), dtype=np.uint8))
-    options = ["--average", "none", "--tile", "252"]
+    options = ["--tta", "none", "--tile", "252"]
     assert main(["predict", "--weights", str(weights), str(image), str(whole), *options]) == 0
     command = [sys.executable, "-m", "unet_paper", "predict", "--weights", str(weights), str(image), str(out), *options]
     progress, kills, done_before = tmp_path / "out.tif.progress", 0, 0

@@ -118,6 +118,7 @@ def do_train(arguments):
     """`train`"""
     from unet_paper.compute.allocator import keep_freed_memory
     from unet_paper.datasets.training_stacks import OwnFiles
+    from unet_paper.report.pictures import draw_training_pictures
     from unet_paper.runs.pipeline import run_training
 
     device = chosen_device(arguments.device)
@@ -133,7 +134,7 @@ def do_train(arguments):
     elif arguments.labels or arguments.labels_are or arguments.channel is not None:
         raise BadInput("--labels, --labels-are and --channel belong to --images; a --data folder has its own labels")
     keep_freed_memory()
-    options = {"compilation": arguments.compile, "leave_out": arguments.leave_out or ()}
+    options = {"compilation": arguments.compile, "leave_out": arguments.leave_out or (), "draw": draw_training_pictures}
     run_training(source, arguments.out, config, fold, arguments.resume, device, **options)
     print(f"trained weights: {arguments.out / 'weights.pt'}")
     print(f"look at {arguments.out / 'weight-map.png'} and {arguments.out / 'sections'}")
@@ -157,12 +158,12 @@ def do_predict(arguments):
     network = loaded.build_network().to(device)
     keep_freed_memory()
     bfloat16 = loaded.config.bfloat16 and not arguments.float32
-    border = arguments.border or loaded.config.border
-    predictor = Predictor(network, loaded.standardisation, arguments.average, bfloat16, border)
+    extrapolation = arguments.extrapolation or loaded.config.extrapolation
+    predictor = Predictor(network, loaded.standardisation, arguments.tta, bfloat16, extrapolation)
     memory = None if arguments.memory is None else int(arguments.memory * 2**30)
-    arithmetic = "bfloat16" if predictor.bfloat16 else "float32"
-    print(f"predicting in {arithmetic} on {device}")
-    made_with = {"weights": file_sha256(arguments.weights), "arithmetic": arithmetic, "border": border}
+    precision = "bfloat16" if predictor.bfloat16 else "float32"
+    print(f"predicting in {precision} on {device}")
+    made_with = {"weights": file_sha256(arguments.weights), "precision": precision, "extrapolation": extrapolation}
     shape = predict_file(
         predictor, arguments.image, arguments.out, made_with, arguments.channel, memory, arguments.tile
     )
@@ -189,7 +190,8 @@ def do_score(arguments):
     from unet_paper.metrics import score
     from unet_paper.metrics.common import cells
     from unet_paper.metrics.registry import CHALLENGE_METRICS, WARPING_ERROR
-    from unet_paper.runs.record import code_version, write_json
+    from unet_paper.runs.environment import code_version
+    from unet_paper.support.json_files import write_json
 
     labels, probabilities = read_labels(arguments.labels).pixels, read_probabilities(arguments.probability).pixels
     if arguments.json:
@@ -273,7 +275,7 @@ def _carried_out(arguments):
             raise
         advice = {
             "predict": "predict with a smaller --tile or --memory",
-            "train": "train with a smaller tile_size or width",
+            "train": "train with a smaller tile_size or base_channels",
         }.get(arguments.command, "give fewer or smaller sections")
         print(f"python -m unet_paper {arguments.command}: there is too little memory; {advice}", file=sys.stderr)
         return 2

@@ -6,7 +6,7 @@ import re
 from dataclasses import fields, replace
 from pathlib import Path
 
-from unet_paper.config import AVERAGES, BORDERS, COMPILATIONS, PROFILES, Config
+from unet_paper.config import COMPILE_CHOICES, EXTRAPOLATIONS, PROFILES, TTA, Config
 from unet_paper.support.errors import BadInput
 
 KINDS = {bool: "true or false", int: "a whole number", float: "a number"}
@@ -71,20 +71,25 @@ def build_parser():
         metavar="NAME=VALUE",
         help="change a setting of the profile",
     )
-    command.add_argument("--compile", choices=COMPILATIONS, default="auto", help="the network first (auto: if it pays)")
+    command.add_argument(
+        "--compile", choices=COMPILE_CHOICES, default="auto", help="the network first (auto: if it pays)"
+    )
     add_device(command)
 
     command = commands.add_parser("predict", help="overlap-tile prediction of a stack")
     command.add_argument("--weights", type=Path, required=True, metavar="FILE", help="weights.pt, or published")
     command.add_argument("image", type=Path, metavar="IN.tif")
     command.add_argument("out", type=Path, metavar="OUT.tif", help="32-bit float, 0 = membrane, 1 = cell")
-    command.add_argument("--average", choices=AVERAGES, default=Config.headline, help="(%(default)s)")
+    command.add_argument("--tta", choices=TTA, default=Config.primary, help="test-time augmentation (%(default)s)")
+    command.add_argument("--average", dest="tta", choices=TTA, default=argparse.SUPPRESS, help=argparse.SUPPRESS)
     command.add_argument("--tile", type=positive, metavar="PX", help="largest input tile, to save memory")
     command.add_argument("--memory", type=gibibytes, metavar="GIB", help="that a tile may take (what pays)")
     command.add_argument("--channel", type=channel, metavar="C", help="of an image with several: 0, 1, ... or gray")
     add_force(command)
     command.add_argument("--float32", action="store_true", help="also where bfloat16 would be faster")
-    command.add_argument("--border", choices=BORDERS, help="what lies beyond the image (as trained: mirror)")
+    command.add_argument(
+        "--extrapolation", choices=EXTRAPOLATIONS, help="what lies beyond the image (as trained: mirror)"
+    )
     add_device(command)
 
     command = commands.add_parser("publish", help="weights for handing on: half precision, safetensors")
@@ -204,6 +209,4 @@ def changed_config(config, changes):
             raise BadInput(
                 f"--set {change}: {text!r} is not {wanted}; the profile has {getattr(config, name)}"
             ) from None
-    if not values:
-        return config
-    return replace(config, profile=f"{config.profile} with {', '.join(changes)}", **values)
+    return replace(config, **values)

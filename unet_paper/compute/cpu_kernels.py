@@ -1,7 +1,7 @@
 """How a CPU trains the network in bfloat16. What is computed is `network.py`'s; elsewhere PyTorch does it.
 
 Gradients of weights from large maps come from bands of rows, which keeps them in the caches; those of up-convolutions
-are matrix products; drop-out draws with the faster of PyTorch's generators.
+are matrix products; dropout draws with the faster of PyTorch's generators.
 """
 
 import torch
@@ -25,7 +25,7 @@ def up_convolution(layer, maps):
     return layer(maps)
 
 
-def drop_out(layer, maps):
+def dropout_on_cpu(layer, maps):
     """An nn.Dropout of maps."""
     if layer.training and _trains_here(maps):
         keep = torch.rand(maps.numel()).as_strided(maps.shape, maps.stride()) >= layer.p

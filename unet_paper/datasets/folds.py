@@ -1,7 +1,9 @@
 """What is trained on and what is scored (section 4): the challenge's test stack, or a fold of the training stack."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 
@@ -16,14 +18,14 @@ class Fold:
     count: int
 
     @classmethod
-    def parse(cls, text):
+    def parse(cls, text: str) -> "Fold":
         """Read "K/N". Raises BadInput unless 1 <= K <= N and N >= 2."""
         match = re.fullmatch(r"(\d+)/(\d+)", text)
         if not match or not 1 <= int(match[1]) <= int(match[2]) or int(match[2]) < 2:
             raise BadInput(f"fold {text!r} is not K/N with 1 <= K <= N and N >= 2; for example 6/6, the last of six")
         return cls(int(match[1]), int(match[2]))
 
-    def split(self, sections):
+    def split(self, sections: int) -> tuple[np.ndarray, np.ndarray]:
         """(training, held-out) arrays of section indices, 0-based. Raises BadInput with fewer sections than folds.
 
         The held-out block is contiguous, because neighbouring sections resemble each other.
@@ -34,5 +36,83 @@ class Fold:
         held_out = blocks.pop(self.number - 1)
         return np.concatenate(blocks), held_out
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.number}/{self.count}"
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """Which sections a run is trained on and which it is scored on; numbers of sections count from 0.
+
+    `kind`: "fold" (scored on a held-out block of the training stack), "test" (on the test stack) or "none".
+    """
+
+    kind: Literal["fold", "test", "none"]
+    training_sections: tuple[int, ...]  # of the training stack
+    scored_sections: tuple[int, ...]  # of the training stack ("fold") or of the test stack ("test")
+    left_out: tuple[int, ...] = ()  # of the training stack, neither trained on nor scored
+    fold: Fold | None = None
+    labels_are: str | None = None  # what the values of people's own labels mean, see labels.py
+
+    @classmethod
+    def of_fold(cls, fold: Fold, sections: int) -> "Protocol":
+        """A fold of a stack of so many sections."""
+        training, scored = fold.split(sections)
+        return cls("fold", tuple(training.tolist()), tuple(scored.tolist()), fold=fold)
+
+    @classmethod
+    def of_test(cls, sections: int, test_sections: int) -> "Protocol":
+        """Trained on the whole training stack, scored on the test stack."""
+        return cls("test", tuple(range(sections)), tuple(range(test_sections)))
+
+    @classmethod
+    def unscored(cls, sections: int) -> "Protocol":
+        """Trained on the whole training stack; nothing is scored."""
+        return cls("none", tuple(range(sections)), ())
+
+    def without(self, sections: Iterable[int]) -> "Protocol":
+        """The same without some of the training sections. Raises BadInput for one that is not among them, and where
+        none is left.
+        """
+        left_out = tuple(sorted(set(sections)))
+        for number in left_out:
+            if number not in self.training_sections:
+                among = f"{self.training_sections[0]} to {self.training_sections[-1]}"
+                raise BadInput(f"--leave-out names section {number}, which is none to train on; these are of {among}")
+        kept = tuple(number for number in self.training_sections if number not in left_out)
+        if not kept:
+            raise BadInput("--leave-out leaves no section to train on; name fewer")
+        return replace(self, training_sections=kept, left_out=left_out)
+
+    def __str__(self) -> str:
+        if self.kind == "fold":
+            return f"validation fold {self.fold}"
+        return {"test": "test stack", "none": "not scored"}[self.kind]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, for run.json."""
+        return {
+            "kind": self.kind,
+            "fold": None if self.fold is None else str(self.fold),
+            "training_sections": list(self.training_sections),
+            "scored_sections": list(self.scored_sections),
+            "left_out": list(self.left_out),
+            "labels_are": self.labels_are,
+        }
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "Protocol":
+        """The inverse of `to_json`; also reads the first records, which only counted the sections."""
+        fold = Fold.parse(values["fold"]) if values.get("fold") else None
+        left_out = tuple(values.get("left_out") or ())
+        training, scored = values["training_sections"], values["scored_sections"]
+        if isinstance(training, int):
+            total = training + len(left_out)
+            if fold is not None:
+                protocol = cls.of_fold(fold, total + scored)
+            else:
+                protocol = cls.of_test(total, scored) if values["kind"] == "test" else cls.unscored(total)
+            protocol = protocol.without(left_out)
+        else:
+            protocol = cls(values["kind"], tuple(training), tuple(scored), left_out, fold)
+        return replace(protocol, labels_are=values.get("labels_are"))

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from unet_paper.datasets import isbi2012
-from unet_paper.datasets.folds import Fold
+from unet_paper.datasets.folds import Fold, Protocol
 from unet_paper.datasets.labels import interpret_labels
 from unet_paper.io.hashes import labels_sha256
 from unet_paper.io.image_stack import ImageStack
@@ -24,7 +24,7 @@ class Stacks:
     labels: np.ndarray
     evaluation_volume: np.ndarray | None
     evaluation_labels: np.ndarray | None
-    protocol: dict
+    protocol: Protocol
     data: dict  # name -> SHA-256 of the content
     dataset: str  # "isbi" (the challenge's contents), "phantom" or "own"
     classes: int = 2  # with more, the labels are class numbers
@@ -67,8 +67,7 @@ def load_files(files: OwnFiles, fold: Fold | None = None, leave_out: Sequence[in
     data = {"train-volume": images.content_sha256, "train-labels": truth.content_sha256}
     labels, classes = interpret_labels(labels, files.labels_are, files.labels)
     stacks = _split(volume, labels, fold, leave_out, data, "own", classes)
-    stacks.protocol["labels_are"] = files.labels_are
-    return replace(stacks, pixel_size=images.pixel_size)
+    return replace(stacks, protocol=replace(stacks.protocol, labels_are=files.labels_are), pixel_size=images.pixel_size)
 
 
 def load_folder(folder: Path | str, fold: Fold | None = None, leave_out: Sequence[int] = ()) -> Stacks:
@@ -78,7 +77,7 @@ def load_folder(folder: Path | str, fold: Fold | None = None, leave_out: Sequenc
     ----------
     folder : path
         Holds `train-volume.tif` and `train-labels.tif`, perhaps `test-volume.tif` and `test-labels.tif`.
-    fold : protocol.Fold or None
+    fold : folds.Fold or None
         With a fold, train without its block and score that. Without, train on everything and score the test stack
         if its labels are there.
 
@@ -101,44 +100,16 @@ def load_folder(folder: Path | str, fold: Fold | None = None, leave_out: Sequenc
         if finding.state != "verified":
             raise BadInput(f"{finding.sentence}; many copies are some network's output, so remove it or use a fold")
     test_images, test_truth = _read_pair(folder, "test", data)
-    kept, left_out = _kept(np.arange(len(volume)), leave_out)
-    protocol = {
-        "kind": "test",
-        "short": "test stack",
-        "training_sections": len(kept),
-        "scored_sections": len(test_truth),
-        **left_out,
-    }
-    dataset = dataset_name(folder, data)
-    return Stacks(
-        volume[kept],
-        labels[kept],
-        test_images.pixels,
-        test_truth,
-        protocol,
-        data,
-        dataset,
-        pixel_size=_pixel_size(dataset, images),
-    )
+    protocol = Protocol.of_test(len(volume), len(test_truth)).without(leave_out)
+    kept, dataset = list(protocol.training_sections), dataset_name(folder, data)
+    pixel_size = _pixel_size(dataset, images)
+    evaluation = test_images.pixels, test_truth
+    return Stacks(volume[kept], labels[kept], *evaluation, protocol, data, dataset, pixel_size=pixel_size)
 
 
 def _pixel_size(dataset: str, images: ImageStack) -> PixelSize | None:
     """Of the challenge's stacks by the paper, as their files do not tell it."""
     return EM if dataset == "isbi" else images.pixel_size
-
-
-def _kept(sections: np.ndarray, leave_out: Sequence[int]) -> tuple[np.ndarray, dict]:
-    """The sections to train on, without those to be left out, and the protocol's entry about these. Raises BadInput
-    for one that is not among them, and where none is left.
-    """
-    for number in leave_out:
-        if number not in sections:
-            among = f"{sections[0]} to {sections[-1]}"
-            raise BadInput(f"--leave-out names section {number}, which is none to train on; these are of {among}")
-    kept = np.setdiff1d(sections, leave_out)
-    if not len(kept):
-        raise BadInput("--leave-out leaves no section to train on; name fewer")
-    return kept, {"left_out": sorted(leave_out)} if leave_out else {}
 
 
 def _split(
@@ -151,24 +122,13 @@ def _split(
     classes: int = 2,
 ) -> Stacks:
     """Hold out a fold, if there is one."""
-    if fold is None:
-        kept, left_out = _kept(np.arange(len(volume)), leave_out)
-        protocol = {"kind": "none", "short": "not scored", "training_sections": len(kept), "scored_sections": 0}
-        return Stacks(volume[kept], labels[kept], None, None, protocol | left_out, data, dataset, classes)
-    kept, held_out = fold.split(len(volume))
-    kept, left_out = _kept(kept, leave_out)
-    protocol = {
-        "kind": "fold",
-        "short": f"validation fold {fold}",
-        "fold": str(fold),
-        "held_out": f"sections {held_out[0]} to {held_out[-1]}",
-        "training_sections": len(kept),
-        "scored_sections": len(held_out),
-        **left_out,
-    }
+    whole = Protocol.unscored(len(volume)) if fold is None else Protocol.of_fold(fold, len(volume))
+    protocol = whole.without(leave_out)
+    kept, scored = list(protocol.training_sections), list(protocol.scored_sections)
     if classes == 2 and not (labels[kept] > 0).any():
         raise BadInput(f"without fold {fold} no section has a cell; take another fold")
-    return Stacks(volume[kept], labels[kept], volume[held_out], labels[held_out], protocol, data, dataset, classes)
+    evaluation = (volume[scored], labels[scored]) if scored else (None, None)
+    return Stacks(volume[kept], labels[kept], *evaluation, protocol, data, dataset, classes)
 
 
 def _read_pair(folder: Path, name: str, data: dict[str, str]) -> tuple[ImageStack, np.ndarray]:

@@ -7,9 +7,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 from scipy import ndimage
 
-from unet_paper.augmentation import Deformation, sample, source_coordinates
+from unet_paper.augmentation import Deformation, draw_deformation, sample, source_coordinates
+from unet_paper.config import Config
 from unet_paper.metrics.warping_error import MERGE, SPLIT
 from unet_paper.report import colours
+from unet_paper.runs.folder import RunFolder
 from unet_paper.support.files import atomic_write
 
 GRID_SPACING = 48  # px between the lines drawn to show a deformation
@@ -159,3 +161,17 @@ def draw_warping_errors(path, kinds, background, title, names):
     chosen = "" if len(worst) == len(kinds) else f"; the {len(worst)} worst of {len(kinds)} sections"
     figure.suptitle(f"{title}{chosen}. Red circles: a cell is split; blue circles: cells are merged", fontsize=14)
     save_figure(figure, path)
+
+
+def draw_training_pictures(run: RunFolder, image: np.ndarray, weights: np.ndarray, config: Config) -> None:
+    """The weight map of the first training section and three deformations of it, with and without the raw section."""
+    draw_weight_map(run.path / "weight-map.png", weights)
+    draw_weight_map(run.sections / "weight-map.png", weights, image)
+    generator = torch.Generator().manual_seed(config.seed)
+    drawing = dict(displacement_sigma=config.displacement_sigma, grid_points=config.grid_points)
+    elastic = draw_deformation(image.shape, generator, rotate=False, flip=False, **drawing)
+    joined = [
+        draw_deformation(image.shape, generator, rotate=config.rotate, flip=config.flip, **drawing) for _ in range(2)
+    ]
+    draw_deformations(run.path / "deformations.png", weights, [elastic, *joined], config.tile_size, colours.WEIGHTS)
+    draw_deformations(run.sections / "deformations.png", image, [elastic, *joined], config.tile_size)

@@ -19,7 +19,8 @@ from unet_paper.report.figures import write_figures
 from unet_paper.report.pictures import draw_result, draw_warping_errors, draw_weight_map, save_figure
 from unet_paper.report.plots import history_figure, thresholds_figure
 from unet_paper.report.viewer.run_page import pixel_size_of, section_names, write_comparison_page, write_run_page
-from unet_paper.runs.record import RunFolder, read_json, read_scores, unique_names
+from unet_paper.runs.folder import RunFolder, unique_names
+from unet_paper.runs.record import read_record, read_scores
 from unet_paper.support.errors import BadInput
 from unet_paper.support.files import atomic_write
 
@@ -44,10 +45,10 @@ def write_report(folder, figures=False):
     """
     run = RunFolder(Path(folder))
     record, scores = read_run(run)
-    headline = record["configuration"]["headline"]["value"]
+    headline = record.config.primary
     history = read_history(run.history) if run.history.is_file() else None
     if history:
-        save_figure(history_figure({record["name"]: history}), run.path / "loss.png")
+        save_figure(history_figure({record.name: history}), run.path / "loss.png")
     curves = {average: values for average, values in scores.items() if values.is_complete}
     if curves:
         save_figure(thresholds_figure(curves), run.path / "thresholds.png")
@@ -82,7 +83,7 @@ def draw_scored_sections(run, record, scores):
     """The headline's first section beside its truth, and where it splits and merges cells; with and without the raw
     sections.
     """
-    headline = record["configuration"]["headline"]["value"]
+    headline = record.config.primary
     truth, probability = read_labels(run.labels).pixels, read_probabilities(run.probability(headline)).pixels
     best = scores.best_threshold
     kinds = warping_errors(truth, probability, best[WARPING_ERROR.key])
@@ -99,19 +100,13 @@ def draw_scored_sections(run, record, scores):
 
 
 def read_run(run):
-    """The record of a finished run and its {average: Scores}. Raises BadInput otherwise."""
-    record = read_json(run.record)
-    try:
-        headline = record["configuration"]["headline"]["value"]
-        averages = record["configuration"]["averages"]["value"]
-        status = record["status"]
-    except (KeyError, TypeError):
-        raise BadInput(f"{run.record} is not a run's record; give the folder of a run that `train` wrote") from None
-    if status == "diverged":
+    """The record of a finished run and its {tta: Scores}. Raises BadInput otherwise."""
+    record = read_record(run.record)
+    if record.status == "diverged":
         raise BadInput(f"the training in {run.path} diverged; train in another folder with other settings")
-    if status != "finished":
+    if record.status != "finished":
         raise BadInput(f"the training in {run.path} has not finished; finish it with: train --resume")
-    files = {average: run.scores(average, headline) for average in averages}
+    files = {tta: run.scores(tta, record.config.primary) for tta in record.config.tta}
     return record, {average: read_scores(file) for average, file in files.items() if file.is_file()}
 
 
@@ -126,10 +121,10 @@ def comparison(folders):
         record, scores = read_run(RunFolder(Path(folder)))
         for average, values in scores.items():
             errors = (values.value(metric) for metric in TABLE_1_METRICS)
-            scored = f"{record['dataset']}, {record['protocol']['short']}"
-            lines.append(_row(name, record["profile"], scored, average, *errors))
+            scored = f"{record.dataset}, {record.protocol}"
+            lines.append(_row(name, record.profile_title, scored, average, *errors))
         if not scores:
-            lines.append(f"| {name} | {record['profile']} | {record['dataset']}, no scores | - | - | - | - |")
+            lines.append(f"| {name} | {record.profile_title} | {record.dataset}, no scores | - | - | - | - |")
     return "\n".join(lines) + "\n"
 
 
@@ -139,7 +134,7 @@ def table_1(record, scores):
     record : the content of run.json; scores : {average: Scores}.
     """
     lines = [
-        f"# Table 1 of the paper, and the run `{record['name']}`",
+        f"# Table 1 of the paper, and the run `{record.name}`",
         "",
         what_was_scored(record, bool(scores)),
         "",
@@ -147,9 +142,9 @@ def table_1(record, scores):
         "|---" * (2 + len(TABLE_1_METRICS)) + "|",
         *(_row(rank, group, *errors) for rank, group, *errors in TABLE_1),
     ]
-    headline = record["configuration"]["headline"]["value"]
+    headline = record.config.primary
     for average, values in scores.items():
-        which = f"{record['dataset']}, {record['profile']}, {record['protocol']['short']}"
+        which = f"{record.dataset}, {record.profile_title}, {record.protocol}"
         name = f"this run ({which}), {AVERAGE_NAMES[average]}"
         errors = (values.value(metric) for metric in TABLE_1_METRICS)
         lines.append(_row("", f"**{name}**" if average == headline else name, *errors))
@@ -165,9 +160,9 @@ def table_1(record, scores):
             *further,
         ]
     if not scores:
-        if record["configuration"]["classes"]["value"] > 2:
+        if record.config.classes > 2:
             why = "the challenge's metrics are of two classes"
-        elif record["protocol"]["kind"] == "none":
+        elif record.protocol.kind == "none":
             why = "nothing with a truth was held out or given as a test stack"
         else:
             why = f"predict evaluation-volume.tif as probability-{headline}.tif, score that into scores.json, report"
@@ -189,33 +184,31 @@ def table_1(record, scores):
 def what_was_scored(record, has_scores=True):
     """One paragraph: which data, which profile, which protocol."""
     doing = "scored on" if has_scores else "not yet scored on"
-    protocol = record["protocol"]
-    training_sections, scored = protocol["training_sections"], protocol["scored_sections"]
+    protocol = record.protocol
+    training_sections, scored = len(protocol.training_sections), len(protocol.scored_sections)
     dataset = {
         "isbi": "the ISBI 2012 stack (contents verified)",
         "phantom": "**the built-in phantom: NOT the ISBI stack, not comparable with the paper's rows**",
-    }.get(record["dataset"], "a stack of the user's own: not comparable with the paper's rows")
-    if protocol["kind"] == "fold":
+    }.get(record.dataset, "a stack of the user's own: not comparable with the paper's rows")
+    if protocol.kind == "fold":
         what = (
-            f"Trained on {training_sections} sections, {doing} the {scored} held out as fold {protocol['fold']} "
-            f"({protocol['held_out']}, counted from 0): **a validation fold of the training stack, not the paper's "
-            "test**."
+            f"Trained on {training_sections} sections, {doing} the {scored} held out as fold {protocol.fold} "
+            f"(sections {protocol.scored_sections[0]} to {protocol.scored_sections[-1]}, counted from 0): "
+            "**a validation fold of the training stack, not the paper's test**."
         )
-    elif protocol["kind"] == "test":
-        how = "as the challenge did" if record["dataset"] == "isbi" else "with the challenge's metrics"
+    elif protocol.kind == "test":
+        how = "as the challenge did" if record.dataset == "isbi" else "with the challenge's metrics"
         what = f"Trained on all {training_sections} training sections, scored on the {scored} test sections, {how}."
     else:
         what = f"Trained on all {training_sections} sections; nothing was scored."
-    if "left_out" in protocol:
-        what += f" Sections {', '.join(map(str, protocol['left_out']))} were left out of the training."
-    return f"Data: {dataset}. Profile: `{record['profile']}` ({_profile_note(record)}). {what}"
+    if protocol.left_out:
+        what += f" Sections {', '.join(map(str, protocol.left_out))} were left out of the training."
+    return f"Data: {dataset}. Profile: `{record.profile_title}` ({_profile_note(record)}). {what}"
 
 
 def _profile_note(record):
-    configuration = record["configuration"]
-    width, steps = configuration["width"]["value"], configuration["steps"]["value"]
-    note = f"{width} first-level channels, {steps:,} steps"
-    if width != 64:
+    note = f"{record.config.base_channels} first-level channels, {record.config.steps:,} steps"
+    if record.config.base_channels != 64:
         note += "; a reduced network, the paper's has 64"
     return note
 

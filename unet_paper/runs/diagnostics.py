@@ -1,32 +1,34 @@
-"""Whether the deep levels of a trained network (figure 1) reach its output: ReLUs that have died can cut them off.
+"""Whether the deep levels of a trained network (figure 1) reach its output; dead ReLUs can make them inactive.
 
 Such a network sees some ten pixels around each, learns what these allow, and its loss looks like any other's.
 """
 
+from collections.abc import Sequence
+
 import torch
 
-from unet_paper.network import BORDER
+from unet_paper.network import CONTEXT
 from unet_paper.normalisation import gray_values
 from unet_paper.overlap_tile import mirrored_region, tile_size
+from unet_paper.runs.record import RunRecord
 
 LARGEST = 836  # px, of the part of a section that is looked at
-RECORDED = "changes_without_up_convolution"  # what a run's record calls its contributions
-CUT_OFF = 0.001  # mean change of the probabilities below which what lies deeper does not count
+INACTIVE = 0.001  # mean change of the probabilities below which what lies deeper does not count
 
 
 @torch.inference_mode()
-def contributions(network, standardisation, section):
+def up_convolution_effect(network, standardisation, section):
     """What each up-convolution adds: how far the probabilities change when its map is flat, each channel its mean.
 
     network : UNet, on any device; standardisation : checkpoint.Standardisation; section : (H, W) gray values
 
-    Returns a list of the mean absolute changes, 0 to 1, the deepest level's first. Below CUT_OFF, nothing from below
+    Returns a list of the mean absolute changes, 0 to 1, the deepest level's first. Below INACTIVE, nothing from below
     that up-convolution reaches the output.
     """
     was_training = network.training
     network.eval()
     height, width = (int(tile_size(min(length, LARGEST))) for length in section.shape)
-    region = mirrored_region(section, -BORDER, height - BORDER, -BORDER, width - BORDER)
+    region = mirrored_region(section, -CONTEXT, height - CONTEXT, -CONTEXT, width - CONTEXT)
     values = torch.from_numpy(standardisation(gray_values(region)))[None, None]
     values = values.to(next(network.parameters()).device)
     usual = network(values).softmax(1)
@@ -46,14 +48,14 @@ def flat(_layer, _given, maps):
     return maps.mean((2, 3), keepdim=True).expand_as(maps).clone()
 
 
-def are_cut_off(record):
+def are_inactive(record: RunRecord) -> bool:
     """Whether a run's record says so; older records do not say."""
-    return record.get(RECORDED, [1.0])[-1] < CUT_OFF
+    return record.up_convolution_effect is not None and record.up_convolution_effect[-1] < INACTIVE
 
 
-def remark(changes):
-    """A sentence for a network whose deep levels are cut off (`contributions`), or None."""
-    if changes[-1] >= CUT_OFF:
+def inactivity_warning(effect: Sequence[float]) -> str | None:
+    """A sentence for a network whose deep levels are inactive (`up_convolution_effect`), or None."""
+    if effect[-1] >= INACTIVE:
         return None
     return (
         "note: the levels below the first no longer reach the output, as when the ReLUs between have died; train in "

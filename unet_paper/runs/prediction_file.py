@@ -54,7 +54,7 @@ def predict_file(predictor, image, out, made_with, channel=None, memory=None, la
     require_gray(stack)
     plan = predictor.plan(*volume.shape[1:], memory, largest_tile)
     made_with = made_with | {
-        "average": predictor.average,
+        "tta": predictor.tta,
         "image_content_sha256": stack.content_sha256,
         "channel": channel,
     }
@@ -84,7 +84,7 @@ def _predict(predictor, volume, partial, plan, tiles_were_chosen):
     with progress_bar(
         total=len(jobs),
         initial=len(partial.done),
-        desc=f"predict {predictor.average}",
+        desc=f"predict {predictor.tta}",
         unit="tile",
     ) as bar:
         for job in jobs:

@@ -1,144 +1,174 @@
-"""The record of a run: what it was, with which code and data, on which hardware, and how long it took."""
+"""The record of a run, run.json: what it was, with which code and data, on which hardware, and how long it took."""
 
-import hashlib
-import json
-import os
-import platform
-import re
-import subprocess
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any, Literal
 
-import numpy as np
-import torch
-
+from unet_paper.config import FORMER_NAMES, Config
+from unet_paper.datasets.folds import Protocol
+from unet_paper.io.pixel_size import PixelSize
 from unet_paper.metrics.scores import Scores
+from unet_paper.normalisation import Standardisation
+from unet_paper.runs.environment import CodeVersion, Hardware
 from unet_paper.support.errors import BadInput
-from unet_paper.support.files import atomic_write
+from unet_paper.support.json_files import read_json, write_json
 
-PACKAGE = Path(__file__).parents[1]
-PICTURES = ("loss.png", "thresholds.png", "result.png", "splits-and-mergers.png", "weight-map.png", "deformations.png")
-RUN_FILES = (
-    *("run.json", "history.csv", "table1.md", "misses.md", "scores.json", "scores-*.json"),
-    *("index.html", "page/*", "figures/*"),
-    *("checkpoint.pt", "checkpoint-*.pt", "weights.pt"),
-    *("weight-maps.tif", "evaluation-volume.tif", "evaluation-labels.tif", "probability-*.tif*"),
-    *(folder + picture for folder in ("", "sections/") for picture in PICTURES),
-)
+Status = Literal["training", "interrupted", "diverged", "finished"]
 
 
 @dataclass(frozen=True)
-class RunFolder:
-    """Where the parts of a run lie."""
+class Session:
+    """One process that trained a run: the first, or one that resumed it from `step`."""
 
-    path: Path
+    step: int
+    code: CodeVersion
+    hardware: Hardware
+    precision: str  # "float32" or "bfloat16"
+    compiled: bool
+    time: str
 
-    record = property(lambda self: self.path / "run.json")
-    history = property(lambda self: self.path / "history.csv")
-    checkpoint = property(lambda self: self.path / "checkpoint.pt")
-    earlier_checkpoint = property(lambda self: self.path / "checkpoint-before.pt")
-    lock = property(lambda self: self.path / "being-trained.lock")
-    weights = property(lambda self: self.path / "weights.pt")
-    weight_maps = property(lambda self: self.path / "weight-maps.tif")
-    volume = property(lambda self: self.path / "evaluation-volume.tif")
-    labels = property(lambda self: self.path / "evaluation-labels.tif")
-    table = property(lambda self: self.path / "table1.md")
-    sections = property(lambda self: self.path / "sections")  # pictures that show raw sections
-    page = property(lambda self: self.path / "index.html")
-    pictures = property(lambda self: self.path / "page")  # the page's
-    figures = property(lambda self: self.path / "figures")  # the paper's, in which raw sections show
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return asdict(self)
 
-    def probability(self, average):
-        """The map of one averaging."""
-        return self.path / f"probability-{average}.tif"
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "Session":
+        """The inverse of `to_json`; the first records call the precision "arithmetic", or do not tell it."""
+        return cls(
+            values.get("step", 0),
+            CodeVersion(**values["code"]),
+            Hardware(**values["hardware"]),
+            values.get("precision", values.get("arithmetic", "float32")),
+            values.get("compiled", False),
+            values["time"],
+        )
 
-    def scores(self, average, headline):
-        """The scores of one averaging; those of the headline are the run's own."""
-        return self.path / ("scores.json" if average == headline else f"scores-{average}.json")
 
-    def archive_previous_run(self):
-        """Move what an earlier run wrote here into `earlier/N`, so that nothing stale stays and nothing is lost.
+@dataclass(frozen=True)
+class Times:
+    """How long a run took."""
 
-        Returns that folder, or None when there is nothing of an earlier run.
+    finished: str | None = None
+    training_seconds: float | None = None
+    training_parts_seconds: Mapping[str, float] = field(default_factory=dict)
+    pipeline_seconds: Mapping[str, float] = field(default_factory=dict)  # by command, of a run made by one script
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One run; run.json in its folder."""
+
+    name: str
+    status: Status
+    dataset: str  # "isbi" (the challenge's contents), "phantom" or "own"
+    protocol: Protocol
+    config: Config
+    changes: Mapping[str, Any]  # settings that differ from the profile's
+    parameters: int
+    standardisation: Standardisation
+    class_weights: tuple[float, ...] | None  # w_c of each class; the first records do not tell it
+    data_sha256: Mapping[str, str]  # name -> SHA-256 of the decoded pixels
+    pixel_size: PixelSize | None
+    sessions: tuple[Session, ...]  # the first, and those that resumed
+    times: Times = Times()
+    diverged: tuple[str, ...] = ()  # at which step and why, each time
+    up_convolution_effect: tuple[float, ...] | None = None  # see diagnostics.py; older records do not tell it
+
+    @property
+    def first(self) -> Session:
+        """The process that began the training."""
+        return self.sessions[0]
+
+    @property
+    def profile_title(self) -> str:
+        """The profile and what was changed, in words: "quick with steps=500"."""
+        changes = ", ".join(f"{name}={_as_text(value)}" for name, value in self.changes.items())
+        return f"{self.config.profile} with {changes}" if changes else self.config.profile
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, as run.json holds them."""
+        first, *resumed = (session.to_json() for session in self.sessions)
+        times = {name: value for name, value in asdict(self.times).items() if value}
+        return {
+            "name": self.name,
+            "status": self.status,
+            "dataset": self.dataset,
+            "profile": self.config.profile,
+            "changes": {
+                name: list(value) if isinstance(value, tuple) else value for name, value in self.changes.items()
+            },
+            "protocol": self.protocol.to_json(),
+            "seed": self.config.seed,
+            "parameters": self.parameters,
+            "configuration": self.config.described(),
+            "standardisation": asdict(self.standardisation),
+            "class_weights": None if self.class_weights is None else list(self.class_weights),
+            "data_sha256": dict(self.data_sha256),
+            "pixel_size_nm": None if self.pixel_size is None else list(self.pixel_size),
+            "code": first["code"],
+            "hardware": first["hardware"],
+            "precision": first["precision"],
+            "compiled": first["compiled"],
+            "resumed": resumed,
+            "times": {"started": first["time"], **times},
+            "diverged": list(self.diverged),
+            "up_convolution_effect": None if self.up_convolution_effect is None else list(self.up_convolution_effect),
+        }
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "RunRecord":
+        """The inverse of `to_json`; also reads the records of earlier versions.
+
+        Raises BadInput when the values are not a run's record.
         """
-        own = [path for name in RUN_FILES for path in self.path.glob(name)]
-        if not own:
-            return None
-        taken = [int(path.name) for path in (self.path / "earlier").glob("*") if path.name.isdecimal()]
-        aside = self.path / "earlier" / str(1 + max(taken, default=0))
-        for path in own:
-            moved = aside / path.relative_to(self.path)
-            moved.parent.mkdir(parents=True, exist_ok=True)
-            path.replace(moved)
-        return aside
+        try:
+            config = Config.from_dict({name: entry["value"] for name, entry in values["configuration"].items()})
+            times = dict(values["times"])
+            first = {"time": times.pop("started"), **{name: values[name] for name in ("code", "hardware")}}
+            first |= {name: values[name] for name in ("precision", "arithmetic", "compiled") if name in values}
+            if "steps_seconds" in times:
+                times["pipeline_seconds"] = times.pop("steps_seconds")
+            effect = values.get("up_convolution_effect", values.get("changes_without_up_convolution"))
+            size = values.get("pixel_size_nm")
+            weights = values.get("class_weights")
+            return cls(
+                name=values["name"],
+                status=values["status"],
+                dataset=values["dataset"],
+                protocol=Protocol.from_json(values["protocol"]),
+                config=config,
+                changes=_changes(values, config),
+                parameters=values["parameters"],
+                standardisation=Standardisation(**values["standardisation"]),
+                class_weights=None if weights is None else tuple(weights),
+                data_sha256=values["data_sha256"],
+                pixel_size=PixelSize(*size) if size else None,
+                sessions=(Session.from_json(first), *map(Session.from_json, values.get("resumed", ()))),
+                times=Times(**times),
+                diverged=tuple(values.get("diverged", ())),
+                up_convolution_effect=None if effect is None else tuple(effect),
+            )
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise BadInput(f"it is not a run's record ({error!r})") from None
+
+    def write(self, path: str | Path) -> None:
+        """Write run.json, whole or not at all."""
+        write_json(path, self.to_json())
+
+    def with_times(self, **changes: Any) -> "RunRecord":
+        """The same record with other times."""
+        return replace(self, times=replace(self.times, **changes))
 
 
-def now():
-    """The time in UTC, to the second, as text."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def code_version():
-    """The git commit that holds the package (None outside one), whether the code differs from it, and a SHA-256 over
-    the package's source files.
-    """
-    sources = hashlib.sha256()
-    for path in sorted(PACKAGE.rglob("*.py")):
-        sources.update(str(path.relative_to(PACKAGE)).encode() + b"\0" + path.read_bytes())
-    tracked = _git("ls-files", "--error-unmatch", Path(__file__).name) is not None
-    commit = _git("rev-parse", "HEAD") if tracked else None
-    changed = _git("status", "--porcelain", "--", ".")
-    return {"commit": commit, "changed": bool(changed) if commit else None, "sources_sha256": sources.hexdigest()}
-
-
-def _git(*arguments):
+def read_record(path: str | Path) -> RunRecord:
+    """The RunRecord in a run.json. Raises BadInput when it is missing or is none."""
     try:
-        done = subprocess.run(["git", *arguments], cwd=PACKAGE, capture_output=True, text=True, timeout=20)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() if done.returncode == 0 else None
-
-
-def hardware(device):
-    """The processor, its cores as PyTorch uses them, the GPU if `device` is one, and the libraries' versions."""
-    device = torch.device(device)
-    return {
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
-        "processor": _processor(),
-        "cores": os.cpu_count(),
-        "threads": torch.get_num_threads(),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "numpy": np.__version__,
-    }
-
-
-def _processor():
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass  # no such file outside Linux
-    return platform.processor() or platform.machine()
-
-
-def unique_names(folders):
-    """The folders' names, with as many of their parents as it takes to tell them apart."""
-    paths = [Path(folder).absolute() for folder in folders]
-    depth = 1
-    while len({path.parts[-depth:] for path in paths}) < len(set(paths)):
-        depth += 1
-    return ["/".join(path.parts[-depth:]) for path in paths]
-
-
-def write_json(path, values):
-    """Write a JSON file whole or not at all, a list of numbers on one line."""
-    text = json.dumps(values, indent=2, allow_nan=False)
-    text = re.sub(r"\[[^][{}\"]*\]", lambda numbers: f"[{' '.join(numbers[0][1:-1].split())}]", text)
-    with atomic_write(path) as temporary:
-        temporary.write_text(text + "\n")
+        return RunRecord.from_json(read_json(path))
+    except BadInput as error:
+        if str(path) in str(error):
+            raise
+        raise BadInput(f"{path} is not a run's record; give the folder of a run that `train` wrote") from None
 
 
 def read_scores(path: str | Path) -> Scores:
@@ -150,13 +180,18 @@ def read_scores(path: str | Path) -> Scores:
         raise BadInput(f"{path}: {error}") from None
 
 
-def read_json(path):
-    """Read a JSON file. Raises BadInput when it is missing or not JSON."""
-    try:
-        return json.loads(Path(path).read_text())
-    except FileNotFoundError:
-        raise BadInput(f"{path} is missing; give the folder of a run that `train` wrote") from None
-    except (OSError, ValueError) as error:
-        raise BadInput(
-            f"{path} cannot be read as JSON ({error}); give the folder of a run that `train` wrote"
-        ) from None
+def _changes(values: Mapping[str, Any], config: Config) -> dict[str, Any]:
+    """The changes of a record; the first ones have them in the profile's name: "quick with steps=500, seed=1"."""
+    if "changes" in values:
+        return {name: tuple(value) if isinstance(value, list) else value for name, value in values["changes"].items()}
+    _, _, text = values["profile"].partition(" with ")
+    names = [change.partition("=")[0] for change in text.split(", ") if "=" in change]
+    known = config.as_dict()
+    return {FORMER_NAMES.get(name, name): known[FORMER_NAMES.get(name, name)] for name in names}
+
+
+def _as_text(value: Any) -> str:
+    """A value as `--set` takes it."""
+    if isinstance(value, tuple):
+        return ",".join(value)
+    return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)

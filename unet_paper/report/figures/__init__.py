@@ -9,7 +9,6 @@ from matplotlib.figure import Figure
 
 from unet_paper.augmentation import draw_deformation
 from unet_paper.checkpoint import new_network
-from unet_paper.config import Config
 from unet_paper.io.stack import read_labels, read_probabilities, read_stack
 from unet_paper.metrics.registry import RAND_ERROR
 from unet_paper.report.figures.network_figure import draw_network
@@ -49,12 +48,11 @@ def write_figures(run, record, scores, pixel_size=None):
 
 def figures_of(run, record, scores, pixel_size):
     """The Captioned figures that a run allows, one after the other."""
-    value = {name: entry["value"] for name, entry in record["configuration"].items()}
-    config = Config.from_dict(value)
+    config = record.config
     network = new_network(config).eval()
     yield Captioned(
         "figure-1-network",
-        f"The network of this run, {record['parameters']:,} parameters, drawn from one pass of the module itself over "
+        f"The network of this run, {record.parameters:,} parameters, drawn from one pass of the module itself over "
         f"a tile of {config.tile_size} px: above each map its channels, below it its size in px. White: the part that "
         "is copied from the contracting path.",
         draw_network(network, config.tile_size),
@@ -62,7 +60,7 @@ def figures_of(run, record, scores, pixel_size):
     if not run.volume.is_file():
         return
     volume = read_stack(run.volume).pixels
-    section, what = volume[0], f"{record['dataset']}, first scored section"
+    section, what = volume[0], f"{record.dataset}, first scored section"
     yield Captioned(
         "figure-2-tile",
         f"Overlap-tile prediction as the paper has it ({what}): the block (yellow) needs the tile (blue, dashed), of "
@@ -93,7 +91,7 @@ def _of_two_classes(run, record, scores, config, section, what, pixel_size):
     if run.labels.is_file():
         labels = read_labels(run.labels).pixels[:1]
         truth = labels[0] > 0
-        known = record.get("class_weights")
+        known = record.class_weights
         whose = "the class weights of the training set" if known else "class weights balanced over this section"
         weights = weight_maps(labels, config.w_0, config.sigma, class_weights=known)[0]
         yield Captioned(
@@ -104,14 +102,14 @@ def _of_two_classes(run, record, scores, config, section, what, pixel_size):
             f"Weights run from {weights.min():.2f} to {weights.max():.2f}.",
             draw_weight_figure(section, truth, label_cells(truth), weights, pixel_size),
         )
-    probability = run.probability(config.headline)
+    probability = run.probability(config.primary)
     if probability.is_file():
         threshold = scores.best_threshold[RAND_ERROR.key] if scores else 0.5
         chosen = "the best of the Rand error" if scores else "there are no scores to choose by"
         yield Captioned(
             "figure-4-segmentation",
             f"The run's result ({what}): (a) the image, (b) the 4-connected components of the probability "
-            f"({config.headline}) above {threshold:.1f} ({chosen}), neighbours in different colours"
+            f"({config.primary}) above {threshold:.1f} ({chosen}), neighbours in different colours"
             + (", and the outlines of the truth's cells in white." if truth is not None else "."),
             draw_segmentation(section, truth, read_probabilities(probability).pixels[0], threshold, pixel_size),
         )

@@ -7,7 +7,7 @@ from matplotlib.patches import Rectangle
 from skimage.segmentation import find_boundaries
 
 from unet_paper.augmentation import Deformation, sample, source_coordinates
-from unet_paper.network import BORDER
+from unet_paper.network import CONTEXT
 from unet_paper.overlap_tile import mirrored_region, tile_size
 from unet_paper.report.colours import COMPONENTS, WEIGHTS, hexadecimal, in_colours
 from unet_paper.report.pictures import draw_grid, gray_range
@@ -50,7 +50,7 @@ def draw_tile(section, pixel_size=None, block=388):
     height, width = section.shape
     block = min(block, height, width)
     tile = int(tile_size(block))
-    margin = 2 * BORDER
+    margin = 2 * CONTEXT
     shown = mirrored_region(section, -margin, height + margin, -margin, width + margin)
     figure = _figure(7.6, 1, 1, section.shape, 100)
     axis = _axes(figure, 1, 1, pixel_size)[0]
@@ -63,7 +63,7 @@ def draw_tile(section, pixel_size=None, block=388):
     axis.imshow(veil, extent=extent)
     for corner, size, colour, style, label in (
         ((-0.5, -0.5), (width, height), "white", "-", f"image, {width} x {height} px"),
-        ((-BORDER - 0.5,) * 2, (tile, tile), NEEDED, "--", f"input tile, {tile} px: mirrored beyond the image"),
+        ((-CONTEXT - 0.5,) * 2, (tile, tile), NEEDED, "--", f"input tile, {tile} px: mirrored beyond the image"),
         ((-0.5, -0.5), (block, block), GIVEN, "-", f"what it yields, {block} px"),
     ):
         axis.add_patch(Rectangle(corner, *size, fill=False, edgecolor=colour, lw=2.5, ls=style, label=label))

@@ -8,7 +8,8 @@ from unet_paper.io.stack import read_labels, read_probabilities, read_stack
 from unet_paper.report.plots import history_figure, thresholds_figure
 from unet_paper.report.viewer.layers import write_pictures
 from unet_paper.report.viewer.page import viewed, write_page
-from unet_paper.runs.record import read_json, unique_names, write_json
+from unet_paper.runs.folder import unique_names
+from unet_paper.support.json_files import read_json, write_json
 from unet_paper.weight_map import weight_maps
 
 LARGEST_SHOWN = 4096  # px of a side; larger sections a browser does not show well
@@ -25,14 +26,14 @@ def write_run_page(run, record, scores, curves, history, table):
     described, remark = write_section_pictures(run, record)
     figures = []
     if history:
-        figures.append(("Loss and error in training", history_figure({record["name"]: history})))
+        figures.append(("Loss and error in training", history_figure({record.name: history})))
     if curves:
         figures.append(("Errors by threshold", thresholds_figure(curves)))
-    shown = [] if described is None else [_viewed(run, record, scores, described, run.path, record["name"])]
+    shown = [] if described is None else [_viewed(run, record, scores, described, run.path, record.name)]
     links = [(name, name) for name in LINKS if (run.path / name).is_file()]
     if remark:
         table += f"\n{remark}\n"
-    title = f"{record['name']}: {record['dataset']}, {record['profile']}"
+    title = f"{record.name}: {record.dataset}, {record.profile_title}"
     write_page(run.page, title, table, figures, shown, links, written_figures(run))
 
 
@@ -50,12 +51,11 @@ def write_section_pictures(run, record):
 
     Returns what the viewer must know of them (None where there is nothing to show), and a remark for the reader, or "".
     """
-    configuration = {name: entry["value"] for name, entry in record["configuration"].items()}
     if not run.volume.is_file():
         if described_pictures(run):
             return described_pictures(run), ""
         return None, "There is no viewer here: no sections were held out, and there was no test stack with a truth."
-    if configuration["classes"] > 2:
+    if record.config.classes > 2:
         return None, "There is no viewer here: it shows two classes, and this run has more."
     volume = read_stack(run.volume).pixels
     count, height, width = volume.shape
@@ -65,10 +65,8 @@ def write_section_pictures(run, record):
     truth = probability = weights = None
     if run.labels.is_file():
         truth = read_labels(run.labels).pixels[: len(volume)] > 0
-        weights = weight_maps(
-            truth, configuration["w_0"], configuration["sigma"], class_weights=record.get("class_weights")
-        )
-    headline = run.probability(configuration["headline"])
+        weights = weight_maps(truth, record.config.w_0, record.config.sigma, class_weights=record.class_weights)
+    headline = run.probability(record.config.primary)
     if headline.is_file():
         probability = read_probabilities(headline).pixels[: len(volume)]
     described = write_pictures(run.pictures, volume, truth, probability, weights)
@@ -84,21 +82,20 @@ def described_pictures(run):
 
 def _viewed(run, record, scores, described, page_folder, name):
     sections = section_names(record, described["sections"])
-    headline = record["configuration"]["headline"]["value"]
+    headline = record.config.primary
     size = pixel_size_of(record)
     return viewed(described, name, run.path, page_folder, sections, scores.get(headline), size)
 
 
 def section_names(record, count):
     """What the scored sections are called: their numbers in the stack that they are from, counted from 0."""
-    held_out = record["protocol"].get("held_out", "")
-    first = int(held_out.split()[1]) if held_out else 0
+    first = record.protocol.scored_sections[0] if record.protocol.kind == "fold" else 0
     return [f"section {first + number}" for number in range(count)]
 
 
 def pixel_size_of(record):
     """[x, y, z] in nm of the sections of a run, or None where it is not known."""
-    return record.get("pixel_size_nm") or (list(EM) if record["dataset"] == "isbi" else None)
+    return list(record.pixel_size) if record.pixel_size else list(EM) if record.dataset == "isbi" else None
 
 
 def write_comparison_page(path, read, table):
@@ -111,7 +108,7 @@ def write_comparison_page(path, read, table):
     names = unique_names([run.path for run, *_ in read])
     histories, headlines, shown, missing = {}, {}, [], []
     for name, (run, record, scores, history) in zip(names, read, strict=True):
-        headline = record["configuration"]["headline"]["value"]
+        headline = record.config.primary
         if history:
             histories[name] = history
         if headline in scores and scores[headline].is_complete:

@@ -1,0 +1,86 @@
+"""Which code a run is of, and on which hardware."""
+
+import hashlib
+import os
+import platform
+import subprocess
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import torch
+
+PACKAGE = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True)
+class CodeVersion:
+    """The git commit that holds the package (None outside one), and a hash of its sources."""
+
+    commit: str | None
+    changed: bool | None  # whether the code differs from the commit
+    sources_sha256: str
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """What a run computes on, and with which libraries."""
+
+    device: str
+    processor: str
+    cores: int
+    threads: int
+    python: str
+    torch: str
+    numpy: str
+
+
+def now() -> str:
+    """The time in UTC, to the second, as text."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def code_version() -> CodeVersion:
+    """The git commit that holds the package (None outside one), whether the code differs from it, and a SHA-256 over
+    the package's source files.
+    """
+    sources = hashlib.sha256()
+    for path in sorted(PACKAGE.rglob("*.py")):
+        sources.update(str(path.relative_to(PACKAGE)).encode() + b"\0" + path.read_bytes())
+    tracked = _git("ls-files", "--error-unmatch", "config.py") is not None
+    commit = _git("rev-parse", "HEAD") if tracked else None
+    changed = _git("status", "--porcelain", "--", ".")
+    return CodeVersion(commit, bool(changed) if commit else None, sources.hexdigest())
+
+
+def _git(*arguments: str) -> str | None:
+    try:
+        done = subprocess.run(["git", *arguments], cwd=PACKAGE, capture_output=True, text=True, timeout=20)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def hardware(device: str | torch.device) -> Hardware:
+    """The processor, its cores as PyTorch uses them, the GPU if `device` is one, and the libraries' versions."""
+    device = torch.device(device)
+    return Hardware(
+        device=torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
+        processor=_processor(),
+        cores=os.cpu_count() or 1,
+        threads=torch.get_num_threads(),
+        python=platform.python_version(),
+        torch=torch.__version__,
+        numpy=np.__version__,
+    )
+
+
+def _processor() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass  # no such file outside Linux
+    return platform.processor() or platform.machine()

@@ -1,0 +1,124 @@
+"""One run on disk: which file is where."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+PICTURES = ("loss.png", "thresholds.png", "result.png", "splits-and-mergers.png", "weight-map.png", "deformations.png")
+RUN_FILES = (
+    *("run.json", "history.csv", "table1.md", "misses.md", "scores.json", "scores-*.json"),
+    *("index.html", "page/*", "figures/*"),
+    *("checkpoint.pt", "checkpoint-*.pt", "weights.pt"),
+    *("weight-maps.tif", "evaluation-volume.tif", "evaluation-labels.tif", "probability-*.tif*"),
+    *(folder + picture for folder in ("", "sections/") for picture in PICTURES),
+)
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Where the parts of a run lie."""
+
+    path: Path
+
+    @property
+    def record(self) -> Path:
+        """What was run: the RunRecord."""
+        return self.path / "run.json"
+
+    @property
+    def history(self) -> Path:
+        """Loss and error over the steps."""
+        return self.path / "history.csv"
+
+    @property
+    def checkpoint(self) -> Path:
+        """What an interrupted training resumes from."""
+        return self.path / "checkpoint.pt"
+
+    @property
+    def earlier_checkpoint(self) -> Path:
+        """The checkpoint before that."""
+        return self.path / "checkpoint-before.pt"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the process that trains."""
+        return self.path / "being-trained.lock"
+
+    @property
+    def weights(self) -> Path:
+        """The trained network."""
+        return self.path / "weights.pt"
+
+    @property
+    def weight_maps(self) -> Path:
+        """Equation 2 of the training stack."""
+        return self.path / "weight-maps.tif"
+
+    @property
+    def volume(self) -> Path:
+        """The sections that are scored."""
+        return self.path / "evaluation-volume.tif"
+
+    @property
+    def labels(self) -> Path:
+        """Their truth."""
+        return self.path / "evaluation-labels.tif"
+
+    @property
+    def table(self) -> Path:
+        """The paper's table 1 and this run."""
+        return self.path / "table1.md"
+
+    @property
+    def sections(self) -> Path:
+        """Pictures that show raw sections."""
+        return self.path / "sections"
+
+    @property
+    def page(self) -> Path:
+        """The page of the run."""
+        return self.path / "index.html"
+
+    @property
+    def pictures(self) -> Path:
+        """The page's pictures."""
+        return self.path / "page"
+
+    @property
+    def figures(self) -> Path:
+        """The paper's figures, in which raw sections show."""
+        return self.path / "figures"
+
+    def probability(self, tta: str) -> Path:
+        """The probability stack of one test-time augmentation."""
+        return self.path / f"probability-{tta}.tif"
+
+    def scores(self, tta: str, primary: str) -> Path:
+        """The metrics of one test-time augmentation; those of the primary one are the run's own."""
+        return self.path / ("scores.json" if tta == primary else f"scores-{tta}.json")
+
+    def archive_previous_run(self) -> Path | None:
+        """Move what a previous run wrote here into `earlier/N`, so that nothing stale stays and nothing is lost.
+
+        Returns that folder, or None when there is nothing of a previous run.
+        """
+        own = [path for name in RUN_FILES for path in self.path.glob(name)]
+        if not own:
+            return None
+        taken = [int(path.name) for path in (self.path / "earlier").glob("*") if path.name.isdecimal()]
+        archive = self.path / "earlier" / str(1 + max(taken, default=0))
+        for path in own:
+            moved = archive / path.relative_to(self.path)
+            moved.parent.mkdir(parents=True, exist_ok=True)
+            path.replace(moved)
+        return archive
+
+
+def unique_names(folders: Iterable[str | Path]) -> list[str]:
+    """The folders' names, with as many of their parents as it takes to tell them apart."""
+    paths = [Path(folder).absolute() for folder in folders]
+    depth = 1
+    while len({path.parts[-depth:] for path in paths}) < len(set(paths)):
+        depth += 1
+    return ["/".join(path.parts[-depth:]) for path in paths]

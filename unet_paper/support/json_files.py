@@ -1,0 +1,29 @@
+"""JSON files, written whole or not at all."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from unet_paper.support.errors import BadInput
+from unet_paper.support.files import atomic_write
+
+
+def write_json(path: str | Path, values: Any) -> None:
+    """Write a JSON file whole or not at all, a list of numbers on one line."""
+    text = json.dumps(values, indent=2, allow_nan=False)
+    text = re.sub(r"\[[^][{}\"]*\]", lambda numbers: f"[{' '.join(numbers[0][1:-1].split())}]", text)
+    with atomic_write(path) as temporary:
+        temporary.write_text(text + "\n")
+
+
+def read_json(path: str | Path) -> Any:
+    """Read a JSON file. Raises BadInput when it is missing or not JSON."""
+    try:
+        return json.loads(Path(path).read_text())
+    except FileNotFoundError:
+        raise BadInput(f"{path} is missing; give the folder of a run that `train` wrote") from None
+    except (OSError, ValueError) as error:
+        raise BadInput(
+            f"{path} cannot be read as JSON ({error}); give the folder of a run that `train` wrote"
+        ) from None

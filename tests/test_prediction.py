@@ -140,7 +140,7 @@ def test_zeros_beyond_the_border():
     section = np.random.default_rng(0).integers(0, 256, (300, 300)).astype(np.uint8)
     whole = Block(0, 300, 0, 300)
     mirrored, zeros = (
-        Predictor(network, standardisation, "none", border=border).predict_block(section, whole)[0]
+        Predictor(network, standardisation, "none", extrapolation=border).predict_block(section, whole)[0]
         for border in ("mirror", "zeros")
     )
     assert np.abs(mirrored - zeros)[:20].max() > 1e-4

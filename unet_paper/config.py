@@ -33,6 +33,7 @@ class Limits:
     highest: float = math.inf
     without_lowest: bool = False  # the interval is open there
     without_highest: bool = False
+    step: int = 0  # whole numbers this far apart, from the lowest on; 0: any
     choices: tuple[str, ...] = ()
 
     def allow(self, value: Any) -> bool:
@@ -41,12 +42,15 @@ class Limits:
             return set(value if isinstance(value, tuple) else [value]) <= set(self.choices)
         above = value > self.lowest if self.without_lowest else value >= self.lowest
         below = value < self.highest if self.without_highest else value <= self.highest
-        return math.isfinite(value) and above and below
+        fits = not self.step or (value - self.lowest) % self.step == 0
+        return math.isfinite(value) and above and below and fits
 
     def __str__(self) -> str:
         if self.choices:
             return f"one of {', '.join(self.choices)}"
         low = f"above {self.lowest:g}" if self.without_lowest else f"at least {self.lowest:g}"
+        if self.step:
+            low += f", in steps of {self.step}"
         if math.isinf(self.highest):
             return low
         return f"{low} and {'below' if self.without_highest else 'at most'} {self.highest:g}"
@@ -98,7 +102,7 @@ class Config:
     )
 
     # Augmentation: section 3.1
-    tile_size: int = setting(572, "paper", "input tile, px", Limits(lowest=188))
+    tile_size: int = setting(572, "paper", "input tile, px", Limits(lowest=188, step=16))
     displacement_sigma: float = setting(10.0, "paper", "standard deviation of the grid's displacements, px", UNBOUNDED)
     grid_points: int = setting(3, "paper", "points per side of the displacement grid", Limits(2, 64))
     shift: bool = setting(True, "paper", "tiles from anywhere in the section; else from its centre")

@@ -55,7 +55,12 @@ def test_the_record_is_complete_and_names_no_path(run, small_phantom):
     text = (run / "run.json").read_text()
     record = json.loads(text)
     assert record["status"] == "finished" and record["dataset"] == "phantom" and record["protocol"]["kind"] == "test"
-    assert record["profile"] == f"smoke with {', '.join(SETTINGS)}"
+    assert record["profile"] == "smoke"
+    assert record["changes"] == {"base_channels": 2, "steps": 4, "tile_size": 188} | {
+        "checkpoint_every": 2,
+        "tta": ["none", "d4"],
+        "primary": "d4",
+    }
     assert record["configuration"]["momentum"] == {
         "value": 0.99,
         "source": "paper",
@@ -65,7 +70,7 @@ def test_the_record_is_complete_and_names_no_path(run, small_phantom):
     assert {"commit", "changed", "sources_sha256"} <= set(record["code"])
     assert {"processor", "cores", "device", "torch"} <= set(record["hardware"])
     assert {"started", "finished", "training_seconds"} <= set(record["times"])
-    assert len(record["changes_without_up_convolution"]) == 4
+    assert len(record["up_convolution_effect"]) == 4
     assert str(small_phantom) not in text and str(run.parent) not in text
 
 
@@ -134,7 +139,7 @@ def test_the_border_of_a_prediction(run, tmp_path):
         files = ["--weights", str(run / "weights.pt"), str(run / "evaluation-volume.tif"), str(out)]
         assert main(["predict", *files, "--tta", "none", "--extrapolation", border]) == 0
         maps.append(read_stack(out).pixels)
-        assert f"border {border}" in tifffile.TiffFile(out).imagej_metadata["Info"]
+        assert f"extrapolation {border}" in tifffile.TiffFile(out).imagej_metadata["Info"]
     assert np.array_equal(maps[0], read_stack(run / "probability-none.tif").pixels) and (maps[0] != maps[1]).any()
 
 
@@ -166,7 +171,7 @@ def test_what_an_older_record_lacks_is_added(small_phantom, tmp_path, capsys):
     assert main(command) == 0
     whole = (tmp_path / "run" / "run.json").read_text()
     record = json.loads(whole)
-    del record["changes_without_up_convolution"]
+    del record["up_convolution_effect"]
     (tmp_path / "run" / "run.json").write_text(json.dumps(record))
     assert main(command) == 0 and "already trained" in capsys.readouterr().out
     assert json.loads((tmp_path / "run" / "run.json").read_text()) == json.loads(whole)

@@ -13,7 +13,6 @@ from unet_paper.compute.torch_compile import should_compile
 from unet_paper.datasets.folds import Fold
 from unet_paper.datasets.training_stacks import load
 from unet_paper.io.stack import write_stack
-from unet_paper.network import output_size
 from unet_paper.runs.diagnostics import inactivity_warning, up_convolution_effect
 from unet_paper.runs.environment import code_version, hardware, now
 from unet_paper.runs.folder import RunFolder
@@ -66,7 +65,6 @@ def run_training(
     Diverged and Interrupted, see `training.train`.
     """
     config.check()
-    output_size(config.tile_size)  # raises InvalidTileSize
     what = f"training on tiles of {config.tile_size} px"
     require_memory(training_memory(config, device), what, "take a smaller tile_size or width", device)
     stacks = load(source, fold, leave_out)

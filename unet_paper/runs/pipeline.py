@@ -176,7 +176,7 @@ def _is_finished(run):
 def _earlier_checkpoint(run, config, stacks, resume):
     if not resume and (run.checkpoint.is_file() or run.earlier_checkpoint.is_file()):
         raise BadInput(f"{run.path} already holds a run; add --resume to continue it, or give another --out")
-    earlier = checkpoints.load_last(run.checkpoint, run.earlier_checkpoint, say)
+    earlier = checkpoints.load_last(run.checkpoint, run.earlier_checkpoint)
     if earlier is None:
         return None
     if earlier.optimiser is None:

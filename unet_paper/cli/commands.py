@@ -3,7 +3,7 @@
 import os
 import signal
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 from unet_paper.cli.parser import build_parser, changed_config
 from unet_paper.compute.allocator import use_large_pages
@@ -216,7 +216,7 @@ def do_score(arguments):
         print(f"{metric.title:17} {scores.value(metric):.6f}  ({details})")
     if arguments.json:
         made_of = {"labels_sha256": labels_sha256(truth), "probability_sha256": content_sha256(probabilities)}
-        write_json(arguments.json, replace(scores, **made_of, code=code_version()).to_json())
+        write_json(arguments.json, replace(scores, **made_of, code=asdict(code_version())).to_json())
 
 
 def do_report(arguments):

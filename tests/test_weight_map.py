@@ -168,7 +168,7 @@ def test_equals_the_direct_definition_on_drawn_labels(random, drawn_cells, slow_
 
 @pytest.mark.slow
 def test_thirty_times_faster_than_the_direct_form(sections):
-    from reproduce.scaling import weight_maps_beside_the_direct_form
+    from reproduce.benchmarks.scaling import weight_maps_beside_the_direct_form
 
     measured = weight_maps_beside_the_direct_form(sections[1])
     assert measured["largest_difference"] < 1e-5

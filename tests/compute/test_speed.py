@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from reproduce.bench.plain_process import PlainProcess
+from reproduce.benchmarks.baselines.process import PlainProcess
 from unet_paper import checkpoint
 from unet_paper.checkpoint import new_network
 from unet_paper.compute import torch_compile as compilation

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from reproduce.bench import plain_metrics
+from reproduce.benchmarks.baselines import metrics as plain_metrics
 from unet_paper.metrics import score, warping_counts_per_threshold
 from unet_paper.metrics.registry import CHALLENGE_METRICS, PIXEL_ERROR, V_INFO
 

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import ndimage
 
-from reproduce.bench import plain_metrics
+from reproduce.benchmarks.baselines import metrics as plain_metrics
 from unet_paper.metrics.thinning import thinned
 
 

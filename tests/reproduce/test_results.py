@@ -10,11 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from reproduce import programme_table, recipe, scaling, table1
-from reproduce.bench import table as bench
-from reproduce.metrics import tables
-from reproduce.programme import PROGRAMMES
-from reproduce.programmes import runs_of
+from reproduce.benchmarks import scaling
+from reproduce.benchmarks import table as bench
+from reproduce.benchmarks.metrics import tables
+from reproduce.studies import search as recipe
+from reproduce.studies import table_1 as table1
+from reproduce.studies import tables as programme_table
+from reproduce.studies.__main__ import PROGRAMMES
+from reproduce.studies.definitions import runs_of
 from unet_paper.report.tables import comparison, read_run, table_1
 from unet_paper.runs.folder import PICTURES, RunFolder
 

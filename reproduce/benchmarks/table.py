@@ -10,7 +10,7 @@ def tables(records, quick_run=None):
     lines = [
         "# Speed beside plain forms",
         "",
-        "Written by `python -m reproduce.bench`. Each row was measured in turn with its baseline in one run, the "
+        "Written by `python -m reproduce.benchmarks`. Each row was measured in turn with its baseline in one run, the "
         "baseline in a process of its own, as people run it: our time divided by the baseline's, medians, and the "
         "extremes. The last columns say which arithmetic the row uses and what part it reaches of the matrix-product "
         "peak that the same run measured in that arithmetic.",

@@ -1,6 +1,6 @@
 """How the scores agree with the challenge's reference scorer, and how fast they are beside plain forms.
 
-python -m reproduce.metrics [--oracle DIR] [--out DIR]
+python -m reproduce.benchmarks.metrics [--oracle DIR] [--out DIR]
 
 DIR holds reference.json, what the reference scorer printed, and NAME.npz with `label` and `proposal` of each case; the
 three cases kept with the tests unless given. Speed is measured on two maps of the built-in phantom and, where the
@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
-from reproduce.bench import plain_metrics
+from reproduce.benchmarks.baselines import metrics as plain_metrics
 from unet_paper.datasets.phantom import make_phantom
 from unet_paper.metrics import score
 from unet_paper.metrics.challenge import section_overlaps, section_warping
@@ -32,7 +32,7 @@ from unet_paper.support.files import atomic_write
 from unet_paper.support.json_files import read_json, write_json
 from unet_paper.support.progress import progress_bar
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 ROUNDS = 3
 CURVES = tuple(metric.curve for metric in (PIXEL_ERROR, RAND_ERROR, V_RAND, V_INFO))  # that the reference printed
 
@@ -134,7 +134,7 @@ def tables(record):
     lines = [
         "# The scores beside the challenge's reference scorer and beside plain forms",
         "",
-        f"Written by `python -m reproduce.metrics`; the record is metrics.json ({record['time']}, code "
+        f"Written by `python -m reproduce.benchmarks.metrics`; the record is metrics.json ({record['time']}, code "
         f"{str(record['code']['commit'])[:7]}{' with changes' * bool(record['code']['changed'])}).",
         "",
         "## Largest difference from the reference, by case",
@@ -182,7 +182,7 @@ def tables(record):
 
 def main():
     """Measure and write."""
-    parser = argparse.ArgumentParser(prog="python -m reproduce.metrics", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m reproduce.benchmarks.metrics", description=__doc__.splitlines()[0])
     parser.add_argument("--oracle", type=Path, default=ROOT / "tests" / "data", metavar="DIR")
     parser.add_argument("--out", type=Path, default=ROOT / "results" / "metrics", metavar="DIR")
     arguments = parser.parse_args()

@@ -3,8 +3,8 @@
 import json
 from pathlib import Path
 
-from reproduce.programme import write_tables
-from reproduce.programmes import runs_of
+from reproduce.studies.__main__ import write_tables
+from reproduce.studies.definitions import runs_of
 from unet_paper.metrics.registry import CHALLENGE_METRICS
 
 MADE = Path(__file__).parents[2] / "results/isbi/ablations"

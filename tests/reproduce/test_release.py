@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from reproduce.final import LARGEST
+from reproduce.studies.release import LARGEST
 from unet_paper.checkpoint import load_published
 from unet_paper.cli.commands import main
 from unet_paper.config import PROFILES

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from reproduce import final
-from reproduce.programme import GO_ON, PROGRAMMES
-from reproduce.programme_table import mean_and_spread
-from reproduce.programmes import ABLATIONS, runs_of
+from reproduce.studies import release as final
+from reproduce.studies.__main__ import GO_ON, PROGRAMMES
+from reproduce.studies.definitions import ABLATIONS, runs_of
+from reproduce.studies.tables import mean_and_spread
 from unet_paper.cli.commands import main
 from unet_paper.cli.parser import changed_config
 from unet_paper.config import PROFILES
@@ -23,7 +23,7 @@ TINY = ("base_channels=2", "steps=6", "tile_size=188", "checkpoint_every=2")
 def programme(name, data, out, *options, changes=TINY):
     """Carry out a programme on the phantom."""
     given = ("--data", data, "--out", out, "--profile", "smoke", *(f"--set={change}" for change in changes), *options)
-    command = [sys.executable, "-m", "reproduce.programme", name, *map(str, given)]
+    command = [sys.executable, "-m", "reproduce.studies.__main__", name, *map(str, given)]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
 
 

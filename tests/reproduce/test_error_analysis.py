@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from reproduce.misses import by_size, rand_by_threshold, report, thicker_membranes, thickness
+from reproduce.studies.error_analysis import by_size, rand_by_threshold, report, thicker_membranes, thickness
 from unet_paper import checkpoint
 from unet_paper.config import PROFILES
 from unet_paper.io.stack import write_stack
@@ -115,6 +115,6 @@ def test_the_report_of_a_run(truth, tmp_path):
     assert "| 0.0000 | 0.0000 | 0.0000 | 0.0000 |" in report(run.path)
     run.probability("none").unlink()
     done = subprocess.run(
-        [sys.executable, "-m", "reproduce.misses", run.path], cwd=ROOT, capture_output=True, text=True
+        [sys.executable, "-m", "reproduce.studies.error_analysis", run.path], cwd=ROOT, capture_output=True, text=True
     )
     assert done.returncode == 2 and len(done.stderr.splitlines()) == 1 and "probability-none.tif" in done.stderr

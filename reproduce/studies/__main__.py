@@ -1,6 +1,6 @@
 """The numbers behind the paper's choices. Stops and goes on at any moment.
 
-python -m reproduce.programme NAME --data DIR [--minutes M] [--profile P] [--set NAME=VALUE ...] [--seeds N]
+python -m reproduce.studies NAME --data DIR [--minutes M] [--profile P] [--set NAME=VALUE ...] [--seeds N]
                                      [--out FOLDER]
 
 NAME is one of
@@ -26,8 +26,12 @@ import sys
 import time
 from pathlib import Path
 
-from reproduce import final, programme_plot, programme_table, recipe, table1
-from reproduce.programmes import runs_of
+from reproduce.studies import plot as programme_plot
+from reproduce.studies import release as final
+from reproduce.studies import search as recipe
+from reproduce.studies import table_1 as table1
+from reproduce.studies import tables as programme_table
+from reproduce.studies.definitions import runs_of
 from unet_paper.config import PROFILES
 from unet_paper.report.tables import write_comparison
 from unet_paper.runs.folder import RunFolder
@@ -35,7 +39,7 @@ from unet_paper.support.errors import BadInput
 from unet_paper.support.files import atomic_write
 from unet_paper.support.json_files import read_json
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 GO_ON = 75  # exit code: not done yet, give the same command again
 PROGRAMMES = ("choices", "folds", "full-fold", "ablations", "remedies", "final")
 ALL = ("folds", "ablations", "remedies", "final")
@@ -110,7 +114,7 @@ def predict_and_score(place, average, name, scores, deadline, *options):
 def main():
     """Carry out a programme."""
     parser = argparse.ArgumentParser(
-        prog="python -m reproduce.programme",
+        prog="python -m reproduce.studies",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

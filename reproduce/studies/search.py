@@ -5,7 +5,7 @@ import math
 import statistics
 from pathlib import Path
 
-from reproduce.programmes import CHOICES, UNCLIPPED
+from reproduce.studies.definitions import CHOICES, UNCLIPPED
 from unet_paper.config import PROFILES
 from unet_paper.metrics.registry import PIXEL_ERROR, RAND_ERROR, TABLE_1_METRICS, WARPING_ERROR
 from unet_paper.report.tables import comparison, read_run
@@ -119,7 +119,7 @@ def text(folder, results):
     lines = [
         "# The recipe: what the paper leaves open, and what was tried",
         "",
-        "Written by `python -m reproduce.programme choices` from the records in `choices/`. Every run was trained on "
+        "Written by `python -m reproduce.studies choices` from the records in `choices/`. Every run was trained on "
         "folds 2 to 6 of the training stack and scored on fold 1/6 (sections 0 to 4); one pass, no averaging. Besides "
         "these runs only the remedies are scored on these sections, and fold 1/5 of the cross-validation, which shares "
         "them. Runs have 16 first-level channels, 1,000 steps and a highest rate of 0.016 unless the table says "

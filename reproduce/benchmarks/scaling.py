@@ -1,6 +1,6 @@
 """How the cost grows: of weight maps with the area and the number of cells, of predictions with the image's size.
 
-python -m reproduce.scaling --weights FILE [--labels FILE] [--out DIR]
+python -m reproduce.benchmarks.scaling --weights FILE [--labels FILE] [--out DIR]
 
 --weights: a run's weights.pt (the numbers in results/scaling are of the `quick` network); --labels: a label stack,
 such as the challenge's training labels; the phantom's unless given. Every prediction is a process of its own, from a
@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import tifffile
 
-from reproduce.bench import plain_weight_map
+from reproduce.benchmarks.baselines import weight_map as plain_weight_map
 from unet_paper import checkpoint
 from unet_paper.datasets.phantom import make_phantom
 from unet_paper.io.hashes import file_sha256, labels_sha256
@@ -31,7 +31,7 @@ from unet_paper.support.json_files import write_json
 from unet_paper.support.progress import progress_bar
 from unet_paper.weight_map import label_cells, weight_map
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 SIZES = (2048, 4096, 8192, 16384)  # px
 TILES = (300, 508, 700, 876, 1212, 2236)  # px, at 2048 px
 
@@ -126,7 +126,7 @@ def tables(record):
     lines = [
         "# How the cost grows",
         "",
-        f"Written by `python -m reproduce.scaling`; the record is scaling.json ({record['time']}, code "
+        f"Written by `python -m reproduce.benchmarks.scaling`; the record is scaling.json ({record['time']}, code "
         f"{str(record['code']['commit'])[:7]}{' with changes' * bool(record['code']['changed'])}). Times are ratios, "
         "taken in one run.",
         "",
@@ -184,7 +184,7 @@ def tables(record):
 
 def main():
     """Measure and write."""
-    parser = argparse.ArgumentParser(prog="python -m reproduce.scaling", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m reproduce.benchmarks.scaling", description=__doc__.splitlines()[0])
     parser.add_argument("--weights", type=Path, required=True, metavar="FILE")
     parser.add_argument("--labels", type=Path, metavar="FILE")
     parser.add_argument("--out", type=Path, default=ROOT / "results" / "scaling", metavar="DIR")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from reproduce.chance import beyond, by_chance, spread_within, where_one_more_lies
+from reproduce.studies.statistics import beyond, by_chance, spread_within, where_one_more_lies
 
 
 def test_by_chance(random):

@@ -1,6 +1,6 @@
 """Speed beside what people use: one table, each row measured in alternation with its baseline in this run.
 
-python -m reproduce.bench [--data DIR] [--weights FILE] [--device cpu|cuda] [--quick-only] [--out DIR]
+python -m reproduce.benchmarks [--data DIR] [--weights FILE] [--device cpu|cuda] [--quick-only] [--out DIR]
 
 DIR holds the challenge's stacks; the built-in phantom unless given. The baselines are the plain forms in this folder,
 each in a process of its own (`plain_process.py`), and `elasticdeform` where it is installed (`pip install -r
@@ -19,10 +19,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from reproduce.bench import network_rows, plain_augmentation
-from reproduce.bench.plain_process import PlainProcess
-from reproduce.bench.table import tables
-from reproduce.metrics import ours as score_parts
+from reproduce.benchmarks import network_rows
+from reproduce.benchmarks.baselines import augmentation as plain_augmentation
+from reproduce.benchmarks.baselines.process import PlainProcess
+from reproduce.benchmarks.metrics import ours as score_parts
+from reproduce.benchmarks.table import tables
 from unet_paper import checkpoint
 from unet_paper.compute.allocator import keep_freed_memory
 from unet_paper.config import PAPER, PROFILES
@@ -36,7 +37,7 @@ from unet_paper.support.progress import progress_bar
 from unet_paper.training import draw_tile, prepare_training_set
 from unet_paper.weight_map import balancing_class_weights, weight_maps
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 ROUNDS = 4
 LONG = 25  # seconds of both together from which two rounds must do
 
@@ -132,7 +133,7 @@ def bfloat16_differences(path, section, device):
 
 def main():
     """Measure and write."""
-    parser = argparse.ArgumentParser(prog="python -m reproduce.bench", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m reproduce.benchmarks", description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, metavar="DIR")
     parser.add_argument("--weights", type=Path, metavar="FILE")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cuda" if torch.cuda.is_available() else "cpu")

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from reproduce.programme_table import mean_and_spread
+from reproduce.studies.tables import mean_and_spread
 from unet_paper.metrics.registry import METRICS, PIXEL_ERROR, TABLE_1_METRICS
 from unet_paper.report.tables import TABLE_1, read_run
 from unet_paper.runs.folder import RunFolder
@@ -118,7 +118,7 @@ def table(results):
     lines = [
         "# Table 1 of the paper, and ours",
         "",
-        "Written by `python -m reproduce.programme` from the records of the runs. The paper's rows are the challenge "
+        "Written by `python -m reproduce.studies` from the records of the runs. The paper's rows are the challenge "
         "server's, of the 30 test sections; a row of ours is of them only where it says so, and then only with the "
         "official test labels. Rows of folds are of the training stack, another stack with, it is said, thinner "
         "membranes in its truth: side by side with the paper's, not one against the other. Of several folds, one run "

@@ -1,7 +1,7 @@
 """Why a run's scores are what they are: how thick its membranes are, which cells it merges, where it splits, and what
 the network's deep levels add.
 
-python -m reproduce.misses RUN...
+python -m reproduce.studies.error_analysis RUN...
 
 RUN is the folder of a scored run in which its probability stacks still are: those of this repository's own runs are not
 committed. Writes misses.md into each, and prints it.
@@ -125,7 +125,7 @@ def report(folder):
     lines = [
         f"# Where `{record['name']}` misses ({headline})",
         "",
-        f"Written by `python -m reproduce.misses`. {record['dataset']}, {record['profile']}, "
+        f"Written by `python -m reproduce.studies.error_analysis`. {record['dataset']}, {record['profile']}, "
         f"{record['protocol']['short']}: {len(truth)} sections.",
         "",
         *rand_part(truth, probability, best["rand_error"]),
@@ -242,7 +242,9 @@ def _shares(counts, limits, unit, *further):
 
 def main():
     """Write misses.md for each run."""
-    parser = argparse.ArgumentParser(prog="python -m reproduce.misses", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m reproduce.studies.error_analysis", description=__doc__.splitlines()[0]
+    )
     parser.add_argument("runs", type=Path, nargs="+", metavar="RUN")
     for folder in parser.parse_args().runs:
         try:

@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+ROOT = Path(__file__).resolve().parents[3]
 
 
 class PlainProcess:
@@ -20,7 +20,7 @@ class PlainProcess:
     def __init__(self, name, *arguments):
         environment = {key: value for key, value in os.environ.items() if key != "THP_MEM_ALLOC_ENABLE"}
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "reproduce.bench.plain_process"],
+            [sys.executable, "-m", "reproduce.benchmarks.baselines.process"],
             cwd=ROOT,
             env=environment,
             stdin=subprocess.PIPE,
@@ -48,46 +48,43 @@ def training_step(device, width, tile, labels, weights):
     """A step of gradient descent, again and again on one tile."""
     import torch
 
-    from reproduce.bench import plain_unet
+    from reproduce.benchmarks.baselines import unet
 
-    network = plain_unet.PlainUNet(width).train().to(device)
+    network = unet.PlainUNet(width).train().to(device)
     optimiser = torch.optim.SGD(network.parameters(), lr=1e-6, momentum=0.99)
     batch = [torch.from_numpy(values).to(device) for values in (tile, labels, weights)]
-    return lambda: plain_unet.training_step(network, optimiser, *batch)
+    return lambda: unet.training_step(network, optimiser, *batch)
 
 
 def prediction(device, width, average, section):
     """A section of standardised gray values."""
     import torch
 
-    from reproduce.bench import plain_unet
+    from reproduce.benchmarks.baselines import unet
 
-    network, section = plain_unet.PlainUNet(width).eval().to(device), torch.from_numpy(section).to(device)
-    return lambda: plain_unet.predict(network, section, average).cpu()
+    network, section = unet.PlainUNet(width).eval().to(device), torch.from_numpy(section).to(device)
+    return lambda: unet.predict(network, section, average).cpu()
 
 
 def augmentation(name, image, labels, weights):
     """`by_elasticdeform` or `by_map_coordinates`."""
     import numpy as np
 
-    from reproduce.bench import plain_augmentation
-
-    random, function = np.random.default_rng(0), getattr(plain_augmentation, name)
+    random, function = np.random.default_rng(0), getattr(baseline, name)
     return lambda: function(random, image, labels, weights)
 
 
 def weight_maps(labels, class_weights):
     """Of all sections."""
-    from reproduce.bench import plain_weight_map
+    from reproduce.benchmarks.baselines import weight_map
 
-    return lambda: [plain_weight_map.weight_map(section, class_weights) for section in labels]
+    return lambda: [weight_map.weight_map(section, class_weights) for section in labels]
 
 
 def scores(names, truth, proposal):
     """Functions of plain_metrics, one after the other."""
-    from reproduce.bench import plain_metrics
 
-    return lambda: [getattr(plain_metrics, name)(truth, proposal) for name in names]
+    return lambda: [getattr(baseline, name)(truth, proposal) for name in names]
 
 
 TASKS = {task.__name__: task for task in (training_step, prediction, augmentation, weight_maps, scores)}

@@ -1,0 +1,1 @@
+"""The experiments: the paper's table, studies and benchmarks."""

@@ -1,0 +1,1 @@
+"""What people use: plain implementations to measure against and to test with."""

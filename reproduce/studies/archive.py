@@ -1,0 +1,130 @@
+"""What is kept of a study's runs: one file for each kind of content instead of a folder for each run.
+
+records.jsonl  a line for each run: its name, its run.json and its metrics files, whole
+runs.csv       a row for each run and test-time augmentation: what was changed, and the metrics
+histories.csv  the rows of every run's history.csv
+"""
+
+import csv
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from unet_paper.metrics.registry import CHALLENGE_METRICS
+from unet_paper.metrics.scores import Scores
+from unet_paper.report.tables import read_history, read_run
+from unet_paper.runs.folder import RunFolder
+from unet_paper.runs.record import RunRecord, read_scores
+from unet_paper.support.files import atomic_write
+
+RECORDS, RUNS, HISTORIES = "records.jsonl", "runs.csv", "histories.csv"
+ZEROS = "extrapolation-zeros"  # metrics of the primary augmentation with zeros beyond the image
+FORMER_ZEROS = "border-zeros"
+HISTORY_COLUMNS = ("run", "step", "loss", "tile_error", "learning_rate", "seconds")
+
+
+@dataclass(frozen=True)
+class StudyRun:
+    """One finished run of a study."""
+
+    name: str
+    record: RunRecord
+    scores: dict[str, Scores]  # by test-time augmentation
+    zeros: Scores | None = None  # of the primary augmentation, with zeros beyond the image
+    history: list[dict[str, float]] = field(default_factory=list, repr=False)
+
+    @property
+    def primary(self) -> Scores:
+        """The metrics of the primary test-time augmentation."""
+        return self.scores[self.record.config.primary]
+
+
+def from_folder(path: str | Path, name: str | None = None) -> StudyRun:
+    """Read a run's folder. Raises BadInput where the run has not finished."""
+    folder = RunFolder(Path(path))
+    record, scores = read_run(folder)
+    found = [folder.path / f"scores-{word}.json" for word in (ZEROS, FORMER_ZEROS)]
+    zeros = next((read_scores(file) for file in found if file.is_file()), None)
+    history = read_history(folder.history) if folder.history.is_file() else []
+    return StudyRun(name or folder.path.name, record, scores, zeros, history)
+
+
+def write(folder: str | Path, runs: Sequence[StudyRun]) -> None:
+    """Write the three files of a study's runs, each whole or not at all."""
+    folder = Path(folder)
+    with atomic_write(folder / RECORDS) as temporary:
+        temporary.write_text("".join(json.dumps(_to_json(run), separators=(",", ":")) + "\n" for run in runs))
+    rows = [row for run in runs for row in _rows(run)]
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    _write_csv(folder / RUNS, columns, rows)
+    histories = [{"run": run.name, **_without_nan(row)} for run in runs for row in run.history]
+    _write_csv(folder / HISTORIES, HISTORY_COLUMNS, histories)
+
+
+def read(folder: str | Path) -> list[StudyRun]:
+    """The runs of a study as `write` left them; none where there are none."""
+    folder = Path(folder)
+    if not (folder / RECORDS).is_file():
+        return []
+    histories: dict[str, list[dict[str, float]]] = {}
+    with open(folder / HISTORIES, newline="") as file:
+        for row in csv.DictReader(file):
+            numbers = {name: float(value or "nan") for name, value in row.items() if name != "run"}
+            histories.setdefault(row["run"], []).append(numbers | {"step": int(row["step"])})
+    runs = []
+    for line in (folder / RECORDS).read_text().splitlines():
+        values = json.loads(line)
+        scores = {tta: Scores.from_json(found) for tta, found in values["scores"].items()}
+        zeros = Scores.from_json(values["zeros"]) if values["zeros"] else None
+        record, name = RunRecord.from_json(values["record"]), values["name"]
+        runs.append(StudyRun(name, record, scores, zeros, histories.get(name, [])))
+    return runs
+
+
+def _to_json(run: StudyRun) -> dict[str, Any]:
+    return {
+        "name": run.name,
+        "record": run.record.to_json(),
+        "scores": {tta: scores.to_json() for tta, scores in run.scores.items()},
+        "zeros": None if run.zeros is None else run.zeros.to_json(),
+    }
+
+
+def _rows(run: StudyRun) -> Iterable[dict[str, Any]]:
+    record, last = run.record, run.record.sessions[-1]
+    scored = [(tta, "mirror", scores) for tta, scores in run.scores.items()]
+    if run.zeros is not None:
+        scored.append((record.config.primary, "zeros", run.zeros))
+    for tta, extrapolation, scores in scored:
+        metrics = {metric.key: getattr(scores, metric.key) for metric in CHALLENGE_METRICS}
+        thresholds = {f"{metric.key}_threshold": scores.best_threshold.get(metric.key) for metric in CHALLENGE_METRICS}
+        yield {
+            "run": run.name,
+            "profile": record.profile_title,
+            "seed": record.config.seed,
+            "protocol": str(record.protocol),
+            "tta": tta,
+            "extrapolation": extrapolation,
+            **metrics,
+            **thresholds,
+            "training_seconds": record.times.training_seconds,
+            "processor": last.hardware.processor if last.hardware.device == "cpu" else last.hardware.device,
+            "threads": last.hardware.threads,
+            "precision": last.precision,
+            "commit": last.code.commit,
+            "deepest_level_effect": None if record.up_convolution_effect is None else record.up_convolution_effect[0],
+            "first_level_effect": None if record.up_convolution_effect is None else record.up_convolution_effect[-1],
+        }
+
+
+def _without_nan(row: dict[str, float]) -> dict[str, Any]:
+    return {name: "" if value != value else value for name, value in row.items()}
+
+
+def _write_csv(path: Path, columns: Sequence[str], rows: Iterable[dict[str, Any]]) -> None:
+    with atomic_write(path) as temporary, open(temporary, "w", newline="") as file:
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)

@@ -1,0 +1,140 @@
+"""What each study runs: folds of the training stack, a hyper-parameter search, one thing changed at a time, a release."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from unet_paper.config import PROFILES
+
+STUDIES = ("hyper-parameter-search", "folds", "full-fold", "seeds", "ablations", "interventions", "release")
+CONTROLS = ("as the paper", "baseline")  # groups that the others of ablations and interventions are compared with
+SEARCH_FOLD = "1/6"  # on which choices are made
+SCORED_FOLD = "6/6"
+UNCLIPPED = 1e9  # a gradient's norm that is never reached
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a study."""
+
+    name: str  # of its folder
+    group: str  # of the runs that the table takes together: they differ in fold or seed only
+    fold: str | None  # held out and scored; None: all sections are trained on
+    changes: dict[str, Any] = field(default_factory=dict)  # settings that differ from the profile's
+    leave_out: str | None = None  # sections that are not trained on either
+    profile: str | None = None  # where it is not the study's
+    subgroup: str | None = None  # of the group, which the table shows by itself too
+    zeros_too: bool = False  # also predicted and scored with zeros beyond the image
+
+
+ONE_PASS = {"tta": "none", "primary": "none"}
+NO_AUGMENTATION = {"displacement_sigma": 0.0, "rotate": False, "flip": False, "shift": False} | {
+    "contrast": 0.0,
+    "brightness": 0.0,
+}
+
+# One thing changed at a time: what it is called, and the settings.
+ABLATIONS: dict[str, dict[str, Any]] = {
+    "as the paper": {},
+    "no border term": {"w_0": 0.0},
+    "classes not balanced": {"class_balance": 0.0},
+    "no elastic deformation": {"displacement_sigma": 0.0},
+    "no augmentation": NO_AUGMENTATION,
+    "no dropout": {"dropout": 0.0},
+    "padded": {"padding": "zeros"},
+    "padded, batch norm": {"padding": "zeros", "batch_norm": True},
+    "Adam": {"optimiser": "adam", "learning_rate": 0.001},
+    "release": {"variant": "release"},
+}
+
+# Adjacent sections look alike, and sections 25 to 29 are scored: what it changes to leave sections out of the training,
+# as many of them far from the scored ones as next to them.
+LEFT_OUT = {"sections 0 to 3 left out": "0-3", "sections 21 to 24 left out": "21-24"}
+
+
+def interventions(profile: str) -> dict[str, dict[str, Any]]:
+    """Against mergers and thick membranes, by settings alone: what each is called, and the settings that differ from
+    those of the profile.
+    """
+    usual = PROFILES[profile]
+    return {
+        "baseline": {},
+        "twice the steps": {"steps": 2 * usual.steps},
+        "half the class balance": {"class_balance": 0.5},
+        "twice the border term": {"w_0": 2 * usual.w_0},
+        "twice the channels": {"base_channels": 2 * usual.base_channels, "learning_rate": usual.learning_rate / 2},
+    }
+
+
+# What the paper leaves open, and what was tried on fold 1/6: the choice, and for each of its runs the folder's name and
+# the settings.
+RATES = {f"learning-rate-{rate}": {"learning_rate": rate} for rate in (0.001, 0.002, 0.004, 0.008, 0.016, 0.032)}
+BASE: dict[str, dict[str, Any]] = {"base": {}}
+SEARCH: dict[str, dict[str, dict[str, Any]]] = {
+    "learning rate, quick": RATES,
+    "gradient clipping": BASE
+    | {
+        f"unclipped-{rate}": {"learning_rate": rate, "gradient_clip": UNCLIPPED}
+        for rate in (0.00025, 0.0005, 0.001, 0.002)
+    },
+    "schedule": BASE | {"schedule-constant": {"decay": "constant"}, "schedule-no-warmup": {"warmup": 0.0}},
+    "steps": {"steps-500": {"steps": 500}} | BASE | {"steps-2000": {"steps": 2000}},
+    "gray-value range": {"gray-none": {"contrast": 0.0, "brightness": 0.0}}
+    | BASE
+    | {"gray-twice": {"contrast": 0.4, "brightness": 0.4}},
+    "class balance": {"balance-none": {"class_balance": 0.0}, "balance-half": {"class_balance": 0.5}} | BASE,
+    "border term": {"border-w0-5": {"w_0": 5.0}}
+    | BASE
+    | {"border-w0-20": {"w_0": 20.0}, "border-sigma-10": {"sigma": 10.0}},
+    "learning rate, full network": {
+        f"full-width-{rate}": {"learning_rate": rate, "steps": 400, "tile_size": 252}
+        for rate in (0.002, 0.004, 0.008, 0.016)
+    },
+}
+
+
+def _search() -> list[Run]:
+    runs = {}
+    for choice, tried in SEARCH.items():
+        full = choice == "learning rate, full network"
+        for name, changes in tried.items():
+            settings = changes if full else {"learning_rate": 0.016, "steps": 1000} | changes
+            profile = "paper" if full else "quick"
+            runs[name] = Run(name, choice, SEARCH_FOLD, settings | ONE_PASS, profile=profile)
+    return list(runs.values())
+
+
+def _named(group: str, seed: int) -> str:
+    return f"{'-'.join(group.replace(',', '').split())}-seed-{seed}"
+
+
+def runs_of(study: str, seeds: int, profile: str = "quick") -> list[Run]:
+    """The runs of a study with a profile; `seeds` of each ablation and intervention."""
+    if study == "folds":
+        subgroup = "folds 2 to 5, without sections of the hyper-parameter search"
+        return [Run(f"fold-{n}", "5 folds", f"{n}/5", subgroup=subgroup if n > 1 else None) for n in range(1, 6)]
+    if study == "full-fold":
+        return [Run("fold-6", "fold 6/6", SCORED_FOLD)]
+    if study == "seeds":
+        return [Run(f"seed-{seed}", "fold 6/6", SCORED_FOLD, {"seed": seed}) for seed in range(1, 5)]
+    if study == "release":
+        return [Run("final", "all 30 sections", None)]
+    if study == "hyper-parameter-search":
+        return _search()
+    if study == "interventions":
+        return [
+            Run(_named(group, seed), group, SEARCH_FOLD, changes | {"seed": seed})
+            for seed in range(seeds)
+            for group, changes in interventions(profile).items()
+        ]
+    return [
+        Run(
+            _named(group, seed),
+            group,
+            SCORED_FOLD,
+            ABLATIONS.get(group, {}) | {"seed": seed},
+            leave_out=LEFT_OUT.get(group),
+            zeros_too=group == "as the paper",
+        )
+        for seed in range(seeds)
+        for group in (*ABLATIONS, *LEFT_OUT)
+    ]

@@ -1,0 +1,63 @@
+"""The plot of a study's runs."""
+
+import statistics
+import textwrap
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from reproduce.studies.archive import StudyRun
+from reproduce.studies.definitions import Run
+from reproduce.studies.statistics import prediction_interval
+from reproduce.studies.tables import collect, of_seeds, profile_title
+from unet_paper.metrics.registry import PIXEL_ERROR, TABLE_1_METRICS, WARPING_ERROR
+from unet_paper.support.files import atomic_write
+
+OURS, INACTIVE_COLOUR = "#0072b2", "#d55e00"
+
+
+def draw(path: Path, runs: Sequence[Run], found: Mapping[str, StudyRun], seeds: Sequence[StudyRun] = ()) -> None:
+    """The errors of every group with their spread, primary test-time augmentation; a dot for each run, and a line
+    through the first group. seeds : runs elsewhere that differ from the control in the seed alone.
+    """
+    first = found[runs[0].name].record
+    primary = first.config.primary
+    same_fold = bool(seeds) and seeds[0].record.protocol == first.protocol
+    groups = (of_seeds(runs[0].group, seeds) if same_fold else {}) | collect(runs, found)
+    inactive = collect(runs, found, inactive=True)
+    figure = Figure(figsize=(11, 1.6 + 0.35 * len(groups)), layout="constrained")
+    axes = figure.subplots(1, len(TABLE_1_METRICS), sharey=True)
+    for axis, metric in zip(axes, TABLE_1_METRICS, strict=True):
+        for place, by_tta in enumerate(groups.values()):
+            values = by_tta[primary][metric.key]
+            if len(values) > 1:
+                spread = statistics.stdev(values)
+                axis.errorbar(statistics.mean(values), place, xerr=spread, fmt="o", color=OURS, capsize=3)
+            offset = 0.2 if len(values) > 1 else 0
+            axis.plot(values, [place + offset] * len(values), ".", color="#777777", markersize=6)
+            if place == 0 and len(groups) > 1:  # what all others are compared with
+                axis.axvline(statistics.mean(values), color=OURS, linestyle=":", linewidth=1)
+                if same_fold:
+                    axis.axvspan(*prediction_interval(values), color=OURS, alpha=0.08, linewidth=0)
+        for place, group in enumerate(groups):  # beside the others, which they would press together
+            for number, value in enumerate(inactive.get(group, {}).get(primary, {}).get(metric.key, [])):
+                at = {"transform": axis.get_yaxis_transform(), "color": INACTIVE_COLOUR, "ha": "right", "va": "center"}
+                axis.text(0.99, place + 0.25 * number, f"{metric.formatted(value)} ×", fontsize=8, **at)
+        axis.set_xlabel(f"{metric.title} ({primary})")
+        axis.grid(axis="x", alpha=0.3)
+        axis.locator_params(axis="x", nbins=3 if metric is WARPING_ERROR else 5)
+    axes[0].set_yticks(range(len(groups)), [textwrap.fill(name, 34) for name in groups])
+    axes[0].set_ylim(len(groups) - 0.5, -0.5)
+    several = any(len(by_tta[primary][PIXEL_ERROR.key]) > 1 for by_tta in groups.values())
+    legend = (
+        "Gray: each run"
+        + ("; blue: mean ± standard deviation" if several else "")
+        + ("; crosses: inactive deep levels, in no mean" if inactive else "")
+        + (f"; dotted: {next(iter(groups))}" if len(groups) > 1 else "")
+        + ("; shaded: where one more seed would lie, 19 times of 20" if same_fold else "")
+    )
+    title = f"{first.dataset}, profile {profile_title(first)}"
+    figure.suptitle(f"{title}\n{textwrap.fill(legend, 150)}", fontsize=9)
+    with atomic_write(path) as temporary:
+        figure.savefig(temporary, dpi=110, format="png")

@@ -1,0 +1,54 @@
+"""What seeds do to errors: runs that differ in the seed alone lie apart, and others that lie closer tell nothing.
+
+All of it takes errors as normally distributed.
+"""
+
+import math
+import statistics
+from collections.abc import Sequence
+
+from scipy import stats
+
+CONFIDENCE = 0.95
+
+
+def prediction_interval(values: Sequence[float]) -> tuple[float, float]:
+    """(lowest, highest) of one more such value, with CONFIDENCE: a normal variable's prediction interval."""
+    mean, count = statistics.mean(values), len(values)
+    reach = critical_value(count - 1) * statistics.stdev(values) * math.sqrt(1 + 1 / count)
+    return mean - reach, mean + reach
+
+
+def pooled_deviation(groups: Sequence[Sequence[float]]) -> tuple[float, int]:
+    """The standard deviation of one run within its group, and the degrees of freedom that it is known with.
+
+    groups : lists of values; those of one list differ in the seed alone. Pooled, as if seeds did the same to every
+        group; a group of one says nothing. Raises ValueError when all are.
+    """
+    several = [values for values in groups if len(values) > 1]
+    degrees = sum(len(values) - 1 for values in several)
+    if not degrees:
+        raise ValueError("no group of several runs, so that there is no telling what seeds do")
+    squares = sum(statistics.variance(values) * (len(values) - 1) for values in several)
+    return math.sqrt(squares / degrees), degrees
+
+
+def standardised_difference(values: Sequence[float], control: Sequence[float], deviation: float) -> float:
+    """How far the mean of `values` lies from that of `control`, over the standard deviation of such a difference by the
+    seed alone; `deviation` is that of one run.
+    """
+    apart = deviation * math.sqrt(1 / len(values) + 1 / len(control))
+    return (statistics.mean(values) - statistics.mean(control)) / apart
+
+
+def critical_value(degrees: int, comparisons: int = 1) -> float:
+    """What the largest of so many `comparisons` exceeds, in either direction, at most once in 20 times where nothing
+    differs (Student's t, Bonferroni).
+    """
+    return float(stats.t.ppf(1 - (1 - CONFIDENCE) / 2 / comparisons, degrees))
+
+
+def mean_and_deviation(values: Sequence[float], digits: int, sign: str = "") -> str:
+    """The mean, and the standard deviation where there are several."""
+    mean = f"{statistics.mean(values):{sign}.{digits}f}"
+    return mean if len(values) == 1 else f"{mean} ± {statistics.stdev(values):.{digits}f}"

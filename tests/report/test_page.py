@@ -120,7 +120,7 @@ class Page:
 
     def scale(self, pane="a"):
         """Screen pixels of a pixel."""
-        return self.frame(".lower-picture", pane)["base_channels"] / 128
+        return self.frame(".lower-picture", pane)["width"] / 128
 
     def frame(self, selector, pane="a"):
         """Where an element is on the screen, as it is drawn."""
@@ -245,7 +245,7 @@ def test_circles_are_where_splits_and_mergers_are(page, runs):
     assert found == [[x, y, kind] for x, y, _, kind in described["spots"][0][most]]
     page("next-error").click()
     stage, circle = page.frame(".stage"), page.frame(".spots circle")
-    assert stage["x"] - 1 <= circle["x"] + circle["base_channels"] / 2 <= stage["x"] + stage["base_channels"] + 1
+    assert stage["x"] - 1 <= circle["x"] + circle["width"] / 2 <= stage["x"] + stage["width"] + 1
 
 
 def test_the_theme_and_the_help(page):
@@ -320,7 +320,7 @@ def test_runs_of_different_sizes_and_strange_names(browser, runs, tmp_path):
         found = []
         for pane in "ab":
             stage, picture = page.frame(".stage", pane), page.frame(".lower-picture", pane)
-            found.append((stage["x"] + stage["base_channels"] / 2 - picture["x"]) / picture["base_channels"])
+            found.append((stage["x"] + stage["width"] / 2 - picture["x"]) / picture["width"])
         return found
 
     assert middles() == pytest.approx([0.5, 0.5], abs=0.01)

@@ -169,6 +169,9 @@ class Config:
         """The inverse of `as_dict`, also after a trip through JSON (which turns tuples into lists), and with the names
         and the "PROFILE with CHANGES" of the first records.
         """
+        values = dict(values)
+        if "balance_classes" in values:  # of the first records: whether, not how much
+            values["class_balance"] = float(values.pop("balance_classes"))
         known = {
             FORMER_NAMES.get(name, name): tuple(value) if isinstance(value, list) else value
             for name, value in values.items()

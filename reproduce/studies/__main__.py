@@ -1,22 +1,25 @@
-"""The numbers behind the paper's choices. Stops and goes on at any moment.
+"""Studies: several runs each, their table and plot. Stops and resumes at any moment.
 
 python -m reproduce.studies NAME --data DIR [--minutes M] [--profile P] [--set NAME=VALUE ...] [--seeds N]
-                                     [--out FOLDER]
+                            [--out FOLDER]
 
 NAME is one of
-  choices     what the paper leaves open, short runs scored on fold 1/6
-  folds       contiguous 5-fold cross-validation of the training stack
-  full-fold   fold 6/6 alone, for the full network on two CPU cores
-  ablations   one thing changed at a time; and sections next to the scored ones left out
-  remedies    against what the scores miss, by settings alone; scored on fold 1/6 as the choices are
-  final       a network trained on all sections, its weights in half precision, and the test sections' probabilities
-  all         folds, ablations, remedies and final, one after the other
+  hyper-parameter-search  what the paper leaves open, short runs scored on fold 1/6
+  folds                   contiguous 5-fold cross-validation of the training stack
+  full-fold               fold 6/6 alone, for the full network on two CPU cores
+  seeds                   the same run with other seeds
+  ablations               one thing changed at a time; and sections next to the scored ones left out
+  interventions           against what the metrics show, by settings alone; scored on fold 1/6 as the search is
+  release                 a network trained on all sections, its weights in half precision, and the test sections'
+                          probabilities
+  all                     folds, ablations, interventions and release, one after the other
 
 DIR holds the challenge's stacks. Each run is trained, predicted, scored and reported in results/isbi/NAME/RUN (with the
-profile `paper`: results/isbi/NAME-paper; with --out: in FOLDER); one that is done is not done again. After M minutes
-the training in hand keeps its step and the programme ends with exit code 75: the same command goes on from there. A
-training that diverges is tried once more from its last checkpoint, and then left out. The tables are written of the
-runs that are done; when all are, results/isbi/table1.md is renewed.
+profile `paper`: results/isbi/NAME-paper; with --out: in FOLDER), and kept in the study's records.jsonl, runs.csv and
+histories.csv; one that is kept is not made again. After M minutes the training in hand keeps its step and the study
+ends with exit code 75: the same command resumes it. A training that diverges is tried once more from its last
+checkpoint, and then left out. The tables are written of the runs that are done; when all are, results/isbi/table1.md is
+renewed.
 """
 
 import argparse
@@ -24,34 +27,31 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
-from reproduce.studies import plot as programme_plot
-from reproduce.studies import release as final
-from reproduce.studies import search as recipe
-from reproduce.studies import table_1 as table1
-from reproduce.studies import tables as programme_table
-from reproduce.studies.definitions import runs_of
+from reproduce.studies import archive, plot, release, search, table_1, tables
+from reproduce.studies.archive import StudyRun
+from reproduce.studies.definitions import CONTROLS, STUDIES, Run, runs_of
 from unet_paper.config import PROFILES
-from unet_paper.report.tables import write_comparison
 from unet_paper.runs.folder import RunFolder
+from unet_paper.runs.record import read_record
 from unet_paper.support.errors import BadInput
 from unet_paper.support.files import atomic_write
-from unet_paper.support.json_files import read_json
 
 ROOT = Path(__file__).resolve().parents[2]
-GO_ON = 75  # exit code: not done yet, give the same command again
-PROGRAMMES = ("choices", "folds", "full-fold", "ablations", "remedies", "final")
-ALL = ("folds", "ablations", "remedies", "final")
+NOT_DONE = 75  # exit code: give the same command again
+ALL = ("folds", "ablations", "interventions", "release")
+WITHOUT_TABLE = ("release", "hyper-parameter-search")  # or with one of their own
 
 
 class OutOfTime(Exception):
     """The minutes are over."""
 
 
-def command(deadline, *arguments, may_fail=False):
-    """Run one command of the package; asks it to stop at the deadline. If it fails, ends the programme with its exit
-    code, or returns that where it `may_fail`.
+def command(deadline: float | None, *arguments: object, may_fail: bool = False) -> int:
+    """Run one command of the package; asks it to stop at the deadline. If it fails, ends the study with its exit code,
+    or returns that where it `may_fail`.
     """
     process = subprocess.Popen([sys.executable, "-m", "unet_paper", *map(str, arguments)], cwd=ROOT)
     try:
@@ -65,12 +65,14 @@ def command(deadline, *arguments, may_fail=False):
     return process.returncode
 
 
-def carry_out(run, folder, data, profile, changes, deadline):
-    """Train, predict, score and report one run, as far as that is not done and unless it diverges."""
+def make(
+    run: Run, folder: Path, data: Path, profile: str, changes: dict[str, str], deadline: float | None
+) -> RunFolder | None:
+    """Train, predict, score and report one run, as far as that is not done. None where it diverged."""
     place = RunFolder(folder / run.name)
     if place.table.is_file():
-        print(f"{place.path} has its record already and is not made again")
-        return
+        print(f"{place.path} is done and is not made again")
+        return place
     settings = [f"{name}={value}" for name, value in (run.changes | changes).items()]
     train = (
         *("train", "--data", data, "--out", place.path, "--profile", run.profile or profile, "--resume"),
@@ -85,112 +87,128 @@ def carry_out(run, folder, data, profile, changes, deadline):
         failed = command(deadline, *train, may_fail=True)
     if failed:
         if has_diverged(place):
-            return
+            return None
         sys.exit(failed)
     if place.labels.is_file():
-        configuration = read_json(place.record)["configuration"]
-        headline = configuration["primary"]["value"]
-        for average in configuration["tta"]["value"]:
-            predict_and_score(place, average, average, place.scores(average, headline), deadline)
-        for border in run.borders:
-            scores = place.path / f"scores-border-{border}.json"
-            predict_and_score(place, headline, f"border-{border}", scores, deadline, "--extrapolation", border)
+        config = read_record(place.record).config
+        for tta in config.tta:
+            predict_and_score(place, tta, tta, place.scores(tta, config.primary), deadline)
+        if run.zeros_too:
+            scores = place.path / f"scores-{archive.ZEROS}.json"
+            predict_and_score(place, config.primary, archive.ZEROS, scores, deadline, "--extrapolation", "zeros")
     command(deadline, "report", place.path)
+    return place
 
 
-def has_diverged(place):
+def has_diverged(place: RunFolder) -> bool:
     """Whether a run's training ended before its time."""
-    return place.record.is_file() and read_json(place.record).get("status") == "diverged"
+    return place.record.is_file() and read_record(place.record).status == "diverged"
 
 
-def predict_and_score(place, average, name, scores, deadline, *options):
-    """The probability stack `name` of a run's held-out sections, and its scores."""
+def predict_and_score(
+    place: RunFolder, tta: str, name: str, scores: Path, deadline: float | None, *options: str
+) -> None:
+    """The probability stack `name` of a run's held-out sections, and its metrics."""
     probability = place.probability(name)
-    given = ("--weights", place.weights, place.volume, probability, "--tta", average, "--force")
+    given = ("--weights", place.weights, place.volume, probability, "--tta", tta, "--force")
     command(deadline, "predict", *given, *options)
     command(deadline, "score", place.labels, probability, "--json", scores, "--force")
 
 
-def main():
-    """Carry out a programme."""
-    parser = argparse.ArgumentParser(
-        prog="python -m reproduce.studies",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("programme", choices=(*PROGRAMMES, "all"), metavar="NAME")
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--minutes", type=float, metavar="M", help="then stop; the same command goes on")
-    parser.add_argument("--profile", choices=PROFILES, default="quick")
-    parser.add_argument("--set", dest="changes", action="append", default=[], metavar="NAME=VALUE")
-    parser.add_argument("--seeds", type=int, default=3, metavar="N", help="of each ablation and remedy (3)")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="default: results/isbi/NAME")
-    arguments = parser.parse_args()
-    deadline = None if arguments.minutes is None else time.monotonic() + 60 * arguments.minutes
-    try:
-        for name in ALL if arguments.programme == "all" else (arguments.programme,):
-            carry_out_programme(name, arguments, deadline)
-    except OutOfTime:
-        print("The minutes are over; the same command goes on from here.")
-        return GO_ON
-    except BadInput as error:
-        print(error, file=sys.stderr)
-        return 2
-    return 0
+def gather(folder: Path, runs: Sequence[Run]) -> dict[str, StudyRun]:
+    """The finished runs of a study by name, in the study's order: those that are kept, and those that have a folder."""
+    kept = {run.name: run for run in archive.read(folder)}
+    for run in runs:
+        if RunFolder(folder / run.name).table.is_file():
+            kept[run.name] = archive.from_folder(folder / run.name)
+    return {run.name: kept[run.name] for run in runs if run.name in kept}
 
 
-def carry_out_programme(name, arguments, deadline):
-    """All runs of one programme, and its table."""
+def carry_out(name: str, arguments: argparse.Namespace, deadline: float | None) -> None:
+    """All runs of one study, and its table."""
     profile = arguments.profile
-    usual = name if profile == "quick" or name in ("choices", "full-fold", "final") else f"{name}-{profile}"
+    usual = name if profile == "quick" or name in (*WITHOUT_TABLE, "full-fold") else f"{name}-{profile}"
     results = ROOT / "results" / "isbi"
-    if name == "final":
-        folder = arguments.out or results  # its one run is the folder `final`
-    elif arguments.programme == "all":
-        folder = (arguments.out or results) / usual
-    else:
-        folder = arguments.out or results / usual
+    folder = arguments.out or results
+    if name != "release" and (arguments.study == "all" or not arguments.out):  # a release is the folder `final` itself
+        folder = folder / usual
     folder = folder.absolute()
     changes = dict(change.split("=", 1) for change in arguments.changes)
     data = arguments.data.absolute()
     runs = runs_of(name, arguments.seeds, profile)
+    done = {} if name == "release" else gather(folder, runs)
     try:
         for number, run in enumerate(runs, 1):
             print(f"\n{name} [{number} of {len(runs)}] {run.name}", flush=True)
-            carry_out(run, folder, data, profile, changes, deadline)
+            if run.name not in done:
+                make(run, folder, data, profile, changes, deadline)
     except OutOfTime:
-        if name not in ("final", "choices"):
-            write_tables(folder, name, runs)
+        if name not in WITHOUT_TABLE:
+            write(folder, name, runs)
         raise
     diverged = [run.name for run in runs if has_diverged(RunFolder(folder / run.name))]
     if diverged:
         print(f"Diverged: {', '.join(diverged)}")
-        if name in ("final", "choices") or runs[0].name in diverged:
-            sys.exit(1)  # nothing to go on with, or to compare with
-    if name == "final":
-        final.finish(RunFolder(folder / "final"), data, lambda *words: command(deadline, *words))
-    elif name == "choices":
-        recipe.write(folder, results)
+        if name in WITHOUT_TABLE or runs[0].name in diverged:
+            sys.exit(1)  # nothing to resume, or to compare with
+    if name == "release":
+        release.finish(RunFolder(folder / "final"), data, lambda *words: command(deadline, *words))
     else:
-        print(write_tables(folder, name, runs))
+        print(write(folder, name, runs))
     if arguments.out is None:
-        print(table1.write(results))
+        print(table_1.write(results))
 
 
-def write_tables(folder, name, runs):
-    """README.md, the plot and the page of a programme, of those of its runs that are done. Returns the table's text;
-    None, and nothing is written, where the first is not done, which others are compared with.
+def write(folder: Path, name: str, runs: Sequence[Run]) -> str | None:
+    """The records, README.md and plot of a study, of those of its runs that are done. Returns the table's text; None,
+    and nothing is written, where the first is not done, which others are compared with.
     """
-    done = [run for run in runs if RunFolder(folder / run.name).table.is_file()]
-    if runs[0] not in done:
+    found = gather(folder, runs)
+    if runs[0].name not in found:
         return None
-    diverged = [run for run in runs if has_diverged(RunFolder(folder / run.name))]
-    text = programme_table.table(folder, name, done, len(runs), diverged)
+    archive.write(folder, list(found.values()))
+    done = [run for run in runs if run.name in found]
+    if name == "hyper-parameter-search":
+        text = search.text(found, folder.parent)
+    else:
+        first = found[runs[0].name]
+        seeds = (
+            tables.same_training(folder.parent, first, same_fold=runs[0].group == CONTROLS[0])
+            if runs[0].group in CONTROLS
+            else []
+        )
+        diverged = [run.name for run in runs if has_diverged(RunFolder(folder / run.name))]
+        text = tables.table(name, done, found, len(runs), diverged, seeds)
+        plot.draw(folder / "plot.png", done, found, seeds)
     with atomic_write(folder / "README.md") as temporary:
         temporary.write_text(text)
-    programme_plot.draw(folder / f"{name}.png", folder, done)
-    write_comparison(folder / "index.html", [folder / run.name for run in done])
     return text
+
+
+def main() -> int:
+    """Carry out a study."""
+    parser = argparse.ArgumentParser(
+        prog="python -m reproduce.studies", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("study", choices=(*STUDIES, "all"), metavar="NAME")
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--minutes", type=float, metavar="M", help="then stop; the same command resumes")
+    parser.add_argument("--profile", choices=PROFILES, default="quick")
+    parser.add_argument("--set", dest="changes", action="append", default=[], metavar="NAME=VALUE")
+    parser.add_argument("--seeds", type=int, default=3, metavar="N", help="of each ablation and intervention (3)")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="default: results/isbi/NAME")
+    arguments = parser.parse_args()
+    deadline = None if arguments.minutes is None else time.monotonic() + 60 * arguments.minutes
+    try:
+        for name in ALL if arguments.study == "all" else (arguments.study,):
+            carry_out(name, arguments, deadline)
+    except OutOfTime:
+        print("The minutes are over; the same command resumes the study.")
+        return NOT_DONE
+    except BadInput as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
 
 
 if __name__ == "__main__":

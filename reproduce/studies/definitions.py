@@ -1,4 +1,4 @@
-"""What each study runs: folds of the training stack, a hyper-parameter search, one thing changed at a time, a release."""
+"""What each study runs: folds of the training stack, a hyper-parameter search, ablations, interventions, a release."""
 
 from dataclasses import dataclass, field
 from typing import Any

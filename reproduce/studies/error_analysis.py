@@ -26,7 +26,7 @@ from unet_paper.metrics.warping_error import MERGE, SPLIT
 from unet_paper.report.pictures import spots
 from unet_paper.report.tables import read_run
 from unet_paper.report.viewer.run_page import section_names
-from unet_paper.runs.diagnostics import CUT_OFF, contributions
+from unet_paper.runs.diagnostics import INACTIVE, up_convolution_effect
 from unet_paper.runs.folder import RunFolder
 from unet_paper.support.errors import BadInput
 from unet_paper.support.files import atomic_write
@@ -119,14 +119,14 @@ def report(folder):
     """The whole text about one run."""
     run = RunFolder(Path(folder))
     record, scores = read_run(run)
-    headline = record.config.primary
-    best = scores[headline].best_threshold
-    truth, probability = read_labels(run.labels).pixels > 0, read_probabilities(run.probability(headline)).pixels
+    primary = record.config.primary
+    best = scores[primary].best_threshold
+    truth, probability = read_labels(run.labels).pixels > 0, read_probabilities(run.probability(primary)).pixels
     lines = [
-        f"# Where `{record['name']}` misses ({headline})",
+        f"# Error analysis of `{record.name}` ({primary})",
         "",
-        f"Written by `python -m reproduce.studies.error_analysis`. {record['dataset']}, {record['profile']}, "
-        f"{record['protocol']['short']}: {len(truth)} sections.",
+        f"Written by `python -m reproduce.studies.error_analysis`. {record.dataset}, {record.profile_title}, "
+        f"{record.protocol}: {len(truth)} sections.",
         "",
         *rand_part(truth, probability, best["rand_error"]),
         *thicker_part(truth, probability),
@@ -135,7 +135,7 @@ def report(folder):
     if run.weights.is_file() and run.volume.is_file():
         trained = checkpoint.load(run.weights)
         section = read_stack(run.volume).pixels[0]
-        lines += levels_part(contributions(trained.build_network(), trained.standardisation, section))
+        lines += levels_part(up_convolution_effect(trained.build_network(), trained.standardisation, section))
     return "\n".join(lines)
 
 
@@ -145,7 +145,7 @@ def levels_part(changes):
         "## What the deep levels add",
         "",
         "How far the first section's probabilities change, on average, when the map of one up-convolution is flat "
-        f"(each channel its mean), so that nothing reaches the output from deeper levels. Below {CUT_OFF}: cut off.",
+        f"(each channel its mean), so that nothing reaches the output from deeper levels. Below {INACTIVE}: inactive.",
         "",
         "| " + " | ".join(f"from level {level}" for level in range(len(changes) + 1, 1, -1)) + " |",
         "|---" * len(changes) + "|",
@@ -241,7 +241,7 @@ def _shares(counts, limits, unit, *further):
 
 
 def main():
-    """Write misses.md for each run."""
+    """Write error-analysis.md for each run."""
     parser = argparse.ArgumentParser(
         prog="python -m reproduce.studies.error_analysis", description=__doc__.splitlines()[0]
     )
@@ -252,7 +252,7 @@ def main():
         except BadInput as error:
             print(error, file=sys.stderr)
             return 2
-        with atomic_write(folder / "misses.md") as temporary:
+        with atomic_write(folder / "error-analysis.md") as temporary:
             temporary.write_text(text)
         print(text)
     return 0

@@ -1,4 +1,4 @@
-"""The final model: weights in half precision, checked against the full ones, and the test sections' probabilities."""
+"""The released model: half-precision weights, checked against the full ones, and the test sections' probabilities."""
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -8,8 +8,9 @@ from PIL import Image
 from unet_paper.io.hashes import file_sha256
 from unet_paper.io.pixel_size import EM
 from unet_paper.io.stack import read_stack, write_stack
+from unet_paper.runs.record import read_record
 from unet_paper.support.files import atomic_write
-from unet_paper.support.json_files import read_json, write_json
+from unet_paper.support.json_files import write_json
 
 PUBLISHED = "weights.safetensors"
 LARGEST = 64_000_000  # bytes of the committed file
@@ -27,25 +28,25 @@ def finish(place, data, command):
     size = published.stat().st_size
     if size > LARGEST:
         raise ValueError(f"{published} takes {size:,} bytes; at most {LARGEST:,} may be committed")
-    record = read_json(place.record)
-    headline = record["configuration"]["primary"]["value"]
+    record = read_record(place.record)
+    primary = record.config.primary
     full, half = (place.path / f"probability-{name}.tif" for name in ("full", "half"))
-    test = place.probability(headline)
+    test = place.probability(primary)
     if not place.volume.is_file():  # so that the page shows the test sections, though without a truth
         shown = read_stack(volume)
-        pixel_size = EM if record["dataset"] == "isbi" else shown.pixel_size
+        pixel_size = EM if record.dataset == "isbi" else shown.pixel_size
         write_stack(place.volume, shown.pixels, pixel_size=pixel_size)
-    for weights, probability, average in (
+    for weights, probability, tta in (
         (place.weights, full, "none"),
         (published, half, "none"),
-        (published, test, headline),
+        (published, test, primary),
     ):
         if not probability.is_file():
-            command("predict", "--weights", weights, volume, probability, "--tta", average)
+            command("predict", "--weights", weights, volume, probability, "--tta", tta)
     comparison = compare(read_stack(full).pixels, read_stack(half).pixels)
-    comparison |= {"dataset": record["dataset"], "average": "none", "bytes": size, "sha256": file_sha256(published)}
+    comparison |= {"dataset": record.dataset, "tta": "none", "bytes": size, "sha256": file_sha256(published)}
     write_json(place.path / "half-precision.json", comparison)
-    draw_preview(place.path / "preview.png", read_stack(test).pixels, headline)
+    draw_preview(place.path / "preview.png", read_stack(test).pixels, primary)
     command("report", place.path)
 
 
@@ -61,7 +62,7 @@ def compare(full, half):
     }
 
 
-def draw_preview(path, probability, average):
+def draw_preview(path, probability, tta):
     """All sections of a probability stack, small."""
     rows = -(-len(probability) // COLUMNS)
     figure = Figure(figsize=(2 * COLUMNS, 2 * rows + 0.4), dpi=90, layout="constrained")
@@ -72,7 +73,7 @@ def draw_preview(path, probability, average):
             small = probability[number, :height, :width].reshape(height // EVERY, EVERY, width // EVERY, EVERY)
             axis.imshow(small.mean((1, 3)), cmap="gray", vmin=0, vmax=1)
             axis.set_title(f"section {number}", fontsize=8)
-    figure.suptitle(f"Probability of cell (white), {average}, in the test sections", fontsize=10)
+    figure.suptitle(f"Probability of cell (white), {tta}, in the test sections", fontsize=10)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     with atomic_write(path) as temporary:  # gray, which takes a third of the bytes of colours

@@ -112,10 +112,11 @@ def table(
         f"# {study}",
         "",
         f"Written by `python -m reproduce.studies {study}` from the records of its runs{so_far}. Data: "
-        f"{first.dataset}; {first.config.base_channels} base channels, {first.config.steps:,} steps; scored on held-out "
-        f"sections of the training stack ({scored} of {scored + trained}); profile {profile_title(first)}. Mean ± "
-        f"standard deviation over the runs of a row{', each a fold with one seed' if study == 'folds' else ''}. Every "
-        "run: [runs.csv](runs.csv), [histories.csv](histories.csv), and whole in [records.jsonl](records.jsonl).",
+        f"{first.dataset}; {first.config.base_channels} base channels, {first.config.steps:,} steps; scored on "
+        f"held-out sections of the training stack ({scored} of {scored + trained}); profile {profile_title(first)}. "
+        "Mean ± standard deviation over the runs of a "
+        f"row{', each a fold with one seed' if study == 'folds' else ''}. Every run: [runs.csv](runs.csv), "
+        "[histories.csv](histories.csv), and whole in [records.jsonl](records.jsonl).",
     ]
     if same_fold:
         lines += ["", interval_of_seeds(next(iter(elsewhere.values())), primary)]
@@ -158,8 +159,8 @@ def interval_of_seeds(values: Values, primary: str) -> str:
         low, high = prediction_interval(values[primary][metric.key])
         ranges.append(f"{metric.title} {metric.formatted(max(low, 0))} to {metric.formatted(high)}")
     return (
-        "The first row is of the runs [quick](../quick) and [seeds](../seeds), which differ in the seed alone. Where one "
-        f"more seed would lie, 19 times of 20: {', '.join(ranges)} ({primary}, errors taken as normal)."
+        "The first row is of the runs [quick](../quick) and [seeds](../seeds), which differ in the seed alone. Where "
+        f"one more seed would lie, 19 times of 20: {', '.join(ranges)} ({primary}, errors taken as normal)."
     )
 
 
@@ -212,10 +213,10 @@ def differences(rows: Mapping[str, tuple[Values, Values]], alike: Sequence[Value
             cells.append(f"{standardised_difference(*given, deviation):+z.1f}" if deviation else "-")
         shown.append([title, str(_count(values)), *cells])
     return [
-        "Standardised differences from the control (below zero is better): the difference of the means over its standard "
-        f"deviation by the seed alone, which is known from {known_from} ({degrees} degrees of freedom, pooled over rows, "
-        f"errors taken as normal). Critical value of one comparison: {critical_value(degrees):.1f}; of the largest of "
-        f"the {comparisons} of one TTA: {critical_value(degrees, comparisons):.1f} (both 1 in 20).",
+        "Standardised differences from the control (below zero is better): the difference of the means over its "
+        f"standard deviation by the seed alone, which is known from {known_from} ({degrees} degrees of freedom, "
+        f"pooled over rows, errors taken as normal). Critical value of one comparison: {critical_value(degrees):.1f}; "
+        f"of the largest of the {comparisons} of one TTA: {critical_value(degrees, comparisons):.1f} (both 1 in 20).",
         "",
         *markdown(["what", "runs", *(f"{metric.title}, {tta}" for metric, tta in kinds)], shown),
         "",

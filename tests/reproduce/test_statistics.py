@@ -3,31 +3,36 @@
 import numpy as np
 import pytest
 
-from reproduce.studies.statistics import beyond, by_chance, spread_within, where_one_more_lies
+from reproduce.studies.statistics import (
+    critical_value,
+    pooled_deviation,
+    prediction_interval,
+    standardised_difference,
+)
 
 
 def test_by_chance(random):
-    assert by_chance([7.0], [4.0], 1.5) == pytest.approx(3 / (1.5 * 2**0.5))
+    assert standardised_difference([7.0], [4.0], 1.5) == pytest.approx(3 / (1.5 * 2**0.5))
     runs = random.normal(5, 2, (4000, 5))
-    apart = [by_chance(list(run[:3]), list(run[3:]), 2) for run in runs]
+    apart = [standardised_difference(list(run[:3]), list(run[3:]), 2) for run in runs]
     assert abs(np.mean(apart)) < 0.05 and np.std(apart) == pytest.approx(1, abs=0.05)
 
 
 def test_where_one_more_lies(random):
-    assert where_one_more_lies([1.0, 2.0, 3.0]) == pytest.approx((2 - 4.96829, 2 + 4.96829), abs=1e-4)
+    assert prediction_interval([1.0, 2.0, 3.0]) == pytest.approx((2 - 4.96829, 2 + 4.96829), abs=1e-4)
     inside = 0
     for _ in range(4000):
         *seeds, one_more = random.normal(5, 2, 6)
-        low, high = where_one_more_lies(seeds)
+        low, high = prediction_interval(seeds)
         inside += low < one_more < high
     assert 0.935 < inside / 4000 < 0.965
 
 
 def test_spread_within():
     """Means do not matter, single runs say nothing, and degrees of freedom count."""
-    assert spread_within([[1.0, 3.0], [100.0], [7.0, 7.0, 7.0]]) == (pytest.approx((2 / 3) ** 0.5), 3)
+    assert pooled_deviation([[1.0, 3.0], [100.0], [7.0, 7.0, 7.0]]) == (pytest.approx((2 / 3) ** 0.5), 3)
     with pytest.raises(ValueError, match="no group of several"):
-        spread_within([[1.0], [2.0]])
+        pooled_deviation([[1.0], [2.0]])
 
 
 @pytest.mark.parametrize("rows", [1, 11])
@@ -36,7 +41,7 @@ def test_of_rows_that_change_nothing_the_largest_is_beyond_once_in_20_times(rand
     often = 0
     for _ in range(2000):
         usual, *others = [list(random.normal(3, 0.5, 5)), *(list(random.normal(3, 0.5, 3)) for _ in range(rows))]
-        spread, degrees = spread_within([usual, *others])
-        largest = max(abs(by_chance(values, usual, spread)) for values in others)
-        often += largest > beyond(degrees, rows)
+        spread, degrees = pooled_deviation([usual, *others])
+        largest = max(abs(standardised_difference(values, usual, spread)) for values in others)
+        often += largest > critical_value(degrees, rows)
     assert 0.02 < often / 2000 < 0.065

@@ -1,4 +1,4 @@
-"""The programmes: what they run, that they stop and go on, and the tables they write."""
+"""The studies: what they run, that they stop and resume, and the tables they write."""
 
 import json
 import subprocess
@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from reproduce.studies import release as final
-from reproduce.studies.__main__ import GO_ON, PROGRAMMES
-from reproduce.studies.definitions import ABLATIONS, runs_of
-from reproduce.studies.tables import mean_and_spread
+from reproduce.studies import release
+from reproduce.studies.__main__ import NOT_DONE
+from reproduce.studies.definitions import ABLATIONS, STUDIES, runs_of
+from reproduce.studies.statistics import mean_and_deviation
 from unet_paper.cli.commands import main
 from unet_paper.cli.parser import changed_config
 from unet_paper.config import PROFILES
@@ -20,22 +20,22 @@ ROOT = Path(__file__).parents[2]
 TINY = ("base_channels=2", "steps=6", "tile_size=188", "checkpoint_every=2")
 
 
-def programme(name, data, out, *options, changes=TINY):
-    """Carry out a programme on the phantom."""
+def study(name, data, out, *options, changes=TINY):
+    """Carry out a study on the phantom."""
     given = ("--data", data, "--out", out, "--profile", "smoke", *(f"--set={change}" for change in changes), *options)
-    command = [sys.executable, "-m", "reproduce.studies.__main__", name, *map(str, given)]
+    command = [sys.executable, "-m", "reproduce.studies", name, *map(str, given)]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
 
 
 @pytest.mark.parametrize("profile", ["quick", "paper"])
-@pytest.mark.parametrize("name", PROGRAMMES)
+@pytest.mark.parametrize("name", STUDIES)
 def test_every_run_has_a_folder_of_its_own_and_settings_that_exist(name, profile):
     runs = runs_of(name, 3, profile)
     assert len({run.name for run in runs}) == len(runs)
     for run in runs:
         changes = [f"{setting}={value}" for setting, value in run.changes.items()]
         changed_config(PROFILES[run.profile or profile], changes).check()
-        assert (run.fold == "1/6") == (name in ("choices", "remedies"))
+        assert (run.fold == "1/6") == (name in ("hyper-parameter-search", "interventions"))
 
 
 def test_an_ablation_changes_one_thing():
@@ -48,41 +48,41 @@ CHANGES = ("base_channels=2", "tile_size=188", "tta=none", "primary=none")
 
 
 def test_it_stops_in_time(small_phantom, tmp_path):
-    stopped = programme("full-fold", small_phantom, tmp_path, "--minutes", 0.08, changes=(*CHANGES, "steps=100000"))
-    assert stopped.returncode == GO_ON and "the same command goes on" in stopped.stdout
+    stopped = study("full-fold", small_phantom, tmp_path, "--minutes", 0.08, changes=(*CHANGES, "steps=100000"))
+    assert stopped.returncode == NOT_DONE and "the same command resumes" in stopped.stdout
     assert not (tmp_path / "README.md").exists()
 
 
 def test_a_run_that_diverges_is_tried_once_more(small_phantom, tmp_path):
     wild = ("learning_rate=1e9", "gradient_clip=1e9", "steps=60")
-    done = programme("full-fold", small_phantom, tmp_path, changes=(*TINY, *wild))
+    done = study("full-fold", small_phantom, tmp_path, changes=(*TINY, *wild))
     assert done.returncode == 1 and "Diverged: fold-6" in done.stdout
     assert done.stdout.count("is tried once more") == 1 and done.stderr.count("training stopped at step") == 2
-    for place in ("run.json", "earlier/1/run.json"):  # there was no checkpoint to go on from
+    for place in ("run.json", "earlier/1/run.json"):  # there was no checkpoint to resume from
         record = json.loads((tmp_path / "fold-6" / place).read_text())
         assert record["status"] == "diverged" and [what.split()[0] for what in record["diverged"]] == ["step"]
 
 
 @pytest.mark.slow
-def test_it_goes_on_and_writes_the_table(small_phantom, tmp_path):
+def test_it_resumes_and_writes_the_table(small_phantom, tmp_path):
     changes = (*CHANGES, "base_channels=4", "steps=3000", "learning_rate=0.0005")
-    while (done := programme("full-fold", small_phantom, tmp_path, "--minutes", 0.4, changes=changes)).returncode:
-        assert done.returncode == GO_ON, done.stderr
+    while (done := study("full-fold", small_phantom, tmp_path, "--minutes", 0.4, changes=changes)).returncode:
+        assert done.returncode == NOT_DONE, done.stderr
     assert json.loads((tmp_path / "fold-6" / "run.json").read_text())["resumed"]
     scores = json.loads((tmp_path / "fold-6" / "scores.json").read_text())
     row = f"| fold 6/6 | 1 | none | {scores['warping_error']:.6f} | {scores['rand_error']:.4f} |"
     assert any(row in line for line in (tmp_path / "README.md").read_text().splitlines())
-    assert (tmp_path / "full-fold.png").is_file() and (tmp_path / "index.html").is_file()
+    assert (tmp_path / "plot.png").is_file()
     before = (tmp_path / "fold-6" / "weights.pt").stat().st_mtime_ns
-    assert programme("full-fold", small_phantom, tmp_path, changes=changes).returncode == 0
+    assert study("full-fold", small_phantom, tmp_path, changes=changes).returncode == 0
     assert (tmp_path / "fold-6" / "weights.pt").stat().st_mtime_ns == before
 
 
-def test_the_final_model(small_phantom, tmp_path):
+def test_a_release(small_phantom, tmp_path):
     place = RunFolder(tmp_path / "final")
     changes = [part for change in TINY for part in ("--set", change)]
     assert main(["train", "--data", str(small_phantom), "--out", str(place.path), "--profile", "smoke", *changes]) == 0
-    final.finish(place, small_phantom, lambda *words: main([str(word) for word in words]))
+    release.finish(place, small_phantom, lambda *words: main([str(word) for word in words]))
     files = {path.name for path in place.path.iterdir()}
     assert files >= {"weights.safetensors", "half-precision.json", "preview.png", "probability-none.tif"}
     assert (place.pictures / "components-001-0.5.png").is_file()
@@ -91,5 +91,5 @@ def test_the_final_model(small_phantom, tmp_path):
     assert compared["bytes"] == (place.path / "weights.safetensors").stat().st_size
 
 
-def test_mean_and_spread():
-    assert mean_and_spread([0.5], 2) == "0.50" and mean_and_spread([1, 2, 3], 1) == "2.0 ± 1.0"
+def test_mean_and_deviation():
+    assert mean_and_deviation([0.5], 2) == "0.50" and mean_and_deviation([1, 2, 3], 1) == "2.0 ± 1.0"

@@ -70,6 +70,8 @@ def augmentation(name, image, labels, weights):
     """`by_elasticdeform` or `by_map_coordinates`."""
     import numpy as np
 
+    from reproduce.benchmarks.baselines import augmentation as baseline
+
     random, function = np.random.default_rng(0), getattr(baseline, name)
     return lambda: function(random, image, labels, weights)
 
@@ -82,7 +84,8 @@ def weight_maps(labels, class_weights):
 
 
 def scores(names, truth, proposal):
-    """Functions of plain_metrics, one after the other."""
+    """Functions of the baseline's metrics, one after the other."""
+    from reproduce.benchmarks.baselines import metrics as baseline
 
     return lambda: [getattr(baseline, name)(truth, proposal) for name in names]
 

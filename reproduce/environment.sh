@@ -1,14 +1,38 @@
-# Sourced by the scripts beside it: makes .venv when it is missing or out of date, and sets $python.
-# UNET_PAPER_PYTHON names the Python to make it with (default: the first python3 found that is 3.11 or later).
+# Sourced by the scripts beside it: sets $python. That is, in this order, $UNET_PAPER_PYTHON or the active environment's
+# Python (venv or conda) where these have the requirements, or .venv, which is made when it is missing or out of date.
 
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 python="$root/.venv/bin/python"
 stamp="$root/.venv/requirements.installed"
 
-if ! { [ -x "$python" ] && cmp -s "$root/requirements.txt" "$stamp"; }; then
+# Whether a Python is 3.11 or later.
+is_recent() { [ -n "$1" ] && "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }
+
+# Whether a Python has all packages of requirements.txt, in these versions.
+has_requirements() {
+    is_recent "$1" && "$1" - "$root/requirements.txt" 2>/dev/null <<'PYTHON'
+import sys
+from importlib.metadata import version
+
+for line in open(sys.argv[1]):
+    name, _, wanted = line.split("#")[0].strip().partition("==")
+    if name and version(name).partition("+")[0] != wanted:
+        sys.exit(1)
+PYTHON
+}
+
+active=""
+if [ -n "${VIRTUAL_ENV:-}${CONDA_PREFIX:-}" ]; then active="$(command -v python || true)"; fi
+if [ -x "$python" ] && cmp -s "$root/requirements.txt" "$stamp"; then
+    :
+elif has_requirements "${UNET_PAPER_PYTHON:-}"; then
+    python="$UNET_PAPER_PYTHON"
+elif has_requirements "$active"; then
+    python="$active"
+else
     base=""
     for candidate in "${UNET_PAPER_PYTHON:-}" python3 python3.14 python3.13 python3.12 python3.11 python; do
-        if [ -n "$candidate" ] && "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+        if is_recent "$candidate"; then
             base="$candidate"
             break
         fi

@@ -1,12 +1,17 @@
 #!/usr/bin/env bash
-# Make the environment and run the tests; arguments go to pytest.
-# ISBI_DATA=DIR tests on the real stacks too, ISBI_ORACLE=DIR on all cases of the challenge's reference scorer.
+# Make the environment, check the code's form and types, and run the tests on all cores; arguments go to pytest.
+# ISBI_DATA=DIR tests on the real stacks too, CTC_DATA=DIR on the annotated cells, ISBI_ORACLE=DIR on all cases of the
+# challenge's reference scorer.
 set -euo pipefail
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 # shellcheck source=environment.sh
 source "$here/environment.sh"
-for name in ISBI_DATA ISBI_ORACLE; do
+for name in ISBI_DATA ISBI_ORACLE CTC_DATA; do
     if [ -n "${!name:-}" ]; then export "$name=$(cd "${!name}" && pwd)"; fi
 done
 cd "$here/.."
-exec "$python" -m pytest -m "not slow" "$@"
+"$python" -m ruff check .
+"$python" -m ruff format --check .
+"$python" -m mypy
+export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}" # one core for each of pytest's workers
+exec "$python" -m pytest -m "not slow" -n auto --dist loadgroup "$@"

@@ -90,16 +90,14 @@ def test_thicker_membranes(truth):
     assert thicker[21:26, 41:46].sum() == 1
 
 
-def test_the_report_of_a_run(truth, tmp_path):
+def test_the_report_of_a_run(truth, tmp_path, make_record):
     run = RunFolder(tmp_path / "run")
     config = replace(PROFILES["smoke"], base_channels=2)
     probability = np.where(truth, 0.8, 0.15).astype(np.float32)
     write_stack(run.labels, truth)
     write_stack(run.probability("none"), probability)
     write_json(run.scores("none", "none"), score(truth, probability).to_json())
-    protocol = {"kind": "fold", "short": "validation fold 1/2"}
-    record = {"name": "run", "status": "finished", "dataset": "phantom", "profile": "smoke", "protocol": protocol}
-    write_json(run.record, record | {"configuration": config.described()})
+    make_record(config).write(run.record)
     text = report(run.path)
     best = json.loads((run.path / "scores.json").read_text())["best_threshold"]["rand_error"]
     assert f"| {best:.1f} (best) | 0.0000 | 1.0000 | 1.0000 |" in text and "0 mergers (0 px)" in text

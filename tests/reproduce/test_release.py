@@ -14,6 +14,7 @@ from unet_paper.io.hashes import file_sha256
 from unet_paper.io.stack import read_labels, read_stack, write_stack
 from unet_paper.metrics import score
 from unet_paper.runs.folder import RunFolder
+from unet_paper.runs.record import read_record
 from unet_paper.support.json_files import read_json
 
 FINAL = RunFolder(Path(__file__).parents[2] / "results/isbi/final")
@@ -29,10 +30,10 @@ def test_it_is_the_file_that_was_compared_with_the_full_precision_one():
 
 
 def test_it_is_the_full_network_trained_on_all_sections_as_its_record_says():
-    record, weights = read_json(FINAL.record), load_published(WEIGHTS)
-    assert weights.config.base_channels == PROFILES["paper"].width
-    assert weights.step == weights.config.steps == record["configuration"]["steps"]["value"]
-    assert record["protocol"]["training_sections"] == 30
+    record, weights = read_record(FINAL.record), load_published(WEIGHTS)
+    assert weights.config.base_channels == PROFILES["paper"].base_channels
+    assert weights.step == weights.config.steps == record.config.steps
+    assert len(record.protocol.training_sections) == 30
     assert sum(values.numel() for values in weights.network.values()) == 31_030_658
 
 

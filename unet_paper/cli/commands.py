@@ -146,8 +146,7 @@ def do_predict(arguments):
     from unet_paper import checkpoint
     from unet_paper.compute.allocator import keep_freed_memory
     from unet_paper.io.hashes import file_sha256
-    from unet_paper.prediction import Predictor
-    from unet_paper.runs.prediction_file import predict_file
+    from unet_paper.prediction import Predictor, predict_file
 
     published = arguments.weights.suffix == checkpoint.SUFFIX
     loaded = (checkpoint.load_published if published else checkpoint.load)(arguments.weights)

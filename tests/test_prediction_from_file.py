@@ -1,4 +1,4 @@
-"""From file to file: the same map as in memory, in bounded memory, and nothing lost when it is killed."""
+"""`predict_file`: the same map as in memory, in bounded memory, and nothing lost when it is killed."""
 
 import os
 import signal
@@ -16,15 +16,14 @@ from unet_paper import checkpoint as checkpoints
 from unet_paper.checkpoint import Checkpoint
 from unet_paper.cli.commands import main
 from unet_paper.config import PROFILES
+from unet_paper.io.resumable_tiff import Rectangle, ResumableTiff
 from unet_paper.io.stack import read_stack, write_stack
 from unet_paper.normalisation import Standardisation
-from unet_paper.overlap_tile import Block
-from unet_paper.prediction import Predictor, predict_stack
-from unet_paper.runs.prediction_file import LARGEST_CLASSIC_TIFF, PartialResult, predict_file
+from unet_paper.prediction import Predictor, predict_file, predict_stack
 from unet_paper.support.errors import BadInput
 
 STANDARDISATION = Standardisation(0.5, 0.2, "uint8")
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +73,7 @@ class Killed(Exception):
     pass
 
 
-def test_going_on_computes_nothing_twice(weights, image, tmp_path):
+def test_resuming_computes_nothing_twice(weights, image, tmp_path):
     whole, out = tmp_path / "whole.tif", tmp_path / "out.tif"
     predict_file(predictor(weights), image, whole, {}, largest_tile=252)
     computed = []
@@ -115,8 +114,8 @@ def test_going_on_computes_nothing_twice(weights, image, tmp_path):
         lambda partial, journal: partial.write_bytes(b"junk"),
     ],
 )
-def test_a_damaged_partial_result_is_mended_or_begun_anew(weights, image, tmp_path, damage):
-    """Interrupted, damaged, gone on with and interrupted again, finished: the map is whole."""
+def test_a_damaged_partial_result_is_resumed_or_begun_anew(weights, image, tmp_path, damage):
+    """Interrupted, damaged, resumed and interrupted again, finished: the map is whole."""
     whole, out = tmp_path / "whole.tif", tmp_path / "out.tif"
     predict_file(predictor(weights), image, whole, {}, largest_tile=252)
 
@@ -147,19 +146,9 @@ def test_the_image_itself_is_never_written_over(weights, image, tmp_path, capsys
     assert "would be lost" in capsys.readouterr().err and image.read_bytes() == before
 
 
-def test_a_line_that_was_cut_off_does_not_count(tmp_path):
-    blocks = (Block(0, 16, 0, 16), Block(0, 16, 16, 20))
-    first = PartialResult(tmp_path / "out.tif", (1, 16, 20), {"weights": "a"}, blocks)
-    first.write((0, 0), np.ones((1, 16, 16), np.float32))
-    with open(first.journal, "a") as file:
-        file.write("0 1")  # no end of line: its pixels may not be there
-    again = PartialResult(tmp_path / "out.tif", (1, 16, 20), {"weights": "a"}, ())
-    assert again.done == {(0, 0)} and again.blocks == blocks
-
-
 def test_another_predictions_partial_result_is_refused(weights, image, tmp_path):
-    blocks = (Block(0, 150, 0, 203),)
-    PartialResult(tmp_path / "out.tif", (2, 150, 203), {"weights": "of another run"}, blocks)
+    blocks = (Rectangle(0, 150, 0, 203),)
+    ResumableTiff(tmp_path / "out.tif", (2, 150, 203), {"weights": "of another run"}, blocks)
     before = (tmp_path / "out.tif.progress").read_bytes()
     with pytest.raises(BadInput, match="another prediction .*weights"):
         predict_file(predictor(weights), image, tmp_path / "out.tif", {"weights": "mine"})
@@ -197,20 +186,6 @@ def test_killed_at_any_moment(weights, tmp_path, random):
     assert not progress.exists() and not (tmp_path / "out.tif.partial").exists()
 
 
-def test_a_result_too_large_for_a_classic_tiff_is_a_big_one(tmp_path):
-    shape = (2, 2**14 + 2**12, 2**15)
-    assert 4 * np.prod(shape) > LARGEST_CLASSIC_TIFF
-    result = PartialResult(tmp_path / "out.tif", shape, {"weights": "a"}, (Block(0, 16, 0, 16),))
-    last = np.full((1, 16, 16), 0.25, np.float32)
-    result.blocks = (Block(shape[1] - 16, shape[1], shape[2] - 16, shape[2]),)
-    result.write((1, 0), last)
-    result.finish()
-    with tifffile.TiffFile(tmp_path / "out.tif") as file:
-        assert file.is_bigtiff and file.series[0].shape == shape
-    assert (tifffile.memmap(tmp_path / "out.tif", mode="r")[1, -16:, -16:] == 0.25).all()
-    assert os.stat(tmp_path / "out.tif").st_blocks * 512 < 2**26  # empty parts take no room where the disk allows
-
-
 def test_too_small_a_disk_is_said_before_the_work(weights, image, tmp_path, monkeypatch):
     monkeypatch.setattr("shutil.disk_usage", lambda path: type("Usage", (), {"free": 1000})())
     with pytest.raises(BadInput, match="243,600 bytes but its disk has 1,000 left"):
@@ -218,7 +193,7 @@ def test_too_small_a_disk_is_said_before_the_work(weights, image, tmp_path, monk
     assert not list(tmp_path.glob("out*"))
 
 
-def test_gray_values_unlike_the_training_stacks_are_remarked(weights, tmp_path, caplog):
+def test_gray_values_unlike_the_training_stacks_are_said(weights, tmp_path, caplog):
     dark = np.zeros((1, 60, 60), np.uint8)
     dark[0, 0, 0] = 1
     write_stack(tmp_path / "dark.tif", dark)

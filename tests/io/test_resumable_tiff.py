@@ -1,0 +1,32 @@
+"""A TIFF in the making: what its journal counts, and its size."""
+
+import os
+
+import numpy as np
+import tifffile
+
+from unet_paper.io.resumable_tiff import LARGEST_CLASSIC_TIFF, Job, Rectangle, ResumableTiff
+
+
+def test_a_line_without_its_end_does_not_count(tmp_path):
+    blocks = (Rectangle(0, 16, 0, 16), Rectangle(0, 16, 16, 20))
+    first = ResumableTiff(tmp_path / "out.tif", (1, 16, 20), {"weights": "a"}, blocks)
+    first.write(Job(0, 0), np.ones((1, 16, 16), np.float32))
+    with open(first.journal, "a") as file:
+        file.write("0 1")  # no end of line: its pixels may not be there
+    again = ResumableTiff(tmp_path / "out.tif", (1, 16, 20), {"weights": "a"}, ())
+    assert again.done == {(0, 0)} and again.blocks == blocks
+
+
+def test_a_result_too_large_for_a_classic_tiff_is_a_big_one(tmp_path):
+    shape = (2, 2**14 + 2**12, 2**15)
+    assert 4 * np.prod(shape) > LARGEST_CLASSIC_TIFF
+    result = ResumableTiff(tmp_path / "out.tif", shape, {"weights": "a"}, (Rectangle(0, 16, 0, 16),))
+    last = np.full((1, 16, 16), 0.25, np.float32)
+    result.blocks = (Rectangle(shape[1] - 16, shape[1], shape[2] - 16, shape[2]),)
+    result.write(Job(1, 0), last)
+    result.finish()
+    with tifffile.TiffFile(tmp_path / "out.tif") as file:
+        assert file.is_bigtiff and file.series[0].shape == shape
+    assert (tifffile.memmap(tmp_path / "out.tif", mode="r")[1, -16:, -16:] == 0.25).all()
+    assert os.stat(tmp_path / "out.tif").st_blocks * 512 < 2**26  # empty parts take no room where the disk allows

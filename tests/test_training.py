@@ -10,7 +10,7 @@ from unet_paper import checkpoint
 from unet_paper.config import PAPER, PROFILES
 from unet_paper.io.stack import read_labels, read_stack
 from unet_paper.prediction import predict_stack
-from unet_paper.report.tables import read_history
+from unet_paper.runs.results import read_history
 from unet_paper.support.errors import BadInput, Diverged
 from unet_paper.training import draw_tile, learning_rate_at, prepare_training_set, train
 

@@ -14,9 +14,9 @@ from typing import Any
 
 from unet_paper.metrics.registry import CHALLENGE_METRICS
 from unet_paper.metrics.scores import Scores
-from unet_paper.report.tables import read_history, read_run
 from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.record import RunRecord, read_scores
+from unet_paper.runs.results import read_history, read_run
 from unet_paper.support.files import atomic_write
 
 RECORDS, RUNS, HISTORIES = "records.jsonl", "runs.csv", "histories.csv"

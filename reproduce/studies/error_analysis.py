@@ -24,10 +24,10 @@ from unet_paper.metrics.rand_error import rand_f, rand_sums
 from unet_paper.metrics.registry import CHALLENGE_METRICS, RAND_ERROR_PAIRS
 from unet_paper.metrics.warping_error import MERGE, SPLIT
 from unet_paper.report.pictures import spots
-from unet_paper.report.tables import read_run
 from unet_paper.report.viewer.run_page import section_names
 from unet_paper.runs.diagnostics import INACTIVE, up_convolution_effect
 from unet_paper.runs.folder import RunFolder
+from unet_paper.runs.results import read_run
 from unet_paper.support.errors import BadInput
 from unet_paper.support.files import atomic_write
 

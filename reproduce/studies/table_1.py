@@ -12,7 +12,7 @@ from reproduce.studies.archive import StudyRun
 from reproduce.studies.statistics import mean_and_deviation
 from reproduce.studies.tables import markdown
 from unet_paper.metrics.registry import METRICS, PIXEL_ERROR, TABLE_1_METRICS
-from unet_paper.report.tables import TABLE_1
+from unet_paper.report.table_1 import TABLE_1
 from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.record import RunRecord
 from unet_paper.support.errors import BadInput

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from unet_paper.config import PROFILES, Config
+from unet_paper.io.pixel_size import EM
 from unet_paper.io.stack import read_stack, write_stack
 from unet_paper.metrics import Scores
 from unet_paper.network import UNet
@@ -43,58 +44,58 @@ def test_figure_1_follows_the_network():
 
 
 @pytest.fixture
-def run(small_phantom, tmp_path, make_record):
+def run_and_record(small_phantom, tmp_path, make_record):
     """A run's folder with sections, truth and probability, as far as figures need them."""
-    place = RunFolder(tmp_path / "run")
+    run = RunFolder(tmp_path / "run")
     labels = read_stack(small_phantom / "test-labels.tif").pixels
-    write_stack(place.volume, read_stack(small_phantom / "test-volume.tif").pixels)
-    write_stack(place.labels, labels)
-    write_stack(place.probability("none"), (labels > 0).astype(np.float32))
+    write_stack(run.volume, read_stack(small_phantom / "test-volume.tif").pixels)
+    write_stack(run.labels, labels)
+    write_stack(run.probability("none"), (labels > 0).astype(np.float32))
     config = dataclasses.replace(PROFILES["smoke"], tile_size=188, base_channels=2)
-    return place, make_record(config)
+    return run, make_record(config)
 
 
-def test_the_releases_form_is_drawn_as_it_is():
+def test_the_releases_variant_is_drawn_as_it_is():
     watched = operations(UNet(base_channels=4, variant="release").eval(), 188)
     assert all(step.relu for step in watched if step.kind == "up-conv 2x2")
     assert [step.channels for step in watched if step.kind == "join"][-1] == 12
     draw_network(UNet(base_channels=4, variant="release").eval(), 188)
 
 
-def test_all_figures(run):
-    place, record = run
+def test_all_figures(run_and_record):
+    run, record = run_and_record
     scores = Scores(0.001, 0.1, 0.05, {"rand_error": 0.4}, sections=2)
-    written = write_figures(place, record, scores, [4.0, 4.0, 50.0])
-    names = [name for name, _ in written]
+    written = write_figures(run, record, scores, EM)
+    names = [caption.name for caption in written]
     assert names == [
         *("figure-1-network", "figure-2-tile", "figure-3-weight-map", "figure-4-segmentation", "elastic-deformation")
     ]
-    captions = (place.figures / "README.md").read_text()
-    for name, caption in written:
-        assert caption in captions and f"({name}.png)" in captions and f"({name}.svg)" in captions
-        assert max(Image.open(place.figures / f"{name}.png").size) > 500
-        svg = (place.figures / f"{name}.svg").read_text()
+    captions = (run.figures / "README.md").read_text()
+    for name, text in ((caption.name, caption.text) for caption in written):
+        assert text in captions and f"({name}.png)" in captions and f"({name}.svg)" in captions
+        assert max(Image.open(run.figures / f"{name}.png").size) > 500
+        svg = (run.figures / f"{name}.svg").read_text()
         assert svg.startswith("<?xml") and "</svg>" in svg and "<text" not in svg and "font-family" not in svg
-        assert all((place.figures / f"{name}.{suffix}").stat().st_size < 1e6 for suffix in ("png", "svg"))
-    before = {path.name: path.read_bytes() for path in place.figures.iterdir()}
-    write_figures(place, record, scores, [4.0, 4.0, 50.0])
-    assert {path.name: path.read_bytes() for path in place.figures.iterdir()} == before
+        assert all((run.figures / f"{name}.{suffix}").stat().st_size < 1e6 for suffix in ("png", "svg"))
+    before = {path.name: path.read_bytes() for path in run.figures.iterdir()}
+    write_figures(run, record, scores, EM)
+    assert {path.name: path.read_bytes() for path in run.figures.iterdir()} == before
     assert "w_0 = 10, sigma = 5 px" in captions and "above 0.4 (the best of the Rand error)" in captions
 
 
-def test_without_a_truth_there_are_fewer(run):
-    place, record = run
-    place.labels.unlink()
-    place.probability("none").unlink()
-    assert len(write_figures(place, record, None)) == 3
-    place.volume.unlink()
-    assert [name for name, _ in write_figures(place, record, None)] == ["figure-1-network"]
+def test_without_a_truth_there_are_fewer(run_and_record):
+    run, record = run_and_record
+    run.labels.unlink()
+    run.probability("none").unlink()
+    assert len(write_figures(run, record, None)) == 3
+    run.volume.unlink()
+    assert [caption.name for caption in write_figures(run, record, None)] == ["figure-1-network"]
 
 
-def test_without_a_truth_there_is_no_figure_3(run):
-    place, record = run
-    place.labels.unlink()
-    names = [name for name, _ in write_figures(place, record, None)]
+def test_without_a_truth_there_is_no_figure_3(run_and_record):
+    run, record = run_and_record
+    run.labels.unlink()
+    names = [caption.name for caption in write_figures(run, record, None)]
     assert "figure-3-weight-map" not in names and "figure-4-segmentation" in names
 
 

@@ -18,21 +18,21 @@ def test_the_pictures_are_what_was_computed(random_stack, random, tmp_path):
     volume = random.integers(0, 256, truth.shape).astype(np.uint8)
     volume[0, 0, :2] = 0, 255
     weights = random.uniform(0, 9, truth.shape)
-    described = write_pictures(tmp_path, volume, truth, probability, weights, progress=False)
-    assert described["layers"] == ["image", "truth", "probability", "weights", "components", "errors"]
+    described = write_pictures(tmp_path, volume, truth, probability, weights)
+    assert described.layers == ["image", "truth", "probability", "weights", "components", "errors"]
     assert np.array_equal(pixels(tmp_path / "image-001.png")[..., 0], volume[1])
     assert np.array_equal(pixels(tmp_path / "truth-001.png")[..., 0] > 0, truth[1])
     assert np.abs(pixels(tmp_path / "probability-000.png")[..., 0] / 255 - probability[0]).max() <= 0.51 / 255
     counts = warping_counts_per_threshold(truth, probability)
-    for place, threshold in enumerate(THRESHOLDS):
+    for number, threshold in enumerate(THRESHOLDS):
         picture = pixels(tmp_path / f"components-000-{threshold:.1f}.png")
         inside = probability[0].astype(float) > threshold
         assert np.array_equal(picture[..., :3].any(-1), inside)
         errors = pixels(tmp_path / f"errors-001-{threshold:.1f}.png")
         for kind, colour in (("split", SPLIT), ("merge", MERGER)):
             found = np.count_nonzero((errors == (*colour, 255)).all(-1))
-            assert found == getattr(counts[place + 1][1], kind)
-        assert {kind for *_, kind in described["spots"][1][place]} <= {"split", "merger"}
+            assert found == getattr(counts[number + 1][1], kind)
+        assert {kind for *_, kind in described.spots[1][number]} <= {"split", "merger"}
 
 
 def test_a_component_has_one_colour(random_stack):
@@ -52,7 +52,7 @@ def test_a_component_has_one_colour(random_stack):
 def test_one_hot_pixel_does_not_make_all_else_black(tmp_path):
     volume = np.full((1, 100, 100), 2000, np.uint16) + np.arange(100, dtype=np.uint16)
     volume[0, 5, 5] = 65535
-    write_pictures(tmp_path, volume, None, None, None, progress=False)
+    write_pictures(tmp_path, volume, None, None, None)
     shown = pixels(tmp_path / "image-000.png")[..., 0]
     assert shown[0, 0] < 10 and shown[0, -1] > 245
 

@@ -17,7 +17,7 @@ from selenium.webdriver.support.ui import Select, WebDriverWait
 from unet_paper.cli.commands import main
 from unet_paper.datasets.phantom import write_phantom
 from unet_paper.report.colours import COMPONENTS
-from unet_paper.report.tables import TABLE_1
+from unet_paper.report.table_1 import TABLE_1
 from unet_paper.report.viewer.layers import THRESHOLDS
 
 SETTINGS = ("base_channels=2", "steps=20", "tile_size=188", "checkpoint_every=20", "tta=none", "primary=none")
@@ -97,7 +97,7 @@ class Page:
         )
 
     def shown(self, pane="a"):
-        """File names of the lower and the upper picture."""
+        """File names of the background and the overlay."""
         self.loaded()
         pictures = self(f"pane-{pane}").find_elements(By.CSS_SELECTOR, ".picture")
         return [picture.get_attribute("src").rpartition("/page/")[2] for picture in pictures]
@@ -120,7 +120,7 @@ class Page:
 
     def scale(self, pane="a"):
         """Screen pixels of a pixel."""
-        return self.frame(".lower-picture", pane)["width"] / 128
+        return self.frame(".background-picture", pane)["width"] / 128
 
     def frame(self, selector, pane="a"):
         """Where an element is on the screen, as it is drawn."""
@@ -129,7 +129,7 @@ class Page:
 
 
 def test_the_table_has_the_papers_rows_and_the_runs(page, runs):
-    text = page("scores").text
+    text = page("metrics").text
     for _, group, warping, rand, pixel in TABLE_1:
         assert f"{group} {warping:.6f} {rand:.4f} {pixel:.4f}" in text
     scores = json.loads((runs[0] / "scores.json").read_text())
@@ -146,23 +146,23 @@ def test_it_is_one_file_that_asks_for_nothing_from_elsewhere(runs):
 
 
 def test_layers(page):
-    selects = [page("pane-a").find_element(By.CLASS_NAME, name) for name in ("lower", "upper")]
+    selects = [page("pane-a").find_element(By.CLASS_NAME, name) for name in ("background", "overlay")]
     assert [[option.get_attribute("value") for option in Select(select).options] for select in selects] == [
         list(LAYERS)
     ] * 2
     for layer in LAYERS:
-        page.choose("upper", layer)
+        page.choose("overlay", layer)
         assert page.shown()[1].startswith(f"{layer}-000")
-        page.choose("lower", layer)
+        page.choose("background", layer)
         assert page.shown()[0].startswith(f"{layer}-000")
     legend = page("pane-a").find_element(By.CLASS_NAME, "legend").text
     assert "weight 0" in legend
-    page.choose("upper", "errors")
+    page.choose("overlay", "errors")
     assert "split" in page("pane-a").find_element(By.CLASS_NAME, "legend").text
 
 
 def test_sliders(page):
-    page.choose("upper", "errors")
+    page.choose("overlay", "errors")
     for threshold in (0, 8, 3):
         page.slide("threshold", threshold)
         assert page.shown()[1] == f"errors-000-{THRESHOLDS[threshold]:.1f}.png"
@@ -170,14 +170,14 @@ def test_sliders(page):
     assert page.shown() == ["image-001.png", "errors-001-0.4.png"]
     assert page("section-value").text == "section 1"
     page.slide("opacity", 0)
-    upper = page("pane-a").find_element(By.CLASS_NAME, "upper-picture")
-    assert upper.value_of_css_property("opacity") == "0" and page("opacity-value").text == "0 %"
+    overlay = page("pane-a").find_element(By.CLASS_NAME, "overlay-picture")
+    assert overlay.value_of_css_property("opacity") == "0" and page("opacity-value").text == "0 %"
     page.slide("opacity", 30)
-    assert upper.value_of_css_property("opacity") == "0.3"
+    assert overlay.value_of_css_property("opacity") == "0.3"
 
 
 def test_keys(page):
-    upper = page("pane-a").find_element(By.CLASS_NAME, "upper-picture")
+    overlay = page("pane-a").find_element(By.CLASS_NAME, "overlay-picture")
     page.browser.execute_script("document.getElementById('viewer').scrollIntoView()")
     page.press("4")
     before = THRESHOLDS.index(float(page.shown()[1][-7:-4]))
@@ -189,11 +189,11 @@ def test_keys(page):
     ActionChains(page.browser).key_down(Keys.SHIFT).send_keys("2").key_up(Keys.SHIFT).perform()
     assert page.shown()[0] == "truth-000.png"
     page.press(" ")
-    assert upper.value_of_css_property("opacity") == "0"
+    assert overlay.value_of_css_property("opacity") == "0"
     page.press(" ", "o")
-    assert upper.value_of_css_property("opacity") == "0.6"
+    assert overlay.value_of_css_property("opacity") == "0.6"
     page.press("p", "p")
-    assert upper.value_of_css_property("opacity") == "0.8"
+    assert overlay.value_of_css_property("opacity") == "0.8"
     page.press("s")
     beside = page("pane-b").is_displayed()
     page.press("s")
@@ -214,9 +214,9 @@ def test_zoom_keeps_pixels_sharp(page):
     page("zoom-out").click()
     assert page.scale() == pytest.approx(2 * fitted)
     stage = page("pane-a").find_element(By.CLASS_NAME, "stage")
-    left = page.frame(".lower-picture")["x"]
+    left = page.frame(".background-picture")["x"]
     ActionChains(page.browser).move_to_element(stage).click_and_hold().move_by_offset(-40, 25).release().perform()
-    assert page.frame(".lower-picture")["x"] == pytest.approx(left - 40, abs=1)
+    assert page.frame(".background-picture")["x"] == pytest.approx(left - 40, abs=1)
     assert re.search(r"x \d+, y \d+ px = \d+, \d+ nm", page("pane-a").find_element(By.CLASS_NAME, "where").text)
     page("fit").click()
     assert page.scale() == pytest.approx(fitted)
@@ -278,7 +278,7 @@ def test_what_it_looks_like(page, tmp_path, theme, ground):
     """A picture of the screen: the page's ground, its letters, and a section in its colours."""
     while page("theme").text != f"theme: {theme}":
         page("theme").click()
-    page.choose("upper", "components")
+    page.choose("overlay", "components")
     page("opacity").send_keys(Keys.END)
     page.loaded()
     page.browser.execute_script("document.getElementById('viewer').scrollIntoView()")
@@ -295,11 +295,13 @@ def test_two_runs_side_by_side(browser, runs):
     if not page("beside").is_selected():
         page("beside").click()
     page.loaded()
-    sources = [page(f"pane-{name}").find_element(By.CLASS_NAME, "upper-picture").get_attribute("src") for name in "ab"]
+    sources = [
+        page(f"pane-{name}").find_element(By.CLASS_NAME, "overlay-picture").get_attribute("src") for name in "ab"
+    ]
     assert ["seed-0/page" in sources[0], "seed-1/page" in sources[1]] == [True, True]
     Select(page("pane-b").find_element(By.CLASS_NAME, "run-choice")).select_by_visible_text("seed-0")
-    assert page("pane-b").find_element(By.CLASS_NAME, "upper-picture").get_attribute("src") == sources[0]
-    assert page("scores").text.count("phantom, test stack") == 2
+    assert page("pane-b").find_element(By.CLASS_NAME, "overlay-picture").get_attribute("src") == sources[0]
+    assert page("metrics").text.count("phantom, test stack") == 2
     page("beside").click()
     assert not page("pane-b").is_displayed()
     assert browser.get_log("browser") == []
@@ -319,7 +321,7 @@ def test_runs_of_different_sizes_and_strange_names(browser, runs, tmp_path):
     def middles():
         found = []
         for pane in "ab":
-            stage, picture = page.frame(".stage", pane), page.frame(".lower-picture", pane)
+            stage, picture = page.frame(".stage", pane), page.frame(".background-picture", pane)
             found.append((stage["x"] + stage["width"] / 2 - picture["x"]) / picture["width"])
         return found
 
@@ -383,7 +385,7 @@ def test_what_the_page_leaves_out_it_says(small_phantom, runs, tmp_path):
     assert main(["report", str(out), str(runs[0]), "--compare", str(tmp_path / "two.html")]) == 0
     both = (tmp_path / "two.html").read_text()
     assert "no viewer here" in (out / "index.html").read_text()
-    assert "phantom, no scores" in both and "no pictures for it: unscored" in both
+    assert "phantom, no metrics" in both and "no pictures for it: unscored" in both
 
 
 def test_pictures_that_are_not_there_are_said_to_be_missing(browser, runs, tmp_path):

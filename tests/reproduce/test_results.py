@@ -15,10 +15,10 @@ from reproduce.benchmarks.metrics import tables as metrics_tables
 from reproduce.studies import archive, search, table_1, tables
 from reproduce.studies.__main__ import gather
 from reproduce.studies.definitions import CONTROLS, SEARCH_FOLD, runs_of
-from unet_paper.report.tables import read_run
-from unet_paper.report.tables import table_1 as table_of_run
+from unet_paper.report.table_1 import run_document
 from unet_paper.runs.folder import PICTURES, RunFolder
 from unet_paper.runs.record import read_record
+from unet_paper.runs.results import read_run
 
 ROOT = Path(__file__).parents[2]
 MOST_FILES = 150
@@ -49,7 +49,7 @@ def committed(tmp_path_factory):
 @pytest.mark.parametrize("name", RUNS, ids=str)
 def test_each_table_is_what_its_record_says(committed, name):
     run = RunFolder(committed / name)
-    assert run.table.read_text() == table_of_run(*read_run(run))
+    assert run.table.read_text() == run_document(*read_run(run)).to_markdown()
 
 
 @pytest.mark.parametrize("study", STUDIES)

@@ -220,7 +220,8 @@ def do_score(arguments):
 
 def do_report(arguments):
     """`report`"""
-    from unet_paper.report.tables import write_comparison, write_report
+    from unet_paper.report.comparison import write_comparison
+    from unet_paper.report.run_report import write_report
 
     if arguments.compare:
         if arguments.compare.suffix not in (".md", ".html"):

@@ -1,9 +1,11 @@
-"""The colours of all pictures, which colour-blind readers tell apart; `tests/test_colours.py` measures it."""
+"""The colours of all pictures, which colour-blind readers tell apart; `tests/report/test_colours.py` measures it."""
 
 import numpy as np
 
+Colour = tuple[int, int, int]  # red, green, blue, from 0 to 255
+
 # Okabe and Ito's eight, with white instead of black: of components, which lie on black or on the image.
-COMPONENTS = (
+COMPONENTS: tuple[Colour, ...] = (
     *((230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (0, 114, 178), (213, 94, 0), (204, 121, 167)),
     (235, 235, 235),
 )
@@ -14,7 +16,7 @@ CIRCLES = {"merger": (47, 139, 255), "split": (232, 64, 12)}  # drawn over image
 WEIGHTS = "viridis"  # figure 3 has a rainbow, which colour-blind readers cannot read
 
 
-def hexadecimal(colour):
+def hexadecimal(colour: Colour) -> str:
     """(red, green, blue) from 0 to 255 as #rrggbb."""
     return "#{:02x}{:02x}{:02x}".format(*colour)
 
@@ -22,6 +24,6 @@ def hexadecimal(colour):
 LINES = tuple(hexadecimal(COMPONENTS[number]) for number in (4, 5, 2, 6, 0, 1))  # of curves
 
 
-def in_colours(numbers):
+def in_colours(numbers: np.ndarray) -> np.ndarray:
     """Numbers of COMPONENTS, counted from 1, 0 = black: (H, W) -> (H, W, 3) uint8."""
     return np.array([(0, 0, 0), *COMPONENTS], np.uint8)[numbers]

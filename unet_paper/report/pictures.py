@@ -1,7 +1,11 @@
 """Pictures of a run. Those that show raw sections go to its folder `sections/`, which is not committed."""
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import numpy as np
 import torch
+from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle
@@ -18,13 +22,13 @@ GRID_SPACING = 48  # px between the lines drawn to show a deformation
 MOST_SECTIONS = 6  # drawn in one picture
 
 
-def save_figure(figure, path):
+def save_figure(figure: Figure, path: str | Path) -> None:
     """Write a figure as PNG, whole or not at all."""
     with atomic_write(path) as temporary:
         figure.savefig(temporary, format="png", dpi=figure.dpi, bbox_inches="tight")
 
 
-def panels(count, size=4.0, rows=1):
+def panels(count: int, size: float = 4.0, rows: int = 1) -> tuple[Figure, np.ndarray]:
     """A figure with `count` square panels a row and no ticks: (figure, array of axes of shape (rows, count))."""
     figure = Figure(figsize=(size * count, size * rows), dpi=100, layout="constrained")
     axes = figure.subplots(rows, count, squeeze=False)
@@ -33,7 +37,9 @@ def panels(count, size=4.0, rows=1):
     return figure, axes
 
 
-def draw_weight_map(path, weights, image=None, largest=None):
+def draw_weight_map(
+    path: str | Path, weights: np.ndarray, image: np.ndarray | None = None, largest: float | None = None
+) -> None:
     """The weight map in colour with its scale; over its image too where that is given (figure 3).
 
     weights : (H, W) float; image : (H, W) gray values or None; largest : the weight at the top of the colour scale (the
@@ -52,7 +58,7 @@ def draw_weight_map(path, weights, image=None, largest=None):
     save_figure(figure, path)
 
 
-def gray_range(volume):
+def gray_range(volume: np.ndarray) -> tuple[float, float]:
     """The gray values that are shown as black and as white.
 
     All that there are of 8-bit images; of others the darkest and the brightest but for one in a thousand each, as one
@@ -64,7 +70,7 @@ def gray_range(volume):
     return (float(low), float(high)) if low < high else (float(volume.min()), float(volume.max()))
 
 
-def draw_grid(axis, coordinates):
+def draw_grid(axis: Axes, coordinates: np.ndarray) -> None:
     """Draw an image's own straight lines, GRID_SPACING px apart, where sampling at (H, W, 2) coordinates puts them."""
     for coordinate in coordinates.transpose(2, 0, 1):
         first, last = coordinate.min() // GRID_SPACING, coordinate.max() // GRID_SPACING
@@ -72,10 +78,16 @@ def draw_grid(axis, coordinates):
         axis.contour(coordinate, levels=levels, colors="orange", linewidths=0.9, linestyles="solid")
 
 
-def draw_deformations(path, image, deformations, tile_size, colour_map="gray"):
+def draw_deformations(
+    path: str | Path,
+    image: np.ndarray,
+    deformations: Sequence[Deformation],
+    tile_size: int,
+    colour_map: str = "gray",
+) -> None:
     """An image's deformed tiles, with the image's own straight grid drawn to show the deformation.
 
-    image : (H, W) array; deformations : list of Deformation; tile_size : px.
+    image : (H, W) array; tile_size : px.
     """
     height, width = image.shape
     layer = torch.from_numpy(image.astype(np.float32))[None]
@@ -92,7 +104,7 @@ def draw_deformations(path, image, deformations, tile_size, colour_map="gray"):
     save_figure(figure, path)
 
 
-def error_colours(truth, probability, threshold):
+def error_colours(truth: np.ndarray, probability: np.ndarray, threshold: float) -> np.ndarray:
     """(H, W, 3) uint8: right cells white, right membranes black, missed membranes blue, missed cells red.
 
     A missed membrane is what merges cells, and mergers are blue in all our pictures.
@@ -104,7 +116,14 @@ def error_colours(truth, probability, threshold):
     return shown
 
 
-def draw_result(path, truth, probability, threshold, title, image=None):
+def draw_result(
+    path: str | Path,
+    truth: np.ndarray,
+    probability: np.ndarray,
+    threshold: float,
+    title: str,
+    image: np.ndarray | None = None,
+) -> None:
     """One section's probability and errors; its image and truth beside them where the image is given.
 
     truth : (H, W) bool, True = cell; probability : (H, W) float, of cell; threshold : the one the errors are drawn at,
@@ -127,7 +146,7 @@ def draw_result(path, truth, probability, threshold, title, image=None):
     save_figure(figure, path)
 
 
-def spots(pixels):
+def spots(pixels: np.ndarray) -> list[list[float]]:
     """A circle around each 8-connected group of an (H, W) bool array: [[x, y, radius], ...] in px."""
     labels, _ = ndimage.label(pixels, structure=np.ones((3, 3)))
     found = []
@@ -137,11 +156,13 @@ def spots(pixels):
     return found
 
 
-def draw_warping_errors(path, kinds, background, title, names):
+def draw_warping_errors(
+    path: str | Path, kinds: np.ndarray, background: np.ndarray, title: str, names: Sequence[str]
+) -> None:
     """Where a proposal splits cells and where it merges them, circled on their sections (the warping error's pixels).
 
     kinds : (Z, H, W) uint8, see `metrics.warping_errors`; background : (Z, H, W) float or integer, drawn in gray;
-    title : str; names : Z names of sections. The sections with the most errors are drawn, at most MOST_SECTIONS.
+    names : Z names of sections. The sections with the most errors are drawn, at most MOST_SECTIONS.
     """
     errors = np.count_nonzero((kinds == SPLIT) | (kinds == MERGE), axis=(1, 2))
     worst = sorted(np.argsort(-errors, kind="stable")[:MOST_SECTIONS])
@@ -168,10 +189,18 @@ def draw_training_pictures(run: RunFolder, image: np.ndarray, weights: np.ndarra
     draw_weight_map(run.path / "weight-map.png", weights)
     draw_weight_map(run.sections / "weight-map.png", weights, image)
     generator = torch.Generator().manual_seed(config.seed)
-    drawing = dict(displacement_sigma=config.displacement_sigma, grid_points=config.grid_points)
-    elastic = draw_deformation(image.shape, generator, rotate=False, flip=False, **drawing)
-    joined = [
-        draw_deformation(image.shape, generator, rotate=config.rotate, flip=config.flip, **drawing) for _ in range(2)
-    ]
+
+    def draw(rotate: bool, flip: bool) -> Deformation:
+        return draw_deformation(
+            image.shape,
+            generator,
+            displacement_sigma=config.displacement_sigma,
+            grid_points=config.grid_points,
+            rotate=rotate,
+            flip=flip,
+        )
+
+    elastic = draw(rotate=False, flip=False)
+    joined = [draw(config.rotate, config.flip) for _ in range(2)]
     draw_deformations(run.path / "deformations.png", weights, [elastic, *joined], config.tile_size, colours.WEIGHTS)
     draw_deformations(run.sections / "deformations.png", image, [elastic, *joined], config.tile_size)

@@ -1,10 +1,15 @@
-"""The curves of runs: loss and error over the steps, scores over the thresholds; for pictures and for the page."""
+"""The curves of runs: loss and error over the steps, metrics over the thresholds; for pictures and for the page."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from unet_paper.metrics.registry import CHALLENGE_METRICS
+from unet_paper.metrics.scores import Scores
 from unet_paper.report.colours import LINES
 
 LINE_STYLES = ("-", "--", ":", "-.")
@@ -15,7 +20,7 @@ LEGEND_COLUMN, LEGEND_ROW = 4.2, 0.22  # inches, of a legend below
 WINDOWS = 25  # a smoothed curve's windows over the training
 
 
-def line_look(number):
+def line_look(number: int) -> dict[str, Any]:
     """Style and colour of the line of that number; the first 24 differ."""
     return {
         "linestyle": LINE_STYLES[(number // len(LINES) + number) % len(LINE_STYLES)],
@@ -23,10 +28,11 @@ def line_look(number):
     }
 
 
-def history_figure(histories):
+def history_figure(histories: Mapping[str, Sequence[Mapping[str, float]]]) -> Figure:
     """Loss, the tiles' error and the learning rate over the steps.
 
-    histories : {name: rows of history.csv}, a line for each; rows without the tiles' error leave that panel out.
+    histories : rows of history.csv by the name of a run, a line for each. Rows without the tiles' error leave that
+    panel out.
     """
     columns = {"loss": "weighted cross entropy", "tile_error": "wrong pixels in training tiles"}
     drawn = [
@@ -52,19 +58,19 @@ def history_figure(histories):
         axis.grid(alpha=0.3)
         rate = axis.twinx()
         for rows in histories.values():  # as pale as they are secondary
-            steps, rates = [row["step"] for row in rows], [row["learning_rate"] for row in rows]
-            rate.plot(steps, rates, color="0.5", linewidth=0.9)
+            rates = [row["learning_rate"] for row in rows]
+            rate.plot([row["step"] for row in rows], rates, color="0.5", linewidth=0.9)
         rate.set(ylabel="learning rate (gray)", ylim=(0, None))
     if drawn:
         add_legend(figure, figure.axes[0])
     return figure
 
 
-def thresholds_figure(scores):
-    """Every score's error against the threshold, a line for each proposal, its best threshold marked. Errors of 0 are
-    drawn at the axis' lower end.
+def thresholds_figure(scores: Mapping[str, Scores]) -> Figure:
+    """Every metric as an error against the threshold, its best threshold marked. Errors of 0 are drawn at the axis'
+    lower end.
 
-    scores : {name: Scores}.
+    scores : by the name of the line.
     """
     figure = Figure(figsize=(13, 7.6), dpi=100, layout="constrained")
     for axis, metric in zip(figure.subplots(2, 3).ravel(), CHALLENGE_METRICS, strict=True):
@@ -84,7 +90,7 @@ def thresholds_figure(scores):
     return figure
 
 
-def add_legend(figure, axis, title=None):
+def add_legend(figure: Figure, axis: Axes, title: str | None = None) -> None:
     """What the lines of an axis are: in it or, where they are many, below all, for which the figure grows."""
     lines, names = axis.get_legend_handles_labels()
     if len(names) <= MOST_IN_AXIS:

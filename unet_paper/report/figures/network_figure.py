@@ -1,12 +1,15 @@
 """Figure 1, drawn from the network itself: one pass is watched, and every map that it makes becomes a box."""
 
 import math
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import torch
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, Rectangle
 from torch.utils._python_dispatch import TorchDispatchMode
+
+from unet_paper.network import UNet
 
 COLOURS = {
     "conv 3x3": "#0072b2",
@@ -33,11 +36,11 @@ class Operation(NamedTuple):
 class _Watch(TorchDispatchMode):
     """Writes down which operations are carried out, on maps of which sizes."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
-        self.operations = []
+        self.operations: list[Operation] = []
 
-    def __torch_dispatch__(self, function, types, arguments=(), keywords=None):
+    def __torch_dispatch__(self, function: Any, types: Any, arguments: Any = (), keywords: Any = None) -> Any:
         made = function(*arguments, **(keywords or {}))
         name = function.overloadpacket.__name__
         first = made[0] if isinstance(made, (tuple, list)) else made
@@ -58,7 +61,7 @@ class _Watch(TorchDispatchMode):
         return made
 
 
-def operations(network, input_size):
+def operations(network: UNet, input_size: int) -> list[Operation]:
     """The Operations of one pass of a UNet over a square tile of `input_size` px, in their order."""
     watch = _Watch()
     parameter = next(network.parameters())
@@ -76,11 +79,12 @@ class _Box(NamedTuple):
     height: float
 
     @property
-    def middle(self):
+    def middle(self) -> float:
+        """Half-way down."""
         return self.y - self.height / 2
 
 
-def draw_network(network, input_size=572):
+def draw_network(network: UNet, input_size: int = 572) -> Figure:
     """A Figure of a UNet as it treats a tile of `input_size` px: every map with its channels and its size."""
     watched = operations(network, input_size)
     figure = Figure(figsize=(14, 7.6), dpi=100, layout="constrained")
@@ -89,8 +93,8 @@ def draw_network(network, input_size=572):
     tops = _tops_of_levels(watched, input_size)
     level, x = 0, 0.0
 
-    def box(channels, size, joined=0):
-        """Draw a map at the current place; `joined` of its channels came from the skip."""
+    def box(channels: int, size: int, joined: int = 0) -> _Box:
+        """Draw a map at the current x and level; `joined` of its channels came from the skip."""
         height, width = _height(size, input_size), 0.08 * math.log2(channels + 1)
         drawn = _Box(x, tops[level], width, height)
         axis.add_patch(Rectangle((x, drawn.y - height), width, height, facecolor="#dbe7f2", edgecolor="black", lw=0.9))
@@ -101,12 +105,14 @@ def draw_network(network, input_size=572):
         axis.text(x + width / 2, drawn.y - height - 0.07, f"{size}²", ha="center", va="top", fontsize=10)
         return drawn
 
-    def arrow(start, end, kind):
-        look = {"arrowstyle": "-|>", "mutation_scale": 13, "lw": 2, "shrinkA": 2, "shrinkB": 2}
+    def arrow(start: tuple[float, float], end: tuple[float, float], kind: str) -> None:
+        look: dict[str, Any] = {"arrowstyle": "-|>", "mutation_scale": 13, "lw": 2, "shrinkA": 2, "shrinkB": 2}
         axis.add_patch(FancyArrowPatch(start, end, color=COLOURS[kind], **look))
 
     last = box(1, input_size)
-    ends_of_levels, skip, raised = [], None, None
+    ends_of_levels: list[_Box] = []
+    skip: tuple[_Box, Operation] | None = None
+    raised = last
     for operation in watched:
         kind, before = operation.kind, last
         if kind == "copy and crop":
@@ -114,6 +120,7 @@ def draw_network(network, input_size=572):
         elif kind == "up-conv 2x2":
             level, raised = level - 1, last
         elif kind == "join":
+            assert skip is not None, "a crop comes before each join"
             source, cropped = skip
             x = raised.x + raised.width + GAP
             last = box(operation.channels, operation.size, joined=cropped.channels)
@@ -121,8 +128,8 @@ def draw_network(network, input_size=572):
             arrow((raised.x + raised.width, raised.y + 0.25), corner, "up-conv 2x2")
             arrow((source.x + source.width, last.middle), (last.x, last.middle), "copy and crop")
             text = f"{cropped.before}² cropped to {cropped.size}²"
-            place = (source.x + source.width + last.x) / 2, last.middle + 0.06
-            axis.text(*place, text, ha="center", va="bottom", fontsize=10, color="#555555")
+            middle = (source.x + source.width + last.x) / 2, last.middle + 0.06
+            axis.text(*middle, text, ha="center", va="bottom", fontsize=10, color="#555555")
         elif kind == "max pool 2x2":
             ends_of_levels.append(last)
             level, x = level + 1, last.x + 0.1
@@ -148,11 +155,11 @@ def draw_network(network, input_size=572):
     return figure
 
 
-def _height(size, input_size):
+def _height(size: int, input_size: int) -> float:
     return max(TALLEST * size / input_size, LOWEST)
 
 
-def _tops_of_levels(watched, input_size):
+def _tops_of_levels(watched: Sequence[Operation], input_size: int) -> list[float]:
     """Where the maps of each level begin: under the tallest map of the level above."""
     tops, tallest = [0.0], input_size
     for operation in watched:

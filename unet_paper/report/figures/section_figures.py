@@ -1,12 +1,16 @@
 """Figures 2 to 4 and the elastic deformation, drawn from a run's own sections."""
 
+from typing import Any
+
 import numpy as np
 import torch
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from skimage.segmentation import find_boundaries
 
 from unet_paper.augmentation import Deformation, sample, source_coordinates
+from unet_paper.io.pixel_size import PixelSize
 from unet_paper.network import CONTEXT
 from unet_paper.overlap_tile import mirrored_region, tile_size
 from unet_paper.report.colours import COMPONENTS, WEIGHTS, hexadecimal, in_colours
@@ -17,7 +21,7 @@ NEEDED, GIVEN, ARROW = (hexadecimal(COMPONENTS[number]) for number in (1, 3, 5))
 LONGER = 5  # times as long as they are, vectors are drawn
 
 
-def _axes(figure, rows, columns, pixel_size):
+def _axes(figure: Figure, rows: int, columns: int, pixel_size: PixelSize | None) -> np.ndarray:
     """Panels with axes in px below and left, and in nm above and right where the pixel size is known."""
     found = figure.subplots(rows, columns, squeeze=False).ravel()
     for axis in found:
@@ -25,25 +29,25 @@ def _axes(figure, rows, columns, pixel_size):
         if pixel_size:
             for name, length in (("x", pixel_size[0]), ("y", pixel_size[1])):
                 scale = (lambda px, length=length: px * length), (lambda nm, length=length: nm / length)
-                place = "top" if name == "x" else "right"
-                getattr(axis, f"secondary_{name}axis")(place, functions=scale).set(**{f"{name}label": "nm"})
+                side = "top" if name == "x" else "right"
+                getattr(axis, f"secondary_{name}axis")(side, functions=scale).set(**{f"{name}label": "nm"})
     return found
 
 
-def _show_gray(axis, section, **options):
+def _show_gray(axis: Axes, section: np.ndarray, **options: Any) -> None:
     low, high = gray_range(section)
     axis.imshow(section, cmap="gray", vmin=low, vmax=high, **options)
 
 
-def _figure(width, panel_rows, panel_columns, shape, dpi):
+def _figure(width: float, panel_rows: int, panel_columns: int, shape: tuple[int, ...], dpi: int) -> Figure:
     """A figure `width` inches wide whose panels have about the sections' shape."""
     ratio = min(max(shape[0] / shape[1], 0.35), 2.5)
     height = (0.78 * width / panel_columns * ratio + 1.3) * panel_rows
     return Figure(figsize=(width, height), dpi=dpi, layout="constrained")
 
 
-def draw_tile(section, pixel_size=None, block=388):
-    """Figure 2: the block in the image's corner, and the tile that it needs, mirrored beyond the border.
+def draw_tile(section: np.ndarray, pixel_size: PixelSize | None = None, block: int = 388) -> Figure:
+    """Figure 2: the block in the image's corner, and the tile that it needs, mirrored beyond the image.
 
     section : (H, W) gray values; block : px, whose tile's output need not be seamless, as 388 px are not.
     """
@@ -73,7 +77,13 @@ def draw_tile(section, pixel_size=None, block=388):
     return figure
 
 
-def draw_weight_figure(section, truth, cells, weights, pixel_size=None):
+def draw_weight_figure(
+    section: np.ndarray,
+    truth: np.ndarray,
+    cells: np.ndarray,
+    weights: np.ndarray,
+    pixel_size: PixelSize | None = None,
+) -> Figure:
     """Figure 3: image, cells in colours over it, mask, weight map.
 
     section : (H, W) gray values; truth : (H, W) bool; cells : (H, W) numbers; weights : (H, W) float.
@@ -92,7 +102,13 @@ def draw_weight_figure(section, truth, cells, weights, pixel_size=None):
     return figure
 
 
-def draw_segmentation(section, truth, probability, threshold, pixel_size=None):
+def draw_segmentation(
+    section: np.ndarray,
+    truth: np.ndarray | None,
+    probability: np.ndarray,
+    threshold: float,
+    pixel_size: PixelSize | None = None,
+) -> Figure:
     """Figure 4's style: the image, and over it the components found in colours and the truth's outlines.
 
     truth : (H, W) bool, or None; probability : (H, W) float.
@@ -112,7 +128,9 @@ def draw_segmentation(section, truth, probability, threshold, pixel_size=None):
     return figure
 
 
-def draw_elastic(section, deformation, size, pixel_size=None):
+def draw_elastic(
+    section: np.ndarray, deformation: Deformation, size: int, pixel_size: PixelSize | None = None
+) -> Figure:
     """Section 3.1: the random vectors of the coarse grid, and a tile before and after with a grid drawn along.
 
     deformation : Deformation without rotation and mirroring; size : px of the tile.
@@ -121,8 +139,8 @@ def draw_elastic(section, deformation, size, pixel_size=None):
     layer = torch.from_numpy(section.astype(np.float32))[None]
     figure = _figure(19, 1, 3, (1, 1), 75)
     axes = _axes(figure, 1, 3, pixel_size)
-    places = np.linspace(0, size - 1, deformation.grid.shape[-1])
-    across, down = np.meshgrid(places, places)
+    points = np.linspace(0, size - 1, deformation.grid.shape[-1])
+    across, down = np.meshgrid(points, points)
     vectors = deformation.grid.numpy()
     coordinates = [source_coordinates(drawn, size).numpy() for drawn in (still, deformation)]
     displacement = np.linalg.norm(coordinates[1] - coordinates[0], axis=-1)

@@ -1,6 +1,9 @@
 """What the page's viewer shows of each section: one PNG for each layer, as large as the section, pixel for pixel."""
 
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib import colormaps
@@ -8,8 +11,9 @@ from PIL import Image
 from scipy import ndimage
 from skimage.segmentation import expand_labels
 
-from unet_paper.metrics import warping_error, warping_errors
-from unet_paper.report.colours import COMPONENTS, MERGER, MISSED_CELL, MISSED_MEMBRANE, SPLIT, WEIGHTS
+from unet_paper.metrics.warping_error import MERGE, warping_kinds
+from unet_paper.metrics.warping_error import SPLIT as SPLIT_KIND
+from unet_paper.report.colours import COMPONENTS, MERGER, MISSED_CELL, MISSED_MEMBRANE, SPLIT, WEIGHTS, Colour
 from unet_paper.report.pictures import gray_range, spots
 from unet_paper.support.files import atomic_write
 from unet_paper.support.progress import progress_bar
@@ -19,12 +23,38 @@ ERRORS = {"missed membrane": MISSED_MEMBRANE, "missed cell": MISSED_CELL, "merge
 NEAR = 8  # px: components that are closer get different colours, as far as there are colours
 
 
-def layer_file(layer, section, threshold=None):
+Spot = list[Any]  # [x, y, radius in px, "split" or "merger"]
+Palette = tuple[np.ndarray, bool]  # colours of the numbers from 0 on, (N, 3) uint8; whether 0 is nothing instead
+
+
+@dataclass(frozen=True)
+class SectionPictures:
+    """What the viewer has to know of a run's pictures besides them; page.json."""
+
+    sections: int
+    size: list[int]  # width and height, px
+    layers: list[str]
+    thresholds: list[float]
+    largest_weight: float | None
+    spots: list[list[list[Spot]]]  # [section][threshold]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return asdict(self)
+
+
+def layer_file(layer: str, section: int, threshold: float | None = None) -> str:
     """Name of one picture; layers that depend on the threshold have one for each of THRESHOLDS."""
     return f"{layer}-{section:03}" + ("" if threshold is None else f"-{threshold:.1f}") + ".png"
 
 
-def write_pictures(folder, volume, truth, probability, weights, progress=True):
+def write_pictures(
+    folder: str | Path,
+    volume: np.ndarray | None,
+    truth: np.ndarray | None,
+    probability: np.ndarray | None,
+    weights: np.ndarray | None,
+) -> SectionPictures:
     """Write all layers of all sections, and return what the viewer has to know besides.
 
     Parameters
@@ -34,53 +64,66 @@ def write_pictures(folder, volume, truth, probability, weights, progress=True):
     truth : (Z, H, W) bool, True = cell, or None
     probability : (Z, H, W) float from 0 to 1, of cell, or None
     weights : (Z, H, W) float weight maps, or None
-
-    Returns
-    -------
-    dict of plain values: `sections`, `size` [width, height] px, `layers` (which there are), `thresholds`,
-    `largest_weight`, and `spots` [section][threshold] of [x, y, radius, "split" or "merger"].
     """
     given = {"image": volume, "truth": truth, "probability": probability, "weights": weights}
     shape = next(stack.shape for stack in given.values() if stack is not None)
     layers = [name for name, stack in given.items() if stack is not None]
     if probability is not None:
         layers += ["components"] + ["errors"] * (truth is not None)
-    described = {
-        "sections": shape[0],
-        "size": [shape[2], shape[1]],
-        "layers": layers,
-        "thresholds": list(THRESHOLDS),
-        "largest_weight": None if weights is None else float(weights.max()),
-        "spots": [],
-    }
-    shown = None if volume is None else gray_range(volume)
-    for section in progress_bar(range(shape[0]), desc="page", unit="section", disable=not progress):
-
-        def save(layer, pixels, palette=None, threshold=None, section=section):
-            _save(Path(folder) / layer_file(layer, section, threshold), pixels, palette)
-
-        if volume is not None:
-            save("image", _gray(volume[section], *shown))
+    black_and_white = None if volume is None else gray_range(volume)
+    largest_weight = None if weights is None else float(weights.max())
+    spots_of_sections: list[list[list[Spot]]] = []
+    for section in progress_bar(range(shape[0]), desc="page", unit="section"):
+        pictures = _Section(Path(folder), section)
+        if volume is not None and black_and_white is not None:
+            pictures.save("image", _gray(volume[section], *black_and_white))
         if truth is not None:
-            save("truth", truth[section] * np.uint8(255))
-        if weights is not None:
-            save("weights", _gray(weights[section], 0, described["largest_weight"]), _colour_scale(WEIGHTS))
+            pictures.save("truth", truth[section] * np.uint8(255))
+        if weights is not None and largest_weight is not None:
+            pictures.save("weights", _gray(weights[section], 0, largest_weight), _colour_scale(WEIGHTS))
         if probability is not None:
-            save("probability", _gray(probability[section], 0, 1))
-            found = []
-            for threshold in THRESHOLDS:
-                save("components", components(probability[section], threshold), _palette(COMPONENTS), threshold)
-                if truth is not None:
-                    kinds = warping_errors(truth[section], probability[section], threshold)[0]
-                    errors = error_kinds(truth[section], probability[section], threshold, kinds)
-                    save("errors", errors, _palette(ERRORS.values(), clear=True), threshold)
-                    named = ((warping_error.MERGE, "merger"), (warping_error.SPLIT, "split"))
-                    found.append([[*spot, name] for kind, name in named for spot in spots(kinds == kind)])
-            described["spots"].append(found)
-    return described
+            pictures.save("probability", _gray(probability[section], 0, 1))
+            of_truth = None if truth is None else truth[section]
+            spots_of_sections.append(_write_thresholds(pictures, of_truth, probability[section]))
+    return SectionPictures(
+        sections=shape[0],
+        size=[shape[2], shape[1]],
+        layers=layers,
+        thresholds=list(THRESHOLDS),
+        largest_weight=largest_weight,
+        spots=spots_of_sections,
+    )
 
 
-def components(probability, threshold):
+@dataclass(frozen=True)
+class _Section:
+    """The pictures of one section."""
+
+    folder: Path
+    number: int
+
+    def save(
+        self, layer: str, pixels: np.ndarray, palette: Palette | None = None, threshold: float | None = None
+    ) -> None:
+        """Write one picture."""
+        _save(self.folder / layer_file(layer, self.number, threshold), pixels, palette)
+
+
+def _write_thresholds(pictures: _Section, truth: np.ndarray | None, probability: np.ndarray) -> list[list[Spot]]:
+    """Write the layers that depend on the threshold; returns the spots of each threshold, none without a truth."""
+    found: list[list[Spot]] = []
+    for threshold in THRESHOLDS:
+        pictures.save("components", components(probability, threshold), _palette(COMPONENTS), threshold)
+        if truth is not None:
+            kinds = warping_kinds(ndimage.label(truth)[0], probability.astype(np.float64), threshold)
+            errors = error_kinds(truth, probability, threshold, kinds)
+            pictures.save("errors", errors, _palette(ERRORS.values(), clear=True), threshold)
+            named = ((MERGE, "merger"), (SPLIT_KIND, "split"))
+            found.append([[*spot, name] for kind, name in named for spot in spots(kinds == kind)])
+    return found
+
+
+def components(probability: np.ndarray, threshold: float) -> np.ndarray:
     """The 4-connected components above a threshold, as numbers of colours from 1 on; 0 elsewhere: (H, W) uint8.
 
     A component's first choice of colour hangs on where it is most probable, so that it mostly stays when the threshold
@@ -94,7 +137,7 @@ def components(probability, threshold):
     return different_colours(labels, scattered)
 
 
-def different_colours(labels, preferred):
+def different_colours(labels: np.ndarray, preferred: np.ndarray) -> np.ndarray:
     """Colours, numbers from 1 on, for (H, W) labels from 1 on, 0 = none: neighbours' differ where colours suffice.
 
     preferred : a whole number for each label, which says (modulo the colours there are) which it takes if it can.
@@ -108,22 +151,22 @@ def different_colours(labels, preferred):
     return colours[labels]
 
 
-def neighbours(labels, count):
+def neighbours(labels: np.ndarray, count: int) -> dict[int, list[int]]:
     """The numbers of the components that lie within NEAR px of each, roughly: {number: [others]}."""
     grown = expand_labels(labels, NEAR / 2)
-    pairs = set()
+    pairs: set[tuple[int, int]] = set()
     for one, other in ((grown[1:], grown[:-1]), (grown[:, 1:], grown[:, :-1])):
         touching = (one != other) & (one > 0) & (other > 0)
         pairs.update(zip(one[touching].tolist(), other[touching].tolist(), strict=True))
-    found = {number: [] for number in range(1, count + 1)}
+    found: dict[int, list[int]] = {number: [] for number in range(1, count + 1)}
     for one, other in pairs:
         found[one].append(other)
         found[other].append(one)
     return found
 
 
-def error_kinds(truth, probability, threshold, kinds):
-    """(H, W) uint8: the place of each pixel's error in ERRORS, from 1 on; 0 where it is right.
+def error_kinds(truth: np.ndarray, probability: np.ndarray, threshold: float, kinds: np.ndarray) -> np.ndarray:
+    """(H, W) uint8: the number of each pixel's error in ERRORS, from 1 on; 0 where it is right.
 
     kinds : see `metrics.warping_errors`, at the same threshold.
     """
@@ -131,28 +174,28 @@ def error_kinds(truth, probability, threshold, kinds):
     errors = np.zeros(truth.shape, np.uint8)
     errors[positive & ~truth] = 1
     errors[~positive & truth] = 2
-    errors[kinds == warping_error.MERGE] = 3
-    errors[kinds == warping_error.SPLIT] = 4
+    errors[kinds == MERGE] = 3
+    errors[kinds == SPLIT_KIND] = 4
     return errors
 
 
-def _gray(values, lowest, highest):
+def _gray(values: np.ndarray, lowest: float, highest: float) -> np.ndarray:
     scaled = (values.astype(np.float64) - lowest) / ((highest - lowest) or 1)
     return np.round(255 * np.clip(scaled, 0, 1)).astype(np.uint8)
 
 
-def _colour_scale(name):
+def _colour_scale(name: str) -> Palette:
     return np.round(255 * colormaps[name](np.arange(256))[:, :3]).astype(np.uint8), False
 
 
-def _palette(colours, clear=False):
+def _palette(colours: Iterable[Colour], clear: bool = False) -> Palette:
     """Colours of numbers from 1 on, 0 is black; and whether 0 is nothing instead."""
     return np.array([(0, 0, 0), *colours], np.uint8), clear
 
 
-def _save(path, pixels, palette=None):
+def _save(path: Path, pixels: np.ndarray, palette: Palette | None) -> None:
     picture = Image.fromarray(pixels)
-    options = {}
+    options: dict[str, Any] = {}
     if palette is not None:
         colours, clear = palette
         picture.putpalette(colours.tobytes())

@@ -1,55 +1,80 @@
-"""The page of a run, and of several side by side: what of their folders goes into it."""
+"""The page of a run: what of its folder goes into it."""
 
-import re
+import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
-from unet_paper.io.pixel_size import EM
+from matplotlib import colormaps
+from matplotlib.colors import to_hex
+
+from unet_paper.io.pixel_size import EM, PixelSize
 from unet_paper.io.stack import read_labels, read_probabilities, read_stack
+from unet_paper.metrics.registry import WARPING_ERROR
+from unet_paper.metrics.scores import Scores
+from unet_paper.report.colours import CIRCLES, WEIGHTS, hexadecimal
+from unet_paper.report.document import Document
+from unet_paper.report.figures import read_captions
 from unet_paper.report.plots import history_figure, thresholds_figure
-from unet_paper.report.viewer.layers import write_pictures
-from unet_paper.report.viewer.page import viewed, write_page
-from unet_paper.runs.folder import unique_names
+from unet_paper.report.viewer.layers import ERRORS, THRESHOLDS, SectionPictures, write_pictures
+from unet_paper.report.viewer.page import Page
+from unet_paper.runs.folder import RunFolder
+from unet_paper.runs.record import RunRecord
 from unet_paper.support.json_files import read_json, write_json
 from unet_paper.weight_map import weight_maps
 
 LARGEST_SHOWN = 4096  # px of a side; larger sections a browser does not show well
 MOST_PIXELS = 40 * 512 * 512  # of all the sections shown, which are the first ones
 LINKS = ("run.json", "scores.json", "history.csv", "table1.md")
+STEPS_OF_SCALE = 12  # colours that tell the weight map's scale
+USUAL_THRESHOLD = 0.5
+SMOKE = "This profile only shows that all parts work; its metrics mean nothing."
 
 
-def write_run_page(run, record, scores, curves, history, table):
+def write_run_page(
+    run: RunFolder,
+    record: RunRecord,
+    scores: Mapping[str, Scores],
+    history: list[dict[str, float]] | None,
+    document: Document,
+) -> None:
     """Write a run's index.html and the pictures beside it, as far as its results allow.
 
-    run : RunFolder; record : run.json's content; scores : {average: Scores}; curves : those of them that are
-    complete; history : rows of history.csv, or None; table : the text of table1.md.
+    scores : by test-time augmentation; history : rows of history.csv; document : what table1.md holds.
     """
-    described, remark = write_section_pictures(run, record)
-    figures = []
+    pictures, note = write_section_pictures(run, record)
+    curves = []
     if history:
-        figures.append(("Loss and error in training", history_figure({record.name: history})))
-    if curves:
-        figures.append(("Errors by threshold", thresholds_figure(curves)))
-    shown = [] if described is None else [_viewed(run, record, scores, described, run.path, record.name)]
-    links = [(name, name) for name in LINKS if (run.path / name).is_file()]
-    if remark:
-        table += f"\n{remark}\n"
-    title = f"{record.name}: {record.dataset}, {record.profile_title}"
-    write_page(run.page, title, table, figures, shown, links, written_figures(run))
+        curves.append(("Loss and error in training", history_figure({record.name: history})))
+    complete = {tta: values for tta, values in scores.items() if values.is_complete}
+    if complete:
+        curves.append(("Errors by threshold", thresholds_figure(complete)))
+    viewed = []
+    if pictures is not None:
+        viewed = [viewed_run(run, record, scores.get(record.config.primary), pictures, run.path, record.name)]
+    Page(
+        title=f"{record.name}: {record.dataset}, {record.profile_title}",
+        document=Document(document.title, (*document.blocks, note)) if note else document,
+        links=[name for name in LINKS if (run.path / name).is_file()],
+        banner=smoke_banner(record),
+        viewed=viewed,
+        curves=curves,
+        figures=read_captions(run),
+        figure_folder=run.figures.name,
+    ).write(run.page)
 
 
-def written_figures(run):
-    """The Markdown of the figures that `report --figures` wrote, as it stands in a page beside their folder."""
-    text = run.figures / "README.md"
-    if not text.is_file():
-        return ""
-    return re.sub(r"\]\((?=[\w-]+\.(png|svg))", f"]({run.figures.name}/", text.read_text(encoding="utf-8"))
+def smoke_banner(record: RunRecord) -> str | None:
+    """What stands above the results of a run that is too short to mean anything."""
+    return SMOKE if record.config.profile == "smoke" else None
 
 
-def write_section_pictures(run, record):
+def write_section_pictures(run: RunFolder, record: RunRecord) -> tuple[SectionPictures | None, str]:
     """The viewer's pictures of a run, in its folder `page`. Where the stacks are not there, as in a clone, those that
     were made before stay.
 
-    Returns what the viewer must know of them (None where there is nothing to show), and a remark for the reader, or "".
+    Returns what the viewer must know of them (None where there is nothing to show), and a note for the reader, or "".
     """
     if not run.volume.is_file():
         if described_pictures(run):
@@ -66,63 +91,52 @@ def write_section_pictures(run, record):
     if run.labels.is_file():
         truth = read_labels(run.labels).pixels[: len(volume)] > 0
         weights = weight_maps(truth, record.config.w_0, record.config.sigma, class_weights=record.class_weights)
-    headline = run.probability(record.config.primary)
-    if headline.is_file():
-        probability = read_probabilities(headline).pixels[: len(volume)]
-    described = write_pictures(run.pictures, volume, truth, probability, weights)
-    write_json(run.pictures / "page.json", described)
-    return described, f"The viewer shows the first {len(volume)} of {count} sections." if len(volume) < count else ""
+    primary = run.probability(record.config.primary)
+    if primary.is_file():
+        probability = read_probabilities(primary).pixels[: len(volume)]
+    pictures = write_pictures(run.pictures, volume, truth, probability, weights)
+    write_json(run.pictures / "page.json", pictures.to_json())
+    return pictures, f"The viewer shows the first {len(volume)} of {count} sections." if len(volume) < count else ""
 
 
-def described_pictures(run):
+def described_pictures(run: RunFolder) -> SectionPictures | None:
     """What the viewer must know of the pictures that are there already, or None."""
     path = run.pictures / "page.json"
-    return read_json(path) if path.is_file() else None
+    return SectionPictures(**read_json(path)) if path.is_file() else None
 
 
-def _viewed(run, record, scores, described, page_folder, name):
-    sections = section_names(record, described["sections"])
-    headline = record.config.primary
-    size = pixel_size_of(record)
-    return viewed(described, name, run.path, page_folder, sections, scores.get(headline), size)
+def viewed_run(
+    run: RunFolder,
+    record: RunRecord,
+    scores: Scores | None,
+    pictures: SectionPictures,
+    page_folder: Path,
+    name: str,
+) -> dict[str, Any]:
+    """What the viewer's script is told of one run, as plain values.
+
+    scores : of the primary test-time augmentation; page_folder : where the page goes.
+    """
+    best = scores.best_threshold[WARPING_ERROR.key] if scores else USUAL_THRESHOLD
+    relative = quote(Path(os.path.relpath(run.path, page_folder)).as_posix())
+    return pictures.to_json() | {
+        "name": name,
+        "path": "" if relative == "." else f"{relative}/",
+        "sections": section_names(record, pictures.sections),
+        "best": min(range(len(THRESHOLDS)), key=lambda number: abs(THRESHOLDS[number] - best)),
+        "pixel_size": pixel_size_of(record),
+        "error_colours": {kind: hexadecimal(colour) for kind, colour in ERRORS.items()},
+        "circle_colours": {kind: hexadecimal(colour) for kind, colour in CIRCLES.items()},
+        "weight_colours": [to_hex(colormaps[WEIGHTS](step / (STEPS_OF_SCALE - 1))) for step in range(STEPS_OF_SCALE)],
+    }
 
 
-def section_names(record, count):
+def section_names(record: RunRecord, count: int) -> list[str]:
     """What the scored sections are called: their numbers in the stack that they are from, counted from 0."""
     first = record.protocol.scored_sections[0] if record.protocol.kind == "fold" else 0
     return [f"section {first + number}" for number in range(count)]
 
 
-def pixel_size_of(record):
-    """[x, y, z] in nm of the sections of a run, or None where it is not known."""
-    return list(record.pixel_size) if record.pixel_size else list(EM) if record.dataset == "isbi" else None
-
-
-def write_comparison_page(path, read, table):
-    """One page of several runs: their table, their curves, and two of them at a time side by side.
-
-    path : where the page goes; read : [(RunFolder, record, scores, history or None)]; table : Markdown. Runs whose
-    pictures were never made are named below the table.
-    """
-    path = Path(path)
-    names = unique_names([run.path for run, *_ in read])
-    histories, headlines, shown, missing = {}, {}, [], []
-    for name, (run, record, scores, history) in zip(names, read, strict=True):
-        headline = record.config.primary
-        if history:
-            histories[name] = history
-        if headline in scores and scores[headline].is_complete:
-            headlines[name] = scores[headline]
-        described = described_pictures(run)
-        if described:
-            shown.append(_viewed(run, record, scores, described, path.absolute().parent, name))
-        else:
-            missing.append(name)
-    figures = []
-    if histories:
-        figures.append(("Loss and error in training", history_figure(histories)))
-    if headlines:
-        figures.append(("Errors by threshold, each run's headline", thresholds_figure(headlines)))
-    if missing:
-        table += f"\nNot in the viewer, as their folders hold no pictures for it: {', '.join(missing)}.\n"
-    write_page(path, f"{len(read)} runs", table, figures, shown)
+def pixel_size_of(record: RunRecord) -> PixelSize | None:
+    """The pixel size of the sections of a run, or None where it is not known."""
+    return record.pixel_size or (EM if record.dataset == "isbi" else None)

@@ -35,8 +35,8 @@
     const find = (selector) => root.querySelector(selector);
     const pane = {
       root, run: runs[Math.min(number, runs.length - 1)], stage: find(".stage"), world: find(".world"),
-      lower: find(".lower"), upper: find(".upper"), choice: find(".run-choice"), missing: find(".missing"),
-      pictures: [find(".lower-picture"), find(".upper-picture")], spots: find(".spots"), where: find(".where"),
+      background: find(".background"), overlay: find(".overlay"), choice: find(".run-choice"), missing: find(".missing"),
+      pictures: [find(".background-picture"), find(".overlay-picture")], spots: find(".spots"), where: find(".where"),
       legend: find(".legend"), bar: find(".bar"), barLabel: find(".bar span"), pointer: null,
     };
     for (const run of runs) pane.choice.add(new Option(run.name, run.name));
@@ -47,7 +47,7 @@
       offerLayers(pane);
       letGo(pane);
     });
-    for (const select of [pane.lower, pane.upper]) select.addEventListener("change", () => letGo(pane));
+    for (const select of [pane.background, pane.overlay]) select.addEventListener("change", () => letGo(pane));
     for (const picture of pane.pictures) {
       picture.addEventListener("error", () => { picture.dataset.missing = "yes"; tellMissing(pane); });
       picture.addEventListener("load", () => { delete picture.dataset.missing; tellMissing(pane); });
@@ -65,10 +65,10 @@
 
   const sectionOf = (pane) => Math.min(state.section, pane.run.sections.length - 1);
 
-  function offerLayers(pane, lower, upper) {
+  function offerLayers(pane, background, overlay) {
     const layers = order(pane.run);
-    const chosen = [lower || pane.lower.value, upper || pane.upper.value];
-    [pane.lower, pane.upper].forEach((select, number) => {
+    const chosen = [background || pane.background.value, overlay || pane.overlay.value];
+    [pane.background, pane.overlay].forEach((select, number) => {
       select.replaceChildren(...layers.map((layer, place) => new Option(`${place + 1} ${NAMES[layer]}`, layer)));
       select.value = layers.includes(chosen[number]) ? chosen[number] : layers[number ? layers.length - 1 : 0];
     });
@@ -139,7 +139,7 @@
   }
 
   function tellLegend(pane) {
-    const shown = new Set([pane.upper.value, pane.lower.value]);
+    const shown = new Set([pane.overlay.value, pane.background.value]);
     const parts = [];
     const swatch = (colour, text) => parts.push(`<span class="swatch" style="background:${colour}"></span>${text}`);
     const scale = (colours, low, high) =>
@@ -191,7 +191,7 @@
       pane.stage.style.aspectRatio = `${pane.run.size[0]} / ${pane.run.size[1]}`;
       pane.world.style.width = `${pane.run.size[0]}px`;
       pane.world.style.height = `${pane.run.size[1]}px`;
-      [pane.lower.value, pane.upper.value].forEach((layer, number) => {
+      [pane.background.value, pane.overlay.value].forEach((layer, number) => {
         const source = pictureOf(pane, layer);
         if (pane.pictures[number].getAttribute("src") !== source) pane.pictures[number].src = source;
       });
@@ -325,7 +325,7 @@
     if (frame.bottom < window.innerHeight / 3 || frame.top > (2 * window.innerHeight) / 3) return;
     const digit = /^Digit([1-6])$/.exec(event.code);
     const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
-    if (digit) chooseLayer(event.shiftKey ? active.lower : active.upper, Number(digit[1]) - 1);
+    if (digit) chooseLayer(event.shiftKey ? active.background : active.overlay, Number(digit[1]) - 1);
     else if (keys[key]) keys[key]();
     else return;
     event.preventDefault();

@@ -1,0 +1,69 @@
+"""The report of a run: table1.md, pictures, the paper's figures and the page."""
+
+from pathlib import Path
+
+import numpy as np
+
+from unet_paper.io.stack import read_labels, read_probabilities, read_stack
+from unet_paper.metrics import warping_errors
+from unet_paper.metrics.registry import PIXEL_ERROR, WARPING_ERROR
+from unet_paper.metrics.scores import Scores
+from unet_paper.report.figures import write_figures
+from unet_paper.report.pictures import draw_result, draw_warping_errors, draw_weight_map, save_figure
+from unet_paper.report.plots import history_figure, thresholds_figure
+from unet_paper.report.table_1 import run_document
+from unet_paper.report.viewer.run_page import pixel_size_of, section_names, write_run_page
+from unet_paper.runs.folder import RunFolder
+from unet_paper.runs.record import RunRecord
+from unet_paper.runs.results import read_history, read_run
+from unet_paper.support.files import atomic_write
+
+
+def write_report(folder: str | Path, figures: bool = False) -> str:
+    """Write table1.md, the pictures that a run's results allow, and index.html; `figures`: the paper's figures too.
+    Returns the text of table1.md.
+
+    Raises BadInput when the folder holds no run, or a training that has not finished.
+    """
+    run = RunFolder(Path(folder))
+    record, scores = read_run(run)
+    primary = scores.get(record.config.primary)
+    history = read_history(run.history) if run.history.is_file() else None
+    if history:
+        save_figure(history_figure({record.name: history}), run.path / "loss.png")
+    curves = {tta: values for tta, values in scores.items() if values.is_complete}
+    if curves:
+        save_figure(thresholds_figure(curves), run.path / "thresholds.png")
+    if run.weight_maps.is_file():
+        draw_weight_map(run.path / "weight-map.png", read_stack(run.weight_maps).pixels[0])
+    if primary is not None and run.labels.is_file() and run.probability(record.config.primary).is_file():
+        draw_scored_sections(run, record, primary)
+
+    document = run_document(record, scores)
+    text = document.to_markdown()
+    with atomic_write(run.table) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    if figures:
+        write_figures(run, record, primary, pixel_size_of(record))
+    write_run_page(run, record, scores, history, document)
+    return text
+
+
+def draw_scored_sections(run: RunFolder, record: RunRecord, scores: Scores) -> None:
+    """The first section beside its truth, and where cells are split and merged, with and without the raw sections;
+    all of the primary test-time augmentation.
+    """
+    primary = record.config.primary
+    truth, probability = read_labels(run.labels).pixels, read_probabilities(run.probability(primary)).pixels
+    best = scores.best_threshold
+    kinds = warping_errors(truth, probability, best[WARPING_ERROR.key])
+    names = section_names(record, len(kinds))
+    above = f"Probability ({primary}) above {best[WARPING_ERROR.key]:.1f}"
+    first = truth[0] > 0, probability[0], best[PIXEL_ERROR.key], f"{names[0]}: probability of cell ({primary})"
+    draw_result(run.path / "result.png", *first)
+    outline = np.where(probability > best[WARPING_ERROR.key], 1.0, 0.6)
+    draw_warping_errors(run.path / "splits-and-mergers.png", kinds, outline, above, names)
+    if run.volume.is_file():
+        volume = read_stack(run.volume).pixels
+        draw_result(run.sections / "result.png", *first, volume[0])
+        draw_warping_errors(run.sections / "splits-and-mergers.png", kinds, volume, above, names)

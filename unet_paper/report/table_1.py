@@ -1,0 +1,113 @@
+"""The paper's table 1 with a run's rows below, and what was scored."""
+
+from collections.abc import Mapping, Sequence
+
+from unet_paper.metrics.registry import RAND_ERROR_PAIRS, TABLE_1_METRICS, V_INFO, V_RAND
+from unet_paper.metrics.scores import Scores
+from unet_paper.report.document import Block, Document
+from unet_paper.report.table import Cell, Table
+from unet_paper.runs.record import RunRecord
+
+# Table 1 of the paper (6 March 2015): rank, group, warping error, Rand error, pixel error.
+TABLE_1 = (
+    ("", "human values", 0.000005, 0.0021, 0.0010),
+    ("1", "u-net", 0.000353, 0.0382, 0.0611),
+    ("2", "DIVE-SCI", 0.000355, 0.0305, 0.0584),
+    ("3", "IDSIA", 0.000420, 0.0504, 0.0613),
+    ("4", "DIVE", 0.000430, 0.0545, 0.0582),
+    ("10", "IDSIA-SCI", 0.000653, 0.0189, 0.1027),
+)
+FURTHER_METRICS = (RAND_ERROR_PAIRS, V_RAND, V_INFO)
+TTA_NAMES = {"none": "one pass", "rot7": "mean of 7 rotations", "d4": "mean of 8 flips and quarter turns"}
+PAPERS_BASE_CHANNELS = 64
+
+
+def run_document(record: RunRecord, scores: Mapping[str, Scores]) -> Document:
+    """What table1.md holds: which data, the paper's rows and the run's, and how to read them.
+
+    scores : by test-time augmentation.
+    """
+    primary = record.config.primary
+    blocks: list[Block] = [what_was_scored(record, bool(scores)), table_1(record, scores)]
+    complete = {tta: values for tta, values in scores.items() if values.is_complete}
+    if complete:
+        blocks += [
+            "Further metrics of the run, and the pixels that make up the warping error. Rand error, pairs: as the "
+            "challenge's first server took it. V_rand and V_info: its metrics of 2016, after thinning; best 1.",
+            further_metrics(complete),
+        ]
+    if not scores:
+        blocks.append(f"This run has no metrics: {_why_unscored(record)}.")
+    reading = (
+        "The paper's rows are the challenge server's, on the 30 test sections. Each error is taken at its own best "
+        "threshold, as the challenge did."
+    )
+    if primary in scores:
+        reading += (
+            f" The run's bold row ({primary}) is its result: the primary test-time augmentation, fixed before any run. "
+            "The other rows show what test-time augmentation does."
+        )
+    blocks.append(reading)
+    return Document(f"Table 1 of the paper, and the run `{record.name}`", tuple(blocks))
+
+
+def table_1(record: RunRecord, scores: Mapping[str, Scores]) -> Table:
+    """The paper's rows, and one of the run for each test-time augmentation; the primary one's is emphasised."""
+    which = f"{record.dataset}, {record.profile_title}, {record.protocol}"
+    rows: list[Sequence[Cell]] = [
+        ("", f"this run ({which}), {TTA_NAMES[tta]}", *(values.value(metric) for metric in TABLE_1_METRICS))
+        for tta, values in scores.items()
+    ]
+    primary = [len(TABLE_1) + number for number, tta in enumerate(scores) if tta == record.config.primary]
+    return Table(("rank", "group", *TABLE_1_METRICS), (*TABLE_1, *rows), emphasised_rows=primary)
+
+
+def further_metrics(scores: Mapping[str, Scores]) -> Table:
+    """The metrics that the paper's table 1 lacks, of complete scores."""
+    rows: list[Sequence[Cell]] = []
+    for tta, values in scores.items():
+        counts = values.warping_counts_at_best
+        assert counts is not None, "of complete scores"
+        rows.append((tta, *(values.value(metric) for metric in FURTHER_METRICS), counts.split, counts.merge))
+    return Table(("TTA", *FURTHER_METRICS, "split pixels", "merger pixels"), rows)
+
+
+def what_was_scored(record: RunRecord, has_scores: bool = True) -> str:
+    """One paragraph: which data, which profile, which protocol."""
+    doing = "scored on" if has_scores else "not yet scored on"
+    protocol = record.protocol
+    training_sections, scored = len(protocol.training_sections), len(protocol.scored_sections)
+    dataset = {
+        "isbi": "the ISBI 2012 stack (contents verified)",
+        "phantom": "**the built-in phantom: NOT the ISBI stack, not comparable with the paper's rows**",
+    }.get(record.dataset, "a stack of the user's own: not comparable with the paper's rows")
+    if protocol.kind == "fold":
+        what = (
+            f"Trained on {training_sections} sections, {doing} the {scored} held out as fold {protocol.fold} "
+            f"(sections {protocol.scored_sections[0]} to {protocol.scored_sections[-1]}, counted from 0): "
+            "**a validation fold of the training stack, not the paper's test**."
+        )
+    elif protocol.kind == "test":
+        how = "as the challenge did" if record.dataset == "isbi" else "with the challenge's metrics"
+        what = f"Trained on all {training_sections} training sections, {doing} the {scored} test sections, {how}."
+    else:
+        what = f"Trained on all {training_sections} sections; nothing was scored."
+    if protocol.left_out:
+        what += f" Sections {', '.join(map(str, protocol.left_out))} were left out of the training."
+    return f"Data: {dataset}. Profile: `{record.profile_title}` ({_profile_note(record)}). {what}"
+
+
+def _profile_note(record: RunRecord) -> str:
+    note = f"{record.config.base_channels} base channels, {record.config.steps:,} steps"
+    if record.config.base_channels != PAPERS_BASE_CHANNELS:
+        note += f"; a reduced network, the paper's has {PAPERS_BASE_CHANNELS}"
+    return note
+
+
+def _why_unscored(record: RunRecord) -> str:
+    if record.config.classes > 2:
+        return "the challenge's metrics are of two classes"
+    if record.protocol.kind == "none":
+        return "no sections with a truth were held out, and there was no test stack"
+    primary = record.config.primary
+    return f"predict evaluation-volume.tif as probability-{primary}.tif, score that into scores.json, report"

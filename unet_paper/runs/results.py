@@ -1,0 +1,29 @@
+"""What a finished run left behind: its record, its metrics and its history."""
+
+import csv
+from pathlib import Path
+
+from unet_paper.metrics.scores import Scores
+from unet_paper.runs.folder import RunFolder
+from unet_paper.runs.record import RunRecord, read_record, read_scores
+from unet_paper.support.errors import BadInput
+
+
+def read_run(run: RunFolder) -> tuple[RunRecord, dict[str, Scores]]:
+    """The record of a finished run, and its metrics by test-time augmentation. Raises BadInput otherwise."""
+    record = read_record(run.record)
+    if record.status == "diverged":
+        raise BadInput(f"the training in {run.path} diverged; train in another folder with other settings")
+    if record.status != "finished":
+        raise BadInput(f"the training in {run.path} has not finished; finish it with: train --resume")
+    files = {tta: run.scores(tta, record.config.primary) for tta in record.config.tta}
+    return record, {tta: read_scores(file) for tta, file in files.items() if file.is_file()}
+
+
+def read_history(path: str | Path) -> list[dict[str, float]]:
+    """The rows of history.csv as numbers; NaN where a row lacks one, as the first runs' lack the tiles' error."""
+    with open(path, newline="") as file:
+        return [
+            {name: int(value) if name == "step" else float(value or "nan") for name, value in row.items()}
+            for row in csv.DictReader(file)
+        ]

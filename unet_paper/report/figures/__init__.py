@@ -109,8 +109,8 @@ def figures_of(
             "elastic-deformation",
             f"Elastic deformation ({what}; seed {config.seed}): (a) the displacements drawn from a Gaussian of "
             f"{config.displacement_sigma:g} px on a grid of {config.grid_points} x {config.grid_points} points over a "
-            f"tile of {size} px, and how far off they send each pixel for its value, by bicubic interpolation; the tile "
-            "(b) before and (c) after, with the section's own straight grid drawn along.",
+            f"tile of {size} px, and how far off they send each pixel for its value, by bicubic interpolation; the "
+            "tile (b) before and (c) after, with the section's own straight grid drawn along.",
         ),
         draw_elastic(section, deformation, size, pixel_size),
     )

@@ -23,7 +23,7 @@ from unet_paper.support.progress import progress_bar
 from unet_paper.test_time_augmentation import views
 
 CELL = 1  # the class whose probability is the challenge's map
-# Bytes that one pass takes for each input pixel and channel of the first level (measured, see results/scaling): four
+# Bytes that one pass takes for each input pixel and channel of the first level (measured, see results/benchmarks): four
 # maps of float32 are alive at a time, and there is some working space.
 BYTES_PER_PIXEL_AND_CHANNEL = 20
 # On a CPU, maps of tiles larger than this leave the caches, which costs more time than the saved work is worth.

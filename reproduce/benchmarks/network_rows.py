@@ -2,37 +2,51 @@
 
 import tempfile
 import time
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
+import numpy as np
 import torch
 
 from unet_paper import checkpoint
 from unet_paper.compute.precision import computes_in_bfloat16
 from unet_paper.compute.torch_compile import compiled_network
 from unet_paper.config import PAPER, PROFILES, TTA
-from unet_paper.network import multiply_adds
+from unet_paper.network import UNet, multiply_adds
 from unet_paper.normalisation import Standardisation
 from unet_paper.overlap_tile import Block
 from unet_paper.prediction import Predictor
-from unet_paper.training import descend, draw_tile, new_optimiser, train
+from unet_paper.training import TrainingSet, descend, draw_tile, new_optimiser, train
 
 PASSES = {"none": 1, "rot7": 7, "d4": 8}
 
 
-def finished(function, device):
+@dataclass(frozen=True)
+class Row:
+    """What is measured: our function, and a task of the baseline's process with its arguments."""
+
+    name: str
+    ours: Callable[[], Any]
+    baseline: tuple[Any, ...]
+    multiply_adds: float | None = None
+    precision: str | None = None
+
+
+def finished(function: Callable[[], Any], device: str | torch.device) -> Callable[[], Any]:
     """The function, and a wait for what it left the GPU to do."""
     if torch.device(device).type != "cuda":
         return function
 
-    def wait():
+    def wait() -> None:
         function()
         torch.cuda.synchronize()
 
     return wait
 
 
-def peak(dtype, device):
+def peak(dtype: torch.dtype, device: str) -> float:
     """The machine's matrix product, multiply-adds a second: the best of several sizes and calls."""
     found = []
     for size in (4096, 8192, 16384) if device == "cuda" else (1024, 2048, 4096):
@@ -46,17 +60,16 @@ def peak(dtype, device):
     return max(found)
 
 
-def arithmetic(bfloat16, device):
+def precision(bfloat16: bool, device: str | torch.device) -> str:
     """The name of what is computed in."""
     return "bfloat16" if bfloat16 and computes_in_bfloat16(device) else "float32"
 
 
-def training(name, width, training_set):
-    """A step on a 572 px tile, as it is and compiled: lists of Row's values."""
-    config, device = replace(PAPER, width=width), training_set.images.device
+def training(name: str, base_channels: int, training_set: TrainingSet) -> Iterator[Row]:
+    """A step on a 572 px tile, as it is and compiled."""
+    config, device = replace(PAPER, base_channels=base_channels), training_set.images.device
     tile = draw_tile(training_set, config, torch.Generator().manual_seed(0))
-    plain = ("training_step", device.type, width, *(values.cpu().numpy() for values in tile))
-    found = []
+    baseline = ("training_step", device.type, base_channels, *(values.cpu().numpy() for values in tile))
     for compiled in (False, True):
         network = checkpoint.new_network(config).to(device, memory_format=torch.channels_last).train()
         optimiser = new_optimiser(network, replace(config, learning_rate=1e-6))
@@ -65,35 +78,39 @@ def training(name, width, training_set):
             continue  # no compiler here
         ours = finished(partial(descend, forward, optimiser, config, *tile), device)
         title = f"training step, 572 px tile, {name} network{', compiled' * compiled}"
-        found.append((title, ours, plain, 3 * multiply_adds(572, 572, width), arithmetic(True, device)))
-    return found
+        yield Row(title, ours, baseline, 3 * multiply_adds(572, 572, base_channels), precision(True, device))
 
 
-def predict(network, standardisation, average, bfloat16, section):
+def predict(
+    network: UNet, standardisation: Standardisation, tta: str, bfloat16: bool, section: np.ndarray
+) -> np.ndarray:
     """The map of a whole section in one tile."""
-    predictor = Predictor(network, standardisation, average, bfloat16)
+    predictor = Predictor(network, standardisation, tta, bfloat16)
     return predictor.predict_block(section, Block(0, section.shape[0], 0, section.shape[1]))
 
 
-def predictions(name, width, section, device):
-    """A 512 x 512 section with each averaging, in both arithmetics: lists of Row's values."""
-    network, standardisation = checkpoint.new_network(replace(PAPER, width=width)), Standardisation(0.5, 0.2, "uint8")
+def predictions(name: str, base_channels: int, section: np.ndarray, device: str) -> list[Row]:
+    """A 512 x 512 section with each test-time augmentation, in both precisions."""
+    network, standardisation = (
+        checkpoint.new_network(replace(PAPER, base_channels=base_channels)),
+        Standardisation(0.5, 0.2, "uint8"),
+    )
     network = network.to(device)
     values = standardisation(section.astype("float32") / 255)
     return [
-        (
-            f"512 px section, {average}, {name} network",
-            partial(predict, network, standardisation, average, bfloat16, section),
-            ("prediction", device, width, average, values),
-            PASSES[average] * multiply_adds(700, 700, width),
-            arithmetic(bfloat16, device),
+        Row(
+            f"512 px section, {tta}, {name} network",
+            partial(predict, network, standardisation, tta, bfloat16, section),
+            ("prediction", device, base_channels, tta, values),
+            PASSES[tta] * multiply_adds(700, 700, base_channels),
+            precision(bfloat16, device),
         )
-        for average in TTA
+        for tta in TTA
         for bfloat16 in ((True, False) if computes_in_bfloat16(device) else (False,))
     ]
 
 
-def where_the_time_goes(training_set, steps=100):
+def where_the_time_goes(training_set: TrainingSet, steps: int = 100) -> dict[str, Any]:
     """A short training as `quick` trains: its seconds, and of these by part (not on a GPU)."""
     config = replace(PROFILES["quick"], steps=steps, checkpoint_every=steps // 2)
     with tempfile.TemporaryDirectory() as folder:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from reproduce.benchmarks.baselines.process import PlainProcess
+from reproduce.benchmarks.baselines.process import BaselineProcess
 from unet_paper import checkpoint
 from unet_paper.checkpoint import new_network
 from unet_paper.compute import torch_compile as compilation
@@ -103,7 +103,7 @@ def test_kept_memory_leaves_results_alone():
     assert done.stdout.strip() == str(2**24)
 
 
-def test_plain_forms_run_in_a_process_of_their_own():
-    plain = PlainProcess("scores", ["pixel_f", "rand_f"], np.eye(8)[None] > 0, np.eye(8)[None])
-    assert plain.seconds() > 0 and plain.seconds() > 0
-    plain.close()
+def test_baselines_run_in_a_process_of_their_own():
+    baseline = BaselineProcess("scores", ["pixel_f", "rand_f"], np.eye(8)[None] > 0, np.eye(8)[None])
+    assert baseline.seconds() > 0 and baseline.seconds() > 0
+    baseline.close()

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from reproduce.benchmarks.baselines import metrics as plain_metrics
+from reproduce.benchmarks.baselines import metrics as baseline
 from unet_paper.metrics import score, warping_counts_per_threshold
 from unet_paper.metrics.registry import CHALLENGE_METRICS, PIXEL_ERROR, V_INFO
 
@@ -44,14 +44,14 @@ def test_against_the_reference_scorer(folder, name):
 
 @pytest.mark.parametrize("kind", ["float64", "float32", "tenths", "binary"])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_equals_the_plain_form(random_stack, shape, kind):
+def test_equals_the_baseline(random_stack, shape, kind):
     truth, proposal = random_stack(shape, kind)
     found, proposal = score(truth, proposal, workers=2).to_json(), proposal.astype(np.float64)
-    assert found["pixel_f_per_threshold"] == plain_metrics.pixel_f(truth, proposal)
-    assert found["rand_f_per_threshold"] == plain_metrics.rand_f(truth, proposal)
-    assert found["rand_f_pairs_per_threshold"] == plain_metrics.rand_f(truth, proposal, "pairs")
-    assert found["warping_counts"] == plain_metrics.warping_counts(truth, proposal)
-    by_threshold = plain_metrics.v_scores(truth, proposal)
+    assert found["pixel_f_per_threshold"] == baseline.pixel_f(truth, proposal)
+    assert found["rand_f_per_threshold"] == baseline.rand_f(truth, proposal)
+    assert found["rand_f_pairs_per_threshold"] == baseline.rand_f(truth, proposal, "pairs")
+    assert found["warping_counts"] == baseline.warping_counts(truth, proposal)
+    by_threshold = baseline.v_scores(truth, proposal)
     assert found["v_rand_per_threshold"] == pytest.approx([values[0] for values in by_threshold], abs=1e-12)
     dropped = [np.nan if value is None else value for value in found["v_info_per_threshold"]]
     assert dropped == pytest.approx([values[1] for values in by_threshold], abs=1e-12, nan_ok=True)

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import ndimage
 
-from reproduce.benchmarks.baselines import metrics as plain_metrics
+from reproduce.benchmarks.baselines import metrics as baseline
 from unet_paper.metrics.thinning import thinned
 
 
@@ -17,12 +17,12 @@ def test_thinning_by_hand():
     assert np.array_equal(thinned(np.full((3, 4), 5, np.int32)), np.full((3, 4), 5))
 
 
-def test_thinning_equals_the_plain_form(random):
+def test_thinning_equals_the_baseline(random):
     """Pixel by pixel, from few seeds far apart to many close together."""
     for _ in range(60):
         foreground = random.random(random.integers(1, 40, 2)) > random.choice([0.5, 0.8, 0.95, 0.99])
         segments = ndimage.label(foreground)[0].astype(np.int32)
-        assert np.array_equal(thinned(segments), plain_metrics.thin(foreground))
+        assert np.array_equal(thinned(segments), baseline.thin(foreground))
 
 
 def test_thinning_parts_segments_by_dams_of_one_pixel(random):

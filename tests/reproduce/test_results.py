@@ -4,14 +4,12 @@ Only what git holds is looked at, so that a reader's own runs do not matter here
 """
 
 import csv
-import json
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from reproduce.benchmarks import scaling, table
-from reproduce.benchmarks.metrics import tables as metrics_tables
+from reproduce.benchmarks.record import readme
 from reproduce.studies import archive, search, table_1, tables
 from reproduce.studies.__main__ import gather
 from reproduce.studies.definitions import CONTROLS, SEARCH_FOLD, runs_of
@@ -19,6 +17,7 @@ from unet_paper.report.table_1 import run_document
 from unet_paper.runs.folder import PICTURES, RunFolder
 from unet_paper.runs.record import read_record
 from unet_paper.runs.results import read_run
+from unet_paper.support.json_files import read_json
 
 ROOT = Path(__file__).parents[2]
 MOST_FILES = 150
@@ -104,20 +103,11 @@ def test_choices_were_made_on_another_fold_than_the_reported_runs(committed):
         assert str(read_record(committed / name / "run.json").protocol.fold) != SEARCH_FOLD
 
 
-def test_the_metrics_table_is_what_its_record_says(committed):
-    folder = committed / "results/metrics"
-    record = json.loads((folder / "metrics.json").read_text())
-    assert (folder / "README.md").read_text() == metrics_tables(record)
-    assert all(row["warping_counts_that_differ"] == 0 for row in record["agreement"].values())
-
-
-def test_the_tables_of_speed_and_growth_are_what_their_records_say(committed):
-    folder = committed / "results/scaling"
-    assert (folder / "README.md").read_text() == scaling.tables(json.loads((folder / "scaling.json").read_text()))
-    folder = committed / "results/bench"
-    records = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
-    quick_run = json.loads((committed / "results/isbi/quick/run.json").read_text())
-    assert (folder / "README.md").read_text() == table.tables(records, quick_run)
+def test_the_tables_of_the_benchmarks_are_what_their_records_say(committed):
+    folder = committed / "results/benchmarks"
+    assert (folder / "README.md").read_text() == readme(folder, committed / "results/isbi/quick/run.json")
+    cases = read_json(folder / "cpu.json")["metrics"]["agreement"]
+    assert len(cases) == 15 and all(row["warping_counts_that_differ"] == 0 for row in cases.values())
 
 
 def test_there_are_few_files():

@@ -15,7 +15,7 @@ SHORTEST = 5000  # steps from which a GPU should earn the minute back: a guess, 
 
 def should_compile(choice: str, device: torch.device | str, steps: int) -> bool:
     """Whether to compile for this many steps. By itself only on a GPU: on a CPU, where nearly all of the time is
-    spent in the convolutions, which stay as they are, it gains nothing (measured, results/bench).
+    spent in the convolutions, which stay as they are, it gains nothing (measured, results/benchmarks).
     """
     return steps > 0 and (
         choice == "on" or (choice == "auto" and torch.device(device).type == "cuda" and steps >= SHORTEST)

@@ -2,22 +2,41 @@
 `map_coordinates`. Baselines of the benchmarks; they share no code with `unet_paper.augmentation`.
 """
 
+from importlib import import_module
+from types import ModuleType
+
 import numpy as np
 from scipy import ndimage
 
+elasticdeform: ModuleType | None
 try:
-    import elasticdeform
+    elasticdeform = import_module("elasticdeform")
 except ImportError:  # its wheel does not go with NumPy 2; a build from source does
     elasticdeform = None
 
 
-def by_elasticdeform(random, image, labels, weights, size=572, sigma=10):
+def by_elasticdeform(
+    random: np.random.Generator,
+    image: np.ndarray,
+    labels: np.ndarray,
+    weights: np.ndarray,
+    size: int = 572,
+    sigma: float = 10,
+) -> list[np.ndarray]:
     """Image, labels and weights (H, W) through one random 3 x 3 grid; (size, size) parts of the mirrored section."""
+    assert elasticdeform is not None
     parts = [cut(values, size) for values in (image, labels, weights)]
     return elasticdeform.deform_random_grid(parts, sigma=sigma, points=3, order=[3, 0, 0], mode="mirror")
 
 
-def by_map_coordinates(random, image, labels, weights, size=572, sigma=10):
+def by_map_coordinates(
+    random: np.random.Generator,
+    image: np.ndarray,
+    labels: np.ndarray,
+    weights: np.ndarray,
+    size: int = 572,
+    sigma: float = 10,
+) -> list[np.ndarray]:
     """The same by SciPy: the grid interpolated by cubic splines, the image by cubic ones, the rest by nearest."""
     place = np.mgrid[:size, :size].astype(np.float64)
     grid = np.mgrid[: 2 : size * 1j, : 2 : size * 1j]
@@ -27,7 +46,7 @@ def by_map_coordinates(random, image, labels, weights, size=572, sigma=10):
     return [ndimage.map_coordinates(cut(values, size), place, order=order, mode="mirror") for values, order in orders]
 
 
-def cut(values, size):
+def cut(values: np.ndarray, size: int) -> np.ndarray:
     """A mirrored (size, size) part of a smaller section."""
     more = size - values.shape[0]
     return np.pad(values, (more // 2, more - more // 2), mode="reflect")

@@ -15,7 +15,7 @@ KINDS = ("split", "merge", "hole_addition", "hole_deletion", "object_addition", 
 AROUND = ((0, 1), (-1, 1), (-1, 0), (-1, -1), (0, -1), (1, -1), (1, 0), (1, 1))  # (row, column), from the east
 
 
-def pixel_f(truth, proposal):
+def pixel_f(truth: np.ndarray, proposal: np.ndarray) -> list[float]:
     """F1 of the cell pixels at each threshold, of a (Z, H, W) bool truth and a proposal of float64."""
     scores = []
     for threshold in THRESHOLDS:
@@ -28,14 +28,14 @@ def pixel_f(truth, proposal):
     return scores
 
 
-def contingency(truth_segments, proposed_segments):
+def contingency(truth_segments: np.ndarray, proposed_segments: np.ndarray) -> np.ndarray:
     """c[i, j] with i >= 1, int64."""
     shape = int(truth_segments.max()) + 1, int(proposed_segments.max()) + 1
     places = truth_segments.ravel().astype(np.int64) * shape[1] + proposed_segments.ravel()
     return np.bincount(places, minlength=shape[0] * shape[1]).reshape(shape)[1:]
 
 
-def rand_f(truth, proposal, form="squares"):
+def rand_f(truth: np.ndarray, proposal: np.ndarray, form: str = "squares") -> list[float]:
     """The Rand F score at each threshold, over the stack."""
     scores = []
     for threshold in THRESHOLDS:
@@ -52,7 +52,7 @@ def rand_f(truth, proposal, form="squares"):
     return scores
 
 
-def thin(foreground):
+def thin(foreground: np.ndarray) -> np.ndarray:
     """Segments grown into the background of an (H, W) bool section until one-pixel dams part them."""
     segments, count = ndimage.label(foreground)
     if not count:
@@ -91,7 +91,7 @@ def thin(foreground):
     return np.array(segments)
 
 
-def v_scores(truth, proposal):
+def v_scores(truth: np.ndarray, proposal: np.ndarray) -> list[tuple[float, float]]:
     """(V_rand, V_info) at each threshold: means over sections, NaN where V_info is undefined."""
     scores = []
     for threshold in THRESHOLDS:
@@ -117,13 +117,13 @@ def v_scores(truth, proposal):
     return scores
 
 
-def entropy(p):
+def entropy(p: np.ndarray) -> float:
     """-sum p ln p"""
     p = p[p > 0]
     return -float((p * np.log(p)).sum())
 
 
-def yokoi_number(code):
+def yokoi_number(code: int) -> int:
     """Of an 8-bit neighbourhood code with a 4-connected foreground."""
     x = [code >> k & 1 for k in range(8)]
     return sum(x[k] - x[k] * x[k + 1] * x[(k + 2) % 8] for k in (0, 2, 4, 6))
@@ -132,7 +132,7 @@ def yokoi_number(code):
 SIMPLE = bytes(yokoi_number(code) == 1 for code in range(256))
 
 
-def warping_counts(truth, proposal):
+def warping_counts(truth: np.ndarray, proposal: np.ndarray) -> list[list[list[int]]]:
     """Counts [threshold][section][kind] of the pixels left after warping."""
     return [
         [
@@ -143,18 +143,17 @@ def warping_counts(truth, proposal):
     ]
 
 
-def warp(truth, proposal, threshold):
+def warp(truth: np.ndarray, proposal: np.ndarray, threshold: float) -> np.ndarray:
     """The (H, W) bool truth, simple points flipped towards `proposal > threshold`, the most urgent first."""
     height, width = truth.shape
     stride = width + 2
-    warped = np.zeros((height + 2, stride), np.uint8)
-    warped[1:-1, 1:-1] = truth
+    padded = np.pad(truth.astype(np.uint8), 1)
     columns, rows = np.nonzero((truth != (proposal > threshold)).T)  # x outer, y inner
     urgency = np.abs(proposal[rows, columns] - threshold).astype(np.float32)
     order = np.argsort(-urgency, kind="stable")
     mismatches = ((rows[order] + 1) * stride + columns[order] + 1).tolist()
     steps = [(down * stride + right, bit) for bit, (down, right) in enumerate(AROUND)]
-    warped = bytearray(warped.tobytes())
+    warped = bytearray(padded.tobytes())
     while True:
         left = []
         for pixel in mismatches:
@@ -171,7 +170,7 @@ def warp(truth, proposal, threshold):
     return np.frombuffer(warped, np.uint8).reshape(height + 2, stride)[1:-1, 1:-1] > 0
 
 
-def classify(warped, target):
+def classify(warped: np.ndarray, target: np.ndarray) -> list[int]:
     """The six counts of the pixels in which the warped truth still differs from the target."""
     segments = np.pad(ndimage.label(warped)[0], 1, constant_values=-1)
     counts = dict.fromkeys(KINDS, 0)
@@ -190,7 +189,7 @@ def classify(warped, target):
     return list(counts.values())
 
 
-def is_bridge(warped, row, column):
+def is_bridge(warped: np.ndarray, row: int, column: int) -> bool:
     """Whether clearing the pixel leaves more than two segments (0 included) around it, in the 41 x 41 window."""
     top, left = max(row - 20, 0), max(column - 20, 0)
     window = warped[top : row + 21, left : column + 21].copy()

@@ -6,7 +6,9 @@ import numpy as np
 from scipy import ndimage
 
 
-def weight_map(labels, class_weights, w_0=10.0, sigma=5.0):
+def weight_map(
+    labels: np.ndarray, class_weights: tuple[float, ...], w_0: float = 10.0, sigma: float = 5.0
+) -> np.ndarray:
     """(H, W) labels, 0 = background -> (H, W) float32; class_weights : (background, cell)."""
     cells, count = ndimage.label(labels > 0)
     weights = np.where(cells > 0, class_weights[1], class_weights[0])

@@ -1,0 +1,62 @@
+"""The record of the benchmarks: a JSON file for each device, in it each of PARTS, and README.md of all of them."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from reproduce.benchmarks import agreement_tables, scaling_tables, speed_tables
+from unet_paper.runs.environment import code_version, hardware, now
+from unet_paper.runs.record import RunRecord, read_record
+from unet_paper.support.files import atomic_write
+from unet_paper.support.json_files import read_json, write_json
+
+PARTS = ("speed", "metrics", "scaling")
+INTRODUCTION = (
+    "# Benchmarks",
+    "",
+    "Written by `python -m reproduce.benchmarks` from the JSON files beside it, one for each device. Baselines are "
+    "what people use (`reproduce/benchmarks/baselines`). The times of a row were taken in one run, in turn.",
+)
+
+
+def described(device: str) -> dict[str, Any]:
+    """When, with which code and on what a part is measured."""
+    return {"time": now(), "code": asdict(code_version()), "hardware": asdict(hardware(device))}
+
+
+def slug(part: dict[str, Any]) -> str:
+    """A device's name as that of its file."""
+    return "-".join(part["hardware"]["device"].lower().split())
+
+
+def keep(folder: Path, name: str, part: dict[str, Any]) -> None:
+    """Put one part into its device's record; the others stay."""
+    path = folder / f"{slug(part)}.json"
+    found = (read_json(path) if path.is_file() else {}) | {name: part}
+    write_json(path, {name: found[name] for name in PARTS if name in found})
+
+
+def readme(folder: Path, quick_run: Path) -> str:
+    """README.md of all records in a folder; `quick_run` is the run.json that tells where a whole run's time went."""
+    records = [read_json(path) for path in sorted(folder.glob("*.json"))]
+    run: RunRecord | None = read_record(quick_run) if quick_run.is_file() else None
+    lines = [*INTRODUCTION]
+    for record in records:
+        if "speed" in record:
+            lines += speed_tables.lines(record["speed"])
+    if run is not None:
+        lines += speed_tables.stages(run)
+    for record in records:
+        if "metrics" in record:
+            lines += agreement_tables.lines(record["metrics"])
+        if "scaling" in record:
+            lines += scaling_tables.lines(record["scaling"])
+    return "\n".join(lines) + "\n"
+
+
+def write_readme(folder: Path, quick_run: Path) -> str:
+    """Write README.md, and return its text."""
+    text = readme(folder, quick_run)
+    with atomic_write(folder / "README.md") as temporary:
+        temporary.write_text(text)
+    return text

@@ -1,0 +1,87 @@
+"""The tables of the benchmark of speed."""
+
+import statistics
+from typing import Any
+
+from unet_paper.report.table import Cell, Table
+from unet_paper.runs.record import RunRecord
+
+STEP = ("forward", "backward", "optimiser")
+
+
+def measured(part: dict[str, Any]) -> str:
+    """When and with which code, in words."""
+    return f"{part['time']}, code {str(part['code']['commit'])[:7]}{' with changes' * bool(part['code']['changed'])}"
+
+
+def lines(part: dict[str, Any]) -> list[str]:
+    """What one device was measured to do."""
+    gpu = part["hardware"]["device"] != "cpu"
+    name = part["hardware"]["device"] if gpu else f"{part['hardware']['threads']} CPU cores"
+    rows: list[list[Cell]] = []
+    for row in part["rows"]:
+        ours, baseline = row["ours"], row["baseline"]
+        peak = ""
+        if row["multiply_adds"]:
+            peak = f"{row['multiply_adds'] / statistics.median(ours) / part['peak'][row['precision']]:.2f}"
+        ratios = (
+            statistics.median(ours) / statistics.median(baseline),
+            min(ours) / max(baseline),
+            max(ours) / min(baseline),
+        )
+        milliseconds = [f"{1000 * statistics.median(ours):.2f}"] if gpu else []
+        rows.append([row["name"], *milliseconds, *(f"{ratio:.3f}" for ratio in ratios), row["precision"] or "", peak])
+    columns = ["what", *(["ours, ms"] if gpu else []), "ours / baseline", "from", "to", "precision", "part of the peak"]
+    text = [
+        "",
+        f"## Speed on {name}",
+        "",
+        f"{measured(part)}; data: {part['data']}. Our time divided by the baseline's, medians, and the extremes. The "
+        "baseline runs in a process of its own, as people run it. The last column says what part of the matrix-product "
+        "peak, measured in the same run and precision, a row reaches.",
+        "",
+        Table(columns, rows).to_markdown(),
+    ]
+    training = part["training"]
+    if training["parts"]:
+        parts = training["parts"]
+        step = sum(parts[name] for name in STEP)
+        shares = ", ".join(f"{name} {100 * spent / training['seconds']:.1f} %" for name, spent in parts.items())
+        text += [
+            "",
+            f"A training of {training['steps']} steps as `quick` trains spends "
+            f"{100 * step / training['seconds']:.1f} % of its time in forward, backward and optimiser ({shares}).",
+        ]
+    if "bfloat16" in part:
+        trained, difference = part["bfloat16"], part["bfloat16"]["difference"]
+        moved = ", ".join(f"{name} {of['mean']:.5f} (largest {of['largest']:.3f})" for name, of in difference.items())
+        text += [
+            "",
+            f"Probabilities in bfloat16 differ from those in float32 on average by: {moved} (one section, `"
+            f"{trained['profile']}` network of {trained['steps']} steps).",
+        ]
+    return text
+
+
+def stages(run: RunRecord) -> list[str]:
+    """Where the time of a whole run went, from its own record; nothing where that does not tell."""
+    seconds, parts = run.times.pipeline_seconds, run.times.training_parts_seconds
+    if not seconds or not parts or not run.times.training_seconds:
+        return []
+    inside = sum(parts[name] for name in STEP) / run.times.training_seconds
+    rows: list[list[Cell]] = [
+        [title, f"{100 * spent / seconds['all']:.1f} %"]
+        for title, spent in (
+            *((name, spent) for name, spent in seconds.items() if name != "all"),
+            *((f"of the training: {name}", spent) for name, spent in parts.items()),
+        )
+    ]
+    return [
+        "",
+        f"## The `{run.name}` run by stages",
+        "",
+        f"From its record, results/{run.dataset}/{run.name}/run.json. {100 * inside:.1f} % of the training time is "
+        "spent in forward, backward and optimiser.",
+        "",
+        Table(["stage", "part of the whole"], rows).to_markdown(),
+    ]

@@ -1,0 +1,95 @@
+"""The benchmarks: every row can be measured, and a record keeps its other parts."""
+
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+
+from reproduce.benchmarks import network_rows, record, scaling
+from reproduce.benchmarks.__main__ import main, parse
+from reproduce.benchmarks.measuring import in_turn, median_seconds
+from reproduce.benchmarks.metrics import METRICS, agreement, of_baseline, ours
+from reproduce.benchmarks.speed import augmentation_rows, seconds_of_row
+from unet_paper.config import PAPER
+from unet_paper.datasets.phantom import make_phantom
+from unet_paper.support.json_files import read_json
+from unet_paper.training import prepare_training_set
+
+ORACLE = Path(__file__).parents[1] / "data"
+
+
+@pytest.fixture(scope="module")
+def stacks():
+    """Volume and labels of two small sections."""
+    return make_phantom(2, 256, seed=1)
+
+
+@pytest.fixture(scope="module")
+def training_set(stacks):
+    return prepare_training_set(*stacks, PAPER, "cpu")
+
+
+def test_ours_and_the_baseline_take_turns():
+    called = []
+
+    def baseline() -> float:
+        called.append("baseline")
+        return 2.0
+
+    seconds = in_turn(partial(called.append, "ours"), baseline, 2)
+    assert called == ["ours", "baseline"] * 2 and seconds[1] == [2.0, 2.0] and len(seconds[0]) == 2
+    assert median_seconds(lambda: None) >= 0
+
+
+def test_rows_with_a_network_are_measured(stacks, training_set):
+    """Narrow ones, on one core of whatever machine this is."""
+    found = [next(network_rows.training("tiny", 2, training_set))]
+    found += [row for row in network_rows.predictions("tiny", 2, stacks[0][0], "cpu") if "none" in row.name]
+    for row in found:
+        row.ours()
+    assert network_rows.precision(False, "cpu") == "float32"
+
+
+def test_an_augmented_sample_is_measured(training_set):
+    ours_seconds, baseline_seconds = seconds_of_row(next(augmentation_rows(training_set)))
+    assert min(ours_seconds) > 0 and min(baseline_seconds) > 0
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_each_metric_is_computed_by_both(random, metric):
+    truth = random.random((24, 24)) > 0.3
+    proposal = random.random((24, 24))
+    assert ours(metric)(truth, proposal) is not None and of_baseline(metric)(truth, proposal)
+
+
+def test_agreement_on_the_cases_of_the_tests():
+    found = agreement(ORACLE)
+    assert found and all(row["warping_counts_that_differ"] == 0 and row["rand_error"] < 1e-12 for row in found.values())
+
+
+def test_weight_maps_are_those_of_the_baseline(stacks):
+    measured = scaling.weight_maps_beside_the_baseline(stacks[1])
+    assert measured["sections"] == 2 and measured["largest_difference"] < 1e-5
+
+
+def test_a_part_replaces_itself_and_no_other(tmp_path):
+    part = record.described("cpu")
+    record.keep(tmp_path, "metrics", part | {"agreement": {}, "speed": []})
+    record.keep(tmp_path, "scaling", part | {"first": True})
+    record.keep(tmp_path, "scaling", part | {"second": True})
+    kept = read_json(tmp_path / "cpu.json")
+    assert list(kept) == ["metrics", "scaling"] and kept["metrics"]["agreement"] == {}
+    assert "second" in kept["scaling"] and "first" not in kept["scaling"]
+    assert kept["metrics"]["hardware"]["torch"] == torch.__version__
+
+
+def test_parts(capsys, tmp_path):
+    assert parse([]).parts == ["speed", "metrics"]
+    assert parse(["--weights", "weights.pt"]).parts == ["speed", "metrics", "scaling"]
+    for wrong, said in ((["sped"], "there is no part sped"), (["scaling"], "needs --weights")):
+        with pytest.raises(SystemExit) as ended:
+            parse(wrong)
+        assert ended.value.code == 2 and said in capsys.readouterr().err
+    assert main(["metrics", "--oracle", str(tmp_path), "--out", str(tmp_path)]) == 2
+    assert "reference.json" in capsys.readouterr().err

@@ -1,3 +1,46 @@
-"""The U-Net paper (Ronneberger, Fischer, Brox, MICCAI 2015), reproduced."""
+"""The U-Net paper (Ronneberger, Fischer, Brox, MICCAI 2015), reproduced: arrays in, arrays out.
+
+>>> from unet_paper import load, predict, segment
+>>> cells = segment(predict(load("weights.safetensors"), image))
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+# Not on demand as the others: importing the module of the same name later would put the module in the function's place.
+from unet_paper.weight_map import weight_map
+
+if TYPE_CHECKING:
+    from unet_paper.checkpoint import load
+    from unet_paper.metrics import score
+    from unet_paper.network import UNet
+    from unet_paper.prediction import predict
+    from unet_paper.runs.from_arrays import train
+    from unet_paper.segmentation import segment
+    from unet_paper.weight_map import weight_maps
 
 __version__ = "0.1.0"
+__all__ = ["UNet", "__version__", "load", "predict", "score", "segment", "train", "weight_map", "weight_maps"]
+
+_HOMES = {
+    "UNet": "network",
+    "load": "checkpoint",
+    "predict": "prediction",
+    "score": "metrics",
+    "segment": "segmentation",
+    "train": "runs.from_arrays",
+    "weight_maps": "weight_map",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first asked for: PyTorch alone takes seconds."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -78,12 +78,29 @@ def save(path, checkpoint, earlier=None):
             raise OSError(f"PyTorch could not write it: {str(error).splitlines()[0]}") from None
 
 
-def load(path):
-    """Read what `save` wrote; only plain values and tensors are unpickled, so that no code in the file can run.
+def load(path: Path | str) -> Checkpoint:
+    """Read a trained network: what `save` or, of a name that ends in .safetensors, `publish` wrote.
 
-    Raises BadInput for a file that is missing or of a format that is not known here, and Damaged for one that is not
-    whole (its checksums are compared), another program's, or does not fit the network that it says it is of.
+    Parameters
+    ----------
+    path : path
+        `weights.pt` or `checkpoint.pt` of a run, or published weights, `*.safetensors`. Only plain values and tensors
+        are unpickled, so that no code in the file can run.
+
+    Returns
+    -------
+    Checkpoint
+
+    Raises
+    ------
+    BadInput
+        For a file that is missing, or of a format that is not known here.
+    Damaged
+        For one that is not whole (its checksums are compared), another program's, or does not fit the network that it
+        says it is of.
     """
+    if Path(path).suffix == SUFFIX:
+        return load_published(path)
     if not Path(path).is_file():
         raise BadInput(f"{path} is not a file; give a run's weights.pt or checkpoint.pt")
     try:

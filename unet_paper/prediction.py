@@ -7,14 +7,17 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 
+from unet_paper.checkpoint import Checkpoint, load
 from unet_paper.compute.memory import available_memory, release
-from unet_paper.compute.precision import autocast, computes_in_bfloat16
+from unet_paper.compute.precision import autocast, computes_in_bfloat16, default_device
 from unet_paper.config import TTA
 from unet_paper.io.image_files import TIFF_SUFFIXES, open_stack
 from unet_paper.io.resumable_tiff import Rectangle, ResumableTiff
 from unet_paper.io.stack import require_gray
-from unet_paper.normalisation import gray_values
+from unet_paper.network import UNet
+from unet_paper.normalisation import Standardisation, gray_values
 from unet_paper.overlap_tile import SMALLEST_TILE, Block, Plan, mirrored_region, plan_blocks
 from unet_paper.support.errors import BadInput
 from unet_paper.support.locks import exclusive_lock
@@ -121,31 +124,95 @@ class Predictor:
         )
 
 
-def predict_stack(network, standardisation, volume, tta="d4", largest_tile=None, memory=None, bfloat16=False):
+def predict(
+    model: Checkpoint | Path | str, image: ArrayLike, tta: str | None = None, *, device: str | None = None
+) -> np.ndarray:
+    """Probability of cell for every pixel of an image or a stack.
+
+    Parameters
+    ----------
+    model : Checkpoint or path
+        A trained network, from `train` or `load`, or the file that `load` reads.
+    image : (H, W) or (Z, H, W) array
+        Gray values of the type that the network was trained on.
+    tta : "none", "rot7", "d4" or None
+        Test-time augmentation, see `Predictor`; the one that the training was set up for unless given.
+    device : str or None
+        "cpu" or "cuda"; the GPU unless given, if there is one.
+
+    Returns
+    -------
+    float32 array of the image's shape
+        0 = surely background (membrane), 1 = surely cell. With K > 2 classes (K, H, W) or (Z, K, H, W): the
+        probability of each.
+
+    Raises
+    ------
+    BadInput
+        For an image of another shape or type, an unknown `tta`, and weights that cannot be read.
+
+    Notes
+    -----
+    Ronneberger, Fischer, Brox: U-Net, MICCAI 2015, section 2, figure 2 (overlap tiles) and section 4 (averaging).
+    """
+    trained = model if isinstance(model, Checkpoint) else load(model)
+    network = trained.build_network().to(device or default_device())
+    config = trained.config
+    predictor = Predictor(
+        network, trained.standardisation, tta or config.primary, config.bfloat16, config.extrapolation
+    )
+    return _predict_array(predictor, np.asarray(image))
+
+
+def predict_stack(
+    network: UNet,
+    standardisation: Standardisation,
+    volume: np.ndarray,
+    tta: str = "d4",
+    largest_tile: int | None = None,
+    memory: int | None = None,
+    bfloat16: bool = False,
+) -> np.ndarray:
     """Probability of cell for every pixel of a stack: the challenge's result format.
 
     Parameters
     ----------
     network, standardisation, tta, bfloat16
         See Predictor.
-    volume : (Z, H, W) array of gray values, of the training stack's type
+    volume : (H, W) or (Z, H, W) array of gray values, of the training stack's type
     largest_tile, memory : int or None
         Largest input tile in px, and bytes that one may take; the map is the same but for rounding.
 
     Returns
     -------
-    (Z, H, W) float32 array: 0 = surely membrane, 1 = surely cell. With more than two classes (Z, K, H, W).
+    float32 array of the volume's shape: 0 = surely membrane, 1 = surely cell. With K > 2 classes (K, H, W) or
+    (Z, K, H, W).
+
+    Raises
+    ------
+    BadInput for a volume of another shape or type, and settings that do not fit.
     """
     predictor = Predictor(network, standardisation, tta, bfloat16)
-    predictor.check(volume)
+    return _predict_array(predictor, np.asarray(volume), memory, largest_tile)
+
+
+def _predict_array(
+    predictor: "Predictor", image: np.ndarray, memory: int | None = None, largest_tile: int | None = None
+) -> np.ndarray:
+    """See `predict_stack`."""
+    if image.ndim not in (2, 3) or image.size == 0:
+        raise BadInput(f"an image of shape {image.shape}; expected (H, W) or (Z, H, W)")
+    predictor.check(image)
+    volume = image[None] if image.ndim == 2 else image
     plan = predictor.plan(*volume.shape[1:], memory, largest_tile)
     result = np.empty((len(volume), predictor.maps, *volume.shape[1:]), np.float32)
     jobs = [(index, block) for index in range(len(volume)) for block in plan.blocks]
-    for index, block in progress_bar(jobs, desc=f"predict {tta}", unit="tile"):
-        place = result[index, :, block.top : block.bottom, block.left : block.right]
-        place[...] = predictor.predict_block(volume[index], block)
+    for index, block in progress_bar(jobs, desc=f"predict {predictor.tta}", unit="tile"):
+        of_block = result[index, :, block.top : block.bottom, block.left : block.right]
+        of_block[...] = predictor.predict_block(volume[index], block)
         release(volume)
-    return result[:, 0] if predictor.maps == 1 else result
+    result = result[:, 0] if predictor.maps == 1 else result
+    return result[0] if image.ndim == 2 else result
 
 
 def predict_file(

@@ -147,9 +147,9 @@ def train(config, training_set, folder, data, resume=None, after_step=None, comp
     config : Config
     training_set : TrainingSet
         Training happens on its device.
-    folder : path
-        Gets `history.csv`, `checkpoint.pt` and the one before it, `checkpoint-before.pt`, while training, and
-        `weights.pt` at the end.
+    folder : path or None
+        Unless None, gets `history.csv`, `checkpoint.pt` and the one before it, `checkpoint-before.pt`, while training,
+        and `weights.pt` at the end.
     data : dict
         Name -> SHA-256 of the stacks, kept in the checkpoints.
     resume : Checkpoint or None
@@ -169,7 +169,7 @@ def train(config, training_set, folder, data, resume=None, after_step=None, comp
     steps, or at the end; `checkpoint.pt` then is the last good one.
     Interrupted on Ctrl-C and SIGTERM, after a checkpoint was written.
     """
-    training = Training(config, training_set, Path(folder), data, resume)
+    training = Training(config, training_set, folder if folder is None else Path(folder), data, resume)
     training.compile(compilation)
     with (
         fastest_algorithms(training.device),
@@ -192,8 +192,9 @@ def train(config, training_set, folder, data, resume=None, after_step=None, comp
                     training.save_checkpoint()
                 raise Interrupted(training.kept(), request.number)
         final = training.state(with_optimiser=False)
-        write_history(training.folder / "history.csv", training.history)
-        checkpoints.save(training.folder / "weights.pt", final)
+        if training.folder is not None:
+            write_history(training.folder / "history.csv", training.history)
+            checkpoints.save(training.folder / "weights.pt", final)
         if request.number:
             raise Interrupted(training.kept(), request.number)
     return final
@@ -205,7 +206,7 @@ class Training:
     def __init__(self, config, training_set, folder, data, resume=None):
         self.config, self.training_set, self.folder, self.data = config, training_set, folder, data
         self.device = training_set.images.device
-        self.checkpoint_path = folder / "checkpoint.pt"
+        self.checkpoint_path = folder and folder / "checkpoint.pt"
         torch.manual_seed(config.seed)
         self.network = checkpoints.new_network(config).to(self.device, memory_format=torch.channels_last).train()
         self.optimiser = new_optimiser(self.network, config)
@@ -278,6 +279,8 @@ class Training:
             if self.step == self.config.steps:
                 raise self._flat()
             return
+        if self.folder is None:
+            return
         self.kept_step = self.step
         with self.stopwatch.part("checkpoints"):
             checkpoints.save(self.checkpoint_path, self.state(), self.folder / "checkpoint-before.pt")
@@ -312,9 +315,10 @@ class Training:
         )
 
     def _diverged(self, what):
-        write_history(self.folder / "history.csv", self.history)
+        if self.folder is not None:
+            write_history(self.folder / "history.csv", self.history)
         kept = self.checkpoint_path
-        last_good = f"the last good checkpoint is {kept}" if kept.exists() else "there was no checkpoint yet"
+        last_good = f"the last good checkpoint is {kept}" if kept and kept.exists() else "there was no checkpoint yet"
         return Diverged(
             f"step {self.step}: {what}",
             f"{last_good}; try once more with --resume, in case the machine was at fault, or train in another folder "

@@ -7,12 +7,10 @@ background between two close cells weighs most.
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+import scipy  # its parts, and scikit-image's, are loaded when they are first used
 from numpy.typing import ArrayLike
-from scipy import ndimage
-from scipy.ndimage import generate_binary_structure
 from skimage import measure
 
-from unet_paper.compute.nearest_cells import bands_of_distances
 from unet_paper.support.errors import BadInput
 
 REACH = 10.0  # in sigma: exp(-10^2 / 2) = 2e-22 is lost beside w_c even in double precision
@@ -131,6 +129,8 @@ def border_terms(cells: np.ndarray, w_0: float, sigma: float) -> Iterator[tuple[
     """The second term of equation 2 for (H, W) int32 cells, 0 = background, a band of rows at a time: (rows, (h, W)
     float64).
     """
+    from unet_paper.compute.nearest_cells import bands_of_distances  # Numba is slow to import
+
     for rows, d1, d2 in bands_of_distances(cells, REACH * sigma):
         border = np.zeros(d1.shape)
         near = (cells[rows] == 0) & np.isfinite(d2)
@@ -187,7 +187,7 @@ def label_cells(labels: ArrayLike, connectivity: int = 4) -> np.ndarray:
     if labels.ndim != 2 or labels.dtype.kind not in "bui":
         raise BadInput(f"labels of shape {labels.shape} and type {labels.dtype}; expected (H, W) bool or integers")
     if labels.min(initial=0) == 0 and ((labels == 0) | (labels == labels.max(initial=0))).all():
-        return ndimage.label(labels, generate_binary_structure(2, connectivity // 4))[0]
+        return scipy.ndimage.label(labels, scipy.ndimage.generate_binary_structure(2, connectivity // 4))[0]
     return measure.label(labels, background=0, connectivity=connectivity // 4).astype(np.int32)
 
 
@@ -250,7 +250,7 @@ def _restore_lost_cells(before: np.ndarray, after: np.ndarray, connectivity: int
         crowded[second] |= touching
     free = (lost > 0) & ~crowded
     after[free] = before[free]
-    around = generate_binary_structure(2, connectivity // 4)
+    around = scipy.ndimage.generate_binary_structure(2, connectivity // 4)
     for number in _lost(cells, after).tolist():
         rows, columns = np.nonzero(cells == number)
         from_middle = (rows - rows.mean()) ** 2 + (columns - columns.mean()) ** 2

@@ -19,9 +19,11 @@ def chosen_device(name):
     """The device of --device. Raises BadInput when a GPU is asked for and there is none."""
     import torch
 
+    from unet_paper.compute.precision import default_device
+
     if name == "cuda" and not torch.cuda.is_available():
         raise BadInput("--device cuda: PyTorch finds no GPU here; use --device cpu")
-    return name or ("cuda" if torch.cuda.is_available() else "cpu")
+    return name or default_device()
 
 
 def must_be_writable(path, force=True):
@@ -148,8 +150,7 @@ def do_predict(arguments):
     from unet_paper.io.hashes import file_sha256
     from unet_paper.prediction import Predictor, predict_file
 
-    published = arguments.weights.suffix == checkpoint.SUFFIX
-    loaded = (checkpoint.load_published if published else checkpoint.load)(arguments.weights)
+    loaded = checkpoint.load(arguments.weights)
     must_be_writable(arguments.out)
     if not (arguments.out.exists() and arguments.image.exists() and arguments.out.samefile(arguments.image)):
         must_be_writable(arguments.out, arguments.force)  # the image itself is refused in any case

@@ -7,6 +7,11 @@ from typing import Any
 import torch
 
 
+def default_device() -> str:
+    """The GPU if PyTorch finds one, else the CPU."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
 def computes_in_bfloat16(device: torch.device | str) -> bool:
     """Whether a device multiplies in bfloat16 by itself, and not by way of float32."""
     device = torch.device(device)

@@ -1,0 +1,175 @@
+"""The package as a notebook uses it: arrays in, arrays out."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import unet_paper
+from unet_paper import checkpoint, load, predict, score, segment, train, weight_map, weight_maps
+from unet_paper.datasets.phantom import make_phantom
+from unet_paper.prediction import predict_stack
+from unet_paper.support.errors import BadInput
+
+ROOT = Path(__file__).parents[1]
+TINY = dict(profile="smoke", base_channels=2, steps=3, tile_size=188, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def phantom():
+    return make_phantom(3, 96, seed=1)
+
+
+@pytest.fixture(scope="module")
+def trained(phantom):
+    return train(*phantom, "cells", **TINY)
+
+
+def test_import_is_quick_and_in_any_order():
+    """It loads no PyTorch, and the function weight_map is not hidden by the module of its name."""
+    code = (
+        "import sys, unet_paper; assert not {'torch', 'numba', 'scipy.ndimage'} & sys.modules.keys(); "
+        "import unet_paper.training, unet_paper.report.viewer.run_page; "
+        "from unet_paper import *; assert callable(weight_map) and callable(train) and UNet.__name__ == 'UNet'"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+    assert set(unet_paper.__all__) <= set(dir(unet_paper))
+    with pytest.raises(AttributeError, match="segmentate"):
+        unet_paper.segmentate  # noqa: B018
+
+
+def test_from_images_to_scores(phantom, tmp_path):
+    images, labels = phantom
+    model = train(images, labels, "cells", folder=tmp_path, **TINY)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint.pt", "history.csv", "weights.pt"]
+    probability = predict(model, images[0], "none")
+    assert probability.shape == images[0].shape and probability.dtype == np.float32
+    assert np.array_equal(predict(tmp_path / "weights.pt", images[0], "none"), probability)
+    assert score(labels[0], probability).sections == 1
+    assert segment(probability).dtype == np.int32
+    with pytest.raises(BadInput, match="already holds a training"):
+        train(images, labels, "cells", folder=tmp_path, **TINY)
+
+
+def test_training_without_a_folder_writes_nothing(phantom, trained, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    again = train(*phantom, "cells", **TINY)
+    assert not list(tmp_path.iterdir())
+    assert all(torch.equal(values, again.network[name]) for name, values in trained.network.items())
+
+
+def test_training_takes_one_section_and_numbered_cells(phantom):
+    images, labels = phantom
+    one = train(images[0], labels[0], "cells", **TINY)
+    same = train(images[:1], labels[:1] > 0, **TINY)
+    assert all(torch.equal(values, same.network[name]) for name, values in one.network.items())
+
+
+@pytest.mark.parametrize("labels_are", ["instances", "membranes"])
+def test_what_labels_mean(phantom, trained, labels_are):
+    images, labels = phantom
+    given = labels if labels_are == "instances" else 255 - labels
+    other = train(images, given, labels_are, **TINY)
+    assert all(torch.equal(values, other.network[name]) for name, values in trained.network.items())
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (dict(profile="fast"), "profile is 'fast'; it must be one of"),
+        (dict(learning=1), "there is no setting learning"),
+        (dict(tile_size=187), "the setting tile_size is 187"),
+        (dict(labels_are="cell"), "say .*what they mean"),
+    ],
+)
+def test_settings_that_do_not_fit(phantom, change, message):
+    with pytest.raises(BadInput, match=message):
+        train(*phantom, **{"labels_are": "cells", **TINY, **change})
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "message"),
+    [
+        (np.zeros((3, 9, 9), np.uint8), np.zeros((2, 9, 9), np.uint8), r"shape \(3, 9, 9\) with labels of shape"),
+        (np.zeros(9, np.uint8), np.zeros(9, np.uint8), r"images of shape \(9,\); expected"),
+        (np.zeros((9, 9), np.uint8), np.zeros((9, 9)), "labels hold float64 values"),
+        (np.zeros((9, 9), np.uint8), np.zeros((9, 9), np.uint8), "one class only"),
+    ],
+)
+def test_arrays_that_do_not_fit(images, labels, message):
+    with pytest.raises(BadInput, match=message):
+        train(images, labels, **TINY)
+
+
+def test_both_kinds_of_weights(trained, phantom, tmp_path):
+    checkpoint.save(tmp_path / "weights.pt", trained)
+    checkpoint.publish(tmp_path / "weights.safetensors", trained)
+    exact, halved = (load(tmp_path / name) for name in ("weights.pt", "weights.safetensors"))
+    image = phantom[0][0]
+    assert np.array_equal(predict(exact, image, "none"), predict(trained, image, "none"))
+    np.testing.assert_allclose(predict(halved, image, "none"), predict(trained, image, "none"), atol=0.01)
+    assert np.array_equal(predict(halved, image, "none"), predict(str(tmp_path / "weights.safetensors"), image, "none"))
+
+
+def test_a_section_is_a_stack_of_one(trained, phantom):
+    image = phantom[0][0, :90, :]
+    whole = predict(trained, image[None], "d4")
+    assert whole.shape == (1, 90, 96) and np.array_equal(predict(trained, image, "d4"), whole[0])
+    assert np.array_equal(predict_stack(trained.build_network(), trained.standardisation, image), whole[0])
+    assert np.array_equal(predict(trained, torch.from_numpy(image), "d4"), whole[0])
+
+
+@pytest.mark.parametrize("shape", [(9,), (1, 1, 9, 9), (0, 9)])
+def test_predict_takes_sections_and_stacks_only(trained, shape):
+    with pytest.raises(BadInput, match=r"expected \(H, W\) or \(Z, H, W\)"):
+        predict(trained, np.zeros(shape, np.uint8))
+
+
+def test_predict_takes_the_training_type_only(trained):
+    with pytest.raises(BadInput, match="holds float64 values but the network was trained on uint8"):
+        predict(trained, np.zeros((20, 20)))
+
+
+def test_every_class_has_a_map(phantom):
+    images, labels = phantom
+    three = (labels > 0).astype(np.uint8)
+    three[:, :30] = 2
+    model = train(images, three, "classes", **TINY)
+    assert predict(model, images[0], "none").shape == (3, 96, 96)
+    assert predict(model, images, "none").shape == (3, 3, 96, 96)
+    np.testing.assert_allclose(predict(model, images, "none").sum(1), 1, atol=1e-5)
+
+
+def test_weight_map_with_defaults(phantom):
+    labels = phantom[1]
+    assert np.array_equal(weight_map(labels[0]), weight_maps(labels[:1])[0])
+
+
+def test_segment():
+    probability = np.array([[0.9, 0.9, 0.1, 0.8], [0.2, 0.1, 0.7, 0.1], [0.6, 0.5, 0.7, 0.7]], np.float32)
+    assert segment(probability).tolist() == [[1, 1, 0, 2], [0, 0, 3, 0], [4, 0, 3, 3]]
+    assert segment(probability, 0.65).tolist() == [[1, 1, 0, 2], [0, 0, 3, 0], [0, 0, 3, 3]]
+    assert segment(probability, min_size=2).tolist() == [[1, 1, 0, 0], [0, 0, 2, 0], [0, 0, 2, 2]]
+    stack = segment(np.stack([probability, probability]), min_size=3)
+    assert stack.dtype == np.int32 and stack.max() == 2
+    assert stack[0].tolist() == [[0, 0, 0, 0], [0, 0, 1, 0], [0, 0, 1, 1]] and np.array_equal(stack[1], 2 * stack[0])
+    assert not segment(np.zeros((2, 3, 4))).any()
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ((np.zeros((2, 2), np.uint8),), "expected .* floats"),
+        ((np.zeros(4),), "expected"),
+        ((np.full((2, 2), np.nan),), "outside 0 to 1"),
+        ((np.full((2, 2), 255.0),), "outside 0 to 1"),
+        ((np.zeros((2, 2)), 2), "threshold 2"),
+        ((np.zeros((2, 2)), 0.5, -1), "min_size -1"),
+    ],
+)
+def test_maps_that_cannot_be_segmented(given, message):
+    with pytest.raises(BadInput, match=message):
+        segment(*given)

@@ -1,0 +1,99 @@
+"""A training from arrays, for notebooks; the record, the pages and the scores of a run are the pipeline's."""
+
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from unet_paper.checkpoint import Checkpoint
+from unet_paper.compute.precision import default_device
+from unet_paper.config import PROFILES, Config
+from unet_paper.datasets.labels import interpret_labels
+from unet_paper.io.hashes import content_sha256
+from unet_paper.support.errors import BadInput
+from unet_paper.training import prepare_training_set
+from unet_paper.training import train as train_network
+
+
+def train(
+    images: ArrayLike,
+    labels: ArrayLike,
+    labels_are: str = "instances",
+    profile: str = "quick",
+    *,
+    folder: Path | str | None = None,
+    device: str | None = None,
+    **settings: Any,
+) -> Checkpoint:
+    """Train a network on images and their labels.
+
+    Parameters
+    ----------
+    images : (H, W) or (Z, H, W) array
+        Gray values, whole or floating-point numbers. Predictions are made from the same type.
+    labels : bool or integer array of the same shape
+        The truth.
+    labels_are : str
+        "instances" (0 is background, every cell has a number of its own, or all the same; touching cells are
+        separated), "cells" or "membranes" (of two values, the larger), or "classes" (0, 1, 2, ...).
+    profile : str
+        "paper", "quick" or "smoke", see `config.PROFILES`.
+    folder : path or None
+        Gets `history.csv`, `checkpoint.pt` and `weights.pt`; it must hold no training yet. Nothing is written unless
+        it is given.
+    device : str or None
+        "cpu" or "cuda"; the GPU unless given, if there is one.
+    **settings
+        Settings of `config.Config` that differ from the profile's, such as `steps=500`.
+
+    Returns
+    -------
+    Checkpoint
+        The trained network: for `predict`, or, with `build_network()`, as a PyTorch module.
+
+    Raises
+    ------
+    BadInput
+        For arrays that do not fit, labels that do not mean what `labels_are` says, unknown settings and settings out of
+        range, and a folder that holds a training.
+    Diverged
+        When the loss or a weight stops being finite, or the output says nothing any more.
+    """
+    config = _config(profile, settings)
+    volume, truth = _stack(images, "images"), _stack(labels, "labels")
+    if volume.shape != truth.shape:
+        raise BadInput(f"images of shape {volume.shape} with labels of shape {truth.shape}; both must be the same")
+    if truth.dtype.kind not in "bui":
+        raise BadInput(f"the labels hold {truth.dtype} values; give whole numbers or bool")
+    if folder is not None and (Path(folder) / "checkpoint.pt").exists():
+        raise BadInput(f"{folder} already holds a training; give another folder")
+    data = {"train-volume": content_sha256(volume), "train-labels": content_sha256(truth)}
+    truth = truth.astype(np.uint8) if truth.dtype == bool else truth
+    truth, classes = interpret_labels(truth, labels_are, "the array of labels")
+    config = replace(config, classes=classes)
+    training_set = prepare_training_set(volume, truth, config, device or default_device())
+    return train_network(config, training_set, folder, data)
+
+
+def _stack(array: ArrayLike, name: str) -> np.ndarray:
+    """As (Z, H, W), in the machine's byte order."""
+    values = np.asarray(array)
+    if values.ndim not in (2, 3) or values.size == 0:
+        raise BadInput(f"{name} of shape {values.shape}; expected (H, W) or (Z, H, W)")
+    values = values.astype(values.dtype.newbyteorder("="), copy=False)
+    return values[None] if values.ndim == 2 else values
+
+
+def _config(profile: str, settings: dict[str, Any]) -> Config:
+    """The profile with these settings, checked."""
+    if profile not in PROFILES:
+        raise BadInput(f"profile is {profile!r}; it must be one of {', '.join(PROFILES)}")
+    known = {entry.name for entry in fields(Config)} - {"profile", "classes"}
+    unknown = sorted(settings.keys() - known)
+    if unknown:
+        raise BadInput(f"there is no setting {unknown[0]}; there are {', '.join(sorted(known))}")
+    config = replace(PROFILES[profile], **settings)
+    config.check()
+    return config

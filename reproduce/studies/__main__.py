@@ -28,6 +28,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from reproduce.studies import archive, plot, release, search, table_1, tables
@@ -121,7 +122,7 @@ def gather(folder: Path, runs: Sequence[Run]) -> dict[str, StudyRun]:
     for run in runs:
         if RunFolder(folder / run.name).table.is_file():
             kept[run.name] = archive.from_folder(folder / run.name)
-    return {run.name: kept[run.name] for run in runs if run.name in kept}
+    return {run.name: replace(kept[run.name], group=run.group) for run in runs if run.name in kept}
 
 
 def carry_out(name: str, arguments: argparse.Namespace, deadline: float | None) -> None:

@@ -1,7 +1,7 @@
 """What is kept of a study's runs: one file for each kind of content instead of a folder for each run.
 
 records.jsonl  a line for each run: its name, its run.json and its metrics files, whole
-runs.csv       a row for each run and test-time augmentation: what was changed, and the metrics
+runs.csv       a row for each run and test-time augmentation: the settings that vary in the study, and the metrics
 histories.csv  the rows of every run's history.csv
 """
 
@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from unet_paper.config import Config
 from unet_paper.metrics.registry import CHALLENGE_METRICS
 from unet_paper.metrics.scores import Scores
 from unet_paper.runs.folder import RunFolder
@@ -23,6 +24,7 @@ RECORDS, RUNS, HISTORIES = "records.jsonl", "runs.csv", "histories.csv"
 ZEROS = "extrapolation-zeros"  # metrics of the primary augmentation with zeros beyond the image
 FORMER_ZEROS = "border-zeros"
 HISTORY_COLUMNS = ("run", "step", "loss", "tile_error", "learning_rate", "seconds")
+NOT_TRAINED_WITH = ("profile", "seed", "tta", "primary", "extrapolation")  # columns of their own, or of prediction
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class StudyRun:
     scores: dict[str, Scores]  # by test-time augmentation
     zeros: Scores | None = None  # of the primary augmentation, with zeros beyond the image
     history: list[dict[str, float]] = field(default_factory=list, repr=False)
+    group: str = ""  # of the runs that the study's table takes together
 
     @property
     def primary(self) -> Scores:
@@ -56,7 +59,8 @@ def write(folder: str | Path, runs: Sequence[StudyRun]) -> None:
     folder = Path(folder)
     with atomic_write(folder / RECORDS) as temporary:
         temporary.write_text("".join(json.dumps(_to_json(run), separators=(",", ":")) + "\n" for run in runs))
-    rows = [row for run in runs for row in _rows(run)]
+    varied = _varied([run.record.config for run in runs])
+    rows = [row for run in runs for row in _rows(run, varied)]
     columns = list(dict.fromkeys(name for row in rows for name in row))
     _write_csv(folder / RUNS, columns, rows)
     histories = [{"run": run.name, **_without_nan(row)} for run in runs for row in run.history]
@@ -79,21 +83,31 @@ def read(folder: str | Path) -> list[StudyRun]:
         scores = {tta: Scores.from_json(found) for tta, found in values["scores"].items()}
         zeros = Scores.from_json(values["zeros"]) if values["zeros"] else None
         record, name = RunRecord.from_json(values["record"]), values["name"]
-        runs.append(StudyRun(name, record, scores, zeros, histories.get(name, [])))
+        runs.append(StudyRun(name, record, scores, zeros, histories.get(name, []), values["group"]))
     return runs
 
 
 def _to_json(run: StudyRun) -> dict[str, Any]:
     return {
         "name": run.name,
+        "group": run.group,
         "record": run.record.to_json(),
         "scores": {tta: scores.to_json() for tta, scores in run.scores.items()},
         "zeros": None if run.zeros is None else run.zeros.to_json(),
     }
 
 
-def _rows(run: StudyRun) -> Iterable[dict[str, Any]]:
+def _varied(configs: Sequence[Config]) -> list[str]:
+    """The settings in which trainings differ; the seed has a column anyhow."""
+    settings = [config.as_dict() for config in configs]
+    names = settings[0] if settings else {}
+    return [name for name in names if name not in NOT_TRAINED_WITH and len({found[name] for found in settings}) > 1]
+
+
+def _rows(run: StudyRun, varied: Sequence[str]) -> Iterable[dict[str, Any]]:
     record, last = run.record, run.record.sessions[-1]
+    settings = record.config.as_dict()
+    effect = record.up_convolution_effect
     scored = [(tta, "mirror", scores) for tta, scores in run.scores.items()]
     if run.zeros is not None:
         scored.append((record.config.primary, "zeros", run.zeros))
@@ -102,9 +116,12 @@ def _rows(run: StudyRun) -> Iterable[dict[str, Any]]:
         thresholds = {f"{metric.key}_threshold": scores.best_threshold.get(metric.key) for metric in CHALLENGE_METRICS}
         yield {
             "run": run.name,
-            "profile": record.profile_title,
+            "group": run.group,
             "seed": record.config.seed,
-            "protocol": str(record.protocol),
+            "fold": record.protocol.fold,
+            "left_out": " ".join(map(str, record.protocol.left_out)),
+            "profile": record.profile_title,
+            **{name: settings[name] for name in varied},
             "tta": tta,
             "extrapolation": extrapolation,
             **metrics,
@@ -114,8 +131,10 @@ def _rows(run: StudyRun) -> Iterable[dict[str, Any]]:
             "threads": last.hardware.threads,
             "precision": last.precision,
             "commit": last.code.commit,
-            "deepest_level_effect": None if record.up_convolution_effect is None else record.up_convolution_effect[0],
-            "first_level_effect": None if record.up_convolution_effect is None else record.up_convolution_effect[-1],
+            "sources_sha256": last.code.sources_sha256,
+            **{f"{name}_sha256": found for name, found in record.data_sha256.items()},
+            "deepest_level_effect": None if effect is None else effect[0],
+            "first_level_effect": None if effect is None else effect[-1],
         }
 
 

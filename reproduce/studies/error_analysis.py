@@ -4,7 +4,7 @@ the network's deep levels add.
 python -m reproduce.studies.error_analysis RUN...
 
 RUN is the folder of a scored run in which its probability stacks still are: those of this repository's own runs are not
-committed. Writes misses.md into each, and prints it.
+committed. Writes error-analysis.md into each, and prints it.
 """
 
 import argparse

@@ -9,9 +9,9 @@ from typing import Any
 from reproduce.studies import archive
 from reproduce.studies.archive import StudyRun
 from reproduce.studies.definitions import SEARCH, UNCLIPPED
-from reproduce.studies.tables import markdown
 from unet_paper.config import PROFILES
 from unet_paper.metrics.registry import PIXEL_ERROR, RAND_ERROR, TABLE_1_METRICS, WARPING_ERROR
+from unet_paper.report.table import Table
 
 SHOWN: dict[str, tuple[str, ...]] = {  # the settings that tell a choice's runs apart
     "learning rate, quick": ("learning_rate",),
@@ -54,7 +54,7 @@ def of_choice(found: Mapping[str, StudyRun], choice: str) -> list[str]:
         rows.append([*(_shown(name, value[name]) for name in names), *shown, "taken" if is_taken else "", commit])
     title = f"## {choice[0].upper()}{choice[1:]}"
     note = [NOTES[choice], ""] if choice in NOTES else []
-    return [title, "", *markdown([*names, *TITLES, "", "code"], rows), "", *note]
+    return [title, "", Table([*names, *TITLES, "", "code"], rows).to_markdown(), "", *note]
 
 
 def _shown(name: str, value: Any) -> str:
@@ -81,7 +81,7 @@ def reliability(runs: list[StudyRun]) -> list[str]:
         "The `quick` run with five seeds, trained on folds 1 to 5 and scored on fold 6/6 (mean of 8 flips and quarter "
         "turns). Loss: the mean of the first and of the last hundred tiles.",
         "",
-        *markdown(["seed", "steps", "loss, first 100", "loss, last 100", *TITLES], rows),
+        Table(["seed", "steps", "loss, first 100", "loss, last 100", *TITLES], rows).to_markdown(),
     ]
 
 

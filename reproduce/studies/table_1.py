@@ -10,8 +10,8 @@ from typing import Any
 from reproduce.studies import archive
 from reproduce.studies.archive import StudyRun
 from reproduce.studies.statistics import mean_and_deviation
-from reproduce.studies.tables import markdown
 from unet_paper.metrics.registry import METRICS, PIXEL_ERROR, TABLE_1_METRICS
+from unet_paper.report.table import Table
 from unet_paper.report.table_1 import TABLE_1
 from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.record import RunRecord
@@ -166,7 +166,10 @@ def targets(results: Path) -> list[str]:
             reached = "reached" if sum(values) / len(values) <= target else "missed"
             reached += " on this fold" if len(runs) == 1 else ""
             rows.append([metric.title, str(target), mean_and_deviation(values, metric.digits), reached])
-        return ["", *markdown([f"aimed at for the full recipe, {primary}", "", f"ours, {entry.title}", ""], rows)]
+        return [
+            "",
+            Table([f"aimed at for the full recipe, {primary}", "", f"ours, {entry.title}", ""], rows).to_markdown(),
+        ]
     return []
 
 
@@ -189,7 +192,7 @@ def table(results: Path) -> str:
         "against the other. Of several folds, one run each: mean ± standard deviation. Bold: the primary TTA. Times on "
         "CPU cores are of a machine that others used too.",
         "",
-        *markdown([*COLUMNS, *titles, ALL_CELL], [*rows, *our_rows(results)]),
+        Table([*COLUMNS, *titles, ALL_CELL], [*rows, *our_rows(results)]).to_markdown(),
         "",
         RECOVERED_NOTE,
         "",
@@ -221,7 +224,7 @@ def headline(results: Path) -> str:
         if of_primary is not None and entry.study != "quick":
             rows.append([f"ours, {entry.title}, {config.primary}", scored_on(runs), *what, *of_primary])
     titles = [metric.title for metric in TABLE_1_METRICS]
-    return "\n".join(["# The headline", "", *markdown([*HEADLINE_COLUMNS, *titles], rows), ""])
+    return "\n".join(["# The headline", "", Table([*HEADLINE_COLUMNS, *titles], rows).to_markdown(), ""])
 
 
 def write(results: Path) -> str:

@@ -15,17 +15,11 @@ from reproduce.studies.statistics import (
 )
 from unet_paper.metrics.registry import CHALLENGE_METRICS, PIXEL_ERROR, TABLE_1_METRICS
 from unet_paper.metrics.scores import Scores
+from unet_paper.report.table import Table
 from unet_paper.runs.diagnostics import INACTIVE, are_inactive
 from unet_paper.runs.record import RunRecord
 
 Values = dict[str, dict[str, list[float]]]  # by test-time augmentation and key of metric, of each run
-Row = Sequence[str]
-
-
-def markdown(columns: Row, rows: Sequence[Row]) -> list[str]:
-    """The lines of a Markdown table."""
-    lines = [columns, ["---"] * len(columns), *rows]
-    return [f"| {' | '.join(cells)} |" for cells in lines]
 
 
 def same_training(results: Path, control: StudyRun, same_fold: bool) -> list[StudyRun]:
@@ -127,7 +121,7 @@ def table(
             errors = [mean_and_deviation(metrics[metric.key], metric.digits) for metric in CHALLENGE_METRICS]
             rows.append([group, count, tta, *errors])
     titles = [metric.title for metric in CHALLENGE_METRICS]
-    lines += ["", *markdown(["what", "runs", "TTA", *titles], rows)]
+    lines += ["", Table(["what", "runs", "TTA", *titles], rows).to_markdown()]
     if inactive:
         records = [found[run.name].record for run in runs]
         names = [run.name for run in runs if are_inactive(found[run.name].record)]
@@ -218,7 +212,7 @@ def differences(rows: Mapping[str, tuple[Values, Values]], alike: Sequence[Value
         f"pooled over rows, errors taken as normal). Critical value of one comparison: {critical_value(degrees):.1f}; "
         f"of the largest of the {comparisons} of one TTA: {critical_value(degrees, comparisons):.1f} (both 1 in 20).",
         "",
-        *markdown(["what", "runs", *(f"{metric.title}, {tta}" for metric, tta in kinds)], shown),
+        Table(["what", "runs", *(f"{metric.title}, {tta}" for metric, tta in kinds)], shown).to_markdown(),
         "",
     ]
 
@@ -248,7 +242,7 @@ def each(runs: Sequence[Run], found: Mapping[str, StudyRun]) -> list[str]:
         rows.append([name, f"fold {run.fold}", str(record.config.seed), *metrics, processor])
     titles = [metric.title for metric in CHALLENGE_METRICS]
     columns = ["run", "scored on", "seed", *titles, "trained on"]
-    return ["Each run, with its primary TTA:", "", *markdown(columns, rows)]
+    return ["Each run, with its primary TTA:", "", Table(columns, rows).to_markdown()]
 
 
 def _count(values: Values) -> int:

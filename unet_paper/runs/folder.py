@@ -6,7 +6,7 @@ from pathlib import Path
 
 PICTURES = ("loss.png", "thresholds.png", "result.png", "splits-and-mergers.png", "weight-map.png", "deformations.png")
 RUN_FILES = (
-    *("run.json", "history.csv", "table1.md", "misses.md", "scores.json", "scores-*.json"),
+    *("run.json", "history.csv", "table1.md", "error-analysis.md", "scores.json", "scores-*.json"),
     *("index.html", "page/*", "figures/*"),
     *("checkpoint.pt", "checkpoint-*.pt", "weights.pt"),
     *("weight-maps.tif", "evaluation-volume.tif", "evaluation-labels.tif", "probability-*.tif*"),

@@ -1,5 +1,9 @@
 """The released model: half-precision weights, checked against the full ones, and the test sections' probabilities."""
 
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -8,6 +12,7 @@ from PIL import Image
 from unet_paper.io.hashes import file_sha256
 from unet_paper.io.pixel_size import EM
 from unet_paper.io.stack import read_stack, write_stack
+from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.record import read_record
 from unet_paper.support.files import atomic_write
 from unet_paper.support.json_files import write_json
@@ -18,26 +23,26 @@ COLUMNS = 6  # of the preview
 EVERY = 3  # px of the preview's sections
 
 
-def finish(place, data, command):
+def finish(run: RunFolder, data: Path, command: Callable[..., Any]) -> None:
     """Publish a trained run's weights, check them, and predict the test sections with them.
 
-    place : RunFolder; data : folder of the stacks; command : runs one command of the package.
+    data : folder of the stacks; command : runs one command of the package.
     """
-    published, volume = place.path / PUBLISHED, data / "test-volume.tif"
-    command("publish", place.weights, published, "--force")
+    published, volume = run.path / PUBLISHED, data / "test-volume.tif"
+    command("publish", run.weights, published, "--force")
     size = published.stat().st_size
     if size > LARGEST:
         raise ValueError(f"{published} takes {size:,} bytes; at most {LARGEST:,} may be committed")
-    record = read_record(place.record)
+    record = read_record(run.record)
     primary = record.config.primary
-    full, half = (place.path / f"probability-{name}.tif" for name in ("full", "half"))
-    test = place.probability(primary)
-    if not place.volume.is_file():  # so that the page shows the test sections, though without a truth
+    full, half = (run.path / f"probability-{name}.tif" for name in ("full", "half"))
+    test = run.probability(primary)
+    if not run.volume.is_file():  # so that the page shows the test sections, though without a truth
         shown = read_stack(volume)
         pixel_size = EM if record.dataset == "isbi" else shown.pixel_size
-        write_stack(place.volume, shown.pixels, pixel_size=pixel_size)
+        write_stack(run.volume, shown.pixels, pixel_size=pixel_size)
     for weights, probability, tta in (
-        (place.weights, full, "none"),
+        (run.weights, full, "none"),
         (published, half, "none"),
         (published, test, primary),
     ):
@@ -45,12 +50,12 @@ def finish(place, data, command):
             command("predict", "--weights", weights, volume, probability, "--tta", tta)
     comparison = compare(read_stack(full).pixels, read_stack(half).pixels)
     comparison |= {"dataset": record.dataset, "tta": "none", "bytes": size, "sha256": file_sha256(published)}
-    write_json(place.path / "half-precision.json", comparison)
-    draw_preview(place.path / "preview.png", read_stack(test).pixels, primary)
-    command("report", place.path)
+    write_json(run.path / "half-precision.json", comparison)
+    draw_preview(run.path / "preview.png", read_stack(test).pixels, primary)
+    command("report", run.path)
 
 
-def compare(full, half):
+def compare(full: np.ndarray, half: np.ndarray) -> dict[str, Any]:
     """How far two probability stacks lie apart."""
     difference = np.abs(full.astype(np.float64) - half)
     return {
@@ -62,7 +67,7 @@ def compare(full, half):
     }
 
 
-def draw_preview(path, probability, tta):
+def draw_preview(path: Path, probability: np.ndarray, tta: str) -> None:
     """All sections of a probability stack, small."""
     rows = -(-len(probability) // COLUMNS)
     figure = Figure(figsize=(2 * COLUMNS, 2 * rows + 0.4), dpi=90, layout="constrained")

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from reproduce.studies.error_analysis import by_size, rand_by_threshold, report, thicker_membranes, thickness
+from reproduce.studies.error_analysis import report
+from reproduce.studies.errors_of_map import by_size, rand_by_threshold, thicker_membranes, thickness
 from unet_paper import checkpoint
 from unet_paper.config import PROFILES
 from unet_paper.io.stack import write_stack

@@ -67,7 +67,7 @@ def by_size(truth: np.ndarray, kinds: np.ndarray) -> tuple[np.ndarray, int, np.n
             box = _larger(box, REACH)
             here = groups[box] == number
             near = [cell for cell in np.unique(cells[box][_grown(here, REACH)]) if cell]
-            pixels = np.count_nonzero(here)
+            pixels = int(np.count_nonzero(here))
             if not near:
                 mergers[-1] += pixels
                 continue

@@ -34,6 +34,7 @@ from pathlib import Path
 from reproduce.studies import archive, plot, release, search, table_1, tables
 from reproduce.studies.archive import StudyRun
 from reproduce.studies.definitions import CONTROLS, STUDIES, Run, runs_of
+from reproduce.studies.groups import same_training
 from unet_paper.config import PROFILES
 from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.record import read_record
@@ -174,7 +175,7 @@ def write(folder: Path, name: str, runs: Sequence[Run]) -> str | None:
     else:
         first = found[runs[0].name]
         seeds = (
-            tables.same_training(folder.parent, first, same_fold=runs[0].group == CONTROLS[0])
+            same_training(folder.parent, first, same_fold=runs[0].group == CONTROLS[0])
             if runs[0].group in CONTROLS
             else []
         )

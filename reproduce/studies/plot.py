@@ -9,8 +9,9 @@ from matplotlib.figure import Figure
 
 from reproduce.studies.archive import StudyRun
 from reproduce.studies.definitions import Run
+from reproduce.studies.groups import collect, of_seeds
 from reproduce.studies.statistics import prediction_interval
-from reproduce.studies.tables import collect, of_seeds, profile_title
+from reproduce.studies.tables import profile_title
 from unet_paper.metrics.registry import PIXEL_ERROR, TABLE_1_METRICS, WARPING_ERROR
 from unet_paper.support.files import atomic_write
 

@@ -13,6 +13,7 @@ from reproduce.benchmarks.record import readme
 from reproduce.studies import archive, search, table_1, tables
 from reproduce.studies.__main__ import gather
 from reproduce.studies.definitions import CONTROLS, SEARCH_FOLD, runs_of
+from reproduce.studies.groups import same_training
 from unet_paper.report.table_1 import run_document
 from unet_paper.runs.folder import PICTURES, RunFolder
 from unet_paper.runs.record import read_record
@@ -61,7 +62,7 @@ def test_the_table_of_a_study_is_what_its_records_say(committed, study):
     assert len(found) == len(kept) and planned[0].name in found
     first, seeds = found[planned[0].name], []
     if planned[0].group in CONTROLS:
-        seeds = tables.same_training(folder.parent, first, same_fold=planned[0].group == CONTROLS[0])
+        seeds = same_training(folder.parent, first, same_fold=planned[0].group == CONTROLS[0])
     done = [run for run in planned if run.name in found]
     assert (folder / "README.md").read_text() == tables.table(study, done, found, len(planned), (), seeds)
 
@@ -131,13 +132,13 @@ def test_no_raw_section_is_committed():
 def test_ablations_are_compared_with_runs_that_differ_in_the_seed_alone(committed, tmp_path):
     results = committed / "results/isbi"
     control = next(run for run in archive.read(results / "ablations") if run.name == "as-the-paper-seed-0")
-    alike = tables.same_training(results, control, same_fold=True)
+    alike = same_training(results, control, same_fold=True)
     assert [run.name for run in alike] == ["quick", *(f"seed-{seed}" for seed in range(1, 5))]
     baseline = next(run for run in archive.read(results / "interventions") if run.name == "baseline-seed-0")
-    assert tables.same_training(results, baseline, same_fold=True) == []  # they are of another fold
-    assert len(tables.same_training(results, baseline, same_fold=False)) == 5
+    assert same_training(results, baseline, same_fold=True) == []  # they are of another fold
+    assert len(same_training(results, baseline, same_fold=False)) == 5
     other = next(run for run in archive.read(results / "ablations") if run.name == "padded-seed-0")
-    assert tables.same_training(results, other, same_fold=False) == []
+    assert same_training(results, other, same_fold=False) == []
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from reproduce.studies.statistics import (
+    adjusted_p_values,
     critical_value,
     pooled_deviation,
     prediction_interval,
@@ -45,3 +47,23 @@ def test_of_rows_that_change_nothing_the_largest_is_beyond_once_in_20_times(rand
         largest = max(abs(standardised_difference(values, usual, spread)) for values in others)
         often += largest > critical_value(degrees, rows)
     assert 0.02 < often / 2000 < 0.065
+
+
+def test_standardised_differences_are_the_statistic_of_dunnetts_test(random):
+    """With arms of one run too, as studies have them."""
+    control, *arms = [list(random.normal(3, 0.5, count)) for count in (5, 3, 2, 1)]
+    deviation, _ = pooled_deviation([control, *arms])
+    expected = stats.dunnett(*arms, control=control).statistic
+    assert [standardised_difference(arm, control, deviation) for arm in arms] == pytest.approx(list(expected))
+
+
+def test_adjusted_p_values(random):
+    """Of one arm the p-value is that of Student's t; of several it is larger, and at most Bonferroni's."""
+    control, *arms = [list(random.normal(3, 0.5, 4)) for _ in range(4)]
+    alone = stats.ttest_ind(arms[0], control).pvalue
+    assert adjusted_p_values(arms[:1], control) == [pytest.approx(alone, abs=1e-3)]
+    deviation, degrees = pooled_deviation([control, *arms])
+    for arm, p in zip(arms, adjusted_p_values(arms, control), strict=True):
+        single = 2 * stats.t.sf(abs(standardised_difference(arm, control, deviation)), degrees)
+        assert single < p + 1e-3 and p < min(3 * single, 1) + 1e-3
+    assert adjusted_p_values(arms, control) == adjusted_p_values(arms, control)

@@ -1,0 +1,112 @@
+"""How far the groups of a study lie from its control, beside what the seed alone does."""
+
+from collections.abc import Mapping, Sequence
+
+from reproduce.studies.definitions import CONTROLS, LEFT_OUT, Run
+from reproduce.studies.groups import Values, count, zeros_title
+from reproduce.studies.statistics import (
+    adjusted_p_values,
+    critical_value,
+    mean_and_deviation,
+    pooled_deviation,
+    standardised_difference,
+)
+from unet_paper.metrics.registry import TABLE_1_METRICS
+from unet_paper.report.table import Table
+
+
+def compared(
+    own: dict[str, Values], elsewhere: dict[str, Values], runs: Sequence[Run], same_fold: bool, primary: str
+) -> list[str]:
+    """Lines that compare the rows with the control, where anything tells what a seed does."""
+    title = runs[0].group
+    others = {run.group: own[run.group] for run in runs if run.group != title and run.group in own}
+    if title not in CONTROLS or title not in own or not others:
+        return []
+    several = any(count(row) > 1 for row in (own[title], *others.values()))
+    known_from = ["the rows with several runs"] if several else []
+    if same_fold:  # these are the table's first row; the own runs have the same seeds
+        (control,) = elsewhere.values()
+        alike = [control]
+        known_from = known_from or ["the first row"]
+    else:
+        control = own[title]
+        alike = [*elsewhere.values(), control]
+        known_from += [
+            f"the {count(row)} runs [quick](../quick) and [seeds](../seeds), of another fold"
+            for row in elsewhere.values()
+        ]
+    rows = {other: (row, control) for other, row in others.items()}
+    far, near = LEFT_OUT  # as many sections, so that only where they lie differs
+    if {far, near} <= set(others):
+        rows[f"{near}, beside {far}"] = others[near], others[far]
+    if not known_from:
+        return []
+    lines = differences(rows, [*alike, *others.values()], " and ".join(known_from))
+    # Dunnett's test pools the runs that it compares, which are all that is known only where no other fold is needed.
+    return lines + (family(others, control, primary) if len(alike) == 1 and several else [])
+
+
+def differences(rows: Mapping[str, tuple[Values, Values]], alike: Sequence[Values], known_from: str) -> list[str]:
+    """Lines on the standardised difference of each row from its control.
+
+    rows : {title: (the row, its control)}; alike : groups whose runs differ in the seed alone; known_from : what these
+    are, in words
+    """
+    kinds = [(metric, tta) for metric in TABLE_1_METRICS for tta in alike[0]]
+    deviations = {}
+    for metric, tta in kinds:
+        deviations[metric, tta], degrees = pooled_deviation([values[tta][metric.key] for values in alike])
+    comparisons = len(rows) * len(TABLE_1_METRICS)
+    shown = [
+        ["standard deviation of one run", ""]
+        + [f"{deviations[metric, tta]:.{metric.digits + 1}f}" for metric, tta in kinds]
+    ]
+    for title, (values, control) in rows.items():
+        cells = []
+        for metric, tta in kinds:
+            deviation = deviations[metric, tta]  # 0 where all maps are alike, as of networks that hardly learnt
+            given = values[tta][metric.key], control[tta][metric.key]
+            cells.append(f"{standardised_difference(*given, deviation):+z.1f}" if deviation else "-")
+        shown.append([title, str(count(values)), *cells])
+    return [
+        "Standardised differences from the control (below zero is better): the difference of the means over its "
+        f"standard deviation by the seed alone, which is known from {known_from} ({degrees} degrees of freedom, "
+        f"pooled over rows, errors taken as normal). Critical value of one comparison: {critical_value(degrees):.1f}; "
+        f"of the largest of the {comparisons} of one TTA: {critical_value(degrees, comparisons):.1f} (both 1 in 20).",
+        "",
+        Table(["what", "runs", *(f"{metric.title}, {tta}" for metric, tta in kinds)], shown).to_markdown(),
+        "",
+    ]
+
+
+def family(rows: Mapping[str, Values], control: Values, primary: str) -> list[str]:
+    """Lines on Dunnett's test: for each metric the row that is furthest from the control, all rows considered."""
+    smallest = []
+    for metric in TABLE_1_METRICS:
+        arms = [values[primary][metric.key] for values in rows.values()]
+        deviation, _ = pooled_deviation([control[primary][metric.key], *arms])
+        if deviation:
+            p_values = dict(zip(rows, adjusted_p_values(arms, control[primary][metric.key]), strict=True))
+            row = min(p_values, key=lambda title: p_values[title])
+            smallest.append(f"{metric.title} {p_values[row]:.2f} ({row})")
+    if not smallest:
+        return []
+    return [
+        f"Dunnett's test of all rows against the control ({primary}), smallest adjusted p for each metric: "
+        f"{'; '.join(smallest)}.",
+        "",
+    ]
+
+
+def zeros(groups: dict[str, Values], control: Run, primary: str) -> list[str]:
+    """Lines on what zeros beyond the image change in prediction for the same weights."""
+    if zeros_title(control.group) not in groups:
+        return []
+    mirrored, other = groups[control.group][primary], groups[zeros_title(control.group)][primary]
+    changes = []
+    for metric in TABLE_1_METRICS:
+        pairs = zip(mirrored[metric.key], other[metric.key], strict=True)
+        change = mean_and_deviation([after - before for before, after in pairs], metric.digits + 1, sign="+")
+        changes.append(f"{metric.title} {change}")
+    return [f"Zeros beyond the image instead of a mirror, the same weights ({primary}): {', '.join(changes)}.", ""]

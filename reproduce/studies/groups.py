@@ -1,0 +1,76 @@
+"""The runs of a study in groups: those that differ in the fold or the seed alone are one row of its table."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from reproduce.studies import archive
+from reproduce.studies.archive import StudyRun
+from reproduce.studies.definitions import Run
+from unet_paper.metrics.registry import CHALLENGE_METRICS, PIXEL_ERROR
+from unet_paper.metrics.scores import Scores
+from unet_paper.runs.diagnostics import are_inactive
+from unet_paper.runs.record import RunRecord
+
+Values = dict[str, dict[str, list[float]]]  # by test-time augmentation and key of metric, of each run
+
+
+def same_training(results: Path, control: StudyRun, same_fold: bool) -> list[StudyRun]:
+    """The runs `quick` and its other seeds, where they differ from the control in the seed alone (and in the fold
+    unless `same_fold`); at least three, or none.
+    """
+    quick = [archive.from_folder(results / "quick")] if (results / "quick" / "run.json").is_file() else []
+    settings = _settings(control.record)
+    alike = [
+        run
+        for run in (*quick, *archive.read(results / "seeds"))
+        if _settings(run.record) == settings
+        and run.record.data_sha256 == control.record.data_sha256
+        and (run.record.protocol == control.record.protocol or not same_fold)
+    ]
+    return alike if len(alike) > 2 else []
+
+
+def _settings(record: RunRecord) -> dict[str, object]:
+    values = record.config.as_dict()
+    return {name: value for name, value in values.items() if name not in ("seed", "profile")}
+
+
+def zeros_title(group: str) -> str:
+    """What the table calls a group's predictions with zeros beyond the image."""
+    return f"{group}, zeros beyond the image"
+
+
+def collect(runs: Sequence[Run], found: Mapping[str, StudyRun], inactive: bool = False) -> dict[str, Values]:
+    """{group: Values} of a study's runs, in their order: of those whose deep levels reach the output or, with
+    `inactive`, of the others.
+    """
+    groups: dict[str, Values] = {}
+    for run in runs:
+        of_run = found[run.name]
+        if are_inactive(of_run.record) != inactive:
+            continue
+        titles = [run.group, *([run.subgroup] if run.subgroup else [])]
+        for title in titles:
+            for tta, scores in of_run.scores.items():
+                _add(groups, title, tta, scores)
+        if run.zeros_too and of_run.zeros is not None:
+            _add(groups, zeros_title(run.group), of_run.record.config.primary, of_run.zeros)
+    return groups
+
+
+def _add(groups: dict[str, Values], title: str, tta: str, scores: Scores) -> None:
+    empty: dict[str, list[float]] = {metric.key: [] for metric in CHALLENGE_METRICS}
+    kept = groups.setdefault(title, {}).setdefault(tta, empty)
+    for metric in CHALLENGE_METRICS:
+        kept[metric.key].append(scores.value(metric))
+
+
+def of_seeds(group: str, seeds: Sequence[StudyRun]) -> dict[str, Values]:
+    """The `Values` of the control's other seeds, as a group of their own."""
+    title = f"{group}, {len(seeds)} seeds"
+    return collect([Run(run.name, title, None) for run in seeds], {run.name: run for run in seeds})
+
+
+def count(values: Values) -> int:
+    """How many runs a row has."""
+    return len(next(iter(values.values()))[PIXEL_ERROR.key])

@@ -23,8 +23,6 @@ renewed.
 """
 
 import argparse
-import signal
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -35,86 +33,15 @@ from reproduce.studies import archive, plot, release, search, table_1, tables
 from reproduce.studies.archive import StudyRun
 from reproduce.studies.definitions import CONTROLS, STUDIES, Run, runs_of
 from reproduce.studies.groups import same_training
+from reproduce.studies.runner import ROOT, OutOfTime, command, has_diverged, make
 from unet_paper.config import PROFILES
 from unet_paper.runs.folder import RunFolder
-from unet_paper.runs.record import read_record
 from unet_paper.support.errors import BadInput
 from unet_paper.support.files import atomic_write
 
-ROOT = Path(__file__).resolve().parents[2]
 NOT_DONE = 75  # exit code: give the same command again
 ALL = ("folds", "ablations", "interventions", "release")
 WITHOUT_TABLE = ("release", "hyper-parameter-search")  # or with one of their own
-
-
-class OutOfTime(Exception):
-    """The minutes are over."""
-
-
-def command(deadline: float | None, *arguments: object, may_fail: bool = False) -> int:
-    """Run one command of the package; asks it to stop at the deadline. If it fails, ends the study with its exit code,
-    or returns that where it `may_fail`.
-    """
-    process = subprocess.Popen([sys.executable, "-m", "unet_paper", *map(str, arguments)], cwd=ROOT)
-    try:
-        process.wait(None if deadline is None else max(deadline - time.monotonic(), 1))
-    except subprocess.TimeoutExpired:
-        process.send_signal(signal.SIGTERM)
-        process.wait()
-        raise OutOfTime from None
-    if process.returncode and not may_fail:
-        sys.exit(process.returncode)
-    return process.returncode
-
-
-def make(
-    run: Run, folder: Path, data: Path, profile: str, changes: dict[str, str], deadline: float | None
-) -> RunFolder | None:
-    """Train, predict, score and report one run, as far as that is not done. None where it diverged."""
-    place = RunFolder(folder / run.name)
-    if place.table.is_file():
-        print(f"{place.path} is done and is not made again")
-        return place
-    settings = [f"{name}={value}" for name, value in (run.changes | changes).items()]
-    train = (
-        *("train", "--data", data, "--out", place.path, "--profile", run.profile or profile, "--resume"),
-        *(("--fold", run.fold) if run.fold else ()),
-        *(("--leave-out", run.leave_out) if run.leave_out else ()),
-        *(part for setting in settings for part in ("--set", setting)),
-    )
-    # On a CPU a training repeats itself exactly. What does not happen again was the machine's fault.
-    failed = command(deadline, *train, may_fail=True)
-    if failed and has_diverged(place):
-        print(f"{place.path} diverged and is tried once more from its last checkpoint", flush=True)
-        failed = command(deadline, *train, may_fail=True)
-    if failed:
-        if has_diverged(place):
-            return None
-        sys.exit(failed)
-    if place.labels.is_file():
-        config = read_record(place.record).config
-        for tta in config.tta:
-            predict_and_score(place, tta, tta, place.scores(tta, config.primary), deadline)
-        if run.zeros_too:
-            scores = place.path / f"scores-{archive.ZEROS}.json"
-            predict_and_score(place, config.primary, archive.ZEROS, scores, deadline, "--extrapolation", "zeros")
-    command(deadline, "report", place.path)
-    return place
-
-
-def has_diverged(place: RunFolder) -> bool:
-    """Whether a run's training ended before its time."""
-    return place.record.is_file() and read_record(place.record).status == "diverged"
-
-
-def predict_and_score(
-    place: RunFolder, tta: str, name: str, scores: Path, deadline: float | None, *options: str
-) -> None:
-    """The probability stack `name` of a run's held-out sections, and its metrics."""
-    probability = place.probability(name)
-    given = ("--weights", place.weights, place.volume, probability, "--tta", tta, "--force")
-    command(deadline, "predict", *given, *options)
-    command(deadline, "score", place.labels, probability, "--json", scores, "--force")
 
 
 def gather(folder: Path, runs: Sequence[Run]) -> dict[str, StudyRun]:
@@ -143,7 +70,7 @@ def carry_out(name: str, arguments: argparse.Namespace, deadline: float | None) 
         for number, run in enumerate(runs, 1):
             print(f"\n{name} [{number} of {len(runs)}] {run.name}", flush=True)
             if run.name not in done:
-                make(run, folder, data, profile, changes, deadline)
+                make(run, RunFolder(folder / run.name), data, profile, changes, deadline)
     except OutOfTime:
         if name not in WITHOUT_TABLE:
             write(folder, name, runs)
@@ -168,7 +95,8 @@ def write(folder: Path, name: str, runs: Sequence[Run]) -> str | None:
     found = gather(folder, runs)
     if runs[0].name not in found:
         return None
-    archive.write(folder, list(found.values()))
+    others = [run for run in archive.read(folder) if run.name not in found]  # of more seeds than now are asked for
+    archive.write(folder, [*found.values(), *others])
     done = [run for run in runs if run.name in found]
     if name == "hyper-parameter-search":
         text = search.text(found, folder.parent)

@@ -30,21 +30,21 @@ def draw(path: Path, runs: Sequence[Run], found: Mapping[str, StudyRun], seeds: 
     figure = Figure(figsize=(11, 1.6 + 0.35 * len(groups)), layout="constrained")
     axes = figure.subplots(1, len(TABLE_1_METRICS), sharey=True)
     for axis, metric in zip(axes, TABLE_1_METRICS, strict=True):
-        for place, by_tta in enumerate(groups.values()):
+        for row, by_tta in enumerate(groups.values()):
             values = by_tta[primary][metric.key]
             if len(values) > 1:
                 spread = statistics.stdev(values)
-                axis.errorbar(statistics.mean(values), place, xerr=spread, fmt="o", color=OURS, capsize=3)
+                axis.errorbar(statistics.mean(values), row, xerr=spread, fmt="o", color=OURS, capsize=3)
             offset = 0.2 if len(values) > 1 else 0
-            axis.plot(values, [place + offset] * len(values), ".", color="#777777", markersize=6)
-            if place == 0 and len(groups) > 1:  # what all others are compared with
+            axis.plot(values, [row + offset] * len(values), ".", color="#777777", markersize=6)
+            if row == 0 and len(groups) > 1:  # what all others are compared with
                 axis.axvline(statistics.mean(values), color=OURS, linestyle=":", linewidth=1)
                 if same_fold:
                     axis.axvspan(*prediction_interval(values), color=OURS, alpha=0.08, linewidth=0)
-        for place, group in enumerate(groups):  # beside the others, which they would press together
+        for row, group in enumerate(groups):  # beside the others, which they would press together
             for number, value in enumerate(inactive.get(group, {}).get(primary, {}).get(metric.key, [])):
                 at = {"transform": axis.get_yaxis_transform(), "color": INACTIVE_COLOUR, "ha": "right", "va": "center"}
-                axis.text(0.99, place + 0.25 * number, f"{metric.formatted(value)} ×", fontsize=8, **at)
+                axis.text(0.99, row + 0.25 * number, f"{metric.formatted(value)} ×", fontsize=8, **at)
         axis.set_xlabel(f"{metric.title} ({primary})")
         axis.grid(axis="x", alpha=0.3)
         axis.locator_params(axis="x", nbins=3 if metric is WARPING_ERROR else 5)

@@ -1,4 +1,4 @@
-"""What chance does to errors, against drawn ones of which it is known."""
+"""The statistics of studies, against errors that are drawn, and against SciPy."""
 
 import numpy as np
 import pytest
@@ -13,14 +13,14 @@ from reproduce.studies.statistics import (
 )
 
 
-def test_by_chance(random):
+def test_standardised_difference(random):
     assert standardised_difference([7.0], [4.0], 1.5) == pytest.approx(3 / (1.5 * 2**0.5))
     runs = random.normal(5, 2, (4000, 5))
     apart = [standardised_difference(list(run[:3]), list(run[3:]), 2) for run in runs]
     assert abs(np.mean(apart)) < 0.05 and np.std(apart) == pytest.approx(1, abs=0.05)
 
 
-def test_where_one_more_lies(random):
+def test_prediction_interval(random):
     assert prediction_interval([1.0, 2.0, 3.0]) == pytest.approx((2 - 4.96829, 2 + 4.96829), abs=1e-4)
     inside = 0
     for _ in range(4000):
@@ -30,7 +30,7 @@ def test_where_one_more_lies(random):
     assert 0.935 < inside / 4000 < 0.965
 
 
-def test_spread_within():
+def test_pooled_deviation():
     """Means do not matter, single runs say nothing, and degrees of freedom count."""
     assert pooled_deviation([[1.0, 3.0], [100.0], [7.0, 7.0, 7.0]]) == (pytest.approx((2 / 3) ** 0.5), 3)
     with pytest.raises(ValueError, match="no group of several"):
@@ -38,7 +38,7 @@ def test_spread_within():
 
 
 @pytest.mark.parametrize("rows", [1, 11])
-def test_of_rows_that_change_nothing_the_largest_is_beyond_once_in_20_times(random, rows):
+def test_the_critical_value_is_exceeded_once_in_20_times(random, rows):
     """Once, or a little less often where rows share what they are compared with."""
     often = 0
     for _ in range(2000):

@@ -58,8 +58,8 @@ def test_a_run_that_diverges_is_tried_once_more(small_phantom, tmp_path):
     done = study("full-fold", small_phantom, tmp_path, changes=(*TINY, *wild))
     assert done.returncode == 1 and "Diverged: fold-6" in done.stdout
     assert done.stdout.count("is tried once more") == 1 and done.stderr.count("training stopped at step") == 2
-    for place in ("run.json", "earlier/1/run.json"):  # there was no checkpoint to resume from
-        record = json.loads((tmp_path / "fold-6" / place).read_text())
+    for record_file in ("run.json", "earlier/1/run.json"):  # there was no checkpoint to resume from
+        record = json.loads((tmp_path / "fold-6" / record_file).read_text())
         assert record["status"] == "diverged" and [what.split()[0] for what in record["diverged"]] == ["step"]
 
 
@@ -79,16 +79,16 @@ def test_it_resumes_and_writes_the_table(small_phantom, tmp_path):
 
 
 def test_a_release(small_phantom, tmp_path):
-    place = RunFolder(tmp_path / "final")
+    run = RunFolder(tmp_path / "final")
     changes = [part for change in TINY for part in ("--set", change)]
-    assert main(["train", "--data", str(small_phantom), "--out", str(place.path), "--profile", "smoke", *changes]) == 0
-    release.finish(place, small_phantom, lambda *words: main([str(word) for word in words]))
-    files = {path.name for path in place.path.iterdir()}
+    assert main(["train", "--data", str(small_phantom), "--out", str(run.path), "--profile", "smoke", *changes]) == 0
+    release.finish(run, small_phantom, lambda *words: main([str(word) for word in words]))
+    files = {path.name for path in run.path.iterdir()}
     assert files >= {"weights.safetensors", "half-precision.json", "preview.png", "probability-none.tif"}
-    assert (place.pictures / "components-001-0.5.png").is_file()
-    compared = json.loads((place.path / "half-precision.json").read_text())
+    assert (run.pictures / "components-001-0.5.png").is_file()
+    compared = json.loads((run.path / "half-precision.json").read_text())
     assert compared["sections"] == 2 and 0 < compared["mean_difference"] < 0.01, compared
-    assert compared["bytes"] == (place.path / "weights.safetensors").stat().st_size
+    assert compared["bytes"] == (run.path / "weights.safetensors").stat().st_size
 
 
 def test_mean_and_deviation():

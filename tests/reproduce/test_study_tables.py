@@ -118,3 +118,10 @@ def test_no_table_without_the_run_that_others_are_compared_with(table, tmp_path)
 def test_what_is_kept_comes_back_whole(tmp_path):
     archive.write(tmp_path, list(MADE.values()))
     assert archive.read(tmp_path) == list(MADE.values())
+
+
+def test_fewer_seeds_than_are_kept_lose_none(table, tmp_path):
+    names = [run.name for run in RUNS]
+    text = table([with_errors(run, 0.1 + 0.01 * run.changes["seed"]) for run in RUNS], runs_of("ablations", 1))
+    assert sorted(run.name for run in archive.read(tmp_path)) == sorted(names)
+    assert RUNS[0].name in text and RUNS[-1].name not in text

@@ -38,12 +38,14 @@ def by_map_coordinates(
     sigma: float = 10,
 ) -> list[np.ndarray]:
     """The same by SciPy: the grid interpolated by cubic splines, the image by cubic ones, the rest by nearest."""
-    place = np.mgrid[:size, :size].astype(np.float64)
+    coordinates = np.mgrid[:size, :size].astype(np.float64)
     grid = np.mgrid[: 2 : size * 1j, : 2 : size * 1j]
     for axis in range(2):
-        place[axis] += ndimage.map_coordinates(random.normal(0, sigma, (3, 3)), grid, order=3)
+        coordinates[axis] += ndimage.map_coordinates(random.normal(0, sigma, (3, 3)), grid, order=3)
     orders = zip((image, labels, weights), (3, 0, 0), strict=True)
-    return [ndimage.map_coordinates(cut(values, size), place, order=order, mode="mirror") for values, order in orders]
+    return [
+        ndimage.map_coordinates(cut(values, size), coordinates, order=order, mode="mirror") for values, order in orders
+    ]
 
 
 def cut(values: np.ndarray, size: int) -> np.ndarray:

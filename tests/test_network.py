@@ -1,4 +1,4 @@
-"""Figure 1: parameters, sizes, initial weights, drop-out, and that skips meet the maps they belong to."""
+"""Figure 1: parameters, sizes, initial weights, dropout, and that skips meet the maps they belong to."""
 
 import pytest
 import torch
@@ -48,9 +48,9 @@ def test_sizes_of_figure_1_level_by_level():
     assert output.shape == (1, 2, 388, 388)
 
 
-@pytest.mark.parametrize("form", ["paper", "release"])
-def test_any_valid_size_also_oblong(form):
-    network = UNet(in_channels=3, classes=4, base_channels=2, variant=form)
+@pytest.mark.parametrize("variant", ["paper", "release"])
+def test_any_valid_size_also_oblong(variant):
+    network = UNet(in_channels=3, classes=4, base_channels=2, variant=variant)
     assert network(torch.zeros(2, 3, 188, 220)).shape == (2, 4, 4, 36)
     assert output_size(188) == 4 and output_size(572) == 388
 
@@ -94,7 +94,7 @@ def test_symmetric_weights_keep_symmetry():
         assert torch.allclose(network(image), turned, atol=1e-12)
 
 
-def test_an_output_pixel_sees_the_border_around_it_and_no_more():
+def test_an_output_pixel_sees_the_context_around_it_and_no_more():
     torch.manual_seed(0)
     network = UNet(base_channels=6).double().eval()
     image = torch.randn(1, 1, 220, 220, dtype=torch.float64, requires_grad=True)
@@ -162,18 +162,19 @@ def test_initial_weights_keep_the_activations_variance():
             assert float(layer(inputs).pow(2).mean() / inputs.pow(2).mean()) == pytest.approx(2, rel=0.15)
 
 
-def test_drop_out_stands_at_the_end_of_the_contracting_path():
+def test_dropout_stands_at_the_end_of_the_contracting_path():
     network = UNet(base_channels=2)
-    with_drop_out = [any(isinstance(layer, nn.Dropout) for layer in level) for level in network.contracting]
-    assert with_drop_out == [False, False, False, True, True]
+    with_dropout = [any(isinstance(layer, nn.Dropout) for layer in level) for level in network.contracting]
+    assert with_dropout == [False, False, False, True, True]
     assert not any(isinstance(layer, nn.Dropout) for layer in network.expanding.modules())
     assert all(level[-1].p == 0.5 for level in network.contracting[3:])
 
 
-def test_release_form_has_relu_after_up_convolutions_and_twice_the_channels_in_the_last():
+def test_release_variant_has_relu_after_up_convolutions_and_twice_the_channels_in_the_last():
     assert [up.out_channels for up in UNet(variant="release").up_convolutions] == [512, 256, 128, 128]
-    for form, lowest in (("release", 0.0), ("paper", -1.0)):
-        network = UNet(base_channels=2, variant=form).eval()
+    assert [up.out_channels for up in UNet().up_convolutions] == [512, 256, 128, 64]
+    for variant, lowest in (("release", 0.0), ("paper", -1.0)):
+        network = UNet(base_channels=2, variant=variant).eval()
         for up in network.up_convolutions:
             nn.init.zeros_(up.weight)
             nn.init.constant_(up.bias, -1.0)
@@ -187,7 +188,6 @@ def must_go_down_to(lowest):
         assert float(given[0].detach().min()) == lowest
 
     return check
-    assert [up.out_channels for up in UNet().up_convolutions] == [512, 256, 128, 64]
 
 
 def test_channels_last_gives_the_same_gradient():

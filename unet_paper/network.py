@@ -1,6 +1,6 @@
 """The network (section 2, figure 1): unpadded convolutions, so the output is 92 px smaller on each side.
 
-input tile                                            output map
+input tile                                            output logits
 conv conv ------------------ crop, copy ------------- conv conv 1x1
    | max pool                                          | up-convolution
    conv conv --------------- crop, copy ----------- conv conv
@@ -8,30 +8,35 @@ conv conv ------------------ crop, copy ------------- conv conv 1x1
                       conv conv (bottom)
 """
 
+from collections.abc import Sequence
+from typing import TypeVar
+
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
 
-from unet_paper.compute.cpu_kernels import convolution_and_relu, dropout_on_cpu, up_convolution
 from unet_paper.support.errors import BadInput
 
 POOLINGS = 4
 STRIDE = 2**POOLINGS  # the network's own grid: it commutes with shifts by multiples of 16 px only
-CONTEXT = 92  # px lost on each side: what a pixel of the output needs to see around it
+CONTEXT = 92  # px of context on each side, what a pixel of the output needs to see around it
 SMALLEST_INPUT = 16 * 8 + 60
 MARGIN = 6  # px of context that a padded network is given: from outputs of 16 k + 4 px to the sizes it can pool
+
+Size = TypeVar("Size", float, np.ndarray)  # px
 
 
 class InvalidTileSize(BadInput):
     """The input tile's height or width is not one that figure 1's poolings divide evenly."""
 
 
-def is_valid_input_size(size):
+def is_valid_input_size(size: int) -> bool:
     """Whether an input of `size` px passes all four poolings at even sizes: 16 k + 60 with k >= 8."""
     return size >= SMALLEST_INPUT and (size - 60) % STRIDE == 0
 
 
-def nearest_valid_input_sizes(size):
+def nearest_valid_input_sizes(size: int) -> tuple[int | None, int]:
     """The largest valid input size <= `size` (None below 188 px) and the smallest >= `size`, both in px."""
     if size < SMALLEST_INPUT:
         return None, SMALLEST_INPUT
@@ -39,8 +44,8 @@ def nearest_valid_input_sizes(size):
     return below, below if below == size else below + STRIDE
 
 
-def output_size(input_size):
-    """Size in px of the output map for a valid input size: 184 px (92 on each side) less.
+def output_size(input_size: int) -> int:
+    """Size in px of the output for a valid input size: 184 px (92 on each side) less.
 
     Raises InvalidTileSize, naming the nearest valid sizes, for any other size.
     """
@@ -54,12 +59,12 @@ def output_size(input_size):
     return input_size - 2 * CONTEXT
 
 
-def multiply_adds(height, width, base_channels=64):
+def multiply_adds(height: Size, width: Size, base_channels: int = 64) -> Size:
     """Multiplications of one pass over an input of `height` x `width` px (valid sizes; arrays of them too).
 
     Counts the 3x3 and up-convolutions of figure 1 with `base_channels` channels in the first level, all but some 0.3 %.
     """
-    total, incoming = 0, 0
+    total, incoming = 0 * height, 0
     for level in range(POOLINGS + 1):
         channels = base_channels * 2**level
         for fan_in in (incoming or 1, channels):
@@ -79,37 +84,36 @@ def multiply_adds(height, width, base_channels=64):
     return total
 
 
-class TwoConvolutions(nn.Sequential):
-    """Two unpadded 3x3 convolutions, each with ReLU: 4 px smaller. Dropout, if any, comes last.
+class PaddedConvolution(nn.Conv2d):
+    """A 3x3 convolution of what it is given with a pixel of zeros around; not the paper's.
 
-    Not the paper's: `padded` puts a pixel of zeros around the input of each, so that its size stays; `batch_norm`
-    normalises before each ReLU.
+    Equals an unpadded convolution of padded maps to the last digit, which PyTorch's own padding does not.
     """
 
-    def __init__(self, in_channels, out_channels, dropout=0.0, padded=False, batch_norm=False):
-        layers = []
-        for incoming in (in_channels, out_channels):
-            layers.append(nn.Conv2d(incoming, out_channels, 3))
-            if batch_norm:
-                layers.append(nn.BatchNorm2d(out_channels))
-            layers.append(nn.ReLU(inplace=True))
-        if dropout > 0:
-            layers.append(nn.Dropout(dropout))
-        super().__init__(*layers)
-        self.padded = padded
+    def __init__(self, in_channels: int, out_channels: int, size: int) -> None:
+        super().__init__(in_channels, out_channels, size, padding=1)
 
-    def forward(self, maps):
-        """What the layers say, a convolution and the ReLU that follows it computed as one."""
-        layers = list(self)
-        for layer, following in zip(layers, [*layers[1:], None], strict=True):
-            if isinstance(layer, nn.Conv2d):
-                maps = functional.pad(maps, (1, 1, 1, 1)) if self.padded else maps
-                maps = convolution_and_relu(layer, maps) if isinstance(following, nn.ReLU) else layer(maps)
-            elif isinstance(layer, nn.BatchNorm2d):
-                maps = functional.relu(layer(maps), inplace=True)
-            elif isinstance(layer, nn.Dropout):
-                maps = dropout_on_cpu(layer, maps)
-        return maps
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        """(B, C, H, W) maps -> (B, K, H, W)."""
+        return functional.conv2d(functional.pad(maps, (1, 1, 1, 1)), self.weight, self.bias)
+
+
+def two_convolutions(
+    in_channels: int, out_channels: int, dropout: float = 0.0, padded: bool = False, batch_norm: bool = False
+) -> nn.Sequential:
+    """Two unpadded 3x3 convolutions, each with ReLU: 4 px smaller. Dropout, if any, comes last.
+
+    Not the paper's: `padded` convolutions, which keep the size; `batch_norm`, which normalises before each ReLU.
+    """
+    layers: list[nn.Module] = []
+    for incoming in (in_channels, out_channels):
+        layers.append((PaddedConvolution if padded else nn.Conv2d)(incoming, out_channels, 3))
+        if batch_norm:
+            layers.append(nn.BatchNorm2d(out_channels))
+        layers.append(nn.ReLU(inplace=True))
+    if dropout > 0:
+        layers.append(nn.Dropout(dropout))
+    return nn.Sequential(*layers)
 
 
 class UNet(nn.Module):
@@ -117,53 +121,59 @@ class UNet(nn.Module):
 
     Parameters
     ----------
-    in_channels, classes : int
-        Image channels and maps of the output (K); the paper's EM network has 1 and 2.
+    in_channels : int
+        Channels of the image; the paper's EM images have 1.
+    classes : int
+        Channels of the output, K; the paper's EM network has 2.
     base_channels : int
         Channels of the first level; the paper's is 64 (64-128-256-512-1024).
-    form : "paper" or "release"
+    variant : "paper" or "release"
         "paper" is figure 1: up-convolutions are linear and halve the channels. "release" is the authors' Caffe
         network: a ReLU follows each up-convolution and the last one keeps 2 x `base_channels` (128) channels.
+    dropout : float
+        Probability at the end of the contracting path, 0 to below 1: after the second convolution of the last two
+        levels, the first of them before both the pooling and the skip (where the release has it, with 0.5).
     padding : "valid" or "zeros"
         "zeros", not the paper's, pads every 3x3 convolution, as textbook U-Nets do. Input and output have the sizes of
         the paper's network nevertheless, so that both can be compared: of the 92 px of context only MARGIN are looked
         at, and beyond them there are zeros.
     batch_norm : bool
         Normalise before each ReLU; not the paper's.
-    dropout : float
-        Probability p at the end of the contracting path: after the second convolution of the last two levels,
-        the first of them before both the pooling and the skip (the release's places and p = 0.5).
+
+    Raises
+    ------
+    ValueError
+        For another variant or padding.
 
     Notes
     -----
-    (1, 2 classes, 64 base channels): 23 convolutional layers, 31,030,658 parameters ("release": 31,100,354).
-    Concatenation order is [up-sampled, cropped skip].
+    Ronneberger, Fischer, Brox: U-Net, MICCAI 2015, section 2 and figure 1. With the defaults: 23 convolutional layers,
+    31,030,658 parameters ("release": 31,100,354). Concatenation order is [up-sampled, cropped skip].
     """
 
     def __init__(
         self,
-        in_channels=1,
-        classes=2,
-        base_channels=64,
-        variant="paper",
-        dropout=0.5,
-        padding="valid",
-        batch_norm=False,
-    ):
+        in_channels: int = 1,
+        classes: int = 2,
+        base_channels: int = 64,
+        variant: str = "paper",
+        dropout: float = 0.5,
+        padding: str = "valid",
+        batch_norm: bool = False,
+    ) -> None:
         super().__init__()
         if variant not in ("paper", "release"):
             raise ValueError(f"variant is {variant!r}; it must be 'paper' or 'release'")
         if padding not in ("valid", "zeros"):
             raise ValueError(f"padding is {padding!r}; it must be 'valid' or 'zeros'")
+        self.variant, self.padded = variant, padding == "zeros"
         channels = [base_channels * 2**level for level in range(POOLINGS + 1)]
-        kind = {"padded": padding == "zeros", "batch_norm": batch_norm}
 
-        self.variant, self.padded = variant, kind["padded"]
         self.contracting = nn.ModuleList()
         incoming = in_channels
         for level, outgoing in enumerate(channels):
             at_the_end = dropout if level >= POOLINGS - 1 else 0.0
-            self.contracting.append(TwoConvolutions(incoming, outgoing, at_the_end, **kind))
+            self.contracting.append(two_convolutions(incoming, outgoing, at_the_end, self.padded, batch_norm))
             incoming = outgoing
         self.pool = nn.MaxPool2d(2, stride=2)
 
@@ -173,38 +183,40 @@ class UNet(nn.Module):
             skip = channels[level]
             up = incoming if variant == "release" and level == 0 else incoming // 2
             self.up_convolutions.append(nn.ConvTranspose2d(incoming, up, 2, stride=2))
-            self.expanding.append(TwoConvolutions(up + skip, skip, **kind))
+            self.expanding.append(two_convolutions(up + skip, skip, 0.0, self.padded, batch_norm))
             incoming = skip
         self.classifier = nn.Conv2d(incoming, classes, 1)
         self.apply(initialise)
 
-    def forward(self, image):
-        """(B, in_channels, H, W) float image -> (B, classes, H - 184, W - 184) scores before the softmax.
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        """Logits of an image, before the softmax.
 
-        Raises InvalidTileSize unless H and W are of the form 16 k + 60, k >= 8.
+        (B, in_channels, H, W) float -> (B, classes, H - 184, W - 184) float. Raises InvalidTileSize unless H and W are
+        of the form 16 k + 60, k >= 8.
         """
-        for size in image.shape[-2:]:
-            output_size(size)
+        height, width = (output_size(size) for size in image.shape[-2:])
+        features = centre_crop(image, (height + 2 * MARGIN, width + 2 * MARGIN)) if self.padded else image
+
         skips = []
-        maps = (
-            centre_crop(image, [size - 2 * (CONTEXT - MARGIN) for size in image.shape[-2:]]) if self.padded else image
-        )
         for level, convolutions in enumerate(self.contracting):
-            maps = convolutions(maps if level == 0 else self.pool(maps))
-            skips.append(maps)
-        skips.pop()
-        for layer, convolutions in zip(self.up_convolutions, self.expanding, strict=True):
-            maps = up_convolution(layer, maps)
+            features = convolutions(features if level == 0 else self.pool(features))
+            skips.append(features)
+        skips.pop()  # nothing is copied across the bottom
+
+        for up_convolution, convolutions in zip(self.up_convolutions, self.expanding, strict=True):
+            features = up_convolution(features)
             if self.variant == "release":
-                maps = functional.relu(maps, inplace=True)
-            maps = convolutions(torch.cat([maps, centre_crop(skips.pop(), maps.shape[-2:])], dim=1))
+                features = functional.relu(features, inplace=True)
+            skip = centre_crop(skips.pop(), features.shape[-2:])
+            features = convolutions(torch.cat([features, skip], dim=1))
+
         if self.padded:
-            maps = centre_crop(maps, [size - 2 * CONTEXT for size in image.shape[-2:]])
-        with torch.autocast(maps.device.type, enabled=False):  # scores of 10 would be rounded to 1 / 16 in bfloat16
-            return self.classifier(maps.to(self.classifier.weight.dtype))
+            features = centre_crop(features, (height, width))
+        with torch.autocast(features.device.type, enabled=False):  # logits of 10 would be rounded to 1 / 16 in bfloat16
+            return self.classifier(features.to(self.classifier.weight.dtype))
 
 
-def centre_crop(maps, size):
+def centre_crop(maps: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
     """The central (height, width) = `size` px of (B, C, H, W) maps; H - height and W - width must be even.
 
     Written as a negative padding because its gradient keeps the channels-last layout, which a slice's loses.
@@ -213,7 +225,7 @@ def centre_crop(maps, size):
     return functional.pad(maps, (-left, -left, -top, -top))
 
 
-def initialise(layer):
+def initialise(layer: nn.Module) -> None:
     """The paper's initial weights, N(0, sqrt(2 / N)) with N the incoming nodes of one neuron; biases 0.
 
     A k x k convolution on C channels has N = k k C. Each output pixel of a 2x2 up-convolution with stride 2 lies
@@ -227,4 +239,5 @@ def initialise(layer):
     else:
         return
     nn.init.normal_(layer.weight, std=(2 / incoming) ** 0.5)
-    nn.init.zeros_(layer.bias)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)

@@ -13,10 +13,12 @@ from torch import nn
 from unet_paper import checkpoint as checkpoints
 from unet_paper.augmentation import augmented_tile, draw_deformation, draw_gray_variation
 from unet_paper.checkpoint import Checkpoint
-from unet_paper.compute.precision import autocast, fastest_algorithms
+from unet_paper.compute.cpu_kernels import use_cpu_kernels
+from unet_paper.compute.precision import autocast, computes_in_bfloat16, fastest_algorithms
 from unet_paper.compute.torch_compile import compiled_network, should_compile
+from unet_paper.config import Config
 from unet_paper.loss import weighted_cross_entropy
-from unet_paper.network import CONTEXT
+from unet_paper.network import CONTEXT, UNet
 from unet_paper.normalisation import Standardisation, gray_values
 from unet_paper.support.errors import BadInput, Diverged
 from unet_paper.support.files import atomic_write
@@ -98,6 +100,14 @@ def draw_tile(training_set, config, generator):
         CONTEXT,
     )
     return tile[None], labels[None], weights[None]
+
+
+def new_training_network(config: Config, device: torch.device | str) -> UNet:
+    """A network with initial weights, ready to be trained on a device."""
+    network = checkpoints.new_network(config).to(device, memory_format=torch.channels_last).train()
+    if config.bfloat16 and torch.device(device).type == "cpu" and computes_in_bfloat16(device):
+        use_cpu_kernels(network)
+    return network
 
 
 def new_optimiser(network, config):
@@ -208,7 +218,7 @@ class Training:
         self.device = training_set.images.device
         self.checkpoint_path = folder and folder / "checkpoint.pt"
         torch.manual_seed(config.seed)
-        self.network = checkpoints.new_network(config).to(self.device, memory_format=torch.channels_last).train()
+        self.network = new_training_network(config, self.device)
         self.optimiser = new_optimiser(self.network, config)
         self.step, self.history, self.flat_since, self.kept_step = 0, [], None, None
         self.sums, self.losses, self.spread = torch.zeros(2, device=self.device), 0, None  # of loss and error

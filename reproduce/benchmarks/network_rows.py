@@ -18,7 +18,7 @@ from unet_paper.network import UNet, multiply_adds
 from unet_paper.normalisation import Standardisation
 from unet_paper.overlap_tile import Block
 from unet_paper.prediction import Predictor
-from unet_paper.training import TrainingSet, descend, draw_tile, new_optimiser, train
+from unet_paper.training import TrainingSet, descend, draw_tile, new_optimiser, new_training_network, train
 
 PASSES = {"none": 1, "rot7": 7, "d4": 8}
 
@@ -71,7 +71,7 @@ def training(name: str, base_channels: int, training_set: TrainingSet) -> Iterat
     tile = draw_tile(training_set, config, torch.Generator().manual_seed(0))
     baseline = ("training_step", device.type, base_channels, *(values.cpu().numpy() for values in tile))
     for compiled in (False, True):
-        network = checkpoint.new_network(config).to(device, memory_format=torch.channels_last).train()
+        network = new_training_network(config, device)
         optimiser = new_optimiser(network, replace(config, learning_rate=1e-6))
         forward = compiled_network(network, tile[0], True) if compiled else network
         if compiled and forward is network:

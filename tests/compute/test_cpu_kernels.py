@@ -27,6 +27,10 @@ def gradients(function, layer, maps):
     return [found.detach().float(), maps.grad, layer.weight.grad, layer.bias.grad]
 
 
+def convolution_and_relu(layer, maps):
+    return on_cpu.ConvolutionAndReLU(layer)(maps)
+
+
 def far(found, theirs):
     return float((found - theirs).norm() / theirs.norm())
 
@@ -38,7 +42,7 @@ def test_convolution(monkeypatch, height, smallest):
     monkeypatch.setattr(on_cpu, "SMALLEST_BANDED", smallest)
     torch.manual_seed(0)
     layer, maps = nn.Conv2d(6, 5, 3), maps_of(1, 6, height, 40)
-    found = gradients(on_cpu.convolution_and_relu, layer, maps)
+    found = gradients(convolution_and_relu, layer, maps)
     theirs = gradients(lambda layer, maps: layer(maps).relu(), layer, maps)
     assert [far(*pair) for pair in zip(found, theirs, strict=True)] == pytest.approx([0] * 4, abs=0.005)
     assert found[2].dtype == found[3].dtype == torch.float32
@@ -49,38 +53,41 @@ def test_bands_are_used_for_large_maps(monkeypatch):
     whole = on_cpu._gradients
     monkeypatch.setattr(on_cpu, "_gradients", lambda *given: counts.append(len(given[0])) or whole(*given))
     for size in (64, 300):
-        gradients(on_cpu.convolution_and_relu, nn.Conv2d(64, 4, 3), maps_of(1, 64, size, size))
+        gradients(convolution_and_relu, nn.Conv2d(64, 4, 3), maps_of(1, 64, size, size))
     assert counts == [1, 1, 1, on_cpu.BANDS, 1]  # of the maps, of the weights, and of the rows that are left
 
 
 def test_up_convolution():
     torch.manual_seed(0)
     layer, maps = nn.ConvTranspose2d(8, 4, 2, stride=2), maps_of(1, 8, 9, 13)
-    found = gradients(on_cpu.up_convolution, layer, maps)
+    found = gradients(lambda layer, maps: on_cpu.UpConvolution(layer)(maps), layer, maps)
     theirs = gradients(lambda layer, maps: layer(maps), layer, maps)
     assert [far(*pair) for pair in zip(found, theirs, strict=True)] == pytest.approx([0] * 4, abs=0.005)
 
 
 @pytest.mark.parametrize("p", [0.2, 0.5])
-def test_drop_out(p):
+def test_dropout(p):
     maps = torch.ones(1, 40, 50, 50, dtype=torch.bfloat16, requires_grad=True)
-    found = on_cpu.dropout_on_cpu(nn.Dropout(p), maps)
+    found = on_cpu.Dropout(p)(maps)
     found.sum().backward()
     assert set(found.unique().tolist()) == {0.0, float(torch.tensor(1 / (1 - p)).bfloat16())}
     assert float((found == 0).float().mean()) == pytest.approx(p, abs=0.01)
     assert torch.equal(maps.grad, found.detach())
 
 
-def test_drop_out_only_in_training():
+def test_dropout_only_in_training():
     maps = maps_of(1, 3, 20, 20)
-    assert torch.equal(on_cpu.dropout_on_cpu(nn.Dropout(0.5).eval(), maps), maps)
+    assert torch.equal(on_cpu.Dropout(0.5).eval()(maps), maps)
 
 
-@pytest.mark.parametrize("form", ["paper", "release"])
-def test_the_whole_network_learns_the_same(form, monkeypatch):
+@pytest.mark.parametrize("variant", ["paper", "release"])
+def test_the_whole_network_learns_the_same(variant, monkeypatch):
     torch.manual_seed(0)
     monkeypatch.setattr(on_cpu, "SMALLEST_BANDED", 1)
-    network = UNet(base_channels=4, variant=form, dropout=0).train()
+    network = UNet(base_channels=4, variant=variant, dropout=0).train()
+    names = list(network.state_dict())
+    on_cpu.use_cpu_kernels(network)
+    assert list(network.state_dict()) == names
     image, wanted = maps_of(1, 1, 252, 252), []
     for here in (True, False):
         if not here:
@@ -93,7 +100,30 @@ def test_the_whole_network_learns_the_same(form, monkeypatch):
 
 def test_elsewhere_the_layers_themselves_compute():
     layer, maps = nn.Conv2d(3, 4, 3), maps_of(2, 3, 20, 20)  # two tiles at a time
-    assert torch.equal(on_cpu.convolution_and_relu(layer, maps), layer(maps).relu())
+    assert torch.equal(convolution_and_relu(layer, maps), layer(maps).relu())
     with torch.autocast("cpu", enabled=False):
         one = maps[:1]
-        assert torch.equal(on_cpu.convolution_and_relu(layer, one), layer(one).relu())
+        assert torch.equal(convolution_and_relu(layer, one), layer(one).relu())
+
+
+@pytest.mark.parametrize("options", [{}, {"variant": "release"}, {"padding": "zeros"}, {"batch_norm": True}])
+def test_what_is_put_in(options):
+    """Every layer that has a kernel, by its name, with its own parameters; all is the same without autocast."""
+    torch.manual_seed(0)
+    network = UNet(base_channels=2, dropout=0.1, **options).train()
+    image = maps_of(1, 1, 204, 204)
+    results = []
+    for kernels in (False, True):
+        if kernels:
+            before = dict(network.named_parameters())
+            on_cpu.use_cpu_kernels(network)
+            assert all(before[name] is values for name, values in network.named_parameters())
+        torch.manual_seed(1)
+        with torch.autocast("cpu", enabled=False):
+            network.zero_grad()
+            network(image).square().mean().backward()
+        results.append([values.grad.clone() for values in network.parameters()])
+    assert all(torch.equal(*pair) for pair in zip(*results, strict=True))
+    kinds = [type(layer) for layer in network.modules()]
+    assert kinds.count(on_cpu.UpConvolution) == 4 and kinds.count(on_cpu.Dropout) == 2
+    assert kinds.count(on_cpu.ConvolutionAndReLU) == (0 if "batch_norm" in options else 18)

@@ -25,7 +25,6 @@ from unet_paper.compute.allocator import keep_freed_memory
 from unet_paper.datasets.phantom import make_phantom
 from unet_paper.io.stack import read_labels, read_stack
 from unet_paper.support.errors import BadInput
-from unet_paper.support.logs import configure
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -65,7 +64,6 @@ def stacks(data: Path | None) -> tuple[np.ndarray, np.ndarray, str]:
 def main(given: list[str] | None = None) -> int:
     """Measure and write."""
     options = parse(given)
-    configure()
     keep_freed_memory()
     try:
         for part in options.parts:

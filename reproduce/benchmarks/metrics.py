@@ -44,7 +44,7 @@ def agreement(folder: Path) -> dict[str, dict[str, Any]]:
     reference = read_json(folder / "reference.json")
     names = [name for name in reference if (folder / f"{name}.npz").is_file()]
     rows = {}
-    for name in progress_bar(names, desc="agreement", unit="case"):
+    for name in progress_bar(names, desc="agreement", unit="case", disable=False):
         case, printed = np.load(folder / f"{name}.npz"), reference[name]
         scores = score(case["label"], case["proposal"])
         found = scores.to_json()
@@ -118,7 +118,7 @@ def speed(maps: Maps) -> list[dict[str, Any]]:
         ours(metric)(np.eye(8) > 0, np.eye(8))  # compiles what is compiled
     rows = []
     jobs = [(name, metric) for name in maps for metric in METRICS]
-    for name, metric in progress_bar(jobs, desc="speed", unit="row"):
+    for name, metric in progress_bar(jobs, desc="speed", unit="row", disable=False):
         of_ours, beside = (partial(function(metric), *maps[name]) for function in (ours, of_baseline))
         seconds = in_turn(of_ours, partial(seconds_of, beside), ROUNDS)
         rows.append({"map": name, "metric": metric, "ours": median(seconds[0]), "baseline": median(seconds[1])})

@@ -43,7 +43,7 @@ def measure(weights: Path, labels: np.ndarray, labels_name: str) -> dict[str, An
     }
     found = [
         more | prediction(weights.resolve(), size, ["--tta", "none", *options])
-        for size, options, more in progress_bar(jobs, desc="predictions", unit="image")
+        for size, options, more in progress_bar(jobs, desc="predictions", unit="image", disable=False)
     ]
     return part | {"predictions": found[: len(SIZES)], "tiles": found[len(SIZES) :]}
 
@@ -53,7 +53,7 @@ def weight_maps_beside_the_baseline(labels: np.ndarray) -> dict[str, Any]:
     weights = 1.3, 0.8
     weight_map(labels[0], class_weights=weights)  # compiles what is compiled
     seconds, difference, cells = {"ours": 0.0, "baseline": 0.0}, 0.0, 0
-    for section in progress_bar(labels, desc="weight maps", unit="section"):
+    for section in progress_bar(labels, desc="weight maps", unit="section", disable=False):
         results = {}
         for name, function in (("baseline", baseline.weight_map), ("ours", weight_map)):
             started = time.perf_counter()

@@ -41,7 +41,9 @@ def measure(
     }
     if weights is not None:
         part["bfloat16"] = bfloat16_differences(weights, volume[0], device)
-    for row in progress_bar(list(rows(volume, labels, training_set, quick_only, device)), desc="speed", unit="row"):
+    for row in progress_bar(
+        list(rows(volume, labels, training_set, quick_only, device)), desc="speed", unit="row", disable=False
+    ):
         ours, baseline = seconds_of_row(row)
         measured = {"name": row.name, "ours": ours, "baseline": baseline}
         part["rows"].append(measured | {"multiply_adds": row.multiply_adds, "precision": row.precision})

@@ -51,6 +51,8 @@ def _read(image: Image.Image, content: bytes) -> RawImage:
     if len(image.getbands()) >= 3 and image.mode not in RGB_MODES:
         image = image.convert("RGB")
     pixels = np.array(image)
+    if image.format == "WEBP" and (pixels[..., :1] == pixels[..., :3]).all():  # which knows no gray
+        return RawImage(np.ascontiguousarray(pixels[..., 0]), "YX")
     return _without_opaque_alpha(RawImage(pixels, "YXS" if pixels.ndim == 3 else "YX"))
 
 

@@ -18,12 +18,14 @@ from unet_paper.io.tiff_directory import (
     NODATA,
     ORIENTATION,
     PHOTOMETRIC,
+    PLANES,
     SAMPLES,
     Page,
     read_pages,
     require_pixels,
 )
-from unet_paper.io.tiff_promises import require_imagej_images, require_ome_files, require_promised
+from unet_paper.io.tiff_promises import require_imagej_images, require_ome_files, require_promised, require_shaped_pages
+from unet_paper.support.logs import logger
 
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 # Values in a byte of the file, at most: deflate packs 1032 bytes into one. Others have no such bound.
@@ -52,11 +54,18 @@ def open_tiff(path: Path, scratch: Scratch) -> RawImage:
         if file.is_ome:
             _require_possible_planes(file.ome_metadata or "")
             require_ome_files(path, file.ome_metadata or "")
+        if file.is_shaped:
+            require_shaped_pages(file, len(kept))
         first = file.pages[sections[0]].aspage()
         pixels, axes = _read(path, file, pages, sections, scratch)
         if file.is_svs:
             del kept[1:]
+        planes = kept[0].number(PLANES, 1)
+        if len(pages) == 1 and planes > 1 and pixels.size < planes * first.size:
+            raise ValueError(f"its description promises {planes} images, and {pixels.size // first.size} are found")
         raw = RawImage(pixels, axes, pixel_size=pixel_size_of(file))
+        if any(page.is_sparse for page in kept):
+            logger.info(f"note: {path} leaves out some of its tiles or strips; they are read as {first.nodata:g}")
         imagej = file.imagej_metadata or {}
         raw.sections_as_channels = _is_stack_of_tifffile(imagej)
         raw.calibration = _calibration(imagej)

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 SUBFILE, WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC = 254, 256, 257, 258, 259, 262
-ORIENTATION, SAMPLES, COLOUR_MAP, NODATA = 274, 277, 320, 42113
+ORIENTATION, SAMPLES, COLOUR_MAP, NODATA, PLANES = 274, 277, 320, 42113, 33629
 STRIPS, STRIP_BYTES, TILES, TILE_BYTES = 273, 279, 324, 325
 TAGS = {SUBFILE, WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, ORIENTATION, SAMPLES, COLOUR_MAP, NODATA} | {
     *(STRIPS, STRIP_BYTES, TILES, TILE_BYTES)
 }
-NEEDED = TAGS | {270, 33628, 33629, 33630, 50838, 50839}  # and descriptions: MetaMorph's, ImageJ's
+NEEDED = TAGS | {PLANES, 270, 33628, 33630, 50838, 50839}  # and descriptions: MetaMorph's, ImageJ's
 SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 FORMATS = {1: "B", 2: "s", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}  # of the types that these tags have
 REDUCED, MASK = 1, 4  # bits of a subfile's kind
@@ -124,6 +124,8 @@ def _tags(file: BinaryIO, block: bytes, order: str, big: bool, size: int) -> dic
             if tag in TAGS:
                 file.seek(place)
                 value = file.read(length)
+        if tag == PLANES:
+            tags[tag] = (count,)  # of a MetaMorph stack
         if tag not in TAGS or kind not in FORMATS:
             continue
         unpacked = struct.unpack(f"{order}{count}{FORMATS[kind]}", value[:length])

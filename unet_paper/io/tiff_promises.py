@@ -1,11 +1,14 @@
 """What a TIFF's descriptions promise, compared with what is there: files of a set, planes, images."""
 
+import math
 import os
 import re
 from pathlib import Path
 from xml.etree import ElementTree
 
 import tifffile
+
+from unet_paper.io.tiff_directory import read_pages, require_pixels
 
 CHECKED_KINDS = ("imagej", "ome", "shaped", "lsm", "stk", "uniform", "generic")  # series whose pages are counted
 
@@ -54,6 +57,15 @@ def require_imagej_images(file: tifffile.TiffFile, pages: int, size: int) -> boo
     return True
 
 
+def require_shaped_pages(file: tifffile.TiffFile, pages: int) -> None:
+    """Raise ValueError where tifffile's own description promises more pages than there are."""
+    first = file.pages.first
+    described = (file.shaped_metadata or ({},))[0].get("shape", ())
+    promised = math.prod(described) // max(first.size, 1)
+    if promised > pages and not (pages == 1 and first.is_contiguous):
+        raise ValueError(f"its description promises {promised} images, and the file holds {pages}")
+
+
 def require_ome_files(path: Path, description: str) -> None:
     """Raise ValueError where OME's description names files that are missing or are not what it says."""
     try:
@@ -75,6 +87,10 @@ def require_ome_files(path: Path, description: str) -> None:
         other = path.parent / name
         if not other.is_file():
             raise ValueError(f"it is one file of a set, of which {name} is missing (or has another name)")
+        try:
+            require_pixels(read_pages(other), other.stat().st_size)
+        except ValueError as error:
+            raise ValueError(f"it is one file of a set, and of {name}: {error}") from None
         found = _ome_uuid(other)
         if found is not None and uuid is not None and found != uuid:
             raise ValueError(f"it is one file of a set, and {name} is another file than the one it names")

@@ -115,4 +115,5 @@ class Protocol:
             protocol = protocol.without(left_out)
         else:
             protocol = cls(values["kind"], tuple(training), tuple(scored), left_out, fold)
-        return replace(protocol, labels_are=values.get("labels_are"))
+        meant = values.get("labels_are")
+        return replace(protocol, labels_are="instances" if meant == "numbers" else meant)  # their name in older records

@@ -57,9 +57,10 @@ def open_tiff(path: Path, scratch: Scratch) -> RawImage:
         if file.is_shaped:
             require_shaped_pages(file, len(kept))
         first = file.pages[sections[0]].aspage()
-        pixels, axes = _read(path, file, pages, sections, scratch)
         if file.is_svs:
-            del kept[1:]
+            del kept[1:]  # the others are its thumbnail, label and overview
+        _require_one_meaning(kept)
+        pixels, axes = _read(path, file, pages, sections, scratch)
         planes = kept[0].number(PLANES, 1)
         if len(pages) == 1 and planes > 1 and pixels.size < planes * first.size:
             raise ValueError(f"its description promises {planes} images, and {pixels.size // first.size} are found")
@@ -161,22 +162,25 @@ def _first_segment(file: tifffile.TiffFile, page: tifffile.TiffPage) -> bytes:
     return b""
 
 
-def _describe(raw: RawImage, pages: list[Page]) -> None:
-    """Add to a RawImage what the sections' tags say, which must be the same in all of them."""
-    photometric = {page.number(PHOTOMETRIC, 1) for page in pages}
-    if len(photometric) > 1:
-        raise ValueError("its pages mean their numbers in different ways; save each kind in a file of its own")
-    meant = photometric.pop()
+def _require_one_meaning(pages: list[Page]) -> None:
+    """Raise ValueError unless all sections are meant in one way. Some programs write tags on the first page only."""
     first = pages[0]
-    raw.white_is_zero = meant == WHITE_IS_ZERO
-    orientations = {page.number(ORIENTATION, 1) for page in pages}
-    if len(orientations) > 1:
+    if len({page.number(PHOTOMETRIC, 1) for page in pages}) > 1:
+        raise ValueError("its pages mean their numbers in different ways; save each kind in a file of its own")
+    if len({page.number(ORIENTATION, first.number(ORIENTATION, 1)) for page in pages}) > 1:
         raise ValueError("its pages are turned in different ways; save them upright")
-    raw.orientation = orientations.pop()
+
+
+def _describe(raw: RawImage, pages: list[Page]) -> None:
+    """Add to a RawImage what the sections' tags say."""
+    first = pages[0]
+    meant = first.number(PHOTOMETRIC, 1)
+    raw.white_is_zero = meant == WHITE_IS_ZERO
+    raw.orientation = first.number(ORIENTATION, 1)
     bits = first.number(BITS, 1)
     raw.bits = bits if bits < 8 else 0
     if meant == PALETTE:
-        tables = [_table(page) for page in pages]
+        tables = [_table(page if COLOUR_MAP in page.tags else first) for page in pages]
         raw.tables = tuple(tables[:1] if all(np.array_equal(tables[0], table) for table in tables) else tables)
     if meant in COLOURS and not (meant == YCBCR and first.number(COMPRESSION, 1) in CONVERTED):
         raw.colours = COLOURS[meant] if first.number(SAMPLES, 1) > 1 else raw.colours

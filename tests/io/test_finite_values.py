@@ -1,0 +1,112 @@
+"""Finite is not enough: nodata, values too large to be squared, and one value beside which all others are one."""
+
+import json
+
+import numpy as np
+import pytest
+import tifffile
+
+from unet_paper.cli.commands import main
+from unet_paper.io.stack import read_gray, read_labels, write_stack
+from unet_paper.normalisation import Standardisation
+from unet_paper.support.errors import BadInput
+
+
+@pytest.fixture
+def stack(random):
+    return random.random((2, 60, 70)).astype(np.float32)
+
+
+def with_nodata(path, stack, text):
+    tifffile.imwrite(path, stack, photometric="minisblack", extratags=[(42113, "s", 0, text, True)], metadata=None)
+
+
+@pytest.mark.parametrize("text, value", [("-3.4028234663852886e+38", -3.4028235e38), ("-9999", -9999), ("nan", np.nan)])
+def test_nodata_that_occurs(tmp_path, stack, text, value):
+    with_nodata(tmp_path / "a.tif", stack, text)
+    assert np.array_equal(read_gray(tmp_path / "a.tif").pixels, stack)  # named, and not there
+    stack[1, :3] = value
+    with_nodata(tmp_path / "a.tif", stack, text)
+    with pytest.raises(BadInput, match="a.tif holds GDAL's nodata value .* in section 1; fill these pixels"):
+        read_gray(tmp_path / "a.tif")
+
+
+def test_nodata_of_whole_numbers(tmp_path, random):
+    stack = random.integers(0, 256, (2, 60, 70)).astype(np.int16)
+    stack[0, 0] = -32768
+    with_nodata(tmp_path / "a.tif", stack, "-32768")
+    with pytest.raises(BadInput, match="nodata value -32768 in section 0"):
+        read_gray(tmp_path / "a.tif")
+    with_nodata(tmp_path / "b.tif", stack.clip(0).astype(np.uint8), "0")
+    assert read_gray(tmp_path / "b.tif").pixels.min() == 0  # black, as any other
+    assert read_labels(tmp_path / "b.tif").pixels.min() == 0  # background
+    with_nodata(tmp_path / "c.tif", np.where(stack < 0, 255, 1).astype(np.uint8), "255")
+    with pytest.raises(BadInput, match="nodata value 255 in its labels"):
+        read_labels(tmp_path / "c.tif")
+
+
+@pytest.mark.parametrize("value", [1e25, -1e30, 3e38, 1e19])
+def test_values_too_large_for_32_bit_sums(tmp_path, stack, value):
+    stack[1, 5, 5] = value
+    write_stack(tmp_path / "a.tif", stack)
+    with pytest.raises(BadInput, match="too large for 32-bit sums in section 1"):
+        read_gray(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize("value, pixels", [(-9999, 70), (-32768, 1), (1e6, 1)])
+def test_one_value_that_outweighs_all_others(tmp_path, stack, value, pixels):
+    stack[0].ravel()[:pixels] = value
+    write_stack(tmp_path / "a.tif", stack)
+    with pytest.raises(BadInput, match=f"in {pixels} pixels, far from all others"):
+        read_gray(tmp_path / "a.tif")
+
+
+def test_images_of_few_values_and_bright_spots_are_images(tmp_path, random):
+    two = (random.random((2, 60, 70)) > 0.99).astype(np.uint8) * 255
+    spots = random.poisson(100, (2, 60, 70)).astype(np.uint16)
+    spots[:, ::20, ::20] = 30000
+    for stack in (two, spots):
+        write_stack(tmp_path / "a.tif", stack)
+        assert np.array_equal(read_gray(tmp_path / "a.tif").pixels, stack)
+
+
+@pytest.mark.parametrize("scale, offset", [(1e-25, 0), (1e12, 0), (1, 1e4)])
+def test_sums_are_in_double_precision(random, scale, offset):
+    """Squares of 1e-25 and of 1e12 are beyond 32 bits, or nearly so."""
+    values = random.random((2, 200, 300))
+    gray = (values * scale + offset).astype(np.float32)
+    found = Standardisation.of(gray, gray.dtype)
+    assert found.mean == pytest.approx(gray.astype(np.float64).mean(), rel=1e-12)
+    assert found.deviation == pytest.approx(gray.astype(np.float64).std(), rel=1e-12)
+
+
+def test_whole_numbers_are_summed_as_before(random):
+    gray = (random.integers(0, 256, (2, 200, 300)).astype(np.float32)) / np.float32(255)
+    found = Standardisation.of(gray, np.dtype(np.uint8))
+    assert (found.mean, found.deviation) == (float(gray.mean()), float(gray.std()))
+
+
+def test_commands_end_in_a_sentence_and_never_in_a_map_of_nan(tmp_path, stack, capsys):
+    labels = np.zeros(stack.shape, np.uint8)
+    labels[:, 10:40, 10:40] = 1
+    write_stack(tmp_path / "labels.tif", labels)
+    write_stack(tmp_path / "plain.tif", stack)
+    train = ["train", "--labels", str(tmp_path / "labels.tif"), "--labels-are", "cells", "--profile", "smoke"]
+    train += ["--set", "steps=2", "--set", "tile_size=252", "--device", "cpu"]
+    assert main([*train, "--images", str(tmp_path / "plain.tif"), "--out", str(tmp_path / "run")]) == 0
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["status"] == "finished"
+    bad = stack.copy()
+    bad[0, 0] = -3.4028235e38
+    write_stack(tmp_path / "bad.tif", bad)
+    capsys.readouterr()
+    assert main([*train, "--images", str(tmp_path / "bad.tif"), "--out", str(tmp_path / "new")]) == 2
+    weights = str(tmp_path / "run" / "weights.pt")
+    assert main(["predict", "--weights", weights, str(tmp_path / "bad.tif"), str(tmp_path / "out.tif")]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 2 and said.count("too large for 32-bit sums in section 0") == 2
+    assert not (tmp_path / "new").exists() and not list(tmp_path.glob("out*"))
+    write_stack(tmp_path / "far.tif", stack * 1e17)
+    code = main(["predict", "--weights", weights, str(tmp_path / "far.tif"), str(tmp_path / "out.tif")])
+    assert code in (0, 2)
+    if code == 0:
+        assert np.isfinite(tifffile.imread(tmp_path / "out.tif")).all()

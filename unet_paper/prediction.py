@@ -101,7 +101,13 @@ class Predictor:
         for view in self.views:
             total = total + view.predict(block, section.shape, read, self._probabilities)
         maps = total[CELL : CELL + 1] if self.classes == 2 else total
-        return (maps / len(self.views)).clamp(0, 1).cpu().numpy()
+        probabilities = (maps / len(self.views)).clamp(0, 1).cpu().numpy()
+        if not np.isfinite(probabilities).all():
+            raise BadInput(
+                "the network's output is not finite: the gray values are too far from the training stack's; scale the "
+                "images as those that it was trained on"
+            )
+        return probabilities
 
     def _probabilities(self, tile):
         with autocast(self.device, self.bfloat16):

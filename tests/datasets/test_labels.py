@@ -1,0 +1,124 @@
+"""What labels mean: checked, and what is lost or doubtful is said aloud with its count."""
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy import ndimage
+
+from unet_paper.cli.commands import main
+from unet_paper.datasets.folds import Protocol
+from unet_paper.datasets.labels import interpret_labels
+from unet_paper.io.stack import read_labels, read_stack, write_stack
+from unet_paper.support.errors import BadInput
+from unet_paper.weight_map import label_cells
+
+
+def tiles(cells, side=12):
+    """Numbered squares that touch: (1, side * n, side * n) uint16, without a background."""
+    return np.kron(np.arange(1, cells * cells + 1).reshape(cells, cells), np.ones((side, side), int))[None].astype("u2")
+
+
+def test_instances_without_a_background_are_counted_aloud(caplog):
+    labels, classes = interpret_labels(tiles(4), "instances", "labels.tif")
+    assert classes == 2 and len(np.unique(labels)) == 17
+    assert "labels.tif holds no 0, which is background: all of its 16 numbers are taken as cells" in caplog.text
+    caplog.clear()
+    with_background = np.pad(tiles(4), ((0, 0), (3, 3), (3, 3)))
+    interpret_labels(with_background, "instances", "labels.tif")
+    assert not caplog.messages
+
+
+def test_classes_that_are_plainly_instances(random):
+    with_background = np.pad(tiles(8), ((0, 0), (3, 3), (3, 3)))
+    with pytest.raises(BadInput, match="65 values, most of them in one piece.*--labels-are instances"):
+        interpret_labels(with_background, "classes", "labels.tif")
+    scattered = random.integers(0, 20, (2, 40, 40))
+    assert interpret_labels(scattered, "classes", "labels.tif")[1] == 20  # of many pieces each
+    organs = np.zeros((1, 60, 60), np.uint8)
+    for number in range(1, 6):
+        organs[0, 10 * number : 10 * number + 8, 10:50] = number
+    assert interpret_labels(organs, "classes", "labels.tif")[1] == 6  # in one piece each, but few
+    with pytest.raises(BadInput, match="numbered cells rather than classes"):
+        interpret_labels(random.integers(0, 300, (1, 200, 200)), "classes", "labels.tif")
+
+
+def test_thin_cells_between_others_are_kept(caplog):
+    labels = np.zeros((1, 30, 40), np.uint8)
+    labels[0, 5:25, 5:15], labels[0, 5:25, 15:17], labels[0, 5:25, 17:30] = 1, 2, 3
+    separated, _ = interpret_labels(labels, "instances", "thin.tif")
+    assert set(np.unique(separated)) == {0, 1, 2, 3} and label_cells(separated[0]).max() == 3
+    assert not caplog.messages
+
+
+def test_cells_that_are_lost_are_counted_aloud(caplog):
+    """Single pixels of a chessboard have no room for lines between them."""
+    labels = np.zeros((1, 20, 20), np.uint16)
+    labels[0, 5:15, 5:15] = np.arange(1, 101).reshape(10, 10)
+    separated, _ = interpret_labels(labels, "instances", "dense.tif")
+    lost = 100 - len(np.unique(separated[separated > 0]))
+    assert lost > 0 and f"{lost} cells of dense.tif are too thin to be separated" in caplog.text
+
+
+def test_gray_levels_of_a_smoothed_mask_are_said_to_look_like_that(caplog):
+    mask = np.zeros((1, 100, 100))
+    mask[0, 20:80, 20:80] = 255
+    mask[0, 40:60, 40:60] = 0
+    smooth = ndimage.gaussian_filter(mask, (0, 2, 2)).round().astype(np.uint8)
+    with pytest.raises(BadInput, match="hold two, and cells that have numbers of their own"):
+        interpret_labels(smooth, "cells", "mask.tif")
+    interpret_labels(smooth, "instances", "mask.tif")
+    assert "have at most 4 px; these may be gray levels of a smoothed mask" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "name, options, lossy",
+    [
+        ("mask.jpg", {}, "JPEG"),
+        ("mask.webp", {"quality": 60}, "WebP"),
+        ("mask.webp", {"lossless": True}, None),
+        ("mask.jp2", {"irreversible": True}, "JPEG 2000"),
+        ("mask.jp2", {}, None),
+        ("mask.tif", {"compression": "jpeg"}, "JPEG"),
+        ("mask.tif", {"compression": "tiff_lzw"}, None),
+        ("mask.png", {}, None),
+    ],
+)
+def test_lossy_formats(tmp_path, capsys, name, options, lossy):
+    mask = np.zeros((64, 64), np.uint8)
+    mask[10:40, 20:50] = 255
+    path = tmp_path / name
+    Image.fromarray(mask).save(path, **options)
+    if lossy is None:
+        assert np.array_equal(read_labels(path).pixels[0], mask)
+        return
+    assert read_stack(path).pixels.shape == (1, 64, 64) if name != "mask.webp" else True  # a picture bears it
+    assert main(["weights", str(path), str(tmp_path / "out.tif")]) == 2
+    said = capsys.readouterr().err
+    assert f"{lossy} changes label values, so save PNG or TIFF" in said and said.count("\n") == 1
+
+
+def test_jpeg_by_another_name(tmp_path):
+    """By content, not by name; and MPO, as telephones write."""
+    image = Image.fromarray(np.zeros((16, 16), np.uint8))
+    image.save(tmp_path / "a.jpg")
+    (tmp_path / "a.jpg").rename(tmp_path / "a.png")
+    image.save(tmp_path / "b.jpg", format="MPO", save_all=True, append_images=[image])
+    for name in ("a.png", "b.jpg"):
+        with pytest.raises(BadInput, match="JPEG changes label values"):
+            read_labels(tmp_path / name)
+        assert read_stack(tmp_path / name).pixels.shape[0] == 1
+
+
+def test_the_older_name_of_instances(tmp_path, capsys):
+    write_stack(tmp_path / "labels.tif", np.pad(tiles(3), ((0, 0), (3, 3), (3, 3))))
+    maps = []
+    for name in ("numbers", "instances"):
+        out = tmp_path / f"{name}.tif"
+        assert main(["weights", str(tmp_path / "labels.tif"), str(out), "--labels-are", name]) == 0
+        maps.append(read_stack(out).pixels)
+    assert np.array_equal(*maps)
+    with pytest.raises(SystemExit):
+        main(["weights", "--help"])
+    assert "numbers}" not in capsys.readouterr().out
+    old = {"kind": "none", "training_sections": 3, "scored_sections": 0, "labels_are": "numbers"}
+    assert Protocol.from_json(old).labels_are == "instances"

@@ -127,8 +127,8 @@ def _split(
     kept, scored = list(protocol.training_sections), list(protocol.scored_sections)
     if classes == 2 and not (labels[kept] > 0).any():
         raise BadInput(f"without fold {fold} no section has a cell; take another fold")
-    evaluation = (volume[scored], labels[scored]) if scored else (None, None)
-    return Stacks(volume[kept], labels[kept], *evaluation, protocol, data, dataset, classes)
+    held_out, truth = (volume[scored], labels[scored]) if scored else (None, None)
+    return Stacks(volume[kept], labels[kept], held_out, truth, protocol, data, dataset, classes)
 
 
 def _read_pair(folder: Path, name: str, data: dict[str, str]) -> tuple[ImageStack, np.ndarray]:

@@ -98,7 +98,7 @@ def _read(
             chosen = [file.pages[number].aspage() for number in sections]
             if any((page.shape, page.dtype) != (chosen[0].shape, chosen[0].dtype) for page in chosen):
                 raise ValueError(f"it holds {len(chosen)} images of different shapes or types")
-            result = scratch.empty(path, (len(chosen), *chosen[0].shape), chosen[0].dtype)
+            result = scratch.empty(path, (len(chosen), *chosen[0].shape), np.dtype(chosen[0].dtype))
             for place, page in zip(result, chosen, strict=True):
                 place[...] = page.asarray()
             return result, "I" + chosen[0].axes

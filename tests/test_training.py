@@ -8,11 +8,12 @@ import torch
 
 from unet_paper import checkpoint
 from unet_paper.config import PAPER, PROFILES
+from unet_paper.datasets.training_set import draw_tile, prepare_training_set
 from unet_paper.io.stack import read_labels, read_stack
 from unet_paper.prediction import predict_stack
 from unet_paper.runs.results import read_history
 from unet_paper.support.errors import BadInput, Diverged
-from unet_paper.training import draw_tile, learning_rate_at, prepare_training_set, train
+from unet_paper.training import learning_rate_at, train
 
 TINY = replace(PROFILES["smoke"], base_channels=3, steps=20, tile_size=204, checkpoint_every=10)
 

@@ -2,12 +2,15 @@
 
 import json
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
+from torch import nn
 
 from unet_paper.config import Config
 from unet_paper.network import UNet
@@ -15,6 +18,7 @@ from unet_paper.normalisation import Standardisation
 from unet_paper.support.errors import BadInput
 from unet_paper.support.files import atomic_write
 from unet_paper.support.logs import logger
+from unet_paper.support.training_log import TrainingLog
 
 SUFFIX = ".safetensors"
 PUBLISHED_FORMAT = "unet_paper 1"
@@ -26,7 +30,7 @@ class Damaged(BadInput):
     """A file that is no whole checkpoint."""
 
 
-def new_network(config):
+def new_network(config: Config) -> UNet:
     """A network as a Config describes it, with initial weights."""
     return UNet(
         classes=config.classes,
@@ -45,24 +49,65 @@ class Checkpoint:
     step: int
     config: Config
     standardisation: Standardisation
-    network: dict
-    optimiser: dict | None
-    history: list[dict]  # the rows of history.csv
-    data: dict  # name -> SHA-256 of what it was trained on
+    network: dict[str, torch.Tensor]
+    optimiser: dict[str, Any] | None
+    history: list[dict[str, Any]]  # the rows of history.csv
+    data: dict[str, str]  # name -> SHA-256 of what it was trained on
     seconds: float  # spent in training so far
-    parts: dict = field(default_factory=dict)  # of these, by part
+    parts: dict[str, float] = field(default_factory=dict)  # of these, by part
     sums: list[float] = field(default_factory=lambda: [0.0, 0.0])  # of loss and error since the history's last row
     losses: int = 0  # how many steps these are
 
-    def build_network(self):
+    @classmethod
+    def of(
+        cls,
+        step: int,
+        config: Config,
+        standardisation: Standardisation,
+        data: Mapping[str, str],
+        network: nn.Module,
+        optimiser: torch.optim.Optimizer | None,
+        log: TrainingLog,
+    ) -> "Checkpoint":
+        """All that a training is after `step` steps; without an optimiser it cannot be resumed."""
+        return cls(
+            step=step,
+            config=config,
+            standardisation=standardisation,
+            network={name: values.detach().cpu().clone() for name, values in network.state_dict().items()},
+            optimiser=optimiser.state_dict() if optimiser else None,
+            history=log.history,
+            data=dict(data),
+            seconds=log.seconds,
+            parts=log.parts,
+            sums=log.sums.tolist(),
+            losses=log.losses,
+        )
+
+    def restore(self, network: nn.Module, optimiser: torch.optim.Optimizer) -> None:
+        """Put a training's state back. Raises BadInput where there is no optimiser's."""
+        if self.optimiser is None:
+            raise BadInput("these weights hold no optimiser, so their training cannot be resumed; give a checkpoint.pt")
+        network.load_state_dict(self.network)
+        optimiser.load_state_dict(self.optimiser)
+
+    def resumed_log(self, folder: Path | None, device: torch.device) -> TrainingLog:
+        """The log of a training that resumes here."""
+        earlier = self.history, self.sums, self.losses, self.seconds, self.parts
+        return TrainingLog(folder, device, self.step, *earlier)
+
+    def build_network(self) -> UNet:
         """The network with these weights, in evaluation mode, on the CPU."""
         network = new_network(self.config)
         network.load_state_dict(self.network)
         return network.eval()
 
 
-def save(path, checkpoint, earlier=None):
-    """Write a checkpoint whole or not at all; the one that was there goes to the path `earlier`, if that is given."""
+def save(path: Path | str, checkpoint: Checkpoint, earlier: Path | None = None) -> None:
+    """Write a checkpoint whole or not at all; the one that was there goes to the path `earlier`, if that is given.
+
+    Raises BadInput where it cannot be written.
+    """
     values = {
         "format": FORMAT,
         **vars(checkpoint),
@@ -130,7 +175,7 @@ def load(path: Path | str) -> Checkpoint:
         ) from None
 
 
-def must_fit(checkpoint):
+def must_fit(checkpoint: Checkpoint) -> None:
     """Raise ValueError unless the weights are those of the network that the configuration describes."""
     with torch.device("meta"):
         wanted = {name: values.shape for name, values in new_network(checkpoint.config).state_dict().items()}
@@ -140,10 +185,10 @@ def must_fit(checkpoint):
         raise ValueError(f"its weights are not those of its network, {differing[0]} for one")
 
 
-def load_last(path, earlier):
+def load_last(path: Path | str, earlier: Path | str) -> Checkpoint | None:
     """The checkpoint of a run that resumes: `path`, or, where that is missing or damaged, `earlier`, saying so.
 
-    A damaged one is put aside, so that it never takes the place of the good one. Returns None when neither file is
+    A damaged one is renamed, so that it never takes the place of the good one. Returns None when neither file is
     there. Raises BadInput when none can be read.
     """
     path = Path(path)
@@ -162,7 +207,7 @@ def load_last(path, earlier):
         return found
 
 
-def publish(path, checkpoint):
+def publish(path: Path | str, checkpoint: Checkpoint) -> None:
     """Write a checkpoint's weights as float16, whole or not at all.
 
     Raises BadInput when a weight is too large for float16 (65504), which a sound network's are not.
@@ -179,7 +224,7 @@ def publish(path, checkpoint):
         save_file(halves, temporary, metadata)
 
 
-def load_published(path):
+def load_published(path: Path | str) -> Checkpoint:
     """Read what `publish` wrote as a Checkpoint without an optimiser; the weights become float32 again.
 
     Raises BadInput for a file that is missing or of another format, and Damaged for one that is not whole or does not

@@ -84,7 +84,7 @@ class Config:
     variant: str = setting(
         "paper", "paper", "'paper' (figure 1) or 'release' (the authors' Caffe network)", choice("paper", "release")
     )
-    classes: int = setting(2, "paper", "maps of the output: membrane, cell", Limits(lowest=2))
+    classes: int = setting(2, "paper", "channels of the output: membrane, cell", Limits(lowest=2))
     dropout: float = setting(0.5, "release", "probability, at the end of the contracting path", BELOW_ONE)
     padding: str = setting(
         "valid",
@@ -172,7 +172,7 @@ class Config:
         values = dict(values)
         if "balance_classes" in values:  # of the first records: whether, not how much
             values["class_balance"] = float(values.pop("balance_classes"))
-        known = {
+        known: dict[str, Any] = {
             FORMER_NAMES.get(name, name): tuple(value) if isinstance(value, list) else value
             for name, value in values.items()
         }

@@ -4,9 +4,12 @@ A block is a part of the result; its tile is the input that the network needs fo
 """
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
+import torch
 
 from unet_paper.network import CONTEXT, SMALLEST_INPUT, STRIDE, multiply_adds
 from unet_paper.support.errors import BadInput
@@ -24,9 +27,33 @@ class Block:
     right: int
 
     @property
-    def shape(self):
+    def shape(self) -> tuple[int, int]:
         """(height, width), px."""
         return self.bottom - self.top, self.right - self.left
+
+
+class View(Protocol):
+    """A version of the image, of which several are averaged; see `test_time_augmentation.views`."""
+
+    def tile(self, block_height: Any, block_width: Any, cut: Any) -> tuple[Any, Any]:
+        """(height, width) of the largest tile that a block of this size can need, px; `cut`: whether the image has
+        other blocks. Numbers, or arrays of them.
+        """
+        ...
+
+    def predict(
+        self,
+        block: Block,
+        shape: tuple[int, ...],
+        read: Callable[[int, int, int, int], torch.Tensor],
+        network: Callable[[torch.Tensor], torch.Tensor],
+    ) -> torch.Tensor:
+        """Class probabilities of a block: (K, h, w) tensor.
+
+        shape : (H, W) of the image; read(top, bottom, left, right) : (h, w) tensor of its standardised gray values,
+        extrapolated beyond it; network : (h, w) tile -> (K, h - 184, w - 184) probabilities.
+        """
+        ...
 
 
 @dataclass(frozen=True)
@@ -36,9 +63,9 @@ class Plan:
     blocks: tuple[Block, ...]
     tile: tuple[int, int]  # the input tile of the largest area, (height, width) px
     input_pixels: float  # that the network sees for each pixel and version of the image
-    work: float  # times that of a pass without any border to look at
+    work: float  # times that of a pass without any context around it
 
-    def __str__(self):
+    def __str__(self) -> str:
         height, width = self.tile
         count = len(self.blocks)
         tiles = f"one tile of {height} x {width} px" if count == 1 else f"{count} tiles of up to {height} x {width} px"
@@ -48,12 +75,19 @@ class Plan:
         )
 
 
-def tile_size(length):
+def tile_size(length: Any) -> Any:
     """The smallest valid input size whose output covers `length` px (whole numbers or arrays of them)."""
     return np.maximum(-(-(length + 2 * CONTEXT - 60) // STRIDE) * STRIDE + 60, SMALLEST_INPUT)
 
 
-def plan_blocks(height, width, views, largest_pixels=None, largest_tile=None, base_channels=64):
+def plan_blocks(
+    height: int,
+    width: int,
+    views: Sequence[View],
+    largest_pixels: int | None = None,
+    largest_tile: int | None = None,
+    base_channels: int = 64,
+) -> Plan:
     """The blocks that cost the network least, among those whose tiles are small enough.
 
     All blocks start at multiples of 16 px: with four poolings the network repeats itself only there, and a tile laid
@@ -63,8 +97,9 @@ def plan_blocks(height, width, views, largest_pixels=None, largest_tile=None, ba
     ----------
     height, width : int
         The image's, px.
-    views : list
-        The versions of the image that are averaged (`averaging.views`); what tile a block needs depends on them.
+    views : sequence of View
+        The versions of the image that are averaged (`test_time_augmentation.views`); what tile a block needs depends on
+        them.
     largest_pixels : int or None
         Largest area of a tile, px: what memory allows.
     largest_tile : int or None
@@ -74,7 +109,16 @@ def plan_blocks(height, width, views, largest_pixels=None, largest_tile=None, ba
 
     Returns
     -------
-    Plan. Raises BadInput when not even blocks of 16 px have tiles that are small enough.
+    Plan
+
+    Raises
+    ------
+    BadInput
+        When not even blocks of 16 px have tiles that are small enough.
+
+    Notes
+    -----
+    Ronneberger, Fischer, Brox: U-Net, MICCAI 2015, section 2 and figure 2.
     """
     # All pairs of advances, as two arrays: those that cut a side into 1, 2, ... blocks as equal as the grid allows.
     advances = []
@@ -106,12 +150,14 @@ def plan_blocks(height, width, views, largest_pixels=None, largest_tile=None, ba
     )
     tile = max(((int(tall[best]), int(wide[best])) for tall, wide in tiles), key=math.prod)
     area = float(height) * width * len(views)
-    far = 2.0**20  # px: a pass so large that its border counts for nothing
+    far = 2.0**20  # px: a pass so large that its context counts for nothing
     least_work = multiply_adds(far + 60, far + 60, base_channels) / far**2
     return Plan(blocks, tile, float(pixels[best] / area), float(work[best] / area / least_work))
 
 
-def _cost(height, width, down, across, views, base_channels):
+def _cost(
+    height: int, width: int, down: np.ndarray, across: np.ndarray, views: Sequence[View], base_channels: int
+) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
     """What blocks `down` x `across` px (arrays) cost: (work, pixels, tiles), the tiles as (heights, widths) arrays, 0
     where there are none.
 
@@ -122,7 +168,7 @@ def _cost(height, width, down, across, views, base_channels):
         for length, advance in ((height, down), (width, across))
     ]
     cut = (down < height) | (across < width)
-    work, pixels, tiles = 0.0, 0.0, []
+    work, pixels, tiles = np.zeros(down.shape), np.zeros(down.shape), []
     for rows, block_height in by_side[0]:
         for columns, block_width in by_side[1]:
             for view in views:
@@ -134,7 +180,7 @@ def _cost(height, width, down, across, views, base_channels):
     return work, pixels, tiles
 
 
-def mirrored_indices(start, stop, length):
+def mirrored_indices(start: int, stop: int, length: int) -> np.ndarray:
     """Indices into 0 ... length - 1 for the positions start ... stop - 1, mirrored at both ends as often as needed.
 
     The mirror stands in the first and last pixel, which are not repeated: 2 1 0 1 2. Returns (stop - start,) int64.
@@ -144,8 +190,8 @@ def mirrored_indices(start, stop, length):
     return np.minimum(positions, period - positions) if length > 1 else np.zeros_like(positions)
 
 
-def mirrored_region(section, top, bottom, left, right):
-    """Rows top ... bottom - 1 and columns left ... right - 1 of an (H, W) array, which is mirrored beyond its border.
+def mirrored_region(section: np.ndarray, top: int, bottom: int, left: int, right: int) -> np.ndarray:
+    """Rows top ... bottom - 1 and columns left ... right - 1 of an (H, W) array, which is mirrored beyond its ends.
 
     Of a memory-mapped array only the part that is needed is read.
     """

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from unet_paper.checkpoint import Checkpoint, load
 from unet_paper.compute.memory import available_memory, release
 from unet_paper.compute.precision import autocast, computes_in_bfloat16, default_device
-from unet_paper.config import TTA
+from unet_paper.config import EXTRAPOLATIONS, TTA
 from unet_paper.io.image_files import TIFF_SUFFIXES, open_stack
 from unet_paper.io.resumable_tiff import Rectangle, ResumableTiff
 from unet_paper.io.stack import require_gray
@@ -36,18 +36,36 @@ MOST_PIXELS = {"cpu": 2**20, "cuda": 2**23}
 class Predictor:
     """A trained network, ready to predict sections of any size."""
 
-    def __init__(self, network, standardisation, tta="d4", bfloat16=False, extrapolation="mirror"):
+    def __init__(
+        self,
+        network: UNet,
+        standardisation: Standardisation,
+        tta: str = "d4",
+        bfloat16: bool = False,
+        extrapolation: str = "mirror",
+    ) -> None:
         """
-        network : UNet; prediction happens on its device
-        standardisation : checkpoint.Standardisation, the training stack's
-        tta : "none" is one pass; "rot7" averages seven versions rotated by k 360 / 7 degrees, our reading of the
-            paper's "7 rotated versions"; "d4" the eight flips and quarter turns, which need no interpolation
-        extrapolation : what lies beyond the image: "mirror" (the paper), or "zeros", the training stack's mean gray
-        bfloat16 : compute in it where the device does, which is faster and rounds more coarsely; else float32
+        network : UNet
+            Prediction happens on its device.
+        standardisation : Standardisation
+            The training stack's.
+        tta : str
+            Test-time augmentation. "none" is one pass; "rot7" averages seven versions rotated by k 360 / 7 degrees, our
+            reading of the paper's "7 rotated versions"; "d4" the eight flips and quarter turns, which need no
+            interpolation.
+        bfloat16 : bool
+            Compute in it where the device does, which is faster and rounds more coarsely; else in float32.
+        extrapolation : str
+            What lies beyond the image: "mirror" (the paper), or "zeros", the training stack's mean gray.
+
+        Raises BadInput for another tta or extrapolation.
         """
         if tta not in TTA:
             raise BadInput(f"tta is {tta!r}; it must be one of {', '.join(TTA)}")
-        self.network = network.eval().to(memory_format=torch.channels_last)
+        if extrapolation not in EXTRAPOLATIONS:
+            raise BadInput(f"extrapolation is {extrapolation!r}; it must be one of {', '.join(EXTRAPOLATIONS)}")
+        self.network = network.eval()
+        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # PyTorch's stubs lack it
         self.standardisation = standardisation
         self.tta = tta
         self.extrapolation = extrapolation
@@ -57,14 +75,14 @@ class Predictor:
         self.bfloat16 = bfloat16 and computes_in_bfloat16(self.device)
 
     @property
-    def maps(self):
-        """How many maps the result has: the probability of cell, or, with more than two classes, that of each."""
+    def out_channels(self) -> int:
+        """Of the result: 1, the probability of cell, or, with more than two classes, the probability of each."""
         return 1 if self.classes == 2 else self.classes
 
-    def plan(self, height, width, memory=None, largest_tile=None):
-        """A tiles.Plan for sections of this size, px.
+    def plan(self, height: int, width: int, memory: int | None = None, largest_tile: int | None = None) -> Plan:
+        """How sections of this size, px, are cut into blocks.
 
-        memory : bytes that a tile may take (half of what is free, and no more than pays, unless given).
+        memory : bytes that a tile may take; unless given, half of what is free, and no more than is fast.
         largest_tile : px.
         """
         if largest_tile and largest_tile < SMALLEST_TILE:
@@ -75,7 +93,7 @@ class Predictor:
             pixels = min(pixels, MOST_PIXELS[self.device.type])
         return plan_blocks(height, width, self.views, pixels, largest_tile, base_channels)
 
-    def check(self, volume):
+    def check(self, volume: np.ndarray) -> None:
         """Raise BadInput for a stack of another type than the training stack's."""
         if volume.dtype.name != self.standardisation.dtype:
             raise BadInput(
@@ -84,10 +102,10 @@ class Predictor:
             )
 
     @torch.inference_mode()
-    def predict_block(self, section, block):
-        """The mean over the views for one block of an (H, W) section of gray values: (maps, h, w) float32 array."""
+    def predict_block(self, section: np.ndarray, block: Block) -> np.ndarray:
+        """The mean over the views for one block of an (H, W) section of gray values: (out_channels, h, w) float32."""
 
-        def read(top, bottom, left, right):
+        def read(top: int, bottom: int, left: int, right: int) -> torch.Tensor:
             gray = gray_values(mirrored_region(section, top, bottom, left, right))
             values = torch.from_numpy(self.standardisation(gray)).to(self.device)
             if self.extrapolation == "zeros":
@@ -97,11 +115,11 @@ class Predictor:
                 values = values * inside
             return values
 
-        total = 0
+        total = torch.zeros((), device=self.device)
         for view in self.views:
             total = total + view.predict(block, section.shape, read, self._probabilities)
-        maps = total[CELL : CELL + 1] if self.classes == 2 else total
-        probabilities = (maps / len(self.views)).clamp(0, 1).cpu().numpy()
+        summed = total[CELL : CELL + 1] if self.classes == 2 else total
+        probabilities = (summed / len(self.views)).clamp(0, 1).cpu().numpy()
         if not np.isfinite(probabilities).all():
             raise BadInput(
                 "the network's output is not finite: the gray values are too far from the training stack's; scale the "
@@ -109,14 +127,14 @@ class Predictor:
             )
         return probabilities
 
-    def _probabilities(self, tile):
+    def _probabilities(self, tile: torch.Tensor) -> torch.Tensor:
         with autocast(self.device, self.bfloat16):
-            scores = self.network(tile[None, None].contiguous(memory_format=torch.channels_last))[0]
-        return scores.softmax(0)
+            logits = self.network(tile[None, None].contiguous(memory_format=torch.channels_last))[0]
+        return logits.softmax(0)
 
-    def remark(self, volume):
-        """A sentence for a stack whose gray values are far from the training stack's (looked at in one section of a
-        few thousand pixels), or None: such maps come out all black, all white or all gray.
+    def warning(self, volume: np.ndarray) -> str | None:
+        """A sentence for a stack whose gray values are far from the training stack's, or None: such maps come out all
+        black, all white or all gray. Looks at a few thousand pixels of one section.
         """
         section = volume[len(volume) // 2]
         step = max(1, min(section.shape) // 64)
@@ -191,33 +209,35 @@ def predict_stack(
 
     Returns
     -------
-    float32 array of the volume's shape: 0 = surely membrane, 1 = surely cell. With K > 2 classes (K, H, W) or
-    (Z, K, H, W).
+    float32 array of the volume's shape
+        0 = surely membrane, 1 = surely cell. With K > 2 classes (K, H, W) or (Z, K, H, W).
 
     Raises
     ------
-    BadInput for a volume of another shape or type, and settings that do not fit.
+    BadInput
+        For a volume of another shape or type, and settings that do not fit.
     """
     predictor = Predictor(network, standardisation, tta, bfloat16)
     return _predict_array(predictor, np.asarray(volume), memory, largest_tile)
 
 
 def _predict_array(
-    predictor: "Predictor", image: np.ndarray, memory: int | None = None, largest_tile: int | None = None
+    predictor: Predictor, image: np.ndarray, memory: int | None = None, largest_tile: int | None = None
 ) -> np.ndarray:
     """See `predict_stack`."""
     if image.ndim not in (2, 3) or image.size == 0:
         raise BadInput(f"an image of shape {image.shape}; expected (H, W) or (Z, H, W)")
     predictor.check(image)
     volume = image[None] if image.ndim == 2 else image
-    plan = predictor.plan(*volume.shape[1:], memory, largest_tile)
-    result = np.empty((len(volume), predictor.maps, *volume.shape[1:]), np.float32)
+    height, width = volume.shape[1:]
+    plan = predictor.plan(height, width, memory, largest_tile)
+    result = np.empty((len(volume), predictor.out_channels, *volume.shape[1:]), np.float32)
     jobs = [(index, block) for index in range(len(volume)) for block in plan.blocks]
     for index, block in progress_bar(jobs, desc=f"predict {predictor.tta}", unit="tile"):
         of_block = result[index, :, block.top : block.bottom, block.left : block.right]
         of_block[...] = predictor.predict_block(volume[index], block)
         release(volume)
-    result = result[:, 0] if predictor.maps == 1 else result
+    result = result[:, 0] if predictor.out_channels == 1 else result
     return result[0] if image.ndim == 2 else result
 
 
@@ -247,12 +267,13 @@ def predict_file(
 
     Returns
     -------
-    The result's shape.
+    tuple of int
+        The result's shape.
 
     Raises
     ------
-    BadInput for an image that cannot be predicted, too small a disk, and a partial result that was made with something
-    else.
+    BadInput
+        For an image that cannot be predicted, too small a disk, and a partial result that was made with something else.
     """
     image, out = Path(image), Path(out)
     if out.suffix.lower() not in TIFF_SUFFIXES:
@@ -263,7 +284,8 @@ def predict_file(
     volume = stack.pixels
     predictor.check(volume)
     require_gray(stack)
-    plan = predictor.plan(*volume.shape[1:], memory, largest_tile)
+    height, width = volume.shape[1:]
+    plan = predictor.plan(height, width, memory, largest_tile)
     made_with = {
         **made_with,
         "tta": predictor.tta,
@@ -271,8 +293,8 @@ def predict_file(
         "channel": channel,
     }
     shape = (len(volume), *volume.shape[1:])
-    if predictor.maps > 1:
-        shape = (len(volume), predictor.maps, *volume.shape[1:])
+    if predictor.out_channels > 1:
+        shape = (len(volume), predictor.out_channels, *volume.shape[1:])
     blocks = [Rectangle(*astuple(block)) for block in plan.blocks]
     with exclusive_lock(out.with_name(out.name + ".lock"), out):
         result = ResumableTiff(out, shape, made_with, blocks, stack.pixel_size)
@@ -292,9 +314,9 @@ def _predict_remaining(
             logger.warning("note: the tiles are those that it was begun with; --tile and --memory are for a new one")
     else:
         logger.info(f"tiles: {plan}")
-    remark = predictor.remark(volume)
-    if remark:
-        logger.warning(remark)
+    warning = predictor.warning(volume)
+    if warning:
+        logger.warning(warning)
     with progress_bar(total=len(jobs), initial=len(result.done), desc=f"predict {predictor.tta}", unit="tile") as bar:
         for job in jobs:
             if job not in result.done:

@@ -3,22 +3,26 @@
 """
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
 
 from unet_paper.augmentation import sample
 from unet_paper.network import CONTEXT, STRIDE
-from unet_paper.overlap_tile import tile_size
+from unet_paper.overlap_tile import Block, View, tile_size
 
 MARGIN = 3  # px around what is sampled, for the bicubic kernel
 
+Read = Callable[[int, int, int, int], torch.Tensor]
+Network = Callable[[torch.Tensor], torch.Tensor]
 
-def views(tta):
+
+def views(tta: str) -> list[View]:
     """The versions of an image of which "none", "d4" (flips and quarter turns) and "rot7" (7 rotations) take the mean.
 
-    Each has `tile(block_height, block_width, cut)`, the largest tile that such a block can need (`cut`: whether the
-    image has other blocks), and `predict(block, shape, read, network)`.
+    The paper averages "over 7 rotated versions of the input data" (section 4) and does not name the angles.
     """
     if tta == "none":
         return [SquareView(False, False, False)]
@@ -27,7 +31,7 @@ def views(tta):
     return [SquareView(False, False, False), *(TurnedView(turn * 2 * math.pi / 7) for turn in range(1, 7))]
 
 
-def aligned(start):
+def aligned(start: int) -> int:
     """The last multiple of 16 px at or before `start`."""
     return start // STRIDE * STRIDE
 
@@ -35,12 +39,12 @@ def aligned(start):
 class SquareView:
     """The image under one of the eight symmetries of the square: transposed, then its rows or columns reversed."""
 
-    def __init__(self, transpose, reverse_rows, reverse_columns):
+    def __init__(self, transpose: bool, reverse_rows: bool, reverse_columns: bool) -> None:
         self.transpose = transpose
         self.reversed = (reverse_rows, reverse_columns)
 
-    def tile(self, block_height, block_width, cut):
-        """See `views`."""
+    def tile(self, block_height: Any, block_width: Any, cut: Any) -> tuple[Any, Any]:
+        """See `overlap_tile.View`."""
         sizes = (block_width, block_height) if self.transpose else (block_height, block_width)
         # A reversed block starts wherever the image's other end puts it.
         return tuple(
@@ -48,7 +52,7 @@ class SquareView:
             for size, back in zip(sizes, self.reversed, strict=True)
         )
 
-    def predict(self, block, shape, read, network):
+    def predict(self, block: Block, shape: tuple[int, ...], read: Read, network: Network) -> torch.Tensor:
         """Class probabilities of a block: (K, h, w) tensor.
 
         shape : (H, W) of the image; read(top, bottom, left, right) : (h, w) tensor of its standardised gray values,
@@ -84,18 +88,18 @@ class SquareView:
 class TurnedView:
     """The image turned by an angle about its centre, into a square that holds all of it, mirrored where it ends."""
 
-    def __init__(self, angle):
+    def __init__(self, angle: float) -> None:
         self.cosine, self.sine = math.cos(angle), math.sin(angle)
 
-    def tile(self, block_height, block_width, cut):
-        """See `views`."""
+    def tile(self, block_height: Any, block_width: Any, cut: Any) -> tuple[Any, Any]:
+        """See `overlap_tile.View`."""
         cosine, sine = abs(self.cosine), abs(self.sine)
         slack = STRIDE + MARGIN  # to the grid line before, and for the interpolation back
         height = np.ceil(cosine * block_height + sine * block_width).astype(int) + slack
         width = np.ceil(sine * block_height + cosine * block_width).astype(int) + slack
         return tile_size(height), tile_size(width)
 
-    def predict(self, block, shape, read, network):
+    def predict(self, block: Block, shape: tuple[int, ...], read: Read, network: Network) -> torch.Tensor:
         """As in SquareView: the turned tile is sampled bicubically, the probabilities are turned back bilinearly."""
         height, width = shape
         # The square has an odd size, so that its centre is a pixel; (x, y) in it from its own corner.

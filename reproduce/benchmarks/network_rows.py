@@ -14,11 +14,12 @@ from unet_paper import checkpoint
 from unet_paper.compute.precision import computes_in_bfloat16
 from unet_paper.compute.torch_compile import compiled_network
 from unet_paper.config import PAPER, PROFILES, TTA
+from unet_paper.datasets.training_set import TrainingSet, draw_tile
 from unet_paper.network import UNet, multiply_adds
 from unet_paper.normalisation import Standardisation
 from unet_paper.overlap_tile import Block
 from unet_paper.prediction import Predictor
-from unet_paper.training import TrainingSet, descend, draw_tile, new_optimiser, new_training_network, train
+from unet_paper.training import new_optimiser, new_training_network, train, training_step
 
 PASSES = {"none": 1, "rot7": 7, "d4": 8}
 
@@ -76,7 +77,7 @@ def training(name: str, base_channels: int, training_set: TrainingSet) -> Iterat
         forward = compiled_network(network, tile[0], True) if compiled else network
         if compiled and forward is network:
             continue  # no compiler here
-        ours = finished(partial(descend, forward, optimiser, config, *tile), device)
+        ours = finished(partial(training_step, forward, optimiser, config, *tile), device)
         title = f"training step, 572 px tile, {name} network{', compiled' * compiled}"
         yield Row(title, ours, baseline, 3 * multiply_adds(572, 572, base_channels), precision(True, device))
 

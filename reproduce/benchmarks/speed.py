@@ -20,9 +20,9 @@ from reproduce.benchmarks.metrics import ours as metric_of_section
 from reproduce.benchmarks.network_rows import Row
 from unet_paper import checkpoint
 from unet_paper.config import PAPER, PROFILES
+from unet_paper.datasets.training_set import TrainingSet, draw_tile, prepare_training_set
 from unet_paper.io.hashes import file_sha256
 from unet_paper.support.progress import progress_bar
-from unet_paper.training import TrainingSet, draw_tile, prepare_training_set
 from unet_paper.weight_map import balancing_class_weights, weight_maps
 
 ROUNDS = 4

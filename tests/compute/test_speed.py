@@ -15,10 +15,11 @@ from unet_paper.compute import torch_compile as compilation
 from unet_paper.compute.precision import computes_in_bfloat16
 from unet_paper.compute.torch_compile import compiled_network, should_compile
 from unet_paper.config import PAPER, PROFILES
+from unet_paper.datasets.training_set import prepare_training_set
 from unet_paper.io.stack import read_labels, read_stack
 from unet_paper.normalisation import Standardisation
 from unet_paper.prediction import predict_stack
-from unet_paper.training import prepare_training_set, train
+from unet_paper.training import train
 
 TINY = replace(PROFILES["smoke"], base_channels=3, steps=20, tile_size=204, checkpoint_every=10)
 

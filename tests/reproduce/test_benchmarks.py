@@ -13,8 +13,8 @@ from reproduce.benchmarks.metrics import METRICS, agreement, of_baseline, ours
 from reproduce.benchmarks.speed import augmentation_rows, seconds_of_row
 from unet_paper.config import PAPER
 from unet_paper.datasets.phantom import make_phantom
+from unet_paper.datasets.training_set import prepare_training_set
 from unet_paper.support.json_files import read_json
-from unet_paper.training import prepare_training_set
 
 ORACLE = Path(__file__).parents[1] / "data"
 

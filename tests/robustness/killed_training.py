@@ -16,9 +16,10 @@ import torch
 
 from unet_paper import checkpoint
 from unet_paper.config import PROFILES
+from unet_paper.datasets.training_set import prepare_training_set
 from unet_paper.io.stack import read_labels, read_stack
 from unet_paper.support.files import remove_leftovers
-from unet_paper.training import prepare_training_set, train
+from unet_paper.training import train
 
 CONFIG = replace(PROFILES["smoke"], base_channels=3, steps=120, tile_size=188, checkpoint_every=1)
 

@@ -12,13 +12,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from unet_paper import checkpoint
+from unet_paper import checkpoint, training
 from unet_paper.cli.commands import main
 from unet_paper.config import PROFILES
+from unet_paper.datasets.training_set import prepare_training_set
 from unet_paper.io.stack import read_labels, read_stack
 from unet_paper.support.errors import BadInput, Diverged
 from unet_paper.support.locks import exclusive_lock
-from unet_paper.training import FLAT_STEPS, Training, prepare_training_set, train
+from unet_paper.support.training_log import FLAT_STEPS
+from unet_paper.training import train
 
 ROOT = Path(__file__).parents[2]
 TINY = replace(PROFILES["smoke"], base_channels=3, steps=20, tile_size=188, checkpoint_every=5)
@@ -157,34 +159,43 @@ def test_a_lock_of_a_dead_process_does_not_count(tmp_path):
     assert not (tmp_path / "lock").exists()
 
 
-def test_dead_relus_end_the_training(training_set, tmp_path):
-    """All of the output the same: what momentum 0.99 with one tile a step sometimes comes to."""
-    config = replace(TINY, steps=1000, learning_rate=1e-9)
-    training = Training(config, training_set, tmp_path, {})
-    for _ in range(15):
-        training.advance()
-    training.add_to_history(), training.save_checkpoint()
+@pytest.fixture
+def training_networks(monkeypatch):
+    """The networks that are trained, as they are made."""
+    made = []
+    make = training.new_training_network
+    monkeypatch.setattr(training, "new_training_network", lambda *given: made.append(make(*given)) or made[-1])
+    return made
+
+
+def kill_relus(network):
     with torch.no_grad():
-        training.network.expanding[-1][2].bias.fill_(-1e6)
+        network.expanding[-1][2].bias.fill_(-1e6)
+
+
+def test_dead_relus_end_the_training(training_set, tmp_path, training_networks):
+    """All of the output the same: what momentum 0.99 with one tile a step sometimes comes to."""
+    steps = []
+
+    def after_step(step):
+        steps.append(step)
+        if step == 15:
+            kill_relus(training_networks[0])
+
+    config = replace(TINY, steps=1000, learning_rate=1e-9)
     with pytest.raises(
         Diverged, match="same everywhere since step 20, .*last good checkpoint is .*lower learning_rate"
     ):
-        while True:
-            training.advance()
-            if training.step % 10 == 0:
-                training.add_to_history(), training.save_checkpoint()
-    assert training.step == 20 + FLAT_STEPS and checkpoint.load(tmp_path / "checkpoint.pt").step == 15
+        train(config, training_set, tmp_path, {}, after_step=after_step)
+    assert steps[-1] == 20 + FLAT_STEPS - 1 and checkpoint.load(tmp_path / "checkpoint.pt").step == 15
 
 
-def test_a_training_that_is_dead_at_its_end_is_not_finished(training_set, tmp_path):
-    training = Training(replace(TINY, steps=12), training_set, tmp_path, {})
-    with torch.no_grad():
-        training.network.expanding[-1][2].bias.fill_(-1e6)
-    for _ in range(12):
-        training.advance()
-    training.add_to_history()
+def test_a_training_that_is_dead_at_its_end_is_not_finished(training_set, tmp_path, training_networks):
+    config = replace(TINY, steps=12, checkpoint_every=12)
     with pytest.raises(Diverged, match="same everywhere since step 12"):
-        training.save_checkpoint()
+        train(
+            config, training_set, tmp_path, {}, after_step=lambda step: step == 11 and kill_relus(training_networks[0])
+        )
     assert not (tmp_path / "checkpoint.pt").exists() and (tmp_path / "history.csv").exists()
 
 

@@ -167,7 +167,11 @@ def do_predict(arguments):
     shape = predict_file(
         predictor, arguments.image, arguments.out, made_with, arguments.channel, memory, arguments.tile
     )
-    meaning = "0 = membrane, 1 = cell" if predictor.maps == 1 else f"probabilities of {predictor.maps} classes"
+    meaning = (
+        "0 = membrane, 1 = cell"
+        if predictor.out_channels == 1
+        else f"probabilities of {predictor.out_channels} classes"
+    )
     print(f"wrote {shape[0]} sections ({meaning}) to {arguments.out}")
 
 

@@ -11,9 +11,9 @@ from unet_paper.checkpoint import Checkpoint
 from unet_paper.compute.precision import default_device
 from unet_paper.config import PROFILES, Config
 from unet_paper.datasets.labels import interpret_labels
+from unet_paper.datasets.training_set import prepare_training_set
 from unet_paper.io.hashes import content_sha256
 from unet_paper.support.errors import BadInput
-from unet_paper.training import prepare_training_set
 from unet_paper.training import train as train_network
 
 

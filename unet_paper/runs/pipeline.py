@@ -11,6 +11,7 @@ from unet_paper.compute.memory import require_memory
 from unet_paper.compute.precision import computes_in_bfloat16
 from unet_paper.compute.torch_compile import should_compile
 from unet_paper.datasets.folds import Fold
+from unet_paper.datasets.training_set import prepare_training_set
 from unet_paper.datasets.training_stacks import load
 from unet_paper.io.stack import write_stack
 from unet_paper.runs.diagnostics import inactivity_warning, up_convolution_effect
@@ -22,7 +23,7 @@ from unet_paper.support.files import remove_leftovers
 from unet_paper.support.locks import exclusive_lock
 from unet_paper.support.logs import logger
 from unet_paper.support.signals import Interrupted
-from unet_paper.training import prepare_training_set, train
+from unet_paper.training import train
 
 # Of a training step in bfloat16, measured with both profiles.
 TRAINING_BYTES_PER_PIXEL_AND_CHANNEL = 60

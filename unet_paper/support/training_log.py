@@ -1,0 +1,118 @@
+"""What a training tells of itself: history.csv, where its time went, and whether it still learns."""
+
+import csv
+import math
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from unet_paper.support.errors import Diverged
+from unet_paper.support.files import atomic_write
+from unet_paper.support.stopwatch import Stopwatch
+
+HISTORY_EVERY = 10  # steps per row of history.csv, at most; the loss is only then brought to the CPU and checked
+FLAT = 1e-3  # no logit further than this from its map's mean: the output says nothing about the image
+FLAT_STEPS = 100  # of such output before the training is taken as dead
+COLUMNS = ("step", "loss", "tile_error", "learning_rate", "seconds")
+
+
+class TrainingLog:
+    """The history of a training in a folder, or in memory alone. May start with what earlier sessions left."""
+
+    def __init__(
+        self,
+        folder: Path | None,
+        device: torch.device,
+        kept_step: int | None = None,
+        history: Iterable[dict[str, Any]] = (),
+        sums: Sequence[float] = (0.0, 0.0),
+        losses: int = 0,
+        seconds: float = 0.0,
+        parts: Mapping[str, float] | None = None,
+    ) -> None:
+        self.folder, self.kept_step, self.history = folder, kept_step, list(history)
+        self.sums, self.losses = torch.tensor(sums, device=device), losses  # of loss and tile error since the last row
+        self.spread: torch.Tensor | None = None  # of the last step's logits
+        self.flat_since: int | None = None
+        self.stopwatch, self.seconds_before, self.started = Stopwatch(parts), seconds, time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """Spent in training so far, with earlier sessions."""
+        return self.seconds_before + time.monotonic() - self.started
+
+    @property
+    def parts(self) -> dict[str, float]:
+        """Of these, by part. None of a GPU, which works on after a part has returned."""
+        return {} if self.sums.is_cuda else dict(self.stopwatch.seconds)
+
+    def add(self, loss: torch.Tensor, tile_error: torch.Tensor, spread: torch.Tensor) -> None:
+        """Take in what a step found, scalars, without waiting for the device."""
+        self.sums, self.losses = self.sums + torch.stack([loss, tile_error]), self.losses + 1
+        self.spread = spread
+
+    def add_row(self, step: int, learning_rate: float) -> float:
+        """A row with the means since the row before; the mean loss is returned.
+
+        Raises Diverged when it is not finite, or the output has been the same everywhere for FLAT_STEPS steps.
+        """
+        loss, tile_error = (self.sums / self.losses).tolist()
+        if not math.isfinite(loss):
+            raise self._diverged(step, f"the loss is {loss}")
+        self.sums, self.losses = torch.zeros_like(self.sums), 0
+        self.history.append(
+            dict(zip(COLUMNS, (step, loss, tile_error, learning_rate, round(self.seconds, 3)), strict=True))
+        )
+        if self.spread is not None and float(self.spread) > FLAT:
+            self.flat_since = None
+        else:
+            self.flat_since = self.flat_since or step
+            if step - self.flat_since >= FLAT_STEPS:
+                raise self._flat(step)
+        return loss
+
+    def is_worth_keeping(self, step: int, is_last: bool, weights: Iterable[torch.Tensor]) -> bool:
+        """Whether a checkpoint may be written: not of a training that may be dying.
+
+        Raises Diverged when a weight is not finite, and when the last step's output is the same everywhere.
+        """
+        if not all(bool(torch.isfinite(values).all()) for values in weights):
+            raise self._diverged(step, "a weight is not finite")
+        if self.flat_since is not None and is_last:
+            raise self._flat(step)
+        return self.flat_since is None
+
+    def kept(self, steps: int) -> str:
+        """In words, from what an interrupted training of so many steps can resume."""
+        if self.folder is None or self.kept_step is None:
+            return "no step was kept"
+        return f"step {self.kept_step} of {steps} is kept in {self.folder / 'checkpoint.pt'}"
+
+    def write_history(self) -> None:
+        """history.csv, a row every few steps: `step`; `loss` and `tile_error` (the part of the training tiles' pixels
+        whose class was wrong), means since the row before; `learning_rate`; `seconds` of training so far.
+        """
+        if self.folder is None:
+            return
+        with atomic_write(self.folder / "history.csv") as temporary, open(temporary, "w", newline="") as file:
+            writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(self.history)
+
+    def _flat(self, step: int) -> Diverged:
+        return self._diverged(
+            step, f"the output has been the same everywhere since step {self.flat_since}, as when all ReLUs have died"
+        )
+
+    def _diverged(self, step: int, what: str) -> Diverged:
+        self.write_history()
+        kept = self.folder and self.folder / "checkpoint.pt"
+        last_good = f"the last good checkpoint is {kept}" if kept and kept.exists() else "there was no checkpoint yet"
+        return Diverged(
+            f"step {step}: {what}",
+            f"{last_good}; try once more with --resume, in case the machine was at fault, or train in another folder "
+            "with a lower learning_rate or gradient_clip, or another seed",
+        )

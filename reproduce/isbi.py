@@ -1,43 +1,48 @@
-"""The whole road of the EM experiment, called by isbi.sh: every step is a command that can be typed by hand."""
+"""The whole EM experiment, called by isbi.sh: every stage is a command that can be typed by hand."""
 
 import argparse
 import os
-import shlex
 import sys
 import time
 from pathlib import Path
 
-import torch
-
+from unet_paper.cli.checks import chosen_device
+from unet_paper.cli.commands import exit_code
 from unet_paper.cli.commands import main as unet_paper
+from unet_paper.cli.typed_commands import stage_command, typed
+from unet_paper.cli.values import changed_config
+from unet_paper.compute.allocator import keep_freed_memory
 from unet_paper.config import PROFILES
 from unet_paper.datasets import isbi2012
+from unet_paper.datasets.folds import Fold
+from unet_paper.report.pictures import draw_training_pictures
+from unet_paper.report.run_report import write_report
 from unet_paper.runs.folder import RunFolder
-from unet_paper.support.json_files import read_json, write_json
+from unet_paper.runs.pipeline import Stage, run_pipeline
+from unet_paper.runs.record import read_record
+from unet_paper.runs.training_run import TrainingRequest
 
 ROOT = Path(__file__).resolve().parent.parent
 STOPPED_BY_A_SIGNAL = 128  # exit codes above this
 FOLD = "6/6"  # the last five of the thirty training sections
 
 
-def say(*lines):
-    """Print lines that belong to the road itself."""
+def say(*lines: str) -> None:
+    """Print lines that belong to the script itself."""
     print(*lines, sep="\n", flush=True)
 
 
-def step(*arguments):
-    """Show one command and run it. Returns its seconds; stops the road with its exit code if it fails."""
-    arguments = [str(argument) for argument in arguments]
-    say("", f"$ python -m unet_paper {shlex.join(arguments)}")
-    started = time.monotonic()
-    code = unet_paper(arguments)
+def command(*arguments: str | Path) -> None:
+    """Show one command and run it. Ends the script with its exit code if it fails."""
+    words = [str(argument) for argument in arguments]
+    say("", f"$ {typed(words)}")
+    code = unet_paper(words)
     sys.stdout.flush()
     if code:
         sys.exit(code)
-    return round(time.monotonic() - started, 1)
 
 
-def parse():
+def parse() -> argparse.Namespace:
     """The options of isbi.sh."""
     parser = argparse.ArgumentParser(
         prog="reproduce/isbi.sh",
@@ -61,14 +66,14 @@ def parse():
     return parser.parse_args()
 
 
-def find_data(options):
+def find_data(options: argparse.Namespace) -> Path | None:
     """The folder of the official stacks, or None when they cannot be had. A folder the user named must be right."""
     if options.data:
-        step("data", "--check", "--to", options.data)
+        command("data", "--check", "--to", options.data)
         return options.data
     folder = Path("data/isbi2012")
     if not isbi2012.is_official(folder):
-        say("", f"$ python -m unet_paper data --to {folder}")
+        say("", f"$ {typed(['data', '--to', folder])}")
         code = unet_paper(["data", "--to", str(folder)])
         if code > STOPPED_BY_A_SIGNAL:
             sys.exit(code)
@@ -77,7 +82,7 @@ def find_data(options):
     return folder
 
 
-def phantom(options):
+def phantom(options: argparse.Namespace) -> Path:
     """Say so unmistakably, and make the phantom."""
     if options.require_real:
         say("", "The real ISBI 2012 stacks could not be had, and --require-real forbids the phantom: nothing was run.")
@@ -85,7 +90,7 @@ def phantom(options):
     say("", *PHANTOM_NOTICE)
     folder = Path("data/phantom")
     if not all((folder / name).is_file() for name in PHANTOM_FILES):
-        step("phantom", "--to", folder, "--force")
+        command("phantom", "--to", folder, "--force")
     return folder
 
 
@@ -99,60 +104,61 @@ PHANTOM_NOTICE = (
 )
 
 
-def main():
+def make_run(options: argparse.Namespace, run: RunFolder, data: Path, profile: str, fold: str | None) -> None:
+    """All stages of the run, each shown as the command that does it by hand."""
+    changes = [word for change in options.set for word in ("--set", change)]
+    train = ["train", "--data", data, "--out", run.path, "--profile", profile, *changes, "--resume"]
+    train += ["--fold", fold] if fold else []
+
+    def announce(stage: Stage) -> None:
+        if stage.kind == "train":
+            say("", f"$ {typed(train)}")
+        else:
+            say("", f"$ {stage_command(stage, run, read_record(run.record).config)}")
+
+    def report(folder: Path) -> None:
+        print(write_report(folder, figures=run.volume.is_file()))
+
+    def stages() -> None:
+        config = changed_config(PROFILES[profile], options.set)
+        request = TrainingRequest(
+            data, run.path, config, Fold.parse(fold) if fold else None, resume=True, device=chosen_device(None)
+        )
+        run_pipeline(request, report, draw_training_pictures, announce)
+
+    code = exit_code("train", stages)
+    if code:
+        sys.exit(code)
+
+
+def main() -> None:
     """Data, training, prediction, scores, report."""
     started = time.monotonic()
+    keep_freed_memory()
     options = parse()
     options.data = options.data or os.environ.get("ISBI_DATA")
     if options.data:
         options.data = Path(options.data).absolute()
     options.results = options.results.absolute() if options.results else Path("results")
     os.chdir(ROOT)
-    data = find_data(options)
-    real = data is not None
-    data = data if real else phantom(options)
-    profile = options.profile or ("paper" if torch.cuda.is_available() else "quick")
+    found = find_data(options)
+    real = found is not None
+    data = found or phantom(options)
+    profile = options.profile or ("paper" if chosen_device(None) == "cuda" else "quick")
     fold = options.fold
     if fold is None and real and not (data / "test-labels.tif").is_file():
         fold = FOLD
         say("", f"No official test labels here: the score is of a validation fold ({FOLD}), not the paper's test.")
 
     run = RunFolder(options.results / ("isbi" if real else "phantom") / (options.run or profile))
-    changes = [part for change in options.set for part in ("--set", change)]
-    folded = ["--fold", fold] if fold else []
-    seconds = {}
-    training = ("--data", data, "--out", run.path, "--profile", profile, *folded, *changes, "--resume")
-    seconds["train"] = step("train", *training)
-    if run.labels.is_file():
-        settings = read_json(run.record)["configuration"]
-        for average in settings["tta"]["value"]:
-            probability = run.probability(average)
-            seconds[f"predict {average}"] = step(
-                "predict", "--weights", run.weights, run.volume, probability, "--tta", average, "--force"
-            )
-            seconds[f"score {average}"] = step(
-                "score",
-                run.labels,
-                probability,
-                "--json",
-                run.scores(average, settings["primary"]["value"]),
-                "--force",
-            )
-    figures = ["--figures"] if run.volume.is_file() else []
-    seconds["report"] = step("report", run.path, *figures)
-    seconds["all"] = round(time.monotonic() - started, 1)
-    record = read_json(run.record)
-    # A road that found its training done, or half done, does not say how long the whole takes.
-    if seconds["train"] >= record["times"]["training_seconds"]:
-        record["times"]["steps_seconds"] = seconds
-        write_json(run.record, record)
-
+    make_run(options, run, data, profile, fold)
     pictures = sorted([*run.path.glob("*.png"), *run.sections.glob("*.png")])
-    say(f"The whole road took {seconds['all'] / 60:.1f} minutes. Its results, in {ROOT}:")
+    minutes = (time.monotonic() - started) / 60
+    say(f"The whole pipeline took {minutes:.1f} minutes. Its results, in {ROOT}:")
     say(f"Page:     {run.page}   <- look here first, in any browser", f"Table:    {run.table}")
     say(
         *(f"Picture:  {picture}" for picture in pictures),
-        f"Figures:  {run.figures}" if figures else "Figures:  none, as no section was held out",
+        f"Figures:  {run.figures}" if run.volume.is_file() else "Figures:  none, as no section was held out",
         f"Weights:  {run.weights}",
         f"Weight maps (for Fiji): {run.weight_maps}",
     )

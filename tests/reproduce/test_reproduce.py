@@ -39,7 +39,7 @@ def test_without_data_and_network_it_ends_on_the_phantom_and_says_so(clone):
     assert done.stdout.count("THIS RUN IS ON THE BUILT-IN PHANTOM") == 2
     run = clone / "results" / "phantom" / "smoke"
     record = json.loads((run / "run.json").read_text())
-    assert record["dataset"] == "phantom" and set(record["times"]["steps_seconds"]) >= {"train", "score none", "all"}
+    assert record["dataset"] == "phantom" and set(record["times"]["pipeline_seconds"]) >= {"train", "score none", "all"}
     assert "NOT the ISBI stack" in (run / "table1.md").read_text() and not (clone / "results" / "isbi").exists()
     assert (run / "sections" / "result.png").is_file()
 

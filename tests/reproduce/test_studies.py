@@ -12,7 +12,7 @@ from reproduce.studies.__main__ import NOT_DONE
 from reproduce.studies.definitions import ABLATIONS, STUDIES, runs_of
 from reproduce.studies.statistics import mean_and_deviation
 from unet_paper.cli.commands import main
-from unet_paper.cli.parser import changed_config
+from unet_paper.cli.values import changed_config
 from unet_paper.config import PROFILES
 from unet_paper.runs.folder import RunFolder
 

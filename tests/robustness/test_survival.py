@@ -80,7 +80,7 @@ def test_a_signal_keeps_the_step_and_says_how_to_go_on(small_phantom, tmp_path, 
     assert training.returncode == 128 + number
     kept = checkpoint.load(tmp_path / "run" / "checkpoint.pt")
     assert f"stopped: step {kept.step} of 100000 is kept in {tmp_path / 'run' / 'checkpoint.pt'}" in error
-    assert "the same command with --resume goes on from the last checkpoint" in error and "Traceback" not in error
+    assert "the same command with --resume resumes from the last checkpoint" in error and "Traceback" not in error
     assert json.loads((tmp_path / "run" / "run.json").read_text())["status"] == "interrupted"
     assert main([*arguments, "steps=100001", "--resume"]) == 2  # the schedule would be another
 

@@ -5,10 +5,12 @@ Such a network sees some ten pixels around each, learns what these allow, and it
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
+from torch import nn
 
-from unet_paper.network import CONTEXT
-from unet_paper.normalisation import gray_values
+from unet_paper.network import CONTEXT, UNet
+from unet_paper.normalisation import Standardisation, gray_values
 from unet_paper.overlap_tile import mirrored_region, tile_size
 from unet_paper.runs.record import RunRecord
 
@@ -17,10 +19,10 @@ INACTIVE = 0.001  # mean change of the probabilities below which what lies deepe
 
 
 @torch.inference_mode()
-def up_convolution_effect(network, standardisation, section):
-    """What each up-convolution adds: how far the probabilities change when its map is flat, each channel its mean.
+def up_convolution_effect(network: UNet, standardisation: Standardisation, section: np.ndarray) -> list[float]:
+    """What each up-convolution adds: how far the probabilities change when its feature map is flat.
 
-    network : UNet, on any device; standardisation : checkpoint.Standardisation; section : (H, W) gray values
+    network : on any device; section : (H, W) gray values
 
     Returns a list of the mean absolute changes, 0 to 1, the deepest level's first. Below INACTIVE, nothing from below
     that up-convolution reaches the output.
@@ -43,9 +45,9 @@ def up_convolution_effect(network, standardisation, section):
     return changes
 
 
-def flat(_layer, _given, maps):
-    """A forward hook: (B, C, H, W) maps, each channel of each replaced by its mean."""
-    return maps.mean((2, 3), keepdim=True).expand_as(maps).clone()
+def flat(_layer: nn.Module, _given: object, feature_maps: torch.Tensor) -> torch.Tensor:
+    """A forward hook: (B, C, H, W) feature maps, each channel of each replaced by its mean."""
+    return feature_maps.mean((2, 3), keepdim=True).expand_as(feature_maps).clone()
 
 
 def are_inactive(record: RunRecord) -> bool:

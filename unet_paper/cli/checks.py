@@ -1,0 +1,28 @@
+"""What is looked at before long work begins."""
+
+import os
+from pathlib import Path
+
+from unet_paper.support.errors import BadInput
+
+
+def chosen_device(name: str | None) -> str:
+    """The device of --device. Raises BadInput when a GPU is asked for and there is none."""
+    import torch
+
+    from unet_paper.compute.precision import default_device
+
+    if name == "cuda" and not torch.cuda.is_available():
+        raise BadInput("--device cuda: PyTorch finds no GPU here; use --device cpu")
+    return name or default_device()
+
+
+def must_be_writable(path: Path, force: bool = True) -> None:
+    """Raise BadInput when a file cannot be made at `path`, or, without `force`, is there."""
+    if path.is_dir():
+        raise BadInput(f"{path} is a folder; give the name of a file to write")
+    ancestor = next(parent for parent in path.absolute().parents if parent.exists())
+    if not ancestor.is_dir() or not os.access(ancestor, os.W_OK):
+        raise BadInput(f"{path} cannot be written in {ancestor}; give a folder where files may be made")
+    if path.exists() and not force:
+        raise BadInput(f"{path} is there already; give another name, or --force to replace it")

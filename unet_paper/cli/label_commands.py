@@ -1,0 +1,67 @@
+"""`weights` and `score`: what takes labels."""
+
+from argparse import Namespace
+
+from unet_paper.cli.checks import must_be_writable
+from unet_paper.support.errors import BadInput
+from unet_paper.support.progress import progress_bar
+
+
+def do_weights(arguments: Namespace) -> None:
+    """`weights`"""
+    from unet_paper.datasets.labels import interpret_labels
+    from unet_paper.io.image_files import TIFF_SUFFIXES
+    from unet_paper.io.stack import read_labels, write_stack
+    from unet_paper.report.pictures import draw_weight_map
+    from unet_paper.weight_map import weight_maps
+
+    if not (0 <= arguments.w0 <= 1e6 and 0 < arguments.sigma <= 1e4):
+        raise BadInput(
+            f"--w0 {arguments.w0} --sigma {arguments.sigma}: w0 must be from 0 to 1e6, sigma above 0 and at most 1e4 px"
+        )
+    truth = read_labels(arguments.labels)
+    must_be_writable(arguments.out)
+    if arguments.out.suffix.lower() not in TIFF_SUFFIXES:
+        raise BadInput(f"{arguments.out} must be a TIFF, with a name that ends in .tif")
+    if arguments.out.exists() and arguments.out.samefile(arguments.labels):
+        raise BadInput(f"{arguments.out} holds the labels, which would be lost; give another name for the weights")
+    must_be_writable(arguments.out, arguments.force)
+    if arguments.png:
+        for index in range(len(truth.pixels)):
+            must_be_writable(arguments.png / f"weight-map-{index:03}.png", arguments.force)
+    labels_are = arguments.labels_are or "instances"
+    labels, _ = interpret_labels(truth.pixels, labels_are, arguments.labels)
+    weights = weight_maps(
+        labels,
+        arguments.w0,
+        arguments.sigma,
+        connectivity=arguments.connectivity,
+        class_weights=arguments.class_weights,
+        semantic=labels_are == "classes",
+    )
+    info = f"weight map w(x), equation 2, w0 {arguments.w0}, sigma {arguments.sigma} px"
+    write_stack(arguments.out, weights, info, truth.pixel_size)
+    print(f"wrote {len(weights)} weight maps, {weights.min():.3f} to {weights.max():.3f}, to {arguments.out}")
+    if arguments.png:
+        for index, section in enumerate(progress_bar(weights, desc="draw", unit="section")):
+            draw_weight_map(arguments.png / f"weight-map-{index:03}.png", section, largest=float(weights.max()))
+        print(f"drew them in {arguments.png} (yellow = high, violet = low)")
+
+
+def do_score(arguments: Namespace) -> None:
+    """`score`"""
+    from unet_paper.metrics.registry import CHALLENGE_METRICS, WARPING_ERROR
+    from unet_paper.runs.scoring import score_file
+
+    if arguments.json:
+        for given in (arguments.labels, arguments.probability):
+            if arguments.json.exists() and given.exists() and arguments.json.samefile(given):
+                raise BadInput(f"{arguments.json} is scored, and would be lost; give another name for the scores")
+        must_be_writable(arguments.json, arguments.force)
+    scores = score_file(arguments.labels, arguments.probability, arguments.json, arguments.labels_are)
+    for metric in CHALLENGE_METRICS:
+        details = f"threshold {scores.best_threshold[metric.key]:.1f}"
+        if metric is WARPING_ERROR and scores.warping_counts_at_best is not None:
+            counts = scores.warping_counts_at_best
+            details += f", {counts.split} split and {counts.merge} merger pixels"
+        print(f"{metric.title:17} {scores.value(metric):.6f}  ({details})")

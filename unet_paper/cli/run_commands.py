@@ -1,0 +1,102 @@
+"""`train`, `predict`, `publish` and `report`: the stages of a run."""
+
+from argparse import Namespace
+
+from unet_paper.cli.checks import chosen_device, must_be_writable
+from unet_paper.cli.values import changed_config
+from unet_paper.config import PROFILES
+from unet_paper.datasets.folds import Fold
+from unet_paper.support.errors import BadInput
+
+
+def do_train(arguments: Namespace) -> None:
+    """`train`"""
+    from unet_paper.cli.typed_commands import next_commands
+    from unet_paper.compute.allocator import keep_freed_memory
+    from unet_paper.datasets.training_stacks import OwnFiles
+    from unet_paper.report.pictures import draw_training_pictures
+    from unet_paper.runs.folder import RunFolder
+    from unet_paper.runs.training_run import TrainingRequest, train_run
+
+    device = chosen_device(arguments.device)
+    profile = arguments.profile or ("paper" if device == "cuda" else "quick")
+    config = changed_config(PROFILES[profile], arguments.changes)
+    fold = Fold.parse(arguments.fold) if arguments.fold else None
+    run = RunFolder(arguments.out)
+    must_be_writable(run.record)
+    source = arguments.data
+    if source is None:
+        if arguments.labels is None:
+            raise BadInput("--images needs --labels, the labels of the same sections")
+        source = OwnFiles(arguments.images, arguments.labels, arguments.labels_are, arguments.channel)
+    elif arguments.labels or arguments.labels_are or arguments.channel is not None:
+        raise BadInput("--labels, --labels-are and --channel belong to --images; a --data folder has its own labels")
+    keep_freed_memory()
+    request = TrainingRequest(
+        source,
+        arguments.out,
+        config,
+        fold,
+        leave_out=arguments.leave_out or (),
+        resume=arguments.resume,
+        device=device,
+        compilation=arguments.compile,
+    )
+    record = train_run(request, draw_training_pictures)
+    print(f"trained weights: {run.weights}")
+    print(f"look at {run.path / 'weight-map.png'} and {run.sections}")
+    if profile == "smoke":
+        print("note: the profile smoke only shows that all parts work together; its scores mean nothing")
+    print("next:", *next_commands(run, record), sep="\n  ")
+
+
+def do_predict(arguments: Namespace) -> None:
+    """`predict`"""
+    from unet_paper.compute.allocator import keep_freed_memory
+    from unet_paper.runs.pipeline import PredictionRequest, predict
+
+    must_be_writable(arguments.out)
+    if not (arguments.out.exists() and arguments.image.exists() and arguments.out.samefile(arguments.image)):
+        must_be_writable(arguments.out, arguments.force)  # the image itself is refused in any case
+    keep_freed_memory()
+    request = PredictionRequest(
+        arguments.weights,
+        arguments.image,
+        arguments.out,
+        arguments.tta,
+        arguments.extrapolation,
+        arguments.float32,
+        chosen_device(arguments.device),
+        arguments.channel,
+        None if arguments.memory is None else int(arguments.memory * 2**30),
+        arguments.tile,
+    )
+    predict(request)
+
+
+def do_publish(arguments: Namespace) -> None:
+    """`publish`"""
+    from unet_paper import checkpoint
+    from unet_paper.checkpoint import SUFFIX, publish
+
+    if arguments.out.suffix != SUFFIX:
+        raise BadInput(f"{arguments.out} must have a name that ends in {SUFFIX}")
+    must_be_writable(arguments.out, arguments.force)
+    publish(arguments.out, checkpoint.load(arguments.weights))
+    print(f"wrote {arguments.out.stat().st_size / 1e6:.1f} MB to {arguments.out}")
+
+
+def do_report(arguments: Namespace) -> None:
+    """`report`"""
+    from unet_paper.report.comparison import write_comparison
+    from unet_paper.report.run_report import write_report
+
+    if arguments.compare:
+        if arguments.compare.suffix not in (".md", ".html"):
+            raise BadInput(f"{arguments.compare} must be Markdown or a page, with a name that ends in .md or .html")
+        must_be_writable(arguments.compare, arguments.force)
+    print("\n".join(write_report(run, arguments.figures) for run in arguments.runs))
+    for run in arguments.runs:
+        print(f"page: {run / 'index.html'}")
+    if arguments.compare:
+        write_comparison(arguments.compare, arguments.runs)

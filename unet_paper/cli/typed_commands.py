@@ -1,0 +1,35 @@
+"""The commands that do a run's stages by hand, as they are typed."""
+
+import shlex
+from collections.abc import Iterable
+from pathlib import Path
+
+from unet_paper.cli.program import program_name
+from unet_paper.config import Config
+from unet_paper.runs.folder import RunFolder
+from unet_paper.runs.pipeline import Stage, stages_after_training
+from unet_paper.runs.record import RunRecord
+
+
+def typed(words: Iterable[str | Path]) -> str:
+    """A command line of the program."""
+    return f"{program_name()} {shlex.join(map(str, words))}"
+
+
+def stage_command(stage: Stage, run: RunFolder, config: Config) -> str:
+    """The command that does a stage after the training by hand."""
+    if stage.tta is None:
+        return typed(["report", run.path])
+    probability = run.probability(stage.tta)
+    if stage.kind == "predict":
+        return typed(["predict", "--weights", run.weights, run.volume, probability, "--tta", stage.tta])
+    return typed(["score", run.labels, probability, "--json", run.scores(stage.tta, config.primary)])
+
+
+def next_commands(run: RunFolder, record: RunRecord) -> list[str]:
+    """What to type after a training: predict, score and report what was held out, or predict any image."""
+    config = record.config
+    if not run.labels.is_file():
+        return [typed(["predict", "--weights", run.weights, "IMAGE.tif", "PROBABILITY.tif", "--tta", config.primary])]
+    stages = [stage for stage in stages_after_training(run, record) if stage.tta in (None, config.primary)]
+    return [stage_command(stage, run, config) for stage in stages]

@@ -1,0 +1,93 @@
+"""How the values of options are read."""
+
+import argparse
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import fields, replace
+from typing import Any
+
+from unet_paper.config import Config
+from unet_paper.support.errors import BadInput
+
+KINDS = {bool: "true or false", int: "a whole number", float: "a number"}
+FIXED = ("profile", "classes")  # settings that a run is not told but finds
+
+
+def labels_meaning(text: str) -> str:
+    """argparse type: a key of LABELS_ARE, of which "numbers" is an older name of one."""
+    return "instances" if text == "numbers" else text
+
+
+def numbers(text: str) -> tuple[float, ...]:
+    """argparse type: numbers from 0 on, parted by commas."""
+    try:
+        values = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        values = (-1.0,)
+    if not all(0 <= value <= 1e6 for value in values):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of numbers from 0 to 1e6, parted by commas")
+    return values
+
+
+def sections(text: str) -> tuple[int, ...]:
+    """argparse type: numbers of sections, from 0, such as 3,10-12."""
+    found: set[int] = set()
+    for part in text.split(","):
+        ends = re.fullmatch(r"([0-9]{1,6})(?:-([0-9]{1,6}))?", part)
+        if not ends or int(ends[2] or ends[1]) < int(ends[1]):
+            raise argparse.ArgumentTypeError(f"{text!r} is not a list of sections such as 3,10-12")
+        found.update(range(int(ends[1]), int(ends[2] or ends[1]) + 1))
+    return tuple(sorted(found))
+
+
+def positive(text: str) -> int:
+    """argparse type: a whole number above 0."""
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return number
+
+
+def gibibytes(text: str) -> float:
+    """argparse type: an amount of memory above 0."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    return number
+
+
+def channel(text: str) -> int | str:
+    """argparse type: a channel's number, or "gray"."""
+    if text != "gray" and not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a number from 0 on nor gray")
+    return text if text == "gray" else int(text)
+
+
+def changed_config(config: Config, changes: Sequence[str]) -> Config:
+    """A Config with NAME=VALUE changes. Raises BadInput for an unknown name or a value of the wrong type."""
+    kinds = {field.name: type(getattr(config, field.name)) for field in fields(config) if field.name not in FIXED}
+    values: dict[str, Any] = {}
+    for change in changes:
+        name, _, text = change.partition("=")
+        if name not in kinds:
+            raise BadInput(f"--set {change}: there is no setting {name!r}; the settings are {', '.join(kinds)}")
+        try:
+            if kinds[name] is bool:
+                values[name] = {"true": True, "false": False}[text.lower()]
+            elif kinds[name] is tuple:
+                values[name] = tuple(text.split(","))
+            else:
+                values[name] = kinds[name](text)
+        except (KeyError, ValueError):
+            wanted = KINDS.get(kinds[name], "a text")
+            raise BadInput(
+                f"--set {change}: {text!r} is not {wanted}; the profile has {getattr(config, name)}"
+            ) from None
+    return replace(config, **values)

@@ -1,0 +1,64 @@
+"""What a run resumes from, and whether it may."""
+
+from dataclasses import fields
+from typing import Any
+
+from unet_paper import checkpoint as checkpoints
+from unet_paper.checkpoint import Checkpoint
+from unet_paper.config import Config
+from unet_paper.datasets.folds import Fold
+from unet_paper.datasets.training_stacks import Stacks
+from unet_paper.runs.folder import RunFolder
+from unet_paper.runs.record import read_record
+from unet_paper.support.errors import BadInput
+
+
+def checkpoint_to_resume(run: RunFolder, config: Config, stacks: Stacks, resume: bool) -> Checkpoint | None:
+    """The checkpoint of a run's folder, None where it holds none.
+
+    Raises BadInput where there is one and `resume` is not wanted, where it cannot be read, and where settings, data or
+    protocol differ from those that the run began with.
+    """
+    if not resume and (run.checkpoint.is_file() or run.earlier_checkpoint.is_file()):
+        raise BadInput(f"{run.path} already holds a run; add --resume to continue it, or give another --out")
+    checkpoint = checkpoints.load_last(run.checkpoint, run.earlier_checkpoint)
+    if checkpoint is None:
+        return None
+    if checkpoint.optimiser is None:
+        raise BadInput(f"{run.checkpoint} cannot be resumed: it holds no optimiser; give another --out")
+    changes = [
+        *_changed_settings(checkpoint, config),
+        *(f"{name}.tif" for name, sha256 in stacks.data.items() if checkpoint.data.get(name) != sha256),
+        *_changed_protocol(run, stacks),
+    ]
+    if changes:
+        raise BadInput(f"{run.path} holds a run that differs ({'; '.join(changes)}); give another --out")
+    return checkpoint
+
+
+def is_finished(run: RunFolder, checkpoint: Checkpoint) -> bool:
+    """Whether a run's last checkpoint is that of its last step, and all was written after it."""
+    if checkpoint.step < checkpoint.config.steps or not (run.weights.is_file() and run.record.is_file()):
+        return False
+    return read_record(run.record).status == "finished"
+
+
+def _changed_settings(checkpoint: Checkpoint, config: Config) -> list[str]:
+    wanted = config.as_dict()
+    return [
+        f"{name} {value!r} -> {wanted[name]!r}"
+        for name, value in checkpoint.config.as_dict().items()
+        if wanted[name] != value
+    ]
+
+
+def _changed_protocol(run: RunFolder, stacks: Stacks) -> list[str]:
+    recorded = read_record(run.record).protocol
+    pairs = [
+        (entry.name, getattr(recorded, entry.name), getattr(stacks.protocol, entry.name)) for entry in fields(recorded)
+    ]
+    return [f"{name} {_shown(before)} -> {_shown(after)}" for name, before, after in pairs if before != after]
+
+
+def _shown(value: Any) -> str:
+    return str(value) if isinstance(value, Fold) else repr(value)

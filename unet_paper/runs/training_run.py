@@ -1,0 +1,203 @@
+"""The training of a run: from stacks to a folder with weights, weight maps and a complete record."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from unet_paper import checkpoint as checkpoints
+from unet_paper.checkpoint import Checkpoint
+from unet_paper.compute.memory import require_memory
+from unet_paper.compute.precision import computes_in_bfloat16
+from unet_paper.compute.torch_compile import should_compile
+from unet_paper.config import Config
+from unet_paper.datasets.folds import Fold
+from unet_paper.datasets.training_set import TrainingSet, prepare_training_set
+from unet_paper.datasets.training_stacks import OwnFiles, Stacks, load
+from unet_paper.io.stack import write_stack
+from unet_paper.runs.diagnostics import inactivity_warning, up_convolution_effect
+from unet_paper.runs.environment import code_version, hardware, now
+from unet_paper.runs.folder import RunFolder
+from unet_paper.runs.record import RunRecord, Session, read_record
+from unet_paper.runs.resuming import checkpoint_to_resume, is_finished
+from unet_paper.support.errors import Diverged
+from unet_paper.support.files import remove_leftovers
+from unet_paper.support.locks import exclusive_lock
+from unet_paper.support.logs import logger
+from unet_paper.support.signals import Interrupted
+from unet_paper.training import train
+
+# Of a training step in bfloat16, measured with the profiles paper and quick.
+TRAINING_BYTES_PER_PIXEL_AND_CHANNEL = 60
+BYTES_PER_PARAMETER = 24
+
+# Draws the first section of a run, its weight map and some deformations before the training begins.
+DrawTraining = Callable[[RunFolder, np.ndarray, np.ndarray, Config], None]
+
+
+@dataclass(frozen=True)
+class TrainingRequest:
+    """What is to be trained, and how."""
+
+    source: Path | OwnFiles  # a folder of the challenge's form, or files of the user's own
+    out: Path  # the run's folder
+    config: Config
+    fold: Fold | None = None  # held out and scored
+    leave_out: tuple[int, ...] = ()  # sections of the training stack, from 0, neither trained on nor scored
+    resume: bool = False  # from the folder's checkpoint, if it has one
+    device: str = "cpu"
+    compilation: str = "auto"  # one of COMPILE_CHOICES
+
+
+def train_run(request: TrainingRequest, draw: DrawTraining | None = None) -> RunRecord:
+    """Train a network and write a run's folder, but for what is predicted, scored and reported. Returns its record.
+
+    Raises BadInput for bad data and settings, a folder that holds another run, and a resumed run that differs from the
+    one that began. Raises Diverged and Interrupted, see `training.train`; the record then says so.
+    """
+    config = request.config
+    config.check()
+    what = f"training on tiles of {config.tile_size} px"
+    advice = "take a smaller tile_size or base_channels"
+    require_memory(training_memory(config, request.device), what, advice, request.device)
+    stacks = load(request.source, request.fold, request.leave_out)
+    if config.classes != stacks.classes:
+        config = replace(config, classes=stacks.classes)
+    run = RunFolder(request.out)
+    with exclusive_lock(run.lock, run.path):
+        remove_leftovers(run.path)
+        earlier = checkpoint_to_resume(run, config, stacks, request.resume)
+        if earlier is not None and is_finished(run, earlier):
+            logger.info(f"{run.path} is already trained ({config.steps} steps); nothing to do")
+            return _completed_record(run, earlier, stacks, request.device)
+        if earlier is not None:
+            logger.info(f"resuming from step {earlier.step} of {config.steps}")
+        training_set = prepare_training_set(stacks.volume, stacks.labels, config, request.device)
+        session = _session(request, config, earlier)
+        if earlier is None:
+            record = _new_record(run, config, stacks, training_set, session)
+        else:
+            record = read_record(run.record)
+            record = replace(record, status="training", sessions=(*record.sessions, session))
+        record.write(run.record)
+        _write_stacks(run, stacks, training_set)
+        if draw is not None:
+            draw(run, stacks.volume[0], training_set.weights[0].cpu().numpy(), config)
+        _log_start(record, stacks)
+        return _train(run, record, stacks, training_set, earlier, request)
+
+
+def training_memory(config: Config, device: str) -> int:
+    """Bytes that a step takes, roughly: feature maps kept for the backward pass, weights and what goes with them."""
+    wider = 1 if config.bfloat16 and computes_in_bfloat16(device) else 2
+    feature_maps = wider * TRAINING_BYTES_PER_PIXEL_AND_CHANNEL * config.tile_size**2 * config.base_channels
+    return feature_maps + BYTES_PER_PARAMETER * count_parameters(config)
+
+
+def count_parameters(config: Config) -> int:
+    """The network's trainable numbers."""
+    with torch.device("meta"):
+        return sum(values.numel() for values in checkpoints.new_network(config).parameters())
+
+
+def _session(request: TrainingRequest, config: Config, earlier: Checkpoint | None) -> Session:
+    """This process, from the step at which it begins."""
+    step = earlier.step if earlier else 0
+    return Session(
+        step=step,
+        code=code_version(),
+        hardware=hardware(request.device),
+        precision="bfloat16" if config.bfloat16 and computes_in_bfloat16(request.device) else "float32",
+        compiled=should_compile(request.compilation, request.device, config.steps - step),
+        time=now(),
+    )
+
+
+def _new_record(
+    run: RunFolder, config: Config, stacks: Stacks, training_set: TrainingSet, session: Session
+) -> RunRecord:
+    """The record of a run that begins. What a previous one left in its folder is archived."""
+    archive = run.archive_previous_run()
+    if archive is not None:
+        logger.info(f"{run.path} held a previous run's results; they are kept in {archive}")
+    return RunRecord(
+        name=run.path.name,
+        status="training",
+        dataset=stacks.dataset,
+        protocol=stacks.protocol,
+        config=config,
+        changes=config.changes(),
+        parameters=count_parameters(config),
+        standardisation=training_set.standardisation,
+        class_weights=tuple(training_set.class_weights),
+        data_sha256=stacks.data,
+        pixel_size=stacks.pixel_size,
+        sessions=(session,),
+    )
+
+
+def _write_stacks(run: RunFolder, stacks: Stacks, training_set: TrainingSet) -> None:
+    """The weight maps, and the sections to be scored with their truth."""
+    weights = training_set.weights.cpu().numpy()
+    write_stack(run.weight_maps, weights, "weight map w(x), equation 2", stacks.pixel_size)
+    if stacks.evaluation_volume is None or stacks.evaluation_labels is None:
+        return
+    write_stack(run.volume, stacks.evaluation_volume, pixel_size=stacks.pixel_size)
+    if stacks.classes == 2:
+        labels = (stacks.evaluation_labels > 0).astype(np.uint8) * 255
+    else:
+        labels = stacks.evaluation_labels.astype(np.uint16)
+    write_stack(run.labels, labels, pixel_size=stacks.pixel_size)
+
+
+def _log_start(record: RunRecord, stacks: Stacks) -> None:
+    gray = record.standardisation.described()
+    logger.info(f"gray values: {gray}; kept with the weights, prediction does the same")
+    logger.info(
+        f"training {record.profile_title} on {record.sessions[-1].hardware.device}: {len(stacks.volume)} sections, "
+        f"{record.parameters:,} parameters, {record.config.steps:,} steps"
+    )
+
+
+def _train(
+    run: RunFolder,
+    record: RunRecord,
+    stacks: Stacks,
+    training_set: TrainingSet,
+    earlier: Checkpoint | None,
+    request: TrainingRequest,
+) -> RunRecord:
+    """Train to the last step; the record is written whatever the end is."""
+    try:
+        final = train(record.config, training_set, run.path, stacks.data, earlier, compilation=request.compilation)
+    except Diverged as error:
+        replace(record, status="diverged", diverged=(*record.diverged, error.what)).write(run.record)
+        raise
+    except Interrupted:
+        replace(record, status="interrupted").write(run.record)
+        raise
+    parts = {name: round(spent, 1) for name, spent in final.parts.items()}
+    record = replace(record, status="finished", up_convolution_effect=_effect(final, stacks, request.device))
+    record = record.with_times(finished=now(), training_seconds=round(final.seconds, 1), training_parts_seconds=parts)
+    record.write(run.record)
+    return record
+
+
+def _completed_record(run: RunFolder, final: Checkpoint, stacks: Stacks, device: str) -> RunRecord:
+    """The record of a finished run, with what an older version did not write."""
+    record = read_record(run.record)
+    if record.up_convolution_effect is None:
+        record = replace(record, up_convolution_effect=_effect(final, stacks, device))
+        record.write(run.record)
+    return record
+
+
+def _effect(trained: Checkpoint, stacks: Stacks, device: str) -> tuple[float, ...]:
+    """The effect of the up-convolutions, for the record; says so if the deep levels are inactive."""
+    effect = up_convolution_effect(trained.build_network().to(device), trained.standardisation, stacks.volume[0])
+    warning = inactivity_warning(effect)
+    if warning:
+        logger.warning(warning)
+    return tuple(round(change, 6) for change in effect)

@@ -45,6 +45,17 @@ class Limits:
         fits = not self.step or (value - self.lowest) % self.step == 0
         return math.isfinite(value) and above and below and fits
 
+    def hint(self, value: Any) -> str:
+        """What to add for a value that `allow` refuses: that it must be finite, or the nearest steps."""
+        if self.choices:
+            return ""
+        if not math.isfinite(value):
+            return ", and finite"
+        if not self.step or not self.lowest < value < self.highest:
+            return ""
+        below = value - (value - self.lowest) % self.step
+        return f"; the nearest are {below:g} and {below + self.step:g}"
+
     def __str__(self) -> str:
         if self.choices:
             return f"one of {', '.join(self.choices)}"
@@ -142,7 +153,7 @@ class Config:
         for entry in fields(self):
             value, limits = getattr(self, entry.name), entry.metadata["limits"]
             if limits is not None and not limits.allow(value):
-                raise BadInput(f"the setting {entry.name} is {value!r}; it must be {limits}")
+                raise BadInput(f"the setting {entry.name} is {value!r}; it must be {limits}{limits.hint(value)}")
         if self.primary not in self.tta:
             raise BadInput(f"the setting primary is {self.primary!r}; it must be one of tta, {', '.join(self.tta)}")
 

@@ -93,7 +93,9 @@ def folder(tmp_path_factory, small_phantom):
     out = folder / "run"
     assert main(["train", "--data", str(small_phantom), "--out", str(out), "--fold", "1/3", *map(str, TINY_RUN)]) == 0
     (folder / "half-run").mkdir()
-    (folder / "half-run" / "run.json").write_text((out / "run.json").read_text().replace("finished", "training"))
+    (folder / "half-run" / "run.json").write_text(
+        (out / "run.json").read_text().replace('"status": "finished"', '"status": "training"')
+    )
     (folder / "foreign-run").mkdir()
     (folder / "foreign-run" / "run.json").write_text('{"status": "finished"}')
     (folder / "broken-run").mkdir()

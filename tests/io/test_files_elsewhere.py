@@ -11,12 +11,13 @@ import pytest
 import tifffile
 from PIL import Image
 
+import unet_paper
 from unet_paper.cli.commands import main
 from unet_paper.io.image_files import open_stack
 from unet_paper.io.pixel_size import PixelSize
 from unet_paper.io.stack import read_stack, write_stack
 
-SCHEMAS = Path(__file__).parents[1] / "schemas"
+SCHEMAS = Path(unet_paper.__file__).parent / "runs/schemas"
 RESULTS = Path(__file__).parents[2] / "results"
 SETTINGS = ("base_channels=2", "steps=4", "tile_size=188", "checkpoint_every=4", "tta=none", "primary=none")
 IMAGEJ = Path("/usr/share/java/ij.jar")  # where Debian's package has it

@@ -21,7 +21,7 @@ from unet_paper.io.stack import read_labels, read_stack
 from unet_paper.support.files import remove_leftovers
 from unet_paper.training import train
 
-CONFIG = replace(PROFILES["smoke"], base_channels=3, steps=120, tile_size=188, checkpoint_every=1)
+CONFIG = replace(PROFILES["smoke"], base_channels=3, steps=160, tile_size=188, checkpoint_every=1)
 
 
 def in_child(function, *arguments):
@@ -49,12 +49,28 @@ def end_of(child):
 
 
 def trains(data, folder):
-    """A training that goes on where it was."""
+    """A training that resumes where it was."""
     remove_leftovers(folder)
     volume, labels = read_stack(data / "train-volume.tif").pixels, read_labels(data / "train-labels.tif").pixels
     training_set = prepare_training_set(volume, labels, CONFIG, "cpu")
     earlier = checkpoint.load_last(folder / "checkpoint.pt", folder / "checkpoint-before.pt")
     train(CONFIG, training_set, folder, {}, earlier)
+
+
+def wait_for_checkpoints(path, count, child):
+    """Until a file has been replaced so many times, or the child that replaces it has ended (it is not reaped)."""
+    seen = {_version(path)}
+    while len(seen) <= count and os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+        seen.add(_version(path))
+        time.sleep(0.001)
+
+
+def _version(path):
+    try:
+        found = path.stat()
+    except FileNotFoundError:  # between two renames
+        return None
+    return found.st_ino, found.st_mtime_ns
 
 
 def die():
@@ -93,16 +109,15 @@ def main():
     for path in (whole, broken):
         path.mkdir(parents=True)
     draw = random.Random(seed)
-    started = time.monotonic()
     assert end_of(in_child(trains, data, whole))
-    length = time.monotonic() - started
 
     steps = []
     for how in ("half a file", "between two renames", "after both renames"):
         assert not end_of(in_child(dies_while_writing, data, broken, how)), how
     while len(steps) < kills:
         child = in_child(trains, data, broken)
-        time.sleep(draw.uniform(0, 3 * length / kills))
+        wait_for_checkpoints(broken / "checkpoint.pt", draw.randint(1, max(1, CONFIG.steps // (2 * kills))), child)
+        time.sleep(draw.uniform(0, 0.03))  # anywhere in the steps that follow
         os.kill(child, signal.SIGKILL)
         if end_of(child):
             break

@@ -8,6 +8,8 @@ conv conv ------------------ crop, copy ------------- conv conv 1x1
                       conv conv (bottom)
 """
 
+from functools import partial
+
 import torch
 from torch import nn
 from torch.nn import functional
@@ -130,6 +132,8 @@ class UNet(nn.Module):
         at, and beyond them there are zeros.
     batch_norm : bool
         Normalise before each ReLU; not the paper's.
+    up_convolution_fan_in : "input" or "blob"
+        See `initialise`.
     dropout : float
         Probability p at the end of the contracting path: after the second convolution of the last two levels,
         the first of them before both the pooling and the skip (the release's places and p = 0.5).
@@ -149,6 +153,7 @@ class UNet(nn.Module):
         dropout=0.5,
         padding="valid",
         batch_norm=False,
+        up_convolution_fan_in="input",
     ):
         super().__init__()
         if variant not in ("paper", "release"):
@@ -176,7 +181,7 @@ class UNet(nn.Module):
             self.expanding.append(TwoConvolutions(up + skip, skip, **kind))
             incoming = skip
         self.classifier = nn.Conv2d(incoming, classes, 1)
-        self.apply(initialise)
+        self.apply(partial(initialise, up_convolution_fan_in=up_convolution_fan_in))
 
     def forward(self, image):
         """(B, in_channels, H, W) float image -> (B, classes, H - 184, W - 184) scores before the softmax.
@@ -213,15 +218,16 @@ def centre_crop(maps, size):
     return functional.pad(maps, (-left, -left, -top, -top))
 
 
-def initialise(layer):
+def initialise(layer, up_convolution_fan_in="input"):
     """The paper's initial weights, N(0, sqrt(2 / N)) with N the incoming nodes of one neuron; biases 0.
 
-    A k x k convolution on C channels has N = k k C. Each output pixel of a 2x2 up-convolution with stride 2 lies
-    under exactly one of its taps, so N = C there (not 4 C): its output has twice the input's second moment, as
-    every convolution here has before its ReLU halves it.
+    A k x k convolution on C channels has N = k k C. Of a 2x2 up-convolution with stride 2 there are two readings. Each
+    of its output pixels lies under exactly one tap, so N = C_in ("input"): its output has twice the input's second
+    moment, and no ReLU follows to halve it. Caffe's "msra" filler counts the weights' blob, N = 4 C_out ("blob"),
+    which is 2 C_in where the channels are halved: its output has the input's second moment.
     """
     if isinstance(layer, nn.ConvTranspose2d):
-        incoming = layer.in_channels
+        incoming = layer.in_channels if up_convolution_fan_in == "input" else 4 * layer.out_channels
     elif isinstance(layer, nn.Conv2d):
         incoming = layer.in_channels * layer.kernel_size[0] * layer.kernel_size[1]
     else:

@@ -26,6 +26,7 @@ from unet_paper.support.stopwatch import Stopwatch
 from unet_paper.weight_map import balancing_class_weights, separate_touching_cells, weight_maps
 
 HISTORY_EVERY = 10  # steps per row of history.csv, at most; the loss is only then brought to the CPU and checked
+FIRST_MOMENTUM = 0.9  # where the momentum starts that rises
 FLAT = 1e-3  # no score further than this from its map's mean: the output says nothing about the image
 FLAT_STEPS = 100  # of such output before the training is taken as dead
 
@@ -70,8 +71,20 @@ def learning_rate_at(step, config):
         return config.learning_rate * (step + 1) / rising
     if config.decay == "constant":
         return config.learning_rate
+    if config.decay == "trapezoid":
+        falling = max(config.steps / 5, 1)
+        return config.learning_rate * min(1.0, (config.steps - step) / falling)
     progress = (step - rising) / max(config.steps - rising, 1)
     return config.learning_rate * (1 + math.cos(math.pi * progress)) / 2
+
+
+def momentum_at(step, config):
+    """Momentum of step 0 ... steps - 1: a linear rise from 0.9 over `momentum_warmup` (ours), then the paper's."""
+    rising = config.momentum_warmup * config.steps
+    if step >= rising:
+        return config.momentum
+    first = min(FIRST_MOMENTUM, config.momentum)
+    return first + (config.momentum - first) * step / rising
 
 
 def draw_tile(training_set, config, generator):
@@ -102,17 +115,26 @@ def draw_tile(training_set, config, generator):
 
 def new_optimiser(network, config):
     """Gradient descent with momentum, or Adam; one fused kernel over all weights."""
+    named = list(network.named_parameters())
+    groups = [
+        {"params": [values for name, values in named if not name.endswith("bias")], "rate": 1.0},
+        {"params": [values for name, values in named if name.endswith("bias")], "rate": config.bias_rate},
+    ]
+    if config.bias_rate == 1:  # one group, as the first checkpoints have it
+        groups = [{"params": [values for _, values in named], "rate": 1.0}]
     if config.optimiser == "adam":
-        return torch.optim.Adam(
-            network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
-        )
+        return torch.optim.Adam(groups, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True)
     return torch.optim.SGD(
-        network.parameters(),
-        lr=config.learning_rate,
-        momentum=config.momentum,
-        weight_decay=config.weight_decay,
-        fused=True,
+        groups, lr=config.learning_rate, momentum=config.momentum, weight_decay=config.weight_decay, fused=True
     )
+
+
+def set_rates(optimiser, config, step):
+    """Learning rate and momentum of a step, into the optimiser."""
+    for group in optimiser.param_groups:
+        group["lr"] = learning_rate_at(step, config) * group.get("rate", 1.0)
+        if config.optimiser == "sgd":
+            group["momentum"] = momentum_at(step, config)
 
 
 def descend(network, optimiser, config, tile, labels, weights, stopwatch=None):
@@ -239,8 +261,7 @@ class Training:
         tile_seed, drop_out_seed = (int(seed >> 1) for seed in seeds)
         self.generator.manual_seed(tile_seed)
         torch.manual_seed(drop_out_seed)
-        for group in self.optimiser.param_groups:
-            group["lr"] = learning_rate_at(self.step, self.config)
+        set_rates(self.optimiser, self.config, self.step)
         with self.stopwatch.part("tiles"):
             batch = draw_tile(self.training_set, self.config, self.generator)
         *found, self.spread = descend(self.forward, self.optimiser, self.config, *batch, self.stopwatch)

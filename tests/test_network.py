@@ -250,3 +250,12 @@ def test_padding_takes_no_parameters_and_batch_norm_two_a_channel():
     assert count["valid", False] == count["zeros", False]
     channels = 2 * 4 * (1 + 2 + 4 + 8 + 16 + 8 + 4 + 2 + 1)
     assert count["zeros", True] - count["zeros", False] == 2 * channels
+
+
+@pytest.mark.parametrize(("fan_in", "ratio"), [("input", 2.0), ("blob", 1.0)])
+def test_what_an_up_convolution_does_to_the_second_moment(fan_in, ratio):
+    torch.manual_seed(0)
+    layer = UNet(base_channels=16, up_convolution_fan_in=fan_in).up_convolutions[0]
+    given = torch.randn(1, layer.in_channels, 40, 40).relu()
+    found = layer(given).detach().square().mean() / given.square().mean()
+    assert float(found) == pytest.approx(ratio, rel=0.1)

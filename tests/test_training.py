@@ -13,7 +13,7 @@ from unet_paper.io.stack import read_labels, read_stack
 from unet_paper.prediction import predict_stack
 from unet_paper.runs.results import read_history
 from unet_paper.support.errors import BadInput, Diverged
-from unet_paper.training import learning_rate_at, train
+from unet_paper.training import learning_rate_at, momentum_at, new_optimiser, new_training_network, set_rates, train
 
 TINY = replace(PROFILES["smoke"], base_channels=3, steps=20, tile_size=204, checkpoint_every=10)
 
@@ -189,3 +189,30 @@ def test_quick_changes_only_width_steps_and_what_the_paper_leaves_open():
     quick, paper = PROFILES["quick"].described(), PAPER.described()
     changed = {name for name in paper if quick[name]["value"] != paper[name]["value"]}
     assert changed - {name for name in paper if paper[name]["source"] == "ours"} == {"base_channels"}
+
+
+def test_a_trapezoid_is_flat_until_the_last_fifth():
+    config = replace(PAPER, steps=1000, warmup=0.1, learning_rate=0.5, decay="trapezoid")
+    rates = [learning_rate_at(step, config) for step in range(1000)]
+    assert set(rates[100:801]) == {0.5} and rates[900] == pytest.approx(0.25) and 0 < rates[-1] < 0.003
+    longer = replace(config, steps=2000, warmup=0.05)  # the same trunk
+    assert rates[:800] == pytest.approx([learning_rate_at(step, longer) for step in range(800)])
+
+
+def test_the_momentum_rises_where_that_is_asked_for():
+    config = replace(PAPER, steps=1000, momentum_warmup=0.2)
+    found = [momentum_at(step, config) for step in range(1000)]
+    assert found[0] == pytest.approx(0.9) and found[100] == pytest.approx(0.945) and set(found[200:]) == {0.99}
+    assert momentum_at(0, PAPER) == 0.99 and momentum_at(0, replace(config, momentum=0.5)) == 0.5
+
+
+def test_rates_of_a_step_reach_the_optimiser():
+    config = replace(TINY, bias_rate=2.0, momentum_warmup=0.5)
+    network = new_training_network(config, "cpu")
+    optimiser = new_optimiser(network, config)
+    set_rates(optimiser, config, 5)
+    weights, biases = optimiser.param_groups
+    assert biases["lr"] == 2 * weights["lr"] == 2 * learning_rate_at(5, config)
+    assert weights["momentum"] == momentum_at(5, config) < 0.99
+    assert all(values.ndim == 1 for values in biases["params"]) and len(biases["params"]) == len(weights["params"])
+    assert len(new_optimiser(network, TINY).param_groups) == 1

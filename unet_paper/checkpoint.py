@@ -39,6 +39,7 @@ def new_network(config: Config) -> UNet:
         dropout=config.dropout,
         padding=config.padding,
         batch_norm=config.batch_norm,
+        up_convolution_fan_in=config.up_convolution_fan_in,
     )
 
 

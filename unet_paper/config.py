@@ -105,6 +105,14 @@ class Config:
     )
     batch_norm: bool = setting(False, "paper", "batch normalisation after every 3x3 convolution")
 
+    up_convolution_fan_in: str = setting(
+        "input",
+        "ours",
+        "N of an up-convolution's initial weights: 'input' (C_in, what one output pixel sees) or 'blob' (4 C_out, as "
+        "Caffe counts)",
+        choice("input", "blob"),
+    )
+
     # Weight map: equation 2
     w_0: float = setting(10.0, "paper", "height of the border term", Limits(0, 1e6))
     sigma: float = setting(5.0, "paper", "width of the border term, px", Limits(0, 1e4, without_lowest=True))
@@ -130,7 +138,16 @@ class Config:
     momentum: float = setting(0.99, "paper", "momentum of the gradient descent", BELOW_ONE)
     learning_rate: float = setting(0.004, "ours", "highest learning rate", POSITIVE)
     warmup: float = setting(0.05, "ours", "part of the steps in which the learning rate rises from 0, linearly", PART)
-    decay: str = setting("cosine", "ours", "how it falls to 0 over the remaining steps", choice("cosine", "constant"))
+    decay: str = setting(
+        "cosine",
+        "ours",
+        "how it falls to 0: 'cosine', 'trapezoid' (over the last fifth of the steps) or not, 'constant'",
+        choice("cosine", "trapezoid", "constant"),
+    )
+    momentum_warmup: float = setting(
+        0.0, "ours", "part of the steps in which the momentum rises from 0.9, linearly", PART
+    )
+    bias_rate: float = setting(1.0, "ours", "learning rate of the biases over that of the weights", POSITIVE)
     weight_decay: float = setting(0.0, "ours", "weight decay; the paper states none", UNBOUNDED)
     gradient_clip: float = setting(
         0.5, "ours", "largest norm of a step's gradient; longer ones are shortened to it", POSITIVE

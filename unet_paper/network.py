@@ -9,6 +9,7 @@ conv conv ------------------ crop, copy ------------- conv conv 1x1
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TypeVar
 
 import numpy as np
@@ -139,6 +140,8 @@ class UNet(nn.Module):
         at, and beyond them there are zeros.
     batch_norm : bool
         Normalise before each ReLU; not the paper's.
+    up_convolution_fan_in : "input" or "blob"
+        Two readings of N in the initial weights of the up-convolutions, see `initialise`.
 
     Raises
     ------
@@ -160,6 +163,7 @@ class UNet(nn.Module):
         dropout: float = 0.5,
         padding: str = "valid",
         batch_norm: bool = False,
+        up_convolution_fan_in: str = "input",
     ) -> None:
         super().__init__()
         if variant not in ("paper", "release"):
@@ -186,7 +190,7 @@ class UNet(nn.Module):
             self.expanding.append(two_convolutions(up + skip, skip, 0.0, self.padded, batch_norm))
             incoming = skip
         self.classifier = nn.Conv2d(incoming, classes, 1)
-        self.apply(initialise)
+        self.apply(partial(initialise, up_convolution_fan_in=up_convolution_fan_in))
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Logits of an image, before the softmax.
@@ -225,15 +229,16 @@ def centre_crop(maps: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
     return functional.pad(maps, (-left, -left, -top, -top))
 
 
-def initialise(layer: nn.Module) -> None:
+def initialise(layer: nn.Module, up_convolution_fan_in: str = "input") -> None:
     """The paper's initial weights, N(0, sqrt(2 / N)) with N the incoming nodes of one neuron; biases 0.
 
-    A k x k convolution on C channels has N = k k C. Each output pixel of a 2x2 up-convolution with stride 2 lies
-    under exactly one of its taps, so N = C there (not 4 C): its output has twice the input's second moment, as
-    every convolution here has before its ReLU halves it.
+    A k x k convolution on C channels has N = k k C. Of a 2x2 up-convolution with stride 2 there are two readings. Each
+    of its output pixels lies under exactly one tap, so N = C_in ("input"): its output has twice the input's second
+    moment, and no ReLU follows to halve it. Caffe's "msra" filler counts the weights' blob, N = 4 C_out ("blob"),
+    which is 2 C_in where the channels are halved: its output has the input's second moment.
     """
     if isinstance(layer, nn.ConvTranspose2d):
-        incoming = layer.in_channels
+        incoming = layer.in_channels if up_convolution_fan_in == "input" else 4 * layer.out_channels
     elif isinstance(layer, nn.Conv2d):
         incoming = layer.in_channels * layer.kernel_size[0] * layer.kernel_size[1]
     else:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,24 +23,50 @@ from unet_paper.support.signals import Interrupted, stop_requests
 from unet_paper.support.stopwatch import Stopwatch
 from unet_paper.support.training_log import HISTORY_EVERY, TrainingLog
 
+FIRST_MOMENTUM = 0.9  # where a momentum that rises starts
+
 
 def learning_rate_at(step: int, config: Config) -> float:
-    """Learning rate of step 0 ... steps - 1: a linear rise over `warmup`, then half a cosine down to 0 (ours)."""
+    """Learning rate of step 0 ... steps - 1: a linear rise over `warmup`, then the decay (ours)."""
     rising = config.warmup * config.steps
     if step < rising:
         return config.learning_rate * (step + 1) / rising
     if config.decay == "constant":
         return config.learning_rate
+    if config.decay == "trapezoid":
+        return config.learning_rate * min(1.0, (config.steps - step) / max(config.steps / 5, 1))
     progress = (step - rising) / max(config.steps - rising, 1)
     return config.learning_rate * (1 + math.cos(math.pi * progress)) / 2
 
 
+def momentum_at(step: int, config: Config) -> float:
+    """Momentum of step 0 ... steps - 1: a linear rise from 0.9 over `momentum_warmup` (ours), then the paper's."""
+    rising = config.momentum_warmup * config.steps
+    if step >= rising:
+        return config.momentum
+    first = min(FIRST_MOMENTUM, config.momentum)
+    return first + (config.momentum - first) * step / rising
+
+
 def new_optimiser(network: nn.Module, config: Config) -> torch.optim.Optimizer:
     """Gradient descent with momentum (the paper's), or Adam; one fused kernel over all weights."""
-    parameters, rate, decay = network.parameters(), config.learning_rate, config.weight_decay
+    named, rate, decay = list(network.named_parameters()), config.learning_rate, config.weight_decay
+    groups: list[dict[str, Any]] = [{"params": [values for _, values in named], "rate": 1.0}]
+    if config.bias_rate != 1:  # one group otherwise, as the first checkpoints have it
+        weights = [values for name, values in named if not name.endswith("bias")]
+        biases = [values for name, values in named if name.endswith("bias")]
+        groups = [{"params": weights, "rate": 1.0}, {"params": biases, "rate": config.bias_rate}]
     if config.optimiser == "adam":
-        return torch.optim.Adam(parameters, lr=rate, weight_decay=decay, fused=True)
-    return torch.optim.SGD(parameters, lr=rate, momentum=config.momentum, weight_decay=decay, fused=True)
+        return torch.optim.Adam(groups, lr=rate, weight_decay=decay, fused=True)
+    return torch.optim.SGD(groups, lr=rate, momentum=config.momentum, weight_decay=decay, fused=True)
+
+
+def set_rates(optimiser: torch.optim.Optimizer, config: Config, step: int) -> None:
+    """Put the learning rate and the momentum of a step into the optimiser."""
+    for group in optimiser.param_groups:
+        group["lr"] = learning_rate_at(step, config) * group.get("rate", 1.0)
+        if config.optimiser == "sgd":
+            group["momentum"] = momentum_at(step, config)
 
 
 def new_training_network(config: Config, device: torch.device | str) -> UNet:
@@ -162,8 +189,7 @@ def train(
             tile_seed, dropout_seed = np.random.SeedSequence([config.seed, step]).generate_state(2, np.uint64)
             generator.manual_seed(int(tile_seed >> 1))
             torch.manual_seed(int(dropout_seed >> 1))
-            for group in optimiser.param_groups:
-                group["lr"] = learning_rate_at(step, config)
+            set_rates(optimiser, config, step)
             with log.stopwatch.part("tiles"):
                 batch = draw_tile(training_set, config, generator)
             log.add(*training_step(forward, optimiser, config, *batch, log.stopwatch))

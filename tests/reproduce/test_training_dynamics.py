@@ -1,0 +1,56 @@
+"""The first steps of a training, watched: what a training does, level by level, and resumed where it was stopped."""
+
+import csv
+import sys
+
+import pytest
+
+from reproduce.studies import training_dynamics
+from reproduce.studies.training_dynamics import ARMS, main, train_and_watch
+from unet_paper.config import PROFILES
+from unet_paper.datasets.folds import Fold
+from unet_paper.datasets.training_set import prepare_training_set
+from unet_paper.datasets.training_stacks import load
+from unet_paper.training import train
+
+
+def read(path):
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_it_watches_what_a_training_does(small_phantom, tmp_path):
+    config = PROFILES["smoke"]
+    stacks = load(small_phantom, Fold.parse("1/6"))
+    training_set = prepare_training_set(stacks.volume, stacks.labels, config, "cpu")
+    watched = [row["loss"] for row, _ in train_and_watch(config, training_set, 10)]
+    trained = train(config, training_set, tmp_path, {})
+    assert sum(watched) / 10 == pytest.approx(trained.history[0]["loss"], rel=1e-5)
+
+
+def test_a_study_resumes(small_phantom, tmp_path, monkeypatch):
+    monkeypatch.setitem(training_dynamics.PROFILES, "quick", PROFILES["smoke"])
+
+    def run(seeds):
+        options = ["--seeds", str(seeds), "--steps", "10", "--arms", "blob;Adam"]
+        monkeypatch.setattr(sys, "argv", ["x", "--data", str(small_phantom), "--out", str(tmp_path), *options])
+        main()
+
+    run(1)
+    first = (tmp_path / "steps.csv").read_text()
+    run(2)
+    assert (tmp_path / "steps.csv").read_text().startswith(first)
+    steps, levels = read(tmp_path / "steps.csv"), read(tmp_path / "levels.csv")
+    assert [(row["arm"], row["seed"]) for row in steps[::10]] == [
+        ("blob", "0"),
+        ("Adam", "0"),
+        ("blob", "1"),
+        ("Adam", "1"),
+    ]
+    assert len(levels) == 4 * 14 and all(float(row["update_over_weight"]) > 0 for row in levels)
+    assert {row["dead_share"] == "" for row in levels if row["level"].startswith(("up", "classifier"))} == {True}
+
+
+def test_every_arm_is_a_set_of_settings_that_exist():
+    known = set(PROFILES["quick"].as_dict())
+    assert all(set(changes) <= known for changes in ARMS.values())

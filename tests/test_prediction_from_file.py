@@ -158,7 +158,7 @@ def test_another_predictions_partial_result_is_refused(weights, image, tmp_path)
 def test_killed_at_any_moment(weights, tmp_path, random):
     """SIGKILL in the middle of the work, several times; the end is as if nothing had happened."""
     image, out, whole = (tmp_path / name for name in ("image.tif", "out.tif", "whole.tif"))
-    write_stack(image, random.integers(0, 256, (1, 700, 700), dtype=np.uint8))
+    write_stack(image, random.integers(0, 256, (1, 440, 440), dtype=np.uint8))
     options = ["--tta", "none", "--tile", "252"]
     assert main(["predict", "--weights", str(weights), str(image), str(whole), *options]) == 0
     command = [sys.executable, "-m", "unet_paper", "predict", "--weights", str(weights), str(image), str(out), *options]
@@ -172,7 +172,7 @@ def test_killed_at_any_moment(weights, tmp_path, random):
 
     while not out.is_file() and kills < 50:
         process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        wanted = done_before + int(random.integers(1, 60))
+        wanted = done_before + int(random.integers(1, 40))
         while process.poll() is None:
             if tiles_done() >= wanted:
                 time.sleep(random.uniform(0, 0.02))

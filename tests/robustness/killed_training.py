@@ -21,7 +21,8 @@ from unet_paper.io.stack import read_labels, read_stack
 from unet_paper.support.files import remove_leftovers
 from unet_paper.training import train
 
-CONFIG = replace(PROFILES["smoke"], base_channels=3, steps=160, tile_size=188, checkpoint_every=1)
+TINY = replace(PROFILES["smoke"], base_channels=3, tile_size=188, checkpoint_every=1)
+CONFIG = replace(TINY, steps=max(60, 3 * int(sys.argv[3])))  # as many kills as are asked for must fit
 
 
 def in_child(function, *arguments):
@@ -116,7 +117,9 @@ def main():
         assert not end_of(in_child(dies_while_writing, data, broken, how)), how
     while len(steps) < kills:
         child = in_child(trains, data, broken)
-        wait_for_checkpoints(broken / "checkpoint.pt", draw.randint(1, max(1, CONFIG.steps // (2 * kills))), child)
+        wait_for_checkpoints(
+            broken / "checkpoint.pt", draw.randint(1, max(1, min(8, CONFIG.steps // (2 * kills)))), child
+        )
         time.sleep(draw.uniform(0, 0.03))  # anywhere in the steps that follow
         os.kill(child, signal.SIGKILL)
         if end_of(child):

@@ -12,7 +12,6 @@ def do_weights(arguments: Namespace) -> None:
     from unet_paper.datasets.labels import interpret_labels
     from unet_paper.io.image_files import TIFF_SUFFIXES
     from unet_paper.io.stack import read_labels, write_stack
-    from unet_paper.report.pictures import draw_weight_map
     from unet_paper.weight_map import weight_maps
 
     if not (0 <= arguments.w0 <= 1e6 and 0 < arguments.sigma <= 1e4):
@@ -43,6 +42,8 @@ def do_weights(arguments: Namespace) -> None:
     write_stack(arguments.out, weights, info, truth.pixel_size)
     print(f"wrote {len(weights)} weight maps, {weights.min():.3f} to {weights.max():.3f}, to {arguments.out}")
     if arguments.png:
+        from unet_paper.report.pictures import draw_weight_map
+
         for index, section in enumerate(progress_bar(weights, desc="draw", unit="section")):
             draw_weight_map(arguments.png / f"weight-map-{index:03}.png", section, largest=float(weights.max()))
         print(f"drew them in {arguments.png} (yellow = high, violet = low)")

@@ -3,19 +3,23 @@
 import mmap
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from unet_paper.support.errors import BadInput
 
+if TYPE_CHECKING:
+    import torch  # which takes seconds, and only a GPU needs it here
 
-def available_memory(device: torch.device | str = "cpu") -> int:
+
+def available_memory(device: "torch.device | str" = "cpu") -> int:
     """Bytes that a new piece of work can take on a device: free GPU memory, or what Linux calls available, within the
     limit of a container. Where neither is known, the machine's memory.
     """
-    device = torch.device(device)
-    if device.type == "cuda":
+    if str(device).startswith("cuda"):
+        import torch
+
         return torch.cuda.mem_get_info(device)[0]
     limits = [
         _left_in_container(Path("/sys/fs/cgroup"), "memory.max", "memory.current"),
@@ -29,7 +33,7 @@ def available_memory(device: torch.device | str = "cpu") -> int:
     return min(value for value in limits if value is not None)
 
 
-def require_memory(needed: float, what: str, advice: str, device: torch.device | str = "cpu") -> None:
+def require_memory(needed: float, what: str, advice: str, device: "torch.device | str" = "cpu") -> None:
     """Raise BadInput, before the work starts, when it would take more bytes than there are: `what` takes them, and
     `advice` says what to do.
     """

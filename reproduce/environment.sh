@@ -1,5 +1,5 @@
-# Sourced by the scripts beside it: sets $python. That is, in this order, $UNET_PAPER_PYTHON or the active environment's
-# Python (venv or conda) where these have the requirements, or .venv, which is made when it is missing or out of date.
+# Sourced by the scripts beside it: sets $python. That is the first of these that has the requirements: $UNET_PAPER_PYTHON, .venv, and
+# the current `python` (of a virtual environment, conda or the system). Where none has, .venv is made anew.
 
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 python="$root/.venv/bin/python"
@@ -21,14 +21,13 @@ for line in open(sys.argv[1]):
 PYTHON
 }
 
-active=""
-if [ -n "${VIRTUAL_ENV:-}${CONDA_PREFIX:-}" ]; then active="$(command -v python || true)"; fi
-if [ -x "$python" ] && cmp -s "$root/requirements.txt" "$stamp"; then
-    :
-elif has_requirements "${UNET_PAPER_PYTHON:-}"; then
+current="$(command -v python || true)"
+if has_requirements "${UNET_PAPER_PYTHON:-}"; then
     python="$UNET_PAPER_PYTHON"
-elif has_requirements "$active"; then
-    python="$active"
+elif [ -x "$python" ] && cmp -s "$root/requirements.txt" "$stamp"; then
+    :
+elif has_requirements "$current"; then
+    python="$current"
 else
     base=""
     for candidate in "${UNET_PAPER_PYTHON:-}" python3 python3.14 python3.13 python3.12 python3.11 python; do

@@ -15,6 +15,7 @@ from unet_paper.support.files import atomic_write
 from unet_paper.weight_map import separate_touching_cells, weight_map
 
 SIZE = 256  # px
+SHOWN = slice(20, 190)  # rows and columns that the picture shows: a line of one pixel is seen
 CELLS = 34
 SEED = 4
 
@@ -41,16 +42,17 @@ def draw(path: Path) -> None:
     labels = draw_nuclei()
     mask = separate_touching_cells(labels) > 0
     weights = weight_map(labels)
+    labels, mask, weights = (array[SHOWN, SHOWN] for array in (labels, mask, weights))
     figure = Figure(figsize=(11, 3.7), dpi=100, layout="constrained")
     axes = figure.subplots(1, 3)
-    shades = np.array([[1, 1, 1], *(np.asarray(colours.COMPONENTS) / 255)])
+    shades = np.array([[1, 1, 1], *(np.asarray(colours.COMPONENTS[:7]) / 255)])  # not the gray one
     shown = np.where(labels == 0, 0, 1 + labels % (len(shades) - 1))
     axes[0].imshow(shown, cmap=ListedColormap(shades), interpolation="nearest", vmin=0, vmax=len(shades) - 1)
-    axes[0].set_title("cells that touch, each with a number")
+    axes[0].set_title("cells that touch")
     axes[1].imshow(mask, cmap="gray", interpolation="nearest")
-    axes[1].set_title("mask, a background line between them")
+    axes[1].set_title("mask: a line between them")
     image = axes[2].imshow(weights, cmap=colours.WEIGHTS, interpolation="nearest")
-    axes[2].set_title("weight map w(x), equation 2")
+    axes[2].set_title("weight map (equation 2)")
     figure.colorbar(image, ax=axes[2], shrink=0.9, label="weight")
     for axis in axes:
         axis.set_axis_off()

@@ -16,7 +16,6 @@ shift 2
 results="$place/résults"
 mkdir "$results"
 git clone --quiet "$root" "$tree" # what is committed
-ln -s "$root/.venv" "$tree/.venv"
 chmod -R a-w "$tree"
 if [ "$(id -u)" = 0 ]; then # root writes in spite of that
     mount --bind "$tree" "$tree"
@@ -24,7 +23,7 @@ if [ "$(id -u)" = 0 ]; then # root writes in spite of that
     mount -o remount,bind,ro "$tree"
 fi
 for seed in "$@"; do
-    env -i PATH="$PATH" HOME=/nonexistent LC_ALL=C bash "$tree/reproduce/isbi.sh" --data "$data" --results "$results" \
+    env -i PATH="$PATH" UNET_PAPER_PYTHON="$python" HOME=/nonexistent LC_ALL=C bash "$tree/reproduce/isbi.sh" --data "$data" --results "$results" \
         --profile quick --run "seed-$seed" --set "seed=$seed" </dev/null >"$place/seed-$seed.log" 2>&1
     echo "seed $seed: done"
 done

@@ -116,7 +116,7 @@ def test_a_fold(small_phantom, tmp_path):
 
 
 def test_sections_that_are_left_out(small_phantom, tmp_path):
-    """They are neither trained on nor scored, and the record says so; going on with others is refused."""
+    """They are neither trained on nor scored, and the record says so; resuming with others is refused."""
     out = tmp_path / "run"
     train = ["train", "--data", str(small_phantom), "--out", str(out), "--fold", "3/3", *TINY_RUN]
     assert main([*train, "--leave-out", "0,2-3"]) == 0

@@ -1,4 +1,4 @@
-"""The challenge's metrics, against what its reference scorer printed, and against plain forms."""
+"""The challenge's metrics, against what its reference scorer printed, and against the baselines."""
 
 import json
 import os

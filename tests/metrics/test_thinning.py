@@ -1,4 +1,4 @@
-"""Thinning, by hand and pixel by pixel against its plain form."""
+"""Thinning, by hand and pixel by pixel against its baseline."""
 
 import numpy as np
 from scipy import ndimage

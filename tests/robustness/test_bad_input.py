@@ -1,4 +1,4 @@
-"""Whatever is bad ends in one sentence on stderr that names it and the mend, exit code 2, and nothing changed."""
+"""Whatever is bad ends in one sentence on stderr that names it and what would be right, exit code 2, and nothing changed."""
 
 import os
 import resource
@@ -269,7 +269,7 @@ def ends_well(code, error, named):
     assert code == 2 and named in error, error
     assert error.count("\n") == 1 and "Traceback" not in error, error
     assert error.startswith("python -m unet_paper"), error
-    # The mend: after a semicolon, or as what must be.
+    # What would be right: after a semicolon, or as what must be.
     assert any(word in error for word in ("; ", "must", "choose from", "not allowed", "needs")), error
 
 

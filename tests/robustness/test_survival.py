@@ -1,4 +1,4 @@
-"""Killed anywhere, a training goes on, and ends as one that was left alone; signals and damaged checkpoints."""
+"""Killed anywhere, a training resumes, and ends as one that was left alone; signals and damaged checkpoints."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Whatever is bad ends in one sentence on stderr that names it and what would be right, exit code 2, and nothing changed."""
+"""Whatever is bad ends in one sentence on stderr, what is wrong and what would be right, and in exit code 2."""
 
 import os
 import resource

@@ -10,9 +10,9 @@ from unet_paper.cli.checks import chosen_device
 from unet_paper.cli.commands import exit_code
 from unet_paper.cli.commands import main as unet_paper
 from unet_paper.cli.typed_commands import stage_command, typed
-from unet_paper.cli.values import changed_config
+from unet_paper.cli.values import above_zero, changed_config, recipe
 from unet_paper.compute.allocator import keep_freed_memory
-from unet_paper.config import PROFILES
+from unet_paper.config import OPTIMISERS, PROFILES
 from unet_paper.datasets import isbi2012
 from unet_paper.datasets.folds import Fold
 from unet_paper.report.pictures import draw_training_pictures
@@ -60,6 +60,8 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument("--require-real", action="store_true", help="fail rather than run on the phantom")
     parser.add_argument("--results", type=Path, metavar="DIR", help="where results go (default: results)")
+    parser.add_argument("--optimiser", choices=OPTIMISERS, help="the paper's, or Adam; default: the profile's")
+    parser.add_argument("--minutes", type=above_zero, metavar="M", help="train for so long instead of for steps")
     parser.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="change a setting, as in train"
     )
@@ -106,8 +108,9 @@ PHANTOM_NOTICE = (
 
 def make_run(options: argparse.Namespace, run: RunFolder, data: Path, profile: str, fold: str | None) -> None:
     """All stages of the run, each shown as the command that does it by hand."""
-    changes = [word for change in options.set for word in ("--set", change)]
-    train = ["train", "--data", data, "--out", run.path, "--profile", profile, *changes, "--resume"]
+    changes = [*recipe(options.optimiser, options.minutes), *options.set]
+    train = ["train", "--data", data, "--out", run.path, "--profile", profile, "--resume"]
+    train += [word for change in changes for word in ("--set", change)]
     train += ["--fold", fold] if fold else []
 
     def announce(stage: Stage) -> None:
@@ -120,7 +123,7 @@ def make_run(options: argparse.Namespace, run: RunFolder, data: Path, profile: s
         print(write_report(folder, figures=run.volume.is_file()))
 
     def stages() -> None:
-        config = changed_config(PROFILES[profile], options.set)
+        config = changed_config(PROFILES[profile], changes)
         request = TrainingRequest(
             data, run.path, config, Fold.parse(fold) if fold else None, resume=True, device=chosen_device(None)
         )

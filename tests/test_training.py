@@ -13,7 +13,16 @@ from unet_paper.io.stack import read_labels, read_stack
 from unet_paper.prediction import predict_stack
 from unet_paper.runs.results import read_history
 from unet_paper.support.errors import BadInput, Diverged
-from unet_paper.training import learning_rate_at, momentum_at, new_optimiser, new_training_network, set_rates, train
+from unet_paper.training import (
+    is_complete,
+    learning_rate_at,
+    momentum_at,
+    new_optimiser,
+    new_training_network,
+    schedule_after,
+    set_rates,
+    train,
+)
 
 TINY = replace(PROFILES["smoke"], base_channels=3, steps=20, tile_size=204, checkpoint_every=10)
 
@@ -43,6 +52,33 @@ def test_learning_rate_rises_and_falls_to_zero():
     assert rates[0] == pytest.approx(0.005) and rates[99] == pytest.approx(0.5) and max(rates) == pytest.approx(0.5)
     assert np.all(np.diff(rates[:100]) > 0) and np.all(np.diff(rates[100:]) <= 0) and rates[-1] < 1e-5
     assert learning_rate_at(999, replace(config, decay="constant")) == 0.5
+
+
+def test_a_warmup_of_so_many_steps_does_not_depend_on_the_length():
+    short, long = (
+        replace(PAPER, steps=steps, warmup=100, momentum_warmup=200, decay="trapezoid") for steps in (1000, 5000)
+    )
+    for at in (learning_rate_at, momentum_at):
+        assert [at(step, short) for step in range(800)] == [at(step, long) for step in range(800)]
+    assert learning_rate_at(99, short) == PAPER.learning_rate > learning_rate_at(98, short)
+    assert momentum_at(200, short) == 0.99 > momentum_at(199, short)
+
+
+def test_a_training_of_so_many_minutes_ends_in_time_on_the_whole_schedule(training_set, tmp_path):
+    config = replace(TINY, base_channels=2, minutes=0.05, checkpoint_every=10_000, decay="trapezoid", warmup=0.1)
+    final = train(config, training_set, tmp_path / "run")
+    assert 3 <= final.seconds < 10 and final.step == final.config.steps != config.steps
+    rates = [row["learning_rate"] for row in read_history(tmp_path / "run" / "history.csv")]
+    assert max(rates) == config.learning_rate and rates[-1] < 0.2 * config.learning_rate
+    assert checkpoint.load(tmp_path / "run" / "weights.pt").config == final.config
+
+
+def test_the_steps_that_fit_a_time_are_those_of_the_pace_so_far():
+    config = replace(PAPER, minutes=10.0)
+    assert schedule_after(50, 60.0, config).steps == 500
+    assert schedule_after(0, 0.0, config) == config and schedule_after(50, 60.0, PAPER) == PAPER
+    assert not is_complete(10**6, 599.0, config) and is_complete(1, 600.0, config)
+    assert is_complete(PAPER.steps, 1.0, PAPER) and not is_complete(PAPER.steps - 1, 1e9, PAPER)
 
 
 def test_it_learns_which_pixels_are_cells(training_set, small_phantom, tmp_path):

@@ -80,7 +80,6 @@ def choice(*values: str) -> Limits:
 UNBOUNDED = Limits(lowest=0)
 POSITIVE = Limits(lowest=0, without_lowest=True)
 AT_LEAST_ONE = Limits(lowest=1)
-PART = Limits(lowest=0, highest=1)
 BELOW_ONE = Limits(lowest=0, highest=1, without_highest=True)
 
 
@@ -134,10 +133,15 @@ class Config:
 
     # Training: section 3
     steps: int = setting(30_000, "ours", "tiles seen, one a step", AT_LEAST_ONE)
+    minutes: float = setting(
+        0.0, "ours", "train for so long instead of for `steps`, on the same schedule; 0: for `steps`", UNBOUNDED
+    )
     optimiser: str = setting("sgd", "paper", "'sgd', gradient descent with momentum, or 'adam'", choice("sgd", "adam"))
     momentum: float = setting(0.99, "paper", "momentum of the gradient descent", BELOW_ONE)
     learning_rate: float = setting(0.004, "ours", "highest learning rate", POSITIVE)
-    warmup: float = setting(0.05, "ours", "part of the steps in which the learning rate rises from 0, linearly", PART)
+    warmup: float = setting(
+        0.05, "ours", "steps in which the learning rate rises from 0, linearly; below 1 a part of all", UNBOUNDED
+    )
     decay: str = setting(
         "cosine",
         "ours",
@@ -145,7 +149,7 @@ class Config:
         choice("cosine", "trapezoid", "constant"),
     )
     momentum_warmup: float = setting(
-        0.0, "ours", "part of the steps in which the momentum rises from 0.9, linearly", PART
+        0.0, "ours", "steps in which the momentum rises from 0.9, linearly; below 1 a part of all", UNBOUNDED
     )
     bias_rate: float = setting(1.0, "ours", "learning rate of the biases over that of the weights", POSITIVE)
     weight_decay: float = setting(0.0, "ours", "weight decay; the paper states none", UNBOUNDED)
@@ -208,6 +212,12 @@ class Config:
             known["profile"] = known["profile"].partition(" with ")[0]
         return cls(**known)
 
+
+# The named ways to train: the paper's optimiser, and a departure from it whose steps need less care.
+OPTIMISERS: dict[str, dict[str, Any]] = {
+    "sgd": {"optimiser": "sgd"},
+    "adam": {"optimiser": "adam", "learning_rate": 0.001},
+}
 
 PAPER = Config()
 PROFILES = {

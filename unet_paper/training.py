@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +27,16 @@ from unet_paper.support.training_log import HISTORY_EVERY, TrainingLog
 FIRST_MOMENTUM = 0.9  # where a momentum that rises starts
 
 
+def in_steps(share: float, steps: int) -> float:
+    """`warmup` or `momentum_warmup` in steps: below 1 it is a part of them, else their number."""
+    return share * steps if share < 1 else share
+
+
 def learning_rate_at(step: int, config: Config) -> float:
     """Learning rate of step 0 ... steps - 1: a linear rise over `warmup`, then the decay (ours)."""
-    rising = config.warmup * config.steps
+    rising = in_steps(config.warmup, config.steps)
     if step < rising:
-        return config.learning_rate * (step + 1) / rising
+        return config.learning_rate * min(1.0, (step + 1) / rising)
     if config.decay == "constant":
         return config.learning_rate
     if config.decay == "trapezoid":
@@ -41,11 +47,23 @@ def learning_rate_at(step: int, config: Config) -> float:
 
 def momentum_at(step: int, config: Config) -> float:
     """Momentum of step 0 ... steps - 1: a linear rise from 0.9 over `momentum_warmup` (ours), then the paper's."""
-    rising = config.momentum_warmup * config.steps
+    rising = in_steps(config.momentum_warmup, config.steps)
     if step >= rising:
         return config.momentum
     first = min(FIRST_MOMENTUM, config.momentum)
     return first + (config.momentum - first) * step / rising
+
+
+def schedule_after(step: int, seconds: float, config: Config) -> Config:
+    """The Config whose `steps` are all that there will be: as many as fit `minutes`, at the pace so far."""
+    if not config.minutes or not step:
+        return config
+    return replace(config, steps=max(step + 1, round(step * 60 * config.minutes / seconds)))
+
+
+def is_complete(step: int, seconds: float, config: Config) -> bool:
+    """Whether a training is at its end: after `steps`, or after `minutes` where these are given."""
+    return seconds >= 60 * config.minutes if config.minutes else step >= config.steps
 
 
 def new_optimiser(network: nn.Module, config: Config) -> torch.optim.Optimizer:
@@ -142,7 +160,7 @@ def train(
     Returns
     -------
     Checkpoint
-        Of the last step, without the optimiser.
+        Of the last step, without the optimiser. Its `config.steps` are the steps done, also where `minutes` ended it.
 
     Raises
     ------
@@ -157,7 +175,7 @@ def train(
     Ronneberger, Fischer, Brox: U-Net, MICCAI 2015, section 3.
     """
     folder = None if folder is None else Path(folder)
-    device, steps = training_set.images.device, config.steps
+    device = training_set.images.device
     torch.manual_seed(config.seed)
     network = new_training_network(config, device)
     optimiser = new_optimiser(network, config)
@@ -165,53 +183,57 @@ def train(
     if resume is not None:
         resume.restore(network, optimiser)
         log, done = resume.resumed_log(folder, device), resume.step
-    described = config, training_set.standardisation, data or {}
+    complete, schedule = is_complete(done, log.seconds, config), schedule_after(done, log.seconds, config)
+    described = training_set.standardisation, data or {}
 
     def keep() -> None:
-        if log.is_worth_keeping(done, done == steps, network.parameters()) and folder is not None:
+        if log.is_worth_keeping(done, complete, network.parameters()) and folder is not None:
             log.kept_step = done
             with log.stopwatch.part("checkpoints"):
-                state = Checkpoint.of(done, *described, network, optimiser, log)
+                state = Checkpoint.of(done, config, *described, network, optimiser, log)
                 checkpoints.save(folder / "checkpoint.pt", state, folder / "checkpoint-before.pt")
                 log.write_history()
 
     forward: Callable[[torch.Tensor], torch.Tensor] = network
-    if should_compile(compilation, device, steps - done):
+    if should_compile(compilation, device, schedule.steps - done):
         tile = draw_tile(training_set, config, torch.Generator())[0]
         forward = compiled_network(network, tile, config.bfloat16)
     generator = torch.Generator()
     with (
         fastest_algorithms(device),
-        progress_bar(total=steps, initial=done, unit="tile", desc="train") as bar,
+        progress_bar(total=schedule.steps, initial=done, unit="tile", desc="train") as bar,
         stop_requests() as request,
     ):
-        for step in range(done, steps):
+        while not complete:
+            step, schedule = done, schedule_after(done, log.seconds, config)
             tile_seed, dropout_seed = np.random.SeedSequence([config.seed, step]).generate_state(2, np.uint64)
             generator.manual_seed(int(tile_seed >> 1))
             torch.manual_seed(int(dropout_seed >> 1))
-            set_rates(optimiser, config, step)
+            set_rates(optimiser, schedule, step)
             with log.stopwatch.part("tiles"):
                 batch = draw_tile(training_set, config, generator)
             log.add(*training_step(forward, optimiser, config, *batch, log.stopwatch))
 
             done = step + 1
-            is_kept = done % config.checkpoint_every == 0 or done == steps
+            complete = is_complete(done, log.seconds, config)
+            is_kept = done % config.checkpoint_every == 0 or complete
             if done % HISTORY_EVERY == 0 or is_kept:
-                loss = log.add_row(done, learning_rate_at(step, config))
+                loss = log.add_row(done, learning_rate_at(step, schedule))
+                bar.total = done if complete else schedule.steps
                 bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
             if is_kept:
                 keep()
             bar.update()
             if after_step is not None:
                 after_step(done)
-            if request.number and done < steps:
+            if request.number and not complete:
                 if not is_kept:
                     keep()
-                raise Interrupted(log.kept(steps), request.number)
-        final = Checkpoint.of(done, *described, network, None, log)
+                raise Interrupted(log.kept(schedule.steps), request.number)
+        final = Checkpoint.of(done, replace(config, steps=done), *described, network, None, log)
         if folder is not None:
             log.write_history()
             checkpoints.save(folder / "weights.pt", final)
         if request.number:
-            raise Interrupted(log.kept(steps), request.number)
+            raise Interrupted(log.kept(done), request.number)
     return final

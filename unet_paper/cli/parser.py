@@ -8,8 +8,8 @@ from typing import Any, NoReturn
 from unet_paper import __version__
 from unet_paper.cli import help_text
 from unet_paper.cli.program import program_name
-from unet_paper.cli.values import channel, gibibytes, labels_meaning, numbers, positive, sections
-from unet_paper.config import COMPILE_CHOICES, EXTRAPOLATIONS, PROFILES, TTA, Config
+from unet_paper.cli.values import above_zero, channel, labels_meaning, numbers, positive, sections
+from unet_paper.config import COMPILE_CHOICES, EXTRAPOLATIONS, OPTIMISERS, PROFILES, TTA, Config
 from unet_paper.datasets.labels import LABELS_ARE
 
 
@@ -100,6 +100,17 @@ def _add_weights(command: Parser) -> None:
     _add_force(command)
 
 
+def _add_recipe(command: Parser) -> None:
+    command.add_argument(
+        "--optimiser",
+        choices=OPTIMISERS,
+        help="The paper's gradient descent with momentum 0.99, or Adam; as the profile unless given.",
+    )
+    command.add_argument(
+        "--minutes", type=above_zero, metavar="M", help="Train for so long, whatever the machine, instead of for steps."
+    )
+
+
 def _add_train(command: Parser) -> None:
     source = command.add_mutually_exclusive_group(required=True)
     source.add_argument("--data", type=Path, metavar="DIR", help="A folder with train-volume.tif and train-labels.tif.")
@@ -119,6 +130,14 @@ def _add_train(command: Parser) -> None:
     )
     command.add_argument(
         "--leave-out", type=sections, metavar="A-B,C", help="Sections, counted from 0, that are not trained on; none."
+    )
+    _add_recipe(command)
+    command.add_argument(
+        "--branch-of",
+        type=Path,
+        metavar="TRUNK",
+        help="End the training of the run TRUNK, which has --set decay=constant, where it stands: from its last "
+        "checkpoint on the rate falls to 0. Give the same data and fold; the settings are TRUNK's.",
     )
     command.add_argument("--resume", action="store_true", help="Resume from RUN's checkpoint, where there is one.")
     command.add_argument(
@@ -164,7 +183,7 @@ def _add_predict(command: Parser) -> None:
     )
     command.add_argument(
         "--memory",
-        type=gibibytes,
+        type=above_zero,
         metavar="GIB",
         help="What a tile may take, in GiB; at most half of what is free unless given.",
     )

@@ -3,7 +3,7 @@
 from argparse import Namespace
 
 from unet_paper.cli.checks import chosen_device, must_be_writable
-from unet_paper.cli.values import changed_config
+from unet_paper.cli.values import changed_config, recipe
 from unet_paper.config import PROFILES
 from unet_paper.datasets.folds import Fold
 from unet_paper.support.errors import BadInput
@@ -15,15 +15,22 @@ def do_train(arguments: Namespace) -> None:
     from unet_paper.compute.allocator import keep_freed_memory
     from unet_paper.datasets.training_stacks import OwnFiles
     from unet_paper.report.pictures import draw_training_pictures
+    from unet_paper.runs.branching import branch
     from unet_paper.runs.folder import RunFolder
     from unet_paper.runs.training_run import TrainingRequest, train_run
 
     device = chosen_device(arguments.device)
     profile = arguments.profile or ("paper" if device == "cuda" else "quick")
-    config = changed_config(PROFILES[profile], arguments.changes)
+    changes = [*recipe(arguments.optimiser, arguments.minutes), *arguments.changes]
     fold = Fold.parse(arguments.fold) if arguments.fold else None
     run = RunFolder(arguments.out)
     must_be_writable(run.record)
+    if arguments.branch_of and (arguments.profile or changes):
+        raise BadInput("--branch-of takes no settings; they are those of the run that it names")
+    if arguments.branch_of:
+        config = branch(RunFolder(arguments.branch_of), run)
+    else:
+        config = changed_config(PROFILES[profile], changes)
     source = arguments.data
     if source is None:
         if arguments.labels is None:
@@ -38,14 +45,14 @@ def do_train(arguments: Namespace) -> None:
         config,
         fold,
         leave_out=arguments.leave_out or (),
-        resume=arguments.resume,
+        resume=arguments.resume or arguments.branch_of is not None,
         device=device,
         compilation=arguments.compile,
     )
     record = train_run(request, draw_training_pictures)
     print(f"trained weights: {run.weights}")
     print(f"look at {run.path / 'weight-map.png'} and {run.sections}")
-    if profile == "smoke":
+    if config.profile == "smoke":
         print("note: the profile smoke only shows that all parts work together; its scores mean nothing")
     print("next:", *next_commands(run, record), sep="\n  ")
 

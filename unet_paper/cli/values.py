@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import fields, replace
 from typing import Any
 
-from unet_paper.config import Config
+from unet_paper.config import OPTIMISERS, Config
 from unet_paper.support.errors import BadInput
 
 KINDS = {bool: "true or false", int: "a whole number", float: "a number"}
@@ -52,8 +52,8 @@ def positive(text: str) -> int:
     return number
 
 
-def gibibytes(text: str) -> float:
-    """argparse type: an amount of memory above 0."""
+def above_zero(text: str) -> float:
+    """argparse type: a number above 0."""
     try:
         number = float(text)
     except ValueError:
@@ -61,6 +61,12 @@ def gibibytes(text: str) -> float:
     if not 0 < number < math.inf:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
     return number
+
+
+def recipe(optimiser: str | None, minutes: float | None) -> list[str]:
+    """NAME=VALUE changes of the options --optimiser and --minutes."""
+    changes = OPTIMISERS[optimiser] if optimiser else {}
+    return [f"{name}={value}" for name, value in (changes | ({"minutes": minutes} if minutes else {})).items()]
 
 
 def channel(text: str) -> int | str:

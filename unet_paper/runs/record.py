@@ -74,6 +74,7 @@ class RunRecord:
     times: Times = Times()
     diverged: tuple[str, ...] = ()  # at which step and why, each time
     up_convolution_effect: tuple[float, ...] | None = None  # see diagnostics.py; older records do not tell it
+    trunk: Mapping[str, Any] | None = None  # name and step of the run that this one branched off, see branching.py
 
     @property
     def first(self) -> Session:
@@ -114,6 +115,7 @@ class RunRecord:
             "times": {"started": first["time"], **times},
             "diverged": list(self.diverged),
             "up_convolution_effect": None if self.up_convolution_effect is None else list(self.up_convolution_effect),
+            **({"trunk": dict(self.trunk)} if self.trunk else {}),
         }
 
     @classmethod
@@ -148,6 +150,7 @@ class RunRecord:
                 times=Times(**times),
                 diverged=tuple(values.get("diverged", ())),
                 up_convolution_effect=None if effect is None else tuple(effect),
+                trunk=values.get("trunk"),
             )
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise BadInput(f"it is not a run's record ({error!r})") from None

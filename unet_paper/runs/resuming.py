@@ -11,6 +11,7 @@ from unet_paper.datasets.training_stacks import Stacks
 from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.record import read_record
 from unet_paper.support.errors import BadInput
+from unet_paper.training import is_complete
 
 
 def checkpoint_to_resume(run: RunFolder, config: Config, stacks: Stacks, resume: bool) -> Checkpoint | None:
@@ -38,7 +39,8 @@ def checkpoint_to_resume(run: RunFolder, config: Config, stacks: Stacks, resume:
 
 def is_finished(run: RunFolder, checkpoint: Checkpoint) -> bool:
     """Whether a run's last checkpoint is that of its last step, and all was written after it."""
-    if checkpoint.step < checkpoint.config.steps or not (run.weights.is_file() and run.record.is_file()):
+    at_the_end = is_complete(checkpoint.step, checkpoint.seconds, checkpoint.config)
+    if not at_the_end or not (run.weights.is_file() and run.record.is_file()):
         return False
     return read_record(run.record).status == "finished"
 

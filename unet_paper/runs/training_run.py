@@ -70,10 +70,10 @@ def train_run(request: TrainingRequest, draw: DrawTraining | None = None) -> Run
         remove_leftovers(run.path)
         earlier = checkpoint_to_resume(run, config, stacks, request.resume)
         if earlier is not None and is_finished(run, earlier):
-            logger.info(f"{run.path} is already trained ({config.steps} steps); nothing to do")
+            logger.info(f"{run.path} is already trained ({earlier.step} steps); nothing to do")
             return _completed_record(run, earlier, stacks, request.device)
         if earlier is not None:
-            logger.info(f"resuming from step {earlier.step} of {config.steps}")
+            logger.info(f"resuming from step {earlier.step} of {_length(config)}")
         training_set = prepare_training_set(stacks.volume, stacks.labels, config, request.device)
         session = _session(request, config, earlier)
         if earlier is None:
@@ -157,8 +157,13 @@ def _log_start(record: RunRecord, stacks: Stacks) -> None:
     logger.info(f"gray values: {gray}; kept with the weights, prediction does the same")
     logger.info(
         f"training {record.profile_title} on {record.sessions[-1].hardware.device}: {len(stacks.volume)} sections, "
-        f"{record.parameters:,} parameters, {record.config.steps:,} steps"
+        f"{record.parameters:,} parameters, {_length(record.config)}"
     )
+
+
+def _length(config: Config) -> str:
+    """How long a training is, in words."""
+    return f"{config.minutes:g} minutes" if config.minutes else f"{config.steps:,} steps"
 
 
 def _train(
@@ -179,7 +184,8 @@ def _train(
         replace(record, status="interrupted").write(run.record)
         raise
     parts = {name: round(spent, 1) for name, spent in final.parts.items()}
-    record = replace(record, status="finished", up_convolution_effect=_effect(final, stacks, request.device))
+    effect = _effect(final, stacks, request.device)
+    record = replace(record, status="finished", config=final.config, up_convolution_effect=effect)
     record = record.with_times(finished=now(), training_seconds=round(final.seconds, 1), training_parts_seconds=parts)
     record.write(run.record)
     return record

@@ -1,0 +1,79 @@
+"""A branch of a training of constant rate equals one that was planned for its steps."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from unet_paper import checkpoint
+from unet_paper.config import PROFILES
+from unet_paper.datasets.folds import Fold
+from unet_paper.runs.branching import branch, branch_config
+from unet_paper.runs.folder import RunFolder
+from unet_paper.runs.record import read_record
+from unet_paper.runs.training_run import TrainingRequest, train_run
+from unet_paper.support.errors import BadInput
+from unet_paper.training import learning_rate_at, momentum_at
+
+TINY = replace(PROFILES["smoke"], base_channels=2, tile_size=204, checkpoint_every=10, warmup=3.0, momentum_warmup=4.0)
+TRUNK = replace(TINY, steps=20, decay="constant")
+
+
+@pytest.fixture(scope="module")
+def trunk(small_phantom, tmp_path_factory):
+    path = tmp_path_factory.mktemp("branching") / "trunk"
+    train_run(TrainingRequest(small_phantom, path, TRUNK, Fold(1, 2)))
+    return RunFolder(path)
+
+
+def test_a_branch_equals_a_training_that_was_planned_so(trunk, small_phantom, tmp_path):
+    config = branch(trunk, RunFolder(tmp_path / "branch"))
+    assert config.steps == 25 and config.decay == "trapezoid"
+    for path, wanted in (tmp_path / "branch", config), (tmp_path / "planned", config):
+        record = train_run(TrainingRequest(small_phantom, path, wanted, Fold(1, 2), resume=True))
+        assert record.status == "finished"
+    branched, planned = (checkpoint.load(tmp_path / name / "weights.pt") for name in ("branch", "planned"))
+    assert all(torch.equal(planned.network[name], values) for name, values in branched.network.items())
+    assert [row["loss"] for row in branched.history] == [row["loss"] for row in planned.history]
+
+    record = read_record(tmp_path / "branch" / "run.json")
+    assert record.trunk == {"name": "trunk", "step": 20} and [session.step for session in record.sessions] == [0, 20]
+    assert read_record(tmp_path / "planned" / "run.json").trunk is None
+    assert branch(trunk, RunFolder(tmp_path / "branch")) == config  # the same command once more
+
+
+def test_the_trunk_is_not_touched(trunk, tmp_path):
+    before = {path.name: path.read_bytes() for path in trunk.path.iterdir() if path.is_file()}
+    branch(trunk, RunFolder(tmp_path / "branch"))
+    assert before == {path.name: path.read_bytes() for path in trunk.path.iterdir() if path.is_file()}
+
+
+@pytest.mark.parametrize("step", [20, 21, 22, 23, 1000])
+@pytest.mark.parametrize("warmup", [3.0, 0.1])
+def test_a_branch_begins_as_its_trunk(step, warmup):
+    constant = replace(TRUNK, steps=30, warmup=warmup)
+    config = branch_config(constant, step)
+    for at in (learning_rate_at, momentum_at):
+        assert [at(past, config) for past in range(step)] == pytest.approx([at(past, constant) for past in range(step)])
+    assert learning_rate_at(config.steps - 1, config) <= 0.21 * config.learning_rate
+
+
+@pytest.mark.parametrize(
+    "change, step, words",
+    [
+        ({"decay": "cosine"}, 20, "constant"),
+        ({"minutes": 3.0}, 20, "constant"),
+        ({}, 3, "branch after step 4"),
+    ],
+)
+def test_what_cannot_be_branched(change, step, words):
+    with pytest.raises(BadInput, match=words):
+        branch_config(replace(TRUNK, **change), step)
+
+
+def test_a_folder_of_another_run_is_left_alone(trunk, small_phantom, tmp_path):
+    train_run(TrainingRequest(small_phantom, tmp_path / "other", replace(TINY, steps=1)))
+    with pytest.raises(BadInput, match="no branch of"):
+        branch(trunk, RunFolder(tmp_path / "other"))
+    with pytest.raises(BadInput, match="no checkpoint to branch from"):
+        branch(RunFolder(tmp_path / "nothing"), RunFolder(tmp_path / "new"))

@@ -10,8 +10,11 @@ NAME is one of
   seeds                   the same run with other seeds
   ablations               one thing changed at a time; and sections next to the scored ones left out
   interventions           against what the metrics show, by settings alone; scored on fold 1/6 as the search is
+  adam-rate               Adam's learning rate for a quarter of the channels and for all; scored on fold 1/6
+  budgets                 error against tiles and minutes, for three widths and both optimisers; scored on fold 6/6
   release                 a network trained on all sections, its weights in half precision, and the test sections'
                           probabilities
+  arms                    the same of the quarter network, with either optimiser
   all                     folds, ablations, interventions and release, one after the other
 
 DIR holds the challenge's stacks. Each run is trained, predicted, scored and reported in results/isbi/NAME/RUN (with the
@@ -29,9 +32,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from reproduce.studies import archive, plot, release, search, table_1, tables
+from reproduce.studies import archive, budgets, plot, release, search, table_1, tables
 from reproduce.studies.archive import StudyRun
-from reproduce.studies.definitions import CONTROLS, STUDIES, Run, runs_of
+from reproduce.studies.definitions import CONTROLS, RELEASES, STUDIES, Run, runs_of
 from reproduce.studies.groups import same_training
 from reproduce.studies.runner import ROOT, OutOfTime, command, has_diverged, make
 from unet_paper.config import PROFILES
@@ -41,7 +44,7 @@ from unet_paper.support.files import atomic_write
 
 NOT_DONE = 75  # exit code: give the same command again
 ALL = ("folds", "ablations", "interventions", "release")
-WITHOUT_TABLE = ("release", "hyper-parameter-search")  # or with one of their own
+WITHOUT_TABLE = (*RELEASES, "hyper-parameter-search")  # or with one of their own
 
 
 def gather(folder: Path, runs: Sequence[Run]) -> dict[str, StudyRun]:
@@ -59,16 +62,17 @@ def carry_out(name: str, arguments: argparse.Namespace, deadline: float | None) 
     usual = name if profile == "quick" or name in (*WITHOUT_TABLE, "full-fold") else f"{name}-{profile}"
     results = ROOT / "results" / "isbi"
     folder = arguments.out or results
-    if name != "release" and (arguments.study == "all" or not arguments.out):  # a release is the folder `final` itself
+    if name not in RELEASES and (arguments.study == "all" or not arguments.out):  # a release is a folder of its own
         folder = folder / usual
     folder = folder.absolute()
     changes = dict(change.split("=", 1) for change in arguments.changes)
     data = arguments.data.absolute()
     runs = runs_of(name, arguments.seeds, profile)
-    done = {} if name == "release" else gather(folder, runs)
+    wanted = [run for run in runs if arguments.only in run.name]
+    done = {} if name in RELEASES else gather(folder, runs)
     try:
-        for number, run in enumerate(runs, 1):
-            print(f"\n{name} [{number} of {len(runs)}] {run.name}", flush=True)
+        for number, run in enumerate(wanted, 1):
+            print(f"\n{name} [{number} of {len(wanted)}] {run.name}", flush=True)
             if run.name not in done:
                 make(run, RunFolder(folder / run.name), data, profile, changes, deadline)
     except OutOfTime:
@@ -80,8 +84,9 @@ def carry_out(name: str, arguments: argparse.Namespace, deadline: float | None) 
         print(f"Diverged: {', '.join(diverged)}")
         if name in WITHOUT_TABLE or runs[0].name in diverged:
             sys.exit(1)  # nothing to resume, or to compare with
-    if name == "release":
-        release.finish(RunFolder(folder / "final"), data, lambda *words: command(deadline, *words))
+    if name in RELEASES:
+        for run in wanted:
+            release.finish(RunFolder(folder / run.name), data, lambda *words: command(deadline, *words))
     else:
         print(write(folder, name, runs))
     if arguments.out is None:
@@ -100,6 +105,9 @@ def write(folder: Path, name: str, runs: Sequence[Run]) -> str | None:
     done = [run for run in runs if run.name in found]
     if name == "hyper-parameter-search":
         text = search.text(found, folder.parent)
+    elif name == "budgets":
+        text = budgets.text([found[run.name] for run in done])
+        budgets.draw(folder / "plot.png", [found[run.name] for run in done])
     else:
         first = found[runs[0].name]
         seeds = (
@@ -126,6 +134,7 @@ def main() -> int:
     parser.add_argument("--profile", choices=PROFILES, default="quick")
     parser.add_argument("--set", dest="changes", action="append", default=[], metavar="NAME=VALUE")
     parser.add_argument("--seeds", type=int, default=3, metavar="N", help="of each ablation and intervention (3)")
+    parser.add_argument("--only", default="", metavar="WORD", help="runs whose names have it")
     parser.add_argument("--out", type=Path, metavar="DIR", help="default: results/isbi/NAME")
     arguments = parser.parse_args()
     deadline = None if arguments.minutes is None else time.monotonic() + 60 * arguments.minutes

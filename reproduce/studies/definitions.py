@@ -1,11 +1,15 @@
 """What each study runs: folds of the training stack, a hyper-parameter search, ablations, interventions, a release."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from unet_paper.config import PROFILES
+from unet_paper.config import OPTIMISERS, PROFILES
 
-STUDIES = ("hyper-parameter-search", "folds", "full-fold", "seeds", "ablations", "interventions", "release")
+STUDIES = (
+    *("hyper-parameter-search", "adam-rate", "budgets", "folds", "full-fold", "seeds", "ablations", "interventions"),
+    *("release", "arms"),
+)
+RELEASES = ("release", "arms")  # of networks trained on all sections; nothing of them is scored here
 CONTROLS = ("as the paper", "baseline")  # groups that the others of ablations and interventions are compared with
 SEARCH_FOLD = "1/6"  # on which choices are made
 SCORED_FOLD = "6/6"
@@ -24,6 +28,8 @@ class Run:
     profile: str | None = None  # where it is not the study's
     subgroup: str | None = None  # of the group, which the table shows by itself too
     zeros_too: bool = False  # also predicted and scored with zeros beyond the image
+    trunk: str | None = None  # the folder of the training of constant rate that it is a branch of
+    trunk_steps: int = 0  # at which it branches off
 
 
 ONE_PASS = {"tta": "none", "primary": "none"}
@@ -92,6 +98,50 @@ SEARCH: dict[str, dict[str, dict[str, Any]]] = {
 }
 
 
+# What training gets in a time: a trunk of constant rate for each width, optimiser and seed, and off it a branch for
+# each number of tiles, of which the last fifth lets the rate fall.
+TILES = (300, 600, 1200, 2500, 5000, 10_000)
+STABLE_SGD = {"up_convolution_fan_in": "blob", "momentum_warmup": 500.0}
+BUDGETS: dict[str, dict[str, Any]] = {
+    f"{channels} channels, {name}": {"base_channels": channels} | settings
+    for channels in (16, 32, 64)
+    for name, settings in {
+        "SGD": STABLE_SGD | {"learning_rate": 0.256 / channels},
+        "Adam": OPTIMISERS["adam"],
+    }.items()
+}
+
+# Adam's rate, for a quarter of the channels and for all.
+ADAM_RATES: dict[str, tuple[str, dict[str, Any]]] = {
+    f"{title}, {rate}": (profile, OPTIMISERS["adam"] | settings | {"learning_rate": rate})
+    for title, profile, settings in (
+        ("16 channels", "quick", {"steps": 1000}),
+        ("64 channels", "paper", {"steps": 400, "tile_size": 252}),
+    )
+    for rate in (0.0003, 0.001, 0.003)
+}
+
+# Networks trained on all sections and released, with the probabilities of the test sections.
+ARMS: dict[str, tuple[str, dict[str, Any]]] = {
+    "quarter-adam": ("quick", OPTIMISERS["adam"] | {"warmup": 125.0}),
+    "quarter-sgd": ("quick", STABLE_SGD | {"warmup": 125.0}),
+}
+
+
+def budgets(seeds: int) -> list[Run]:
+    """The branches of every trunk, shorter ones first, as the trunk must stand where a branch begins."""
+    runs = []
+    for seed in range(seeds):
+        for group, changes in BUDGETS.items():
+            for tiles in TILES:
+                name = _named(group, seed)
+                settings = changes | {"seed": seed, "warmup": 125.0}
+                title = f"{group}, {tiles:,} tiles"
+                run = Run(f"{name}-{tiles}", title, SCORED_FOLD, settings, trunk=f"{name}-trunk")
+                runs.append(replace(run, trunk_steps=tiles * 4 // 5))
+    return runs
+
+
 def _search() -> list[Run]:
     runs = {}
     for choice, tried in SEARCH.items():
@@ -116,6 +166,16 @@ def runs_of(study: str, seeds: int, profile: str = "quick") -> list[Run]:
         return [Run("fold-6", "fold 6/6", SCORED_FOLD)]
     if study == "seeds":
         return [Run(f"seed-{seed}", "fold 6/6", SCORED_FOLD, {"seed": seed}) for seed in range(1, 5)]
+    if study == "budgets":
+        return budgets(seeds)
+    if study == "adam-rate":
+        return [
+            Run(_named(group, seed), group, SEARCH_FOLD, changes | {"seed": seed} | ONE_PASS, profile=of_group)
+            for seed in range(seeds)
+            for group, (of_group, changes) in ADAM_RATES.items()
+        ]
+    if study == "arms":
+        return [Run(name, "all 30 sections", None, changes, profile=of_arm) for name, (of_arm, changes) in ARMS.items()]
     if study == "release":
         return [Run("final", "all 30 sections", None)]
     if study == "hyper-parameter-search":

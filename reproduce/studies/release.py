@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tifffile
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
@@ -18,6 +19,7 @@ from unet_paper.support.files import atomic_write
 from unet_paper.support.json_files import write_json
 
 PUBLISHED = "weights.safetensors"
+TEST_PROBABILITY = "test-probability.tif"  # of the test sections, 8 bits: whoever has their labels can score it
 LARGEST = 64_000_000  # bytes of the committed file
 COLUMNS = 6  # of the preview
 EVERY = 3  # px of the preview's sections
@@ -51,8 +53,19 @@ def finish(run: RunFolder, data: Path, command: Callable[..., Any]) -> None:
     comparison = compare(read_stack(full).pixels, read_stack(half).pixels)
     comparison |= {"dataset": record.dataset, "tta": "none", "bytes": size, "sha256": file_sha256(published)}
     write_json(run.path / "half-precision.json", comparison)
+    write_probability(run.path / TEST_PROBABILITY, read_stack(test).pixels, primary)
     draw_preview(run.path / "preview.png", read_stack(test).pixels, primary)
     command("report", run.path)
+
+
+def write_probability(path: Path, probability: np.ndarray, tta: str) -> None:
+    """round(255 p) of a probability stack, deflated."""
+    pixels = np.rint(255 * probability).astype(np.uint8)
+    what = f"probability of cell times 255, {tta}"
+    with atomic_write(path) as temporary:
+        tifffile.imwrite(
+            temporary, pixels, photometric="minisblack", compression="zlib", predictor=True, description=what
+        )
 
 
 def compare(full: np.ndarray, half: np.ndarray) -> dict[str, Any]:

@@ -42,12 +42,18 @@ def make(
         print(f"{folder.path} is done and is not made again")
         return
     settings = [f"{name}={value}" for name, value in (run.changes | changes).items()]
-    train = (
-        *("train", "--data", data, "--out", folder.path, "--profile", run.profile or profile, "--resume"),
-        *(("--fold", run.fold) if run.fold else ()),
+    what = (
+        *("--data", data, *(("--fold", run.fold) if run.fold else ())),
         *(("--leave-out", run.leave_out) if run.leave_out else ()),
-        *(part for setting in settings for part in ("--set", setting)),
     )
+    given = ("--profile", run.profile or profile, *(part for setting in settings for part in ("--set", setting)))
+    train: tuple[object, ...] = ("train", *what, "--out", folder.path, *given, "--resume")
+    if run.trunk is not None:
+        trunk = folder.path.with_name(run.trunk)
+        if not folder.checkpoint.is_file():
+            length = ("--set", f"steps={run.trunk_steps}", "--set", "decay=constant")
+            command(deadline, "train", *what, "--out", trunk, *given, *length, "--resume")
+        train = ("train", *what, "--out", folder.path, "--branch-of", trunk)
     # On a CPU a training repeats itself exactly. What does not happen again was the machine's fault.
     failed = command(deadline, *train, may_fail=True)
     if failed and has_diverged(folder):

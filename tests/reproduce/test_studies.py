@@ -5,15 +5,18 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from reproduce.studies import release
+from reproduce.studies import archive, budgets, release
 from reproduce.studies.__main__ import NOT_DONE
-from reproduce.studies.definitions import ABLATIONS, STUDIES, runs_of
+from reproduce.studies.definitions import ABLATIONS, STUDIES, Run, runs_of
+from reproduce.studies.runner import make
 from reproduce.studies.statistics import mean_and_deviation
 from unet_paper.cli.commands import main
 from unet_paper.cli.values import changed_config
 from unet_paper.config import PROFILES
+from unet_paper.io.stack import read_stack
 from unet_paper.runs.folder import RunFolder
 
 ROOT = Path(__file__).parents[2]
@@ -35,7 +38,7 @@ def test_every_run_has_a_folder_of_its_own_and_settings_that_exist(name, profile
     for run in runs:
         changes = [f"{setting}={value}" for setting, value in run.changes.items()]
         changed_config(PROFILES[run.profile or profile], changes).check()
-        assert (run.fold == "1/6") == (name in ("hyper-parameter-search", "interventions"))
+        assert (run.fold == "1/6") == (name in ("hyper-parameter-search", "adam-rate", "interventions"))
 
 
 def test_an_ablation_changes_one_thing():
@@ -78,12 +81,39 @@ def test_it_resumes_and_writes_the_table(small_phantom, tmp_path):
     assert (tmp_path / "fold-6" / "weights.pt").stat().st_mtime_ns == before
 
 
+@pytest.mark.slow
+def test_branches_of_one_trunk(small_phantom, tmp_path):
+    """Each is what a training of its steps would be; the figure shows them by tiles and minutes."""
+    changes = {"base_channels": 2, "tile_size": 188, "warmup": 2.0, "tta": "none", "primary": "none", "steps": 15}
+    settings = changes | {"bfloat16": False}
+    runs = [
+        Run(f"{tiles}", f"{tiles} tiles", "2/2", settings, trunk="trunk", trunk_steps=tiles * 4 // 5)
+        for tiles in (10, 15)
+    ]
+    for run in runs:
+        make(run, RunFolder(tmp_path / run.name), small_phantom, "smoke", {}, None)
+    found = [archive.from_folder(tmp_path / run.name) for run in runs]
+    assert [run.record.config.steps for run in found] == [10, 15]
+    assert [run.record.trunk for run in found] == [{"name": "trunk", "step": step} for step in (8, 12)]
+    planned = Run("planned", "planned", "2/2", settings | {"decay": "trapezoid"})
+    make(planned, RunFolder(tmp_path / "planned"), small_phantom, "smoke", {}, None)
+    scores = [(tmp_path / name / "scores.json").read_text() for name in ("15", "planned")]
+    assert json.loads(scores[0])["pixel_error"] == json.loads(scores[1])["pixel_error"]
+    budgets.draw(tmp_path / "plot.png", found)
+    table = [line.split("|")[1:-1] for line in budgets.text(found).splitlines() if line.startswith("| 2 base")]
+    assert [[cell.strip() for cell in row][1] for row in table] == ["10", "15"]
+    assert list(budgets.series(found)[2, "sgd"]) == [10, 15] and (tmp_path / "plot.png").is_file()
+
+
 def test_a_release(small_phantom, tmp_path):
     run = RunFolder(tmp_path / "final")
     changes = [part for change in TINY for part in ("--set", change)]
     assert main(["train", "--data", str(small_phantom), "--out", str(run.path), "--profile", "smoke", *changes]) == 0
     release.finish(run, small_phantom, lambda *words: main([str(word) for word in words]))
     files = {path.name for path in run.path.iterdir()}
+    eight_bits = read_stack(run.path / "test-probability.tif").pixels
+    exact = read_stack(run.path / "probability-none.tif").pixels
+    assert eight_bits.dtype == np.uint8 and np.abs(eight_bits / 255 - exact).max() <= 0.5001 / 255
     assert files >= {"weights.safetensors", "half-precision.json", "preview.png", "probability-none.tif"}
     assert (run.pictures / "components-001-0.5.png").is_file()
     compared = json.loads((run.path / "half-precision.json").read_text())

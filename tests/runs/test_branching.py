@@ -48,6 +48,18 @@ def test_the_trunk_is_not_touched(trunk, tmp_path):
     assert before == {path.name: path.read_bytes() for path in trunk.path.iterdir() if path.is_file()}
 
 
+def test_a_trunk_goes_on_and_is_branched_again(small_phantom, tmp_path):
+    trunk = RunFolder(tmp_path / "trunk")
+    train_run(TrainingRequest(small_phantom, trunk.path, replace(TRUNK, steps=8), Fold(1, 2)))
+    assert branch(trunk, RunFolder(tmp_path / "first")).steps == 10
+    record = train_run(TrainingRequest(small_phantom, trunk.path, replace(TRUNK, steps=12), Fold(1, 2), resume=True))
+    assert record.config.steps == 12 and record.status == "finished"
+    assert branch(trunk, RunFolder(tmp_path / "second")).steps == 15
+    for refused in replace(TRUNK, steps=11), replace(TRUNK, steps=15, decay="cosine"):
+        with pytest.raises(BadInput, match="differs"):
+            train_run(TrainingRequest(small_phantom, trunk.path, refused, Fold(1, 2), resume=True))
+
+
 @pytest.mark.parametrize("step", [20, 21, 22, 23, 1000])
 @pytest.mark.parametrize("warmup", [3.0, 0.1])
 def test_a_branch_begins_as_its_trunk(step, warmup):
@@ -63,7 +75,7 @@ def test_a_branch_begins_as_its_trunk(step, warmup):
     [
         ({"decay": "cosine"}, 20, "constant"),
         ({"minutes": 3.0}, 20, "constant"),
-        ({}, 3, "branch after step 4"),
+        ({}, 2, "branch after step 3"),
     ],
 )
 def test_what_cannot_be_branched(change, step, words):

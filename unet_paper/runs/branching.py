@@ -52,9 +52,8 @@ def branch_config(config: Config, step: int) -> Config:
     if config.decay != "constant" or config.minutes:
         raise BadInput(f"its decay is {config.decay!r}; only a run of `--set decay=constant`, for steps, has branches")
     warmup, momentum_warmup = (in_steps(share, config.steps) for share in (config.warmup, config.momentum_warmup))
-    if step < max(warmup, momentum_warmup, 1):
-        over = math.ceil(max(warmup, momentum_warmup))
-        raise BadInput(f"at step {step} its warmup is not over; branch after step {over}")
+    if step < max(warmup, 1):
+        raise BadInput(f"at step {step} its warmup is not over; branch after step {math.ceil(warmup)}")
     steps = math.ceil(step * 5 / 4)
     return replace(
         config,

@@ -37,9 +37,9 @@ def checkpoint_to_resume(run: RunFolder, config: Config, stacks: Stacks, resume:
     return checkpoint
 
 
-def is_finished(run: RunFolder, checkpoint: Checkpoint) -> bool:
+def is_finished(run: RunFolder, checkpoint: Checkpoint, config: Config) -> bool:
     """Whether a run's last checkpoint is that of its last step, and all was written after it."""
-    at_the_end = is_complete(checkpoint.step, checkpoint.seconds, checkpoint.config)
+    at_the_end = is_complete(checkpoint.step, checkpoint.seconds, config)
     if not at_the_end or not (run.weights.is_file() and run.record.is_file()):
         return False
     return read_record(run.record).status == "finished"
@@ -47,11 +47,20 @@ def is_finished(run: RunFolder, checkpoint: Checkpoint) -> bool:
 
 def _changed_settings(checkpoint: Checkpoint, config: Config) -> list[str]:
     wanted = config.as_dict()
+    if _extends(checkpoint, config):
+        wanted["steps"] = checkpoint.config.steps
     return [
         f"{name} {value!r} -> {wanted[name]!r}"
         for name, value in checkpoint.config.as_dict().items()
         if wanted[name] != value
     ]
+
+
+def _extends(checkpoint: Checkpoint, config: Config) -> bool:
+    """Whether a training of constant rate may become one of other steps: where those done are the same in both."""
+    risings = [at for config in (checkpoint.config, config) for at in (config.warmup, config.momentum_warmup)]
+    whole = all(rising == 0 or rising >= 1 for rising in risings)
+    return config.decay == "constant" and whole and config.steps >= checkpoint.step
 
 
 def _changed_protocol(run: RunFolder, stacks: Stacks) -> list[str]:

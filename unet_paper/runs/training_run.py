@@ -69,7 +69,7 @@ def train_run(request: TrainingRequest, draw: DrawTraining | None = None) -> Run
     with exclusive_lock(run.lock, run.path):
         remove_leftovers(run.path)
         earlier = checkpoint_to_resume(run, config, stacks, request.resume)
-        if earlier is not None and is_finished(run, earlier):
+        if earlier is not None and is_finished(run, earlier, config):
             logger.info(f"{run.path} is already trained ({earlier.step} steps); nothing to do")
             return _completed_record(run, earlier, stacks, request.device)
         if earlier is not None:
@@ -80,7 +80,8 @@ def train_run(request: TrainingRequest, draw: DrawTraining | None = None) -> Run
             record = _new_record(run, config, stacks, training_set, session)
         else:
             record = read_record(run.record)
-            record = replace(record, status="training", sessions=(*record.sessions, session))
+            sessions = (*record.sessions, session)
+            record = replace(record, status="training", config=config, changes=config.changes(), sessions=sessions)
         record.write(run.record)
         _write_stacks(run, stacks, training_set)
         if draw is not None:

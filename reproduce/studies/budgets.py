@@ -1,0 +1,116 @@
+"""What training gets in a time: errors on a fold against tiles and against minutes, by width and optimiser."""
+
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullFormatter
+
+from reproduce.studies.archive import StudyRun
+from reproduce.studies.statistics import mean_and_deviation
+from unet_paper.metrics.registry import METRICS, PIXEL_ERROR
+from unet_paper.report.colours import LINES
+from unet_paper.report.table import Table
+from unet_paper.support.files import atomic_write
+
+SHOWN = ("pixel_error", "rand_error", "v_rand")
+MINUTES = (1, 5, 15, 60)
+MARKS = {"sgd": ("o", "-"), "adam": ("s", "--")}
+
+
+def series(runs: Sequence[StudyRun]) -> dict[tuple[int, str], dict[int, list[StudyRun]]]:
+    """{(base channels, optimiser): {tiles: the runs of all seeds}}, in order of tiles."""
+    found: dict[tuple[int, str], dict[int, list[StudyRun]]] = {}
+    for run in sorted(runs, key=lambda run: run.record.config.steps):
+        config = run.record.config
+        found.setdefault((config.base_channels, config.optimiser), {}).setdefault(config.steps, []).append(run)
+    return dict(sorted(found.items()))
+
+
+def minutes(run: StudyRun) -> float:
+    """What the whole of a branch took: its trunk until there, and itself."""
+    return (run.record.times.training_seconds or 0.0) / 60
+
+
+def title(channels: int, optimiser: str) -> str:
+    """What a line is called."""
+    return f"{channels} base channels, {'Adam' if optimiser == 'adam' else 'SGD'}"
+
+
+def text(runs: Sequence[StudyRun]) -> str:
+    """README.md of the study: what a number of minutes gets, and every point of the figure."""
+    metrics = [METRICS[key] for key in SHOWN]
+    points = []
+    for line, by_tiles in series(runs).items():
+        for tiles, of_tiles in by_tiles.items():
+            errors = [mean_and_deviation([run.primary.value(metric) for run in of_tiles], 4) for metric in metrics]
+            took = statistics.mean(map(minutes, of_tiles))
+            pixel_error = statistics.mean(run.primary.value(PIXEL_ERROR) for run in of_tiles)
+            row = [title(*line), f"{tiles:,}", f"{took:.1f}", *errors, str(len(of_tiles))]
+            points.append((took, pixel_error, row))
+    header = ["network, optimiser", "tiles", "minutes", *(metric.title for metric in metrics), "runs"]
+    best = []
+    for limit in MINUTES:
+        within = [(pixel_error, row) for took, pixel_error, row in points if took <= limit]
+        if within:
+            best.append([str(limit), *min(within, key=lambda point: point[0])[1]])
+    first = runs[0].record
+    used = first.first.hardware
+    lines = [
+        "# budgets",
+        "",
+        f"Written by `python -m reproduce.studies budgets` from the records of its runs. Data: {first.dataset}, fold "
+        f"{first.protocol.fold}; {first.config.primary}; mean ± standard deviation over the seeds. Minutes are of "
+        f"training, on {used.threads} threads of {used.processor if used.device == 'cpu' else used.device} in "
+        f"{first.first.precision}, which others may have used too. Every point is a training of its own number of "
+        "tiles: a branch of a training of constant rate, whose rate falls over the last fifth.",
+        "",
+        "![Errors against tiles and minutes](plot.png)",
+        "",
+        "What a number of minutes gets, the least pixel error:",
+        "",
+        Table(["minutes at most", *header], best).to_markdown(),
+        "",
+        Table(header, [row for *_, row in points]).to_markdown(),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def draw(path: Path, runs: Sequence[StudyRun]) -> None:
+    """A row of panels against tiles, and one against minutes: the mean over the seeds, and all of them."""
+    figure = Figure(figsize=(11, 6.4), layout="constrained")
+    grid = figure.subplots(2, len(SHOWN), sharey="col")
+    widths = sorted({channels for channels, _ in series(runs)})
+    for (channels, optimiser), by_tiles in series(runs).items():
+        mark, line = MARKS[optimiser]
+        style = {"color": LINES[widths.index(channels)], "marker": mark, "linestyle": line, "markersize": 5}
+        label = title(channels, optimiser)
+        for column, key in enumerate(SHOWN):
+            values = [[run.primary.value(METRICS[key]) for run in of_tiles] for of_tiles in by_tiles.values()]
+            means = [statistics.mean(of_tiles) for of_tiles in values]
+            times = [statistics.mean(map(minutes, of_tiles)) for of_tiles in by_tiles.values()]
+            for row, places in enumerate((list(by_tiles), times)):
+                axis = grid[row, column]
+                axis.plot(places, means, label=label, **style)
+                for place, of_tiles in zip(places, values, strict=True):
+                    if len(of_tiles) > 1:
+                        axis.plot([place, place], [min(of_tiles), max(of_tiles)], color=style["color"], alpha=0.5)
+    used = runs[0].record.first.hardware
+    where = used.processor if used.device == "cpu" else used.device
+    for row, unit in enumerate(("tiles", f"minutes of training ({where}, {runs[0].record.first.precision})")):
+        for column, key in enumerate(SHOWN):
+            axis = grid[row, column]
+            axis.set_xscale("log")
+            axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            axis.xaxis.set_minor_formatter(NullFormatter())
+            axis.set_xlabel(unit, fontsize=8)
+            axis.set_title(METRICS[key].title, fontsize=10)
+            axis.grid(alpha=0.3, which="both")
+    grid[0, 0].legend(fontsize=8)
+    protocol, primary = runs[0].record.protocol, runs[0].record.config.primary
+    note = f"{runs[0].record.dataset}, fold {protocol.fold}, {primary}; lines: the spread of the seeds"
+    figure.suptitle(note, fontsize=9)
+    with atomic_write(path) as temporary:
+        figure.savefig(temporary, dpi=110, format="png")

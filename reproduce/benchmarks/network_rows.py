@@ -67,19 +67,21 @@ def precision(bfloat16: bool, device: str | torch.device) -> str:
 
 
 def training(name: str, base_channels: int, training_set: TrainingSet) -> Iterator[Row]:
-    """A step on a 572 px tile, as it is and compiled."""
-    config, device = replace(PAPER, base_channels=base_channels), training_set.images.device
-    tile = draw_tile(training_set, config, torch.Generator().manual_seed(0))
+    """A step on a 572 px tile, as it is and compiled, and in float32 too where it is in bfloat16."""
+    usual, device = replace(PAPER, base_channels=base_channels), training_set.images.device
+    tile = draw_tile(training_set, usual, torch.Generator().manual_seed(0))
     baseline = ("training_step", device.type, base_channels, *(values.cpu().numpy() for values in tile))
-    for compiled in (False, True):
+    bfloat16 = computes_in_bfloat16(device)
+    for compiled, exact in ((False, not bfloat16), (True, not bfloat16), *([(False, True)] if bfloat16 else [])):
+        config = replace(usual, bfloat16=not exact)
         network = new_training_network(config, device)
         optimiser = new_optimiser(network, replace(config, learning_rate=1e-6))
-        forward = compiled_network(network, tile[0], True) if compiled else network
+        forward = compiled_network(network, tile[0], config.bfloat16) if compiled else network
         if compiled and forward is network:
             continue  # no compiler here
         ours = finished(partial(training_step, forward, optimiser, config, *tile), device)
         title = f"training step, 572 px tile, {name} network{', compiled' * compiled}"
-        yield Row(title, ours, baseline, 3 * multiply_adds(572, 572, base_channels), precision(True, device))
+        yield Row(title, ours, baseline, 3 * multiply_adds(572, 572, base_channels), precision(not exact, device))
 
 
 def predict(

@@ -1,16 +1,18 @@
 """Why SGD with momentum 0.99 struggles: what happens in the first steps, level by level, for several seeds.
 
-python -m reproduce.studies.training_dynamics --data DIR --out FOLDER [--seeds N] [--steps N] [--arms A,B]
+python -m reproduce.studies.training_dynamics [--data DIR] --out FOLDER [--seeds N] [--steps N] [--arms A;B]
 
 Trains the `quick` network on all sections but those of fold 1/6. steps.csv has a row for each arm, seed and step:
 loss, and norm of the gradient before it is clipped. levels.csv has one for each tenth step and level: norm of the
 gradient, share of dead ReLUs (channels that are 0 all over the tile), and size of the update over size of the
 weights. An arm and seed that is done is not done again, so that the same command resumes a study that was stopped.
+Without --data, only the table and the figure of what is there are written anew.
 """
 
 import argparse
 import csv
 import math
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +21,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from reproduce.studies import dynamics_summary
 from unet_paper.checkpoint import new_network
 from unet_paper.compute.precision import autocast
 from unet_paper.config import PROFILES, Config
@@ -141,12 +144,24 @@ def main() -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--data", type=Path, metavar="DIR")
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER")
     parser.add_argument("--seeds", type=int, default=10, metavar="N")
     parser.add_argument("--steps", type=int, default=300, metavar="N")
     parser.add_argument("--arms", default=";".join(ARMS), metavar="A;B", help="parted by semicolons (all)")
     arguments = parser.parse_args()
+    if arguments.data is not None:
+        watch_all(arguments)
+    of_steps, of_levels = read_rows(arguments.out / "steps.csv"), read_rows(arguments.out / "levels.csv")
+    if not of_steps:
+        sys.exit(f"{arguments.out} holds no steps.csv; give --data, with which it is made")
+    with atomic_write(arguments.out / "README.md") as temporary:
+        temporary.write_text(dynamics_summary.text(of_steps, of_levels))
+    dynamics_summary.draw(arguments.out / "plot.png", of_steps, of_levels)
+
+
+def watch_all(arguments: argparse.Namespace) -> None:
+    """Train every arm and seed that is not there yet."""
     usual = PROFILES["quick"]
     stacks = load(arguments.data, Fold.parse(FOLD))
     training_set = prepare_training_set(stacks.volume, stacks.labels, usual, "cpu")

@@ -49,6 +49,9 @@ def test_a_study_resumes(small_phantom, tmp_path, monkeypatch):
     ]
     assert len(levels) == 4 * 14 and all(float(row["update_over_weight"]) > 0 for row in levels)
     assert {row["dead_share"] == "" for row in levels if row["level"].startswith(("up", "classifier"))} == {True}
+    table = [line for line in (tmp_path / "README.md").read_text().splitlines() if line.startswith("|")][2:]
+    assert [[cell.strip() for cell in row.split("|")[1:3]] for row in table] == [["blob", "2"], ["Adam", "2"]]
+    assert (tmp_path / "plot.png").is_file()
 
 
 def test_every_arm_is_a_set_of_settings_that_exist():

@@ -1,0 +1,106 @@
+"""What the first steps of the arms of `training_dynamics` show: a table and a figure of steps.csv and levels.csv."""
+
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from reproduce.studies.statistics import mean_and_deviation
+from unet_paper.config import PROFILES
+from unet_paper.report.colours import LINES
+from unet_paper.report.table import Table
+from unet_paper.support.files import atomic_write
+
+Row = Mapping[str, str]
+LAST = 100  # steps whose mean loss is told
+
+
+def by_seed(rows: Sequence[Row]) -> dict[str, dict[str, list[Row]]]:
+    """{arm: {seed: its rows}}."""
+    found: dict[str, dict[str, list[Row]]] = {}
+    for row in rows:
+        found.setdefault(row["arm"], {}).setdefault(row["seed"], []).append(row)
+    return found
+
+
+def of_level(rows: Sequence[Row], column: str) -> dict[str, float]:
+    """{level: the mean over the seeds of a column}, at the last step that each seed has; levels without it left out."""
+    last = {row["seed"]: row["step"] for row in rows}
+    values: dict[str, list[float]] = {}
+    for row in rows:
+        if row["step"] == last[row["seed"]] and row[column]:
+            values.setdefault(row["level"], []).append(float(row[column]))
+    return {level: statistics.mean(of_seeds) for level, of_seeds in values.items()}
+
+
+def text(steps: Sequence[Row], levels: Sequence[Row]) -> str:
+    """README.md of the study."""
+    clip, of_levels = PROFILES["quick"].gradient_clip, by_seed(levels)
+    rows = []
+    for arm, seeds in by_seed(steps).items():
+        losses = [[float(row["loss"]) for row in of_seed] for of_seed in seeds.values()]
+        clipped = [statistics.mean(float(row["gradient_norm"]) > clip for row in of_seed) for of_seed in seeds.values()]
+        watched = [row for of_seed in of_levels[arm].values() for row in of_seed]
+        dead, moved = of_level(watched, "dead_share"), of_level(watched, "update_over_weight")
+        rows.append(
+            [
+                arm,
+                str(len(seeds)),
+                mean_and_deviation([loss[0] for loss in losses], 2),
+                mean_and_deviation([statistics.mean(loss[-LAST:]) for loss in losses], 3),
+                f"{statistics.mean(clipped):.0%}",
+                f"{statistics.mean(dead.values()):.0%}",
+                f"{max(dead.values()):.0%} ({max(dead, key=dead.__getitem__)})",
+                f"{min(moved.values()):.0e} ({min(moved, key=moved.__getitem__)})",
+            ]
+        )
+    header = ["arm", "seeds", "first loss", f"loss of the last {LAST} steps", f"steps with a gradient above {clip}"]
+    header += ["dead ReLUs, mean", "dead ReLUs, most", "least update over weights"]
+    count = max(int(row["step"]) for row in steps)
+    lines = [
+        "# The first steps",
+        "",
+        f"Written by `python -m reproduce.studies.training_dynamics`: the first {count} steps of the `quick` network "
+        "on the ISBI stack but for fold 1/6, one thing changed at a time. `as is` is the profile; `blob` counts the N "
+        "of an up-convolution's initial weights as Caffe's filler does. Mean ± standard deviation over the seeds. A "
+        "dead ReLU is a channel that is 0 all over a tile; the last three columns are of the last step. Every step: "
+        "[steps.csv](steps.csv); by level: [levels.csv](levels.csv).",
+        "",
+        Table(header, rows).to_markdown(),
+        "",
+        "![Loss, dead ReLUs and updates by level](plot.png)",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def draw(path: Path, steps: Sequence[Row], levels: Sequence[Row]) -> None:
+    """The loss over the steps; dead ReLUs, and size of the update over size of the weights, by level."""
+    figure = Figure(figsize=(11, 8), layout="constrained")
+    top, *below = figure.subplot_mosaic([["loss", "loss"], ["dead", "moved"]]).values()
+    of_levels = by_seed(levels)
+    for number, (arm, seeds) in enumerate(by_seed(steps).items()):
+        style = {"color": LINES[number % len(LINES)], "linestyle": ("-", "--")[number // len(LINES) % 2]}
+        shortest = min(len(rows) for rows in seeds.values())
+        columns = zip(*([float(row["loss"]) for row in rows[:shortest]] for rows in seeds.values()), strict=True)
+        loss = [statistics.mean(column) for column in columns]
+        windows = [statistics.mean(loss[at : at + 10]) for at in range(0, shortest, 10)]
+        top.plot([at * 10 + 5 for at in range(len(windows))], windows, label=f"{arm} ({len(seeds)})", **style)
+        watched = [row for of_seed in of_levels[arm].values() for row in of_seed]
+        for axis, column in zip(below, ("dead_share", "update_over_weight"), strict=True):
+            found = of_level(watched, column)
+            axis.plot(list(found.values()), list(found), marker=".", **style)
+    top.set(xlabel="step", ylabel="loss", yscale="log")
+    top.legend(fontsize=8, ncols=2, title="arm (seeds)", title_fontsize=8)
+    below[0].set_xlabel("share of dead ReLUs at the last step")
+    below[0].xaxis.set_major_locator(MaxNLocator(5))
+    below[1].set(xlabel="update over weights at the last step", xscale="log")
+    for axis in (top, *below):
+        axis.grid(alpha=0.3)
+    for axis in below:
+        axis.invert_yaxis()
+        axis.tick_params(axis="y", labelsize=8)
+    with atomic_write(path) as temporary:
+        figure.savefig(temporary, dpi=100, format="png")

@@ -1,4 +1,6 @@
-"""What is trained on and what is scored (section 4): the challenge's test stack, or a fold of the training stack."""
+"""What is trained on and what is scored (section 4): the challenge's test stack, a fold of the training stack, or the
+other one of two sequences.
+"""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -44,15 +46,17 @@ class Fold:
 class Protocol:
     """Which sections a run is trained on and which it is scored on; numbers of sections count from 0.
 
-    `kind`: "fold" (scored on a held-out block of the training stack), "test" (on the test stack) or "none".
+    `kind`: "fold" (scored on a held-out block of the training stack), "test" (on the test stack), "sequences" (trained
+    on one sequence of frames, scored on another) or "none". Of sequences, the sections are their frames' own numbers.
     """
 
-    kind: Literal["fold", "test", "none"]
+    kind: Literal["fold", "test", "sequences", "none"]
     training_sections: tuple[int, ...]  # of the training stack
     scored_sections: tuple[int, ...]  # of the training stack ("fold") or of the test stack ("test")
     left_out: tuple[int, ...] = ()  # of the training stack, neither trained on nor scored
     fold: Fold | None = None
     labels_are: str | None = None  # what the values of people's own labels mean, see labels.py
+    sequences: tuple[str, str] | None = None  # names of the one trained on and of the one scored
 
     @classmethod
     def of_fold(cls, fold: Fold, sections: int) -> "Protocol":
@@ -64,6 +68,11 @@ class Protocol:
     def of_test(cls, sections: int, test_sections: int) -> "Protocol":
         """Trained on the whole training stack, scored on the test stack."""
         return cls("test", tuple(range(sections)), tuple(range(test_sections)))
+
+    @classmethod
+    def of_sequences(cls, trained: str, frames: Iterable[int], scored: str, scored_frames: Iterable[int]) -> "Protocol":
+        """Trained on the frames of one sequence, scored on those of another."""
+        return cls("sequences", tuple(frames), tuple(scored_frames), sequences=(trained, scored))
 
     @classmethod
     def unscored(cls, sections: int) -> "Protocol":
@@ -87,6 +96,8 @@ class Protocol:
     def __str__(self) -> str:
         if self.kind == "fold":
             return f"validation fold {self.fold}"
+        if self.sequences is not None:
+            return f"sequence {self.sequences[1]}, trained on {self.sequences[0]}"
         return {"test": "test stack", "none": "not scored"}[self.kind]
 
     def to_json(self) -> dict[str, Any]:
@@ -98,6 +109,7 @@ class Protocol:
             "scored_sections": list(self.scored_sections),
             "left_out": list(self.left_out),
             "labels_are": self.labels_are,
+            **({"sequences": list(self.sequences)} if self.sequences else {}),
         }
 
     @classmethod
@@ -115,5 +127,6 @@ class Protocol:
             protocol = protocol.without(left_out)
         else:
             protocol = cls(values["kind"], tuple(training), tuple(scored), left_out, fold)
-        meant = values.get("labels_are")
-        return replace(protocol, labels_are="instances" if meant == "numbers" else meant)  # their name in older records
+        meant, sequences = values.get("labels_are"), values.get("sequences")
+        meant = "instances" if meant == "numbers" else meant  # their name in older records
+        return replace(protocol, labels_are=meant, sequences=(sequences[0], sequences[1]) if sequences else None)

@@ -26,9 +26,11 @@ class Stacks:
     evaluation_labels: np.ndarray | None
     protocol: Protocol
     data: dict  # name -> SHA-256 of the content
-    dataset: str  # "isbi" (the challenge's contents), "phantom" or "own"
+    dataset: str  # "isbi" (the challenge's contents), "phantom", "own", or a name of cell_tracking.py
     classes: int = 2  # with more, the labels are class numbers
     pixel_size: PixelSize | None = None
+    ignored: np.ndarray | None = None  # bool: pixels of `volume` of which the truth is not known
+    evaluation_ignored: np.ndarray | None = None  # the same of the evaluation's
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from unet_paper.compute.memory import require_memory
 from unet_paper.compute.precision import computes_in_bfloat16
 from unet_paper.compute.torch_compile import should_compile
 from unet_paper.config import Config
+from unet_paper.datasets.cell_tracking import SequenceFiles, load_sequences
 from unet_paper.datasets.folds import Fold
 from unet_paper.datasets.training_set import TrainingSet, prepare_training_set
 from unet_paper.datasets.training_stacks import OwnFiles, Stacks, load
@@ -41,7 +42,7 @@ DrawTraining = Callable[[RunFolder, np.ndarray, np.ndarray, Config], None]
 class TrainingRequest:
     """What is to be trained, and how."""
 
-    source: Path | OwnFiles  # a folder of the challenge's form, or files of the user's own
+    source: Path | OwnFiles | SequenceFiles  # a folder of the challenge's form, the user's own files, or cells
     out: Path  # the run's folder
     config: Config
     fold: Fold | None = None  # held out and scored
@@ -62,7 +63,7 @@ def train_run(request: TrainingRequest, draw: DrawTraining | None = None) -> Run
     what = f"training on tiles of {config.tile_size} px"
     advice = "take a smaller tile_size or base_channels"
     require_memory(training_memory(config, request.device), what, advice, request.device)
-    stacks = load(request.source, request.fold, request.leave_out)
+    stacks = _load(request)
     if config.classes != stacks.classes:
         config = replace(config, classes=stacks.classes)
     run = RunFolder(request.out)
@@ -74,7 +75,7 @@ def train_run(request: TrainingRequest, draw: DrawTraining | None = None) -> Run
             return _completed_record(run, earlier, stacks, request.device)
         if earlier is not None:
             logger.info(f"resuming from step {earlier.step} of {_length(config)}")
-        training_set = prepare_training_set(stacks.volume, stacks.labels, config, request.device)
+        training_set = prepare_training_set(stacks.volume, stacks.labels, config, request.device, stacks.ignored)
         session = _session(request, config, earlier)
         if earlier is None:
             record = _new_record(run, config, stacks, training_set, session)
@@ -88,6 +89,12 @@ def train_run(request: TrainingRequest, draw: DrawTraining | None = None) -> Run
             draw(run, stacks.volume[0], training_set.weights[0].cpu().numpy(), config)
         _log_start(record, stacks)
         return _train(run, record, stacks, training_set, earlier, request)
+
+
+def _load(request: TrainingRequest) -> Stacks:
+    if isinstance(request.source, SequenceFiles):
+        return load_sequences(request.source)
+    return load(request.source, request.fold, request.leave_out)
 
 
 def training_memory(config: Config, device: str) -> int:

@@ -1,0 +1,176 @@
+"""The cell tracking challenge's sequences (section 4, Table 2): frames, masks of cells, and what is not annotated.
+
+A data set is a folder with `01`, `01_GT/SEG`, `01_GT/TRA` and so on: frames `t*.tif`, masks `man_seg*.tif` in which a
+cell is a number, and markers `man_track*.tif` in which every tracked cell has a mark. Few frames have masks, and in
+some of these not every tracked cell has one: they are "partially annotated".
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy import ndimage
+from scipy.spatial import cKDTree
+
+from unet_paper.datasets.folds import Protocol
+from unet_paper.datasets.training_stacks import Stacks
+from unet_paper.io.hashes import content_sha256
+from unet_paper.io.stack import read_gray, read_labels
+from unet_paper.support.errors import BadInput
+
+CHALLENGE_PAGE = "https://celltrackingchallenge.net/2d-datasets/"
+U373, HELA = "PhC-C2DH-U373", "DIC-C2DH-HeLa"
+DATASETS = (U373, HELA)  # of the paper's Table 2, in its order
+PHANTOM = "phantom-cells"
+SEQUENCES = ("01", "02")
+LAYOUT = "t*.tif in 01 and 02, man_seg*.tif in 01_GT/SEG and 02_GT/SEG, man_track*.tif in 01_GT/TRA and 02_GT/TRA"
+
+
+@dataclass(frozen=True)
+class CellSequence:
+    """The frames of one sequence that have masks; arrays are (Z, H, W)."""
+
+    name: str  # of its folder: "01" or "02"
+    numbers: tuple[int, ...]  # of the frames, as in their files' names
+    images: np.ndarray  # gray values
+    masks: np.ndarray  # uint16: 0 is background or unknown, every annotated cell has a number
+    unknown: np.ndarray  # bool: where cells may be that have no mask, see `unknown_pixels`
+    unannotated: tuple[int, ...]  # tracked cells without a mask, of each frame
+
+
+@dataclass(frozen=True)
+class SequenceFiles:
+    """What a run is made of: a data set's folder, and the sequence that is trained on. The other one is scored."""
+
+    folder: Path
+    trained: str  # one of SEQUENCES
+
+    @property
+    def scored(self) -> str:
+        """The other sequence."""
+        return SEQUENCES[1 - SEQUENCES.index(self.trained)]
+
+
+def is_cell_tracking_folder(folder: Path | str) -> bool:
+    """Whether a folder has the challenge's layout."""
+    return any((Path(folder) / f"{name}_GT").is_dir() for name in SEQUENCES)
+
+
+def load_sequences(files: SequenceFiles) -> Stacks:
+    """The Stacks of a run that is trained on one sequence and scored on the other.
+
+    Raises BadInput for a folder without the challenge's layout, and for files that do not belong together.
+    """
+    trained, scored = (read_sequence(files.folder, name) for name in (files.trained, files.scored))
+    if trained.images.dtype != scored.images.dtype:
+        raise BadInput(
+            f"{files.folder} holds {trained.images.dtype} frames in {trained.name} and {scored.images.dtype} ones in "
+            f"{scored.name}; both must be of one type"
+        )
+    data = {}
+    for sequence in (trained, scored):
+        data[f"{sequence.name}-images"] = content_sha256(sequence.images)
+        data[f"{sequence.name}-masks"] = content_sha256(sequence.masks)
+        data[f"{sequence.name}-unknown"] = content_sha256(sequence.unknown)
+    return Stacks(
+        volume=trained.images,
+        labels=trained.masks,
+        evaluation_volume=scored.images,
+        evaluation_labels=scored.masks,
+        protocol=Protocol.of_sequences(trained.name, trained.numbers, scored.name, scored.numbers),
+        data=data,
+        dataset=dataset_name(files.folder),
+        ignored=trained.unknown,
+        evaluation_ignored=scored.unknown,
+    )
+
+
+def dataset_name(folder: Path | str) -> str:
+    """Name the data: one of DATASETS by its folder's name, PHANTOM where it says that it is one, else "own"."""
+    folder = Path(folder).absolute()
+    if (folder / "phantom.json").is_file():
+        return PHANTOM
+    return folder.name if folder.name in DATASETS else "own"
+
+
+def read_sequence(folder: Path | str, name: str) -> CellSequence:
+    """The annotated frames of a sequence. Raises BadInput where files are missing, or differ in shape."""
+    folder = Path(folder)
+    masks = _numbered(folder / f"{name}_GT" / "SEG", "man_seg")
+    if not masks:
+        raise BadInput(f"{folder} holds no masks of sequence {name}; the challenge's layout is {LAYOUT}")
+    images = _numbered(folder / name, "t")
+    markers = _numbered(folder / f"{name}_GT" / "TRA", "man_track")
+    for number in masks:
+        for files, where in ((images, f"{name}/t"), (markers, f"{name}_GT/TRA/man_track")):
+            if number not in files:
+                raise BadInput(f"{folder} has a mask of frame {number:03} but lacks {where}{number:03}.tif")
+    frames, truths, tracked = [], [], []
+    for number, path in masks.items():
+        frames.append(_one_frame(read_gray(images[number]).pixels, images[number]))
+        truths.append(_one_frame(read_labels(path).pixels, path))
+        tracked.append(_one_frame(read_labels(markers[number]).pixels, markers[number]))
+        for other, of in ((truths[-1], path), (tracked[-1], markers[number]), (frames[0], images[next(iter(masks))])):
+            if other.shape != frames[-1].shape:
+                raise BadInput(f"{images[number]} is of shape {frames[-1].shape} and {of} of {other.shape}")
+    unannotated = tuple(len(cells_without_mask(*pair)) for pair in zip(truths, tracked, strict=True))
+    reach = largest_reach(truths, tracked) if any(unannotated) else 0.0
+    return CellSequence(
+        name=name,
+        numbers=tuple(masks),
+        images=np.stack(frames),
+        masks=np.stack(truths).astype(np.uint16),
+        unknown=np.stack([unknown_pixels(*pair, reach) for pair in zip(truths, tracked, strict=True)]),
+        unannotated=unannotated,
+    )
+
+
+def cells_without_mask(masks: np.ndarray, markers: np.ndarray) -> np.ndarray:
+    """The numbers of the markers in an (H, W) frame that lie in no mask."""
+    inside = np.unique(markers[masks > 0])
+    return np.setdiff1d(np.unique(markers), np.append(inside, 0))
+
+
+def largest_reach(masks: Sequence[np.ndarray], markers: Sequence[np.ndarray]) -> float:
+    """How far a cell of (H, W) frames reaches from its own marker at most, px; 0 where no cell has both."""
+    largest = 0.0
+    for of_frame, marked in zip(masks, markers, strict=True):
+        for number in np.unique(of_frame[of_frame > 0]):
+            cell = of_frame == number
+            inside = marked[cell & (marked > 0)]
+            if inside.size:
+                own = np.argwhere(marked == np.bincount(inside).argmax())
+                largest = max(largest, float(cKDTree(own).query(np.argwhere(cell))[0].max()))
+    return largest
+
+
+def unknown_pixels(masks: np.ndarray, markers: np.ndarray, reach: float) -> np.ndarray:
+    """Where an (H, W) frame is not annotated: bool.
+
+    A tracked cell without a mask is somewhere around its marker. Unknown is all that lies within `reach` px of such a
+    marker and in no mask, as no annotated cell reaches further from its own (ours: the paper says "partially
+    annotated" and no more).
+    """
+    without = cells_without_mask(masks, markers)
+    if not without.size:
+        return np.zeros(masks.shape, bool)
+    near = ndimage.distance_transform_edt(~np.isin(markers, without)) <= reach
+    return near & (masks == 0)
+
+
+def _numbered(folder: Path, start: str) -> dict[int, Path]:
+    """The TIFFs of a folder whose names are `start` and a number, in order of that."""
+    found = {}
+    for path in folder.glob(f"{start}*.tif*"):
+        match = re.fullmatch(rf"{start}(\d+)\.tiff?", path.name)
+        if match:
+            found[int(match[1])] = path
+    return dict(sorted(found.items()))
+
+
+def _one_frame(pixels: np.ndarray, path: Path) -> np.ndarray:
+    if len(pixels) != 1:
+        raise BadInput(f"{path} holds {len(pixels)} pages; a frame of a sequence is a file of one")
+    return pixels[0]

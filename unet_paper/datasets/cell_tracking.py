@@ -25,6 +25,7 @@ U373, HELA = "PhC-C2DH-U373", "DIC-C2DH-HeLa"
 DATASETS = (U373, HELA)  # of the paper's Table 2, in its order
 PHANTOM = "phantom-cells"
 SEQUENCES = ("01", "02")
+CONTENT = ("images", "masks", "unknown")  # of a CellSequence, what a run depends on
 LAYOUT = "t*.tif in 01 and 02, man_seg*.tif in 01_GT/SEG and 02_GT/SEG, man_track*.tif in 01_GT/TRA and 02_GT/TRA"
 
 
@@ -69,11 +70,11 @@ def load_sequences(files: SequenceFiles) -> Stacks:
             f"{files.folder} holds {trained.images.dtype} frames in {trained.name} and {scored.images.dtype} ones in "
             f"{scored.name}; both must be of one type"
         )
-    data = {}
-    for sequence in (trained, scored):
-        data[f"{sequence.name}-images"] = content_sha256(sequence.images)
-        data[f"{sequence.name}-masks"] = content_sha256(sequence.masks)
-        data[f"{sequence.name}-unknown"] = content_sha256(sequence.unknown)
+    data = {
+        f"{sequence.name}-{what}": content_sha256(getattr(sequence, what))
+        for sequence in (trained, scored)
+        for what in CONTENT
+    }
     return Stacks(
         volume=trained.images,
         labels=trained.masks,
@@ -106,15 +107,15 @@ def read_sequence(folder: Path | str, name: str) -> CellSequence:
     for number in masks:
         for files, where in ((images, f"{name}/t"), (markers, f"{name}_GT/TRA/man_track")):
             if number not in files:
-                raise BadInput(f"{folder} has a mask of frame {number:03} but lacks {where}{number:03}.tif")
+                raise BadInput(f"{folder} holds a mask of frame {number:03} but lacks {where}{number:03}.tif")
     frames, truths, tracked = [], [], []
     for number, path in masks.items():
         frames.append(_one_frame(read_gray(images[number]).pixels, images[number]))
         truths.append(_one_frame(read_labels(path).pixels, path))
         tracked.append(_one_frame(read_labels(markers[number]).pixels, markers[number]))
-        for other, of in ((truths[-1], path), (tracked[-1], markers[number]), (frames[0], images[next(iter(masks))])):
-            if other.shape != frames[-1].shape:
-                raise BadInput(f"{images[number]} is of shape {frames[-1].shape} and {of} of {other.shape}")
+        for other, of in ((frames[-1], images[number]), (truths[-1], path), (tracked[-1], markers[number])):
+            if other.shape != frames[0].shape:
+                raise BadInput(f"{of} is of shape {other.shape}, and the first frame of {frames[0].shape}")
     unannotated = tuple(len(cells_without_mask(*pair)) for pair in zip(truths, tracked, strict=True))
     reach = largest_reach(truths, tracked) if any(unannotated) else 0.0
     return CellSequence(

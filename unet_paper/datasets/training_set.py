@@ -29,11 +29,11 @@ def prepare_training_set(
     labels: np.ndarray,
     config: Config,
     device: torch.device | str,
-    ignored: np.ndarray | None = None,
+    ignore: np.ndarray | None = None,
 ) -> TrainingSet:
     """Weight maps (equation 2) and standardised gray values of a (Z, H, W) stack and its truth, on `device`.
 
-    Labels above 0 are cell; with more than two classes they are class numbers. ignored : bool, True for pixels of which
+    Labels above 0 are cell; with more than two classes they are class numbers. ignore : bool, True for pixels of which
     the truth is not known; they weigh 0, and do not count where class frequencies are balanced. Raises BadInput for
     arrays that do not fit.
     """
@@ -43,9 +43,9 @@ def prepare_training_set(
     standardisation = Standardisation.of(gray, volume.dtype)
     semantic = config.classes > 2
     classes = labels if semantic else separate_touching_cells(labels) > 0
-    class_weights = balancing_class_weights(classes, semantic, config.class_balance, ignored)
+    class_weights = balancing_class_weights(classes, semantic, config.class_balance, ignore)
     weights = weight_maps(
-        labels, config.w_0, config.sigma, class_weights=class_weights, semantic=semantic, ignore=ignored
+        labels, config.w_0, config.sigma, class_weights=class_weights, semantic=semantic, ignore=ignore
     )
     return TrainingSet(
         images=torch.from_numpy(standardisation(gray)).to(device),

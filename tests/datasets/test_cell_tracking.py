@@ -1,0 +1,139 @@
+"""Sequences of the cell tracking challenge: the layout, and what is not annotated."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+
+from unet_paper.config import PROFILES
+from unet_paper.datasets import cell_tracking
+from unet_paper.datasets.cell_tracking import SequenceFiles, is_cell_tracking_folder, load_sequences, read_sequence
+from unet_paper.datasets.training_set import prepare_training_set
+from unet_paper.support.errors import BadInput
+
+SHAPE = (60, 80)
+
+
+def disc(row, column, radius):
+    y, x = np.mgrid[: SHAPE[0], : SHAPE[1]]
+    return (y - row) ** 2 + (x - column) ** 2 <= radius**2
+
+
+def write_frame(folder, sequence, number, cells, without_mask=()):
+    """A frame of discs: cells are (row, column, radius), marked in their middle; those of `without_mask` too."""
+    image, masks, markers = (np.full(SHAPE, 50, np.uint8), np.zeros(SHAPE, np.uint16), np.zeros(SHAPE, np.uint16))
+    for label, (row, column, radius) in enumerate((*cells, *without_mask), 1):
+        image[disc(row, column, radius)] = 90 + label
+        markers[disc(row, column, 2)] = label
+        if label <= len(cells):
+            masks[disc(row, column, radius)] = label
+    for name, pixels in (
+        (f"{sequence}/t{number:03}", image),
+        (f"{sequence}_GT/SEG/man_seg{number:03}", masks),
+        (f"{sequence}_GT/TRA/man_track{number:03}", markers),
+    ):
+        path = folder / f"{name}.tif"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        tifffile.imwrite(path, pixels, compression="lzw")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Frames 3 and 10 of sequence 01, of which the second is partly annotated, and frame 7 of 02."""
+    write_frame(tmp_path, "01", 3, [(20, 20, 10), (20, 50, 8)])
+    write_frame(tmp_path, "01", 10, [(20, 20, 9)], without_mask=[(45, 60, 6)])
+    write_frame(tmp_path, "02", 7, [(30, 40, 12)])
+    return tmp_path
+
+
+def test_the_frames_with_masks_in_order(folder):
+    (folder / "01" / "t004.tif").write_bytes((folder / "01" / "t003.tif").read_bytes())  # without a mask
+    sequence = read_sequence(folder, "01")
+    assert is_cell_tracking_folder(folder) and not is_cell_tracking_folder(folder / "01")
+    assert sequence.numbers == (3, 10) and sequence.unannotated == (0, 1)
+    assert sequence.images.shape == sequence.masks.shape == sequence.unknown.shape == (2, *SHAPE)
+    assert [np.unique(frame).tolist() for frame in sequence.masks] == [[0, 1, 2], [0, 1]]
+
+
+def test_unknown_is_as_far_around_a_marker_as_any_cell_reaches(folder):
+    """The farthest pixels of a disc of 10 px lie 8 px from a marker of 2 px, or a little more on the grid."""
+    sequence = read_sequence(folder, "01")
+    assert not sequence.unknown[0].any()
+    unknown = sequence.unknown[1]
+    assert unknown[disc(45, 60, 9.9)].all() and not unknown[~disc(45, 60, 10.6)].any()
+    assert not (unknown & (sequence.masks[1] > 0)).any()
+
+
+def test_a_mask_beside_the_marker_stays_known():
+    masks, markers = np.zeros(SHAPE, np.uint16), np.zeros(SHAPE, np.uint16)
+    masks[20:30, 20:30] = 1
+    markers[25, 25], markers[25, 33] = 1, 2
+    unknown = cell_tracking.unknown_pixels(masks, markers, 5)
+    assert cell_tracking.cells_without_mask(masks, markers).tolist() == [2]
+    assert not unknown[20:30, 20:30].any() and unknown[25, 30:39].all() and not unknown[25, 39:].any()
+
+
+def test_what_is_unknown_weighs_nothing_and_counts_in_no_class_weight(folder):
+    stacks = load_sequences(SequenceFiles(folder, "01"))
+    training_set = prepare_training_set(stacks.volume, stacks.labels, PROFILES["smoke"], "cpu", stacks.ignored)
+    weights = training_set.weights.numpy()
+    assert np.array_equal(weights == 0, stacks.ignored)
+    cells = (stacks.labels > 0)[~stacks.ignored].mean()
+    assert training_set.class_weights == pytest.approx((1 / (2 * (1 - cells)), 1 / (2 * cells)))
+    masked = np.where(stacks.ignored, 1, 0)[1] * training_set.labels[1].numpy()
+    assert not masked.any()
+
+
+def test_the_other_sequence_is_scored(folder):
+    for trained, scored, numbers in (("01", "02", ((3, 10), (7,))), ("02", "01", ((7,), (3, 10)))):
+        stacks = load_sequences(SequenceFiles(folder, trained))
+        assert stacks.protocol.sequences == (trained, scored)
+        assert (stacks.protocol.training_sections, stacks.protocol.scored_sections) == numbers
+        assert type(stacks.protocol).from_json(stacks.protocol.to_json()) == stacks.protocol
+        assert len(stacks.volume) == len(numbers[0]) and len(stacks.evaluation_labels) == len(numbers[1])
+        assert set(stacks.data) == {f"{name}-{what}" for name in "01 02".split() for what in cell_tracking.CONTENT}
+
+
+def test_the_name_of_the_data(folder):
+    assert load_sequences(SequenceFiles(folder, "01")).dataset == "own"
+    (folder / "phantom.json").write_text("{}")
+    assert load_sequences(SequenceFiles(folder, "01")).dataset == cell_tracking.PHANTOM
+
+
+@pytest.mark.parametrize(
+    ("missing", "message"),
+    [
+        ("01/t010.tif", "holds a mask of frame 010 but lacks 01/t010.tif"),
+        ("01_GT/TRA/man_track003.tif", "lacks 01_GT/TRA/man_track003.tif"),
+        ("02_GT/SEG/man_seg007.tif", "no masks of sequence 02"),
+    ],
+)
+def test_files_that_are_missing(folder, missing, message):
+    (folder / missing).unlink()
+    with pytest.raises(BadInput, match=message):
+        load_sequences(SequenceFiles(folder, "01"))
+
+
+@pytest.mark.parametrize("name", ["01_GT/SEG/man_seg010.tif", "01_GT/TRA/man_track010.tif", "01/t010.tif"])
+def test_files_of_another_shape(folder, name):
+    path = folder / name
+    tifffile.imwrite(path, tifffile.imread(path)[:-1])
+    with pytest.raises(BadInput, match="of shape"):
+        read_sequence(folder, "01")
+
+
+@pytest.mark.skipif(not os.environ.get("CTC_DATA"), reason="CTC_DATA names no folder of the cell tracking challenge")
+@pytest.mark.parametrize(
+    ("dataset", "frames", "cells", "unannotated"),
+    [(cell_tracking.U373, (15, 13), (100, 77), (0, 3)), (cell_tracking.HELA, (9, 6), (98, 60), (17, 2))],
+)
+def test_the_annotated_frames_of_the_paper(dataset, frames, cells, unannotated):
+    folder = Path(os.environ["CTC_DATA"]) / dataset
+    sequences = [read_sequence(folder, name) for name in cell_tracking.SEQUENCES]
+    assert tuple(len(sequence.numbers) for sequence in sequences) == frames
+    found = [sum(len(np.unique(frame)) - 1 for frame in sequence.masks) for sequence in sequences]
+    assert tuple(found) == cells and tuple(sum(sequence.unannotated) for sequence in sequences) == unannotated
+    assert all(not (sequence.unknown & (sequence.masks > 0)).any() for sequence in sequences)
+    assert cell_tracking.dataset_name(folder) == dataset

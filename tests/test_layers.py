@@ -9,7 +9,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "unet_paper"
 LAYERS = (  # from the top down; below unet_paper/
     ("cli", "__main__"),
-    ("report",),
+    ("report", "volumes"),
     ("runs",),
     ("training", "prediction", "segmentation"),
     ("checkpoint", "test_time_augmentation"),

@@ -11,6 +11,7 @@ from unet_paper.cli.program import program_name
 from unet_paper.cli.values import above_zero, channel, labels_meaning, numbers, positive, sections
 from unet_paper.config import COMPILE_CHOICES, EXTRAPOLATIONS, OPTIMISERS, PROFILES, TTA, Config
 from unet_paper.datasets.labels import LABELS_ARE
+from unet_paper.io.ome_zarr import WRITTEN_VERSIONS as ZARR_VERSIONS
 
 
 class Parser(argparse.ArgumentParser):
@@ -161,9 +162,15 @@ def _add_predict(command: Parser) -> None:
     command.add_argument(
         "--weights", type=Path, required=True, metavar="FILE", help="A run's weights.pt, or published weights."
     )
-    command.add_argument("image", type=Path, metavar="IN.tif", help="The image, a TIFF stack or another image file.")
     command.add_argument(
-        "out", type=Path, metavar="OUT.tif", help="The probabilities, 32-bit floats: 0 = membrane, 1 = cell."
+        "image", type=Path, metavar="IN", help="The image: a TIFF stack, another image file, or an OME-Zarr."
+    )
+    command.add_argument(
+        "out",
+        type=Path,
+        metavar="OUT",
+        help="The probabilities, 32-bit floats: 0 = membrane, 1 = cell. A TIFF, or an OME-Zarr with a name that ends "
+        "in .zarr.",
     )
     command.add_argument(
         "--tta", choices=TTA, default=Config.primary, help="The test-time augmentation; %(default)s unless given."
@@ -192,7 +199,29 @@ def _add_predict(command: Parser) -> None:
         "--float32", action="store_true", help="Compute in float32, even where bfloat16 would be faster."
     )
     _add_device(command)
+    _add_distribution(command)
     _add_force(command)
+
+
+def _add_distribution(command: Parser) -> None:
+    who = command.add_mutually_exclusive_group()
+    who.add_argument(
+        "--workers", type=positive, metavar="N", help="Of an OME-Zarr: the processes on this machine that share it."
+    )
+    who.add_argument(
+        "--scheduler", metavar="ADDRESS", help="Of an OME-Zarr: the scheduler of a dask.distributed cluster."
+    )
+    who.add_argument(
+        "--part",
+        metavar="K/N",
+        help="Of an OME-Zarr: do part K of N alone. The N commands share nothing but the folder; the last one to end "
+        "completes the result.",
+    )
+    command.add_argument(
+        "--ome-zarr",
+        choices=ZARR_VERSIONS,
+        help="The version of OME-Zarr that is written: the image's unless given, else the newest.",
+    )
 
 
 def _add_publish(command: Parser) -> None:

@@ -7,6 +7,7 @@ from unet_paper.cli.values import changed_config, recipe
 from unet_paper.config import PROFILES
 from unet_paper.datasets.folds import Fold
 from unet_paper.support.errors import BadInput
+from unet_paper.support.parts import Part
 
 
 def do_train(arguments: Namespace) -> None:
@@ -60,11 +61,15 @@ def do_train(arguments: Namespace) -> None:
 def do_predict(arguments: Namespace) -> None:
     """`predict`"""
     from unet_paper.compute.allocator import keep_freed_memory
+    from unet_paper.io.ome_zarr import SUFFIX
     from unet_paper.runs.pipeline import PredictionRequest, predict
 
-    must_be_writable(arguments.out)
-    if not (arguments.out.exists() and arguments.image.exists() and arguments.out.samefile(arguments.image)):
-        must_be_writable(arguments.out, arguments.force)  # the image itself is refused in any case
+    into_zarr = arguments.out.suffix.lower() == SUFFIX
+    if not into_zarr:
+        _require_no_distribution(arguments)
+        must_be_writable(arguments.out)
+        if not (arguments.out.exists() and arguments.image.exists() and arguments.out.samefile(arguments.image)):
+            must_be_writable(arguments.out, arguments.force)  # the image itself is refused in any case
     keep_freed_memory()
     request = PredictionRequest(
         arguments.weights,
@@ -78,7 +83,23 @@ def do_predict(arguments: Namespace) -> None:
         None if arguments.memory is None else int(arguments.memory * 2**30),
         arguments.tile,
     )
-    predict(request)
+    if not into_zarr:
+        predict(request)
+        return
+    from unet_paper.volumes.prediction import Distribution, predict_volume
+
+    distribution = Distribution(
+        arguments.workers, arguments.scheduler, Part.parse(arguments.part) if arguments.part else None
+    )
+    predict_volume(request, distribution, arguments.ome_zarr, arguments.force)
+
+
+def _require_no_distribution(arguments: Namespace) -> None:
+    """Raise BadInput for options that only a result in OME-Zarr can have."""
+    for name in ("workers", "scheduler", "part", "ome_zarr"):
+        if getattr(arguments, name) is not None:
+            option = name.replace("_", "-")
+            raise BadInput(f"--{option} is for a result in OME-Zarr; give it a name that ends in .zarr")
 
 
 def do_publish(arguments: Namespace) -> None:

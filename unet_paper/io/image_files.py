@@ -1,13 +1,15 @@
 """Opening people's image files as stacks (Z, H, W): TIFF with ImageJ's or OME's axes, mapped where that is possible,
-PNG and other formats.
+PNG and other formats, OME-Zarr.
 """
 
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
 from unet_paper.io.image_stack import ImageStack
 from unet_paper.io.meaning import labels_meant, one_channel, several_channels, turned_upright, values_meant
+from unet_paper.io.ome_zarr import is_zarr, open_zarr
 from unet_paper.io.other_formats import open_image
 from unet_paper.io.pixel_size import PixelSize
 from unet_paper.io.quiet import quiet_readers
@@ -31,8 +33,8 @@ def open_stack(
     Parameters
     ----------
     path : path
-        A TIFF (a single image, an ImageJ or OME stack, tiled, compressed or not, also BigTIFF), or an image of
-        IMAGE_SUFFIXES.
+        A TIFF (a single image, an ImageJ or OME stack, tiled, compressed or not, also BigTIFF), an image of
+        IMAGE_SUFFIXES, or the folder of an OME-Zarr.
     channel : None, int or "gray"
         Which channel of an image with several, counted from 0; "gray" weighs red, green and blue as the eye does
         (and keeps the type). Without it such images are refused.
@@ -44,12 +46,17 @@ def open_stack(
 
     Returns
     -------
-    ImageStack: (Z, H, W) in the file's own type; mapped, not read, where the file allows. A single image becomes Z = 1.
+    ImageStack: (Z, H, W) in the file's own type; mapped, not read, where the file allows; of an OME-Zarr a LazyStack,
+    which is read where it is asked for. A single image becomes Z = 1.
 
     Raises BadInput for a file that is missing, no image, cut off, empty, in colour or of several channels (without
     `channel`), or with more than one axis of sections; for labels of a lossy format.
     """
     path = Path(path)
+    if is_zarr(path):
+        found = open_zarr(path, channel, kind)
+        # It is read like an array wherever sections of any size are read.
+        return ImageStack(cast(np.ndarray, found.pixels), found.pixel_size, path, origin=found.origin)
     if not path.is_file():
         raise BadInput(f"{path} is not a file; give the path of a TIFF stack or an image")
     room = Scratch(scratch)

@@ -15,10 +15,11 @@ from unet_paper.io.pixel_size import PixelSize
 class ImageStack:
     """Sections and what their file tells of them. Made by `io`; nobody else opens the file."""
 
-    pixels: np.ndarray  # (Z, H, W), perhaps mapped from the file
+    pixels: np.ndarray  # (Z, H, W), perhaps mapped from the file, or a LazyStack
     pixel_size: PixelSize | None
     source: Path
     nodata: float | None = None  # the value that GDAL writes where nothing was measured
+    origin: tuple[float, float, float] = (0.0, 0.0, 0.0)  # of the first pixel, (z, y, x) in px; OME-Zarr tells it
 
     @cached_property
     def content_sha256(self) -> str:

@@ -106,16 +106,25 @@ def carry_out(stage: Stage, run: RunFolder, record: RunRecord, report: Report, d
             score_file(run.labels, probability, run.scores(stage.tta, record.config.primary))
 
 
-def predict(request: PredictionRequest) -> tuple[int, ...]:
-    """Predict an image file with a trained network into a TIFF. Returns the result's shape."""
+def make_predictor(request: PredictionRequest) -> tuple[Predictor, dict[str, str]]:
+    """The predictor that is asked for, and what its results depend on besides the image."""
     loaded = checkpoints.load(request.weights)
     network = loaded.build_network().to(request.device)
     extrapolation = request.extrapolation or loaded.config.extrapolation
     bfloat16 = loaded.config.bfloat16 and not request.float32
     predictor = Predictor(network, loaded.standardisation, request.tta, bfloat16, extrapolation)
     precision = "bfloat16" if predictor.bfloat16 else "float32"
-    logger.info(f"predicting in {precision} on {request.device}")
-    made_with = {"weights": file_sha256(request.weights), "precision": precision, "extrapolation": extrapolation}
+    return predictor, {
+        "weights": file_sha256(request.weights),
+        "precision": precision,
+        "extrapolation": extrapolation,
+    }
+
+
+def predict(request: PredictionRequest) -> tuple[int, ...]:
+    """Predict an image file with a trained network into a TIFF. Returns the result's shape."""
+    predictor, made_with = make_predictor(request)
+    logger.info(f"predicting in {made_with['precision']} on {request.device}")
     shape = predict_file(
         predictor, request.image, request.out, made_with, request.channel, request.memory, request.largest_tile
     )

@@ -1,0 +1,58 @@
+"""Blocks of volumes."""
+
+import numpy as np
+import pytest
+
+from unet_paper.overlap_tile import plan_blocks
+from unet_paper.test_time_augmentation import views
+from unet_paper.volumes.blocks import SHARD_PIXELS, Grid
+from unet_paper.volumes.result import Layout, halved
+
+
+def grid_of(depth, height, width, tile, together):
+    return Grid.of_plan(depth, height, width, plan_blocks(height, width, views("none"), largest_tile=tile), together)
+
+
+@pytest.mark.parametrize(
+    ("shape", "tile", "together"), [((5, 150, 203), 252, 2), ((3, 40, 700), 300, 64), ((1, 1, 1), 300, 1)]
+)
+def test_each_pixel_is_in_one_block_and_one_shard(shape, tile, together):
+    grid = grid_of(*shape, tile, together)
+    times = np.zeros(shape, int)
+    for number in range(len(grid)):
+        found = grid[number]
+        block = found.block
+        times[found.first : found.last, block.top : block.bottom, block.left : block.right] += 1
+        corner = (found.first, block.top, block.left)
+        assert all(
+            start == place * step for start, place, step in zip(corner, grid.index(number), grid.shard, strict=True)
+        )
+    assert (times == 1).all() and not any(side % 16 for side in grid.shard[1:])
+
+
+def test_blocks_are_those_of_a_prediction_into_a_tiff():
+    plan = plan_blocks(2000, 3000, views("d4"), largest_tile=700)
+    grid = Grid.of_plan(4, 2000, 3000, plan, 1)
+    assert [grid[number].block for number in range(len(plan.blocks))] == list(plan.blocks)
+
+
+def test_sections_that_are_stored_together_are_done_together():
+    assert grid_of(100, 900, 900, 700, 8).shard[0] == 8
+    assert grid_of(100, 900, 900, 700, 24).shard[0] == 24
+    deep = grid_of(5000, 9000, 9000, 1500, 128)
+    assert 128 % deep.shard[0] == 0 and 1 < np.prod(deep.shard) <= SHARD_PIXELS
+    assert grid_of(3, 900, 900, 700, 64).shard[0] == 3
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_chunks_divide_shards_and_levels_halve(channels):
+    layout = Layout(grid_of(5, 9000, 9001, 1500, 4), channels, "0.5")
+    assert layout.levels == 6 and layout.levels_of_a_block == 5
+    assert layout.shape(1)[-3:] == (5, 4500, 4501) and layout.shape(5)[-2:] == (282, 282)
+    for level in range(layout.levels):
+        assert not any(shard % chunk for shard, chunk in zip(layout.shard(level), layout.chunk(level), strict=True))
+
+
+def test_halved_takes_means():
+    found = halved(np.float32([[[0, 2, 8], [4, 6, 0], [1, 1, 5]]]))
+    assert np.array_equal(found, [[[3, 4], [1, 5]]])

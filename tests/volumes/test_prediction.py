@@ -1,0 +1,95 @@
+"""Prediction into OME-Zarr: the map of a TIFF, bit for bit, from and to every kind of file."""
+
+import numpy as np
+import pytest
+import torch
+
+from unet_paper.cli.commands import main
+from unet_paper.io.image_files import open_stack
+from unet_paper.io.pixel_size import EM
+from unet_paper.io.stack import read_stack, write_stack
+
+zarr = pytest.importorskip("zarr")
+pytest.importorskip("ome_zarr")
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """As blocks are computed: with more threads, sums round differently."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def predict(weights):
+    def run(image, out, *options, tta="none", tile=252):
+        arguments = ["predict", "--weights", weights, image, out, "--tta", tta, "--tile", tile, "--device", "cpu"]
+        return main([str(argument) for argument in (*arguments, *options)])
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def expected(weights, stack, tmp_path_factory):
+    """The map that one process predicts into a TIFF."""
+    out = tmp_path_factory.mktemp("expected") / "out.tif"
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    main(["predict", "--weights", str(weights), str(stack), str(out), "--tta", "none", "--tile", "252"])
+    torch.set_num_threads(threads)
+    return read_stack(out).pixels
+
+
+@pytest.mark.parametrize("version", ["0.4", "0.5"])
+def test_zarr_to_zarr_equals_tiff_to_tiff(predict, make_zarr, pixels, expected, tmp_path, version):
+    image = make_zarr(tmp_path / "image.zarr", pixels, version=version, translation=(100, 40, 8))
+    assert predict(image, tmp_path / "out.zarr") == 0
+    found = open_stack(tmp_path / "out.zarr")
+    assert np.array_equal(found.pixels, expected) and found.pixels.dtype == np.float32
+    assert found.pixel_size == EM and found.origin == (2, 10, 2)
+    group = zarr.open_group(tmp_path / "out.zarr", mode="r")
+    assert group.metadata.zarr_format == (2 if version == "0.4" else 3)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["image.zarr", "out.zarr"]
+
+
+@pytest.mark.parametrize(("tta", "tile"), [("d4", 268), ("rot7", 300)])
+def test_test_time_augmentation(predict, make_zarr, pixels, tmp_path, tta, tile):
+    """On two blocks, and what lies beyond the first one's region is not read."""
+    stack = tmp_path / "image.tif"
+    write_stack(stack, pixels[:1, :40])
+    image = make_zarr(tmp_path / "image.zarr", pixels[:1, :40])
+    for given, out in ((image, "out.zarr"), (stack, "out.tif")):
+        assert predict(given, tmp_path / out, tta=tta, tile=tile) == 0
+    assert np.array_equal(open_stack(tmp_path / "out.zarr").pixels, read_stack(tmp_path / "out.tif").pixels)
+
+
+def test_tiff_to_zarr_and_back(predict, image, stack, expected, tmp_path):
+    assert predict(stack, tmp_path / "out.zarr", "--ome-zarr", "0.4") == predict(image, tmp_path / "out.tif") == 0
+    assert np.array_equal(open_stack(tmp_path / "out.zarr").pixels, expected)
+    assert np.array_equal(read_stack(tmp_path / "out.tif").pixels, expected)
+
+
+def test_it_is_done_once_and_replaced_only_by_force(predict, image, tmp_path, capsys):
+    out = tmp_path / "out.zarr"
+    assert predict(image, out) == 0
+    before = (out / "zarr.json").stat().st_mtime_ns
+    assert predict(image, out) == 0 and "already predicted" in capsys.readouterr().out
+    assert predict(image, out, "--extrapolation", "zeros") == 2 and "--force" in capsys.readouterr().err
+    assert (out / "zarr.json").stat().st_mtime_ns == before
+    assert predict(image, out, "--extrapolation", "zeros", "--force") == 0
+    assert (out / "zarr.json").stat().st_mtime_ns != before
+
+
+def test_what_cannot_be_is_said(predict, image, tmp_path, capsys):
+    (tmp_path / "folder.zarr").mkdir()
+    for out, options, message in (
+        (image, [], "would be lost"),
+        (tmp_path / "folder.zarr", [], "is no zarr"),
+        (tmp_path / "out.tif", ["--workers", "2"], "--workers is for a result in OME-Zarr"),
+        (tmp_path / "out.zarr", ["--part", "3/2"], "is not K/N"),
+    ):
+        assert predict(image, out, *options) == 2
+        assert message in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["folder.zarr"]

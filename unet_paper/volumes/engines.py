@@ -1,0 +1,93 @@
+"""Who does the blocks: this process, workers on this machine, or a cluster of dask.distributed that is there."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from typing import Any
+
+import torch
+
+from unet_paper.runs.pipeline import PredictionRequest
+from unet_paper.support.errors import BadInput
+from unet_paper.support.extras import require_extra
+from unet_paper.support.logs import logger
+from unet_paper.volumes.work import Outcome, attempt
+
+# Blocks that the scheduler knows of at a time. Its memory does not grow with the volume, and 1,000 cores stay busy.
+WINDOW = 4096
+# Workers that may die with a block in hand before it is given up: one that takes more memory than there is kills each.
+DEATHS = 3
+
+
+def in_this_process(request: PredictionRequest, numbers: Sequence[int]) -> Iterator[Outcome]:
+    """Do the blocks one after the other."""
+    threads = torch.get_num_threads()
+    try:
+        for number in numbers:
+            yield attempt(request, number)
+    finally:
+        torch.set_num_threads(threads)
+
+
+@contextmanager
+def cluster(workers: int | None, scheduler: str | None) -> Iterator[Any]:
+    """A client of `workers` new processes on this machine, or of the scheduler at an address.
+
+    Raises BadInput where nobody answers there.
+    """
+    require_extra("distributed", "work with several processes")
+    import dask
+    from distributed import Client, LocalCluster
+
+    with dask.config.set({"distributed.scheduler.allowed-failures": DEATHS}):
+        if scheduler is None:
+            with (
+                LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=":0") as local,
+                Client(local) as client,
+            ):
+                yield client
+            return
+        try:
+            client = Client(scheduler, timeout=20)
+        except (OSError, ValueError, ImportError) as error:
+            raise BadInput(
+                f"--scheduler {scheduler}: nobody answers there ({error}); give the address that dask scheduler prints"
+            ) from None
+        with client:
+            yield client
+
+
+def on_cluster(client: Any, request: PredictionRequest, numbers: Sequence[int]) -> Iterator[Outcome]:
+    """Do the blocks by the workers of a client; outcomes come in the order in which blocks end.
+
+    Raises BadInput when the scheduler is gone.
+    """
+    from distributed import as_completed
+
+    if client.dashboard_link:
+        logger.info(f"dashboard: {client.dashboard_link}")
+    waiting, number_of = iter(numbers), {}
+
+    def submit(number: int) -> Any:
+        future = client.submit(attempt, request, number, pure=False, key=f"block-{number}-of-{request.out.name}")
+        number_of[future.key] = number
+        return future
+
+    running = as_completed([submit(number) for number in islice(waiting, WINDOW)])
+    for future in running:
+        number = number_of.pop(future.key)
+        yield _outcome(future, number, client)
+        for following in islice(waiting, 1):
+            running.add(submit(following))
+
+
+def _outcome(future: Any, number: int, client: Any) -> Outcome:
+    if future.status == "finished":
+        outcome: Outcome = future.result()
+        return outcome
+    if future.status == "error":
+        error = future.exception()
+        if type(error).__name__ == "KilledWorker":
+            return Outcome(number, f"its worker died {DEATHS + 1} times")
+        return Outcome(number, str(error) or type(error).__name__)
+    raise BadInput(f"the scheduler at {client.scheduler.address} is gone; start one, and the same command resumes")

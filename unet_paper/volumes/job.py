@@ -1,0 +1,136 @@
+"""What is being made, kept beside it: the plan that all processes follow, and a done mark for each block."""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from unet_paper.io.pixel_size import PixelSize
+from unet_paper.support.errors import BadInput
+from unet_paper.support.files import LEFTOVER, why_not
+from unet_paper.support.json_files import write_json
+from unet_paper.volumes.blocks import Grid
+from unet_paper.volumes.result import Layout, create_result
+
+MARKS_OF_A_FOLDER = 1000
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is made, and with what: plain values that the pixels depend on."""
+
+    layout: Layout
+    made_with: Mapping[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, for plan.json."""
+        layout = self.layout
+        return {
+            "made_with": dict(self.made_with),
+            "shape": list(layout.grid.shape),
+            "shard": list(layout.grid.shard),
+            "channels": layout.channels,
+            "version": layout.version,
+            "pixel_size": None if layout.pixel_size is None else list(layout.pixel_size),
+            "origin": list(layout.origin),
+        }
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "Job":
+        """The inverse of `to_json`."""
+        shape, shard, origin = (tuple(values[name]) for name in ("shape", "shard", "origin"))
+        size = values["pixel_size"]
+        pixel_size = None if size is None else PixelSize(*size)
+        layout = Layout(Grid(shape, shard), values["channels"], values["version"], pixel_size, origin)
+        return cls(layout, values["made_with"])
+
+
+class WorkFolder:
+    """The folder OUT.zarr.partial while OUT.zarr is made: the result, the plan, and the done marks."""
+
+    def __init__(self, out: Path) -> None:
+        self.out = out
+        self.path = out.with_name(out.name + ".partial")
+        self.result = self.path / "result.zarr"
+        self.plan = self.path / "plan.json"
+        self.marks = self.path / "done"
+
+    def begin(self, job: Job) -> Job:
+        """The folder of a job, made unless it is there. Returns the job that it was begun with, which may have other
+        blocks.
+
+        Several processes may call this at once: one of them makes the folder, whole or not at all. Raises BadInput for
+        a folder that was made with something else.
+        """
+        if not self.plan.is_file():
+            self._make(job)
+        begun = self.job()
+        differing = [name for name, value in job.made_with.items() if begun.made_with.get(name) != value]
+        if begun.layout.grid.shape != job.layout.grid.shape:
+            differing.append("shape")
+        if differing:
+            raise BadInput(
+                f"{self.path} is the partial result of another prediction ({', '.join(differing)} differ); delete it, "
+                "or give another name"
+            )
+        return begun
+
+    def _make(self, job: Job) -> None:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            made = WorkFolder(Path(tempfile.mkdtemp(dir=self.path.parent, prefix=LEFTOVER)) / self.out.name)
+            made.marks.mkdir(parents=True)
+            create_result(made.result, job.layout, job.made_with)
+            write_json(made.plan, job.to_json())
+        except OSError as error:
+            raise BadInput(f"{self.path} cannot be written: {why_not(error)}; give another folder") from None
+        try:
+            os.rename(made.path, self.path)
+        except OSError:
+            if not self.plan.is_file():
+                raise BadInput(f"{self.path} is in the way and is no partial result; delete it") from None
+            # Another process was faster.
+        finally:
+            shutil.rmtree(made.path.parent, ignore_errors=True)
+
+    def job(self) -> Job:
+        """The job that the folder was begun with. Raises BadInput for a damaged plan."""
+        try:
+            return Job.from_json(json.loads(self.plan.read_text()))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise BadInput(
+                f"{self.plan} is damaged ({error}); delete {self.path}, and the prediction begins anew"
+            ) from None
+
+    def _mark(self, number: int) -> Path:
+        return self.marks / str(number // MARKS_OF_A_FOLDER) / str(number)
+
+    def is_done(self, number: int) -> bool:
+        """Whether a block's pixels are in the result."""
+        return self._mark(number).is_file()
+
+    def mark(self, number: int) -> None:
+        """Say that they are, and have reached the disk."""
+        path = self._mark(number)
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+
+    def done(self) -> set[int]:
+        """Numbers of the blocks that are done."""
+        try:
+            return {int(mark.name) for folder in os.scandir(self.marks) for mark in os.scandir(folder.path)}
+        except FileNotFoundError:  # another process has finished
+            return set()
+
+    def finish(self) -> None:
+        """Give the result its own name, in place of what had it."""
+        earlier = self.path / "earlier"
+        if self.out.exists():
+            os.rename(self.out, earlier)
+        os.rename(self.result, self.out)
+        self.plan.unlink()
+        shutil.rmtree(self.path)

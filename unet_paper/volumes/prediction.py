@@ -1,0 +1,213 @@
+"""Prediction of volumes of any size into an OME-Zarr, block by block, by as many processes as there are."""
+
+import hashlib
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from unet_paper.io.image_files import open_stack
+from unet_paper.io.image_stack import ImageStack
+from unet_paper.io.ome_zarr import SUFFIX, WRITTEN_VERSIONS, is_zarr, open_zarr
+from unet_paper.prediction import BYTES_PER_PIXEL_AND_CHANNEL, MOST_PIXELS, Predictor
+from unet_paper.runs.pipeline import PredictionRequest, make_predictor
+from unet_paper.support.errors import BadInput
+from unet_paper.support.extras import require_extra
+from unet_paper.support.locks import exclusive_lock
+from unet_paper.support.logs import logger
+from unet_paper.support.parts import Part
+from unet_paper.support.progress import progress_bar
+from unet_paper.volumes.blocks import Grid
+from unet_paper.volumes.engines import cluster, in_this_process, on_cluster
+from unet_paper.volumes.job import Job, WorkFolder
+from unet_paper.volumes.result import Layout, Result, made_with_of
+from unet_paper.volumes.work import Outcome
+
+TILE_MEMORY = 2**30  # bytes that a tile may take: the same on every machine, so that all cut alike
+SAMPLES, SAMPLE = 8, 128  # squares of so many px, by which a volume is known
+NAMED = 5  # failed blocks that a message names
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """Who does the work: one process unless one of these is given."""
+
+    workers: int | None = None  # processes on this machine
+    scheduler: str | None = None  # address of a cluster's
+    part: Part | None = None  # of the blocks, done by this process alone
+
+
+def predict_volume(
+    request: PredictionRequest,
+    distribution: Distribution = Distribution(),
+    version: str | None = None,
+    force: bool = False,
+) -> None:
+    """Predict an image file or an OME-Zarr into an OME-Zarr, `request.out`. The same call resumes.
+
+    Parameters
+    ----------
+    request : PredictionRequest
+    distribution : Distribution
+    version : "0.4", "0.5" or None
+        Of OME-Zarr; the image's own unless given, else 0.5.
+    force : bool
+        Replace a zarr that has the name already.
+
+    Raises
+    ------
+    BadInput
+        For an image that cannot be predicted, a result that is there already or was begun with something else, and
+        where blocks failed: all others are done then.
+    """
+    require_extra("ome_zarr", f"writing {request.out}")
+    request = replace(
+        request, weights=request.weights.resolve(), image=request.image.resolve(), out=request.out.resolve()
+    )
+    out, part = request.out, distribution.part
+    _require_name(request, force)
+    predictor, made_with = make_predictor(request)
+    stack = open_stack(request.image, request.channel, out.parent if out.parent.is_dir() else None)
+    predictor.check(stack.pixels)
+    seen = _samples(stack.pixels)
+    job = Job(
+        _layout(predictor, stack, request, version or _version_of(request.image)),
+        made_with | {"tta": predictor.tta, "channel": request.channel, "image_sample_sha256": _sha256(stack, seen)},
+    )
+    if out.exists() and made_with_of(out) == job.made_with and (part is not None or not force):
+        logger.info(f"{out} is already predicted; nothing to do")
+        return
+    if out.exists() and not force:
+        raise BadInput(f"{out} is there already; give another name, or --force to replace it")
+    warning = predictor.warning(np.hstack(seen)[None])
+    if warning:
+        logger.warning(warning)
+    named = "" if part is None else f".part-{part.number}-of-{part.count}"
+    with exclusive_lock(out.with_name(f"{out.name}{named}.lock"), f"{out}{named}"):
+        folder = WorkFolder(out)
+        begun = folder.begin(job)
+        _warn_of_room(begun.layout, folder)
+        _do_blocks(request, distribution, folder, begun.layout)
+        _finish(folder, begun.layout, part)
+
+
+def _require_name(request: PredictionRequest, force: bool) -> None:
+    out = request.out
+    if out.suffix.lower() != SUFFIX:
+        raise BadInput(f"{out} must have a name that ends in {SUFFIX}")
+    if out.exists() and request.image.exists() and out.samefile(request.image):
+        raise BadInput(f"{out} is the image itself, which would be lost; give another name for the result")
+    if out.exists() and not is_zarr(out):
+        raise BadInput(f"{out} is there already and is no zarr; give another name")
+
+
+def _version_of(image: Path) -> str:
+    """The version that the result gets: the image's, where it is one that is written."""
+    version = open_zarr(image, 0).version if is_zarr(image) else WRITTEN_VERSIONS[-1]
+    return version if version in WRITTEN_VERSIONS else WRITTEN_VERSIONS[-1]
+
+
+def _layout(predictor: Predictor, stack: ImageStack, request: PredictionRequest, version: str) -> Layout:
+    """Blocks are those that cost least within the memory of a tile, which does not depend on what is free here."""
+    depth, height, width = stack.pixels.shape
+    of_pixel = BYTES_PER_PIXEL_AND_CHANNEL * predictor.network.classifier.in_channels
+    memory = request.memory or min(TILE_MEMORY, MOST_PIXELS["cpu"] * of_pixel)
+    plan = predictor.plan(height, width, memory, request.largest_tile)
+    grid = Grid.of_plan(depth, height, width, plan, getattr(stack.pixels, "chunk_depth", 1))
+    return Layout(grid, predictor.out_channels, version, stack.pixel_size, stack.origin)
+
+
+def _samples(volume: np.ndarray) -> list[np.ndarray]:
+    """Squares spread over a volume, (h, w) each; all pixels cannot be read before the work begins."""
+    depth, height, width = volume.shape
+    found = []
+    for index in range(SAMPLES):
+        z = (depth - 1) * index // max(SAMPLES - 1, 1)
+        top = int((height - min(SAMPLE, height)) * (index * 0.618 % 1))
+        left = int((width - min(SAMPLE, width)) * (index * 0.755 % 1))
+        found.append(np.asarray(volume[z][top : top + SAMPLE, left : left + SAMPLE]))
+    return found
+
+
+def _sha256(stack: ImageStack, seen: Sequence[np.ndarray]) -> str:
+    digest = hashlib.sha256(f"{stack.pixels.shape} {stack.pixels.dtype.name}".encode())
+    for sample in seen:
+        digest.update(np.ascontiguousarray(sample, sample.dtype.newbyteorder("<")).tobytes())
+    return digest.hexdigest()
+
+
+def _warn_of_room(layout: Layout, folder: WorkFolder) -> None:
+    size = 4 * sum(int(np.prod(layout.shape(level), dtype=np.int64)) for level in range(layout.levels))
+    free = shutil.disk_usage(folder.path).free
+    if size > free:
+        logger.warning(
+            f"note: the result has {size:,} bytes, less what compression saves, and its disk has {free:,} left; if it "
+            "fills up, make room, and the same command resumes"
+        )
+
+
+def _do_blocks(request: PredictionRequest, distribution: Distribution, folder: WorkFolder, layout: Layout) -> None:
+    """Do all blocks that are not done yet. Raises BadInput, naming those that failed, when the others are done."""
+    part, grid = distribution.part, layout.grid
+    numbers = range(len(grid)) if part is None else part.of(range(len(grid)))
+    done = folder.done()
+    remaining = [number for number in numbers if number not in done]
+    of_part = "" if part is None else f", of which part {part} has {len(numbers):,}"
+    logger.info(f"{len(grid):,} blocks of up to {' x '.join(map(str, grid.shard))} px{of_part}")
+    if len(remaining) < len(numbers):
+        logger.info(f"resuming: {len(numbers) - len(remaining):,} of {len(numbers):,} are done ({folder.path})")
+    failed: list[Outcome] = []
+    with (
+        _outcomes(request, distribution, remaining) as outcomes,
+        progress_bar(
+            total=len(numbers), initial=len(numbers) - len(remaining), desc=f"predict {request.tta}", unit="block"
+        ) as bar,
+    ):
+        for outcome in outcomes:
+            if outcome.error is None:
+                bar.update()
+                continue
+            logger.warning(f"note: {grid[outcome.number]} failed: {outcome.error}")
+            failed.append(outcome)
+            if outcome.is_fatal:
+                raise BadInput(
+                    f"{folder.path} cannot be written: {outcome.error}; make room, and the same command resumes"
+                )
+    if failed:
+        named = "; ".join(f"{grid[outcome.number]}: {outcome.error}" for outcome in failed[:NAMED])
+        more = f"; and {len(failed) - NAMED} more" if len(failed) > NAMED else ""
+        raise BadInput(
+            f"{len(failed)} of {len(numbers)} blocks failed, and all others are done; the same command tries these "
+            f"again: {named}{more}"
+        )
+
+
+@contextmanager
+def _outcomes(
+    request: PredictionRequest, distribution: Distribution, numbers: Sequence[int]
+) -> Iterator[Iterator[Outcome]]:
+    if not numbers or (distribution.workers is None and distribution.scheduler is None):
+        yield in_this_process(request, numbers)
+        return
+    with cluster(distribution.workers, distribution.scheduler) as client:
+        yield on_cluster(client, request, numbers)
+
+
+def _finish(folder: WorkFolder, layout: Layout, part: Part | None) -> None:
+    """When all blocks are done, make the rest of the pyramid and give the result its name."""
+    if len(folder.done()) < len(layout.grid):
+        logger.info(f"part {part} is done; the last part to end completes {folder.out}")
+        return
+    with ExitStack() as held:
+        if part is not None:
+            try:
+                held.enter_context(exclusive_lock(folder.out.with_name(f"{folder.out.name}.finish.lock"), folder.out))
+            except BadInput:
+                return  # another part is completing it
+        if folder.plan.is_file():
+            Result(folder.result, layout).make_upper_levels()
+            folder.finish()
+            logger.info(f"wrote {' x '.join(map(str, layout.shape(0)))} px ({''.join(layout.axes)}) to {folder.out}")

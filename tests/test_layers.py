@@ -10,6 +10,7 @@ PACKAGE = Path(__file__).parents[1] / "unet_paper"
 LAYERS = (  # from the top down; below unet_paper/
     ("cli", "__main__"),
     ("report", "volumes"),
+    ("export",),
     ("runs",),
     ("training", "prediction", "segmentation"),
     ("checkpoint", "test_time_augmentation"),

@@ -30,17 +30,22 @@ class Damaged(BadInput):
     """A file that is no whole checkpoint."""
 
 
+def network_options(config: Config) -> dict[str, Any]:
+    """The arguments of UNet for a Config, plain values."""
+    return {
+        "classes": config.classes,
+        "base_channels": config.base_channels,
+        "variant": config.variant,
+        "dropout": config.dropout,
+        "padding": config.padding,
+        "batch_norm": config.batch_norm,
+        "up_convolution_fan_in": config.up_convolution_fan_in,
+    }
+
+
 def new_network(config: Config) -> UNet:
     """A network as a Config describes it, with initial weights."""
-    return UNet(
-        classes=config.classes,
-        base_channels=config.base_channels,
-        variant=config.variant,
-        dropout=config.dropout,
-        padding=config.padding,
-        batch_norm=config.batch_norm,
-        up_convolution_fan_in=config.up_convolution_fan_in,
-    )
+    return UNet(**network_options(config))
 
 
 @dataclass

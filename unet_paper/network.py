@@ -223,9 +223,10 @@ class UNet(nn.Module):
 def centre_crop(maps: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
     """The central (height, width) = `size` px of (B, C, H, W) maps; H - height and W - width must be even.
 
-    Written as a negative padding because its gradient keeps the channels-last layout, which a slice's loses.
+    Written as a negative padding because its gradient keeps the channels-last layout, which a slice's loses. What is
+    cut off is the same for inputs of any size: as plain numbers it becomes a constant of a traced network.
     """
-    top, left = (maps.shape[-2] - size[0]) // 2, (maps.shape[-1] - size[1]) // 2
+    top, left = int((maps.shape[-2] - size[0]) // 2), int((maps.shape[-1] - size[1]) // 2)
     return functional.pad(maps, (-left, -left, -top, -top))
 
 

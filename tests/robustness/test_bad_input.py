@@ -201,7 +201,9 @@ CALLS = [
     # publish
     ("publish none.pt out.safetensors", "none.pt is not a file"),
     ("publish text.pt out.safetensors", "text.pt cannot be read as a checkpoint"),
-    ("publish run/weights.pt out.pt", "out.pt must have a name that ends in .safetensors"),
+    ("publish run/weights.pt out.pt", "out.pt must have a name that ends in .safetensors, .zip or .onnx"),
+    ("publish run/weights.pt out.zip --same-size", "--same-size belongs to a name that ends in .onnx"),
+    ("publish run/weights.pt out.onnx --licence MIT", "--author and --licence belong to a package"),
     ("publish run/weights.pt text.safetensors", "text.safetensors is there already"),
     # score
     ("score labels.tif none.tif --json out.json", "none.tif is not a file"),

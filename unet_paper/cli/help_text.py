@@ -23,6 +23,12 @@ EXTRAPOLATION_MEANINGS = {
     "mirror": "The image is mirrored at its border, as in the paper.",
     "zeros": "The mean gray value of the training stack.",
 }
+PUBLISHED_MEANINGS = {
+    ".safetensors": "The weights in half precision, which this program reads.",
+    ".zip": "A bioimage.io package, format 0.5, for bioimageio.core and the tools that read its format. It needs the "
+    "packages of pip install '.[export]'.",
+    ".onnx": "The network for ONNX Runtime, OpenVINO and others. It needs the same packages.",
+}
 SOURCES = {
     "paper": "stated in the paper",
     "release": "from the authors' released network",
@@ -70,6 +76,11 @@ def test_time_augmentations() -> str:
 def extrapolations() -> str:
     """What `--extrapolation` takes."""
     return _section("extrapolations, for what lies beyond the image:", list(EXTRAPOLATION_MEANINGS.items()))
+
+
+def published() -> str:
+    """What `publish` writes, by the ending of a name."""
+    return _section("endings:", list(PUBLISHED_MEANINGS.items()))
 
 
 def labels_are() -> str:

@@ -225,8 +225,16 @@ def _add_distribution(command: Parser) -> None:
 
 
 def _add_publish(command: Parser) -> None:
-    command.add_argument("weights", type=Path, metavar="WEIGHTS.pt", help="A run's weights.pt.")
-    command.add_argument("out", type=Path, metavar="OUT.safetensors", help="The file to write.")
+    command.add_argument("weights", type=Path, metavar="WEIGHTS", help="A run's weights.pt, or published weights.")
+    command.add_argument("out", type=Path, metavar="OUT", help="The file to write; its ending says what it becomes.")
+    command.add_argument(
+        "--same-size",
+        action="store_true",
+        help="ONNX whose output is as large as its input, and a probability. Without it the network is that of the "
+        "paper's figure 1.",
+    )
+    command.add_argument("--author", action="append", metavar="NAME", help="Of a package: who made the weights.")
+    command.add_argument("--licence", metavar="SPDX", help="Of a package: its name in SPDX's list; MIT unless given.")
     _add_force(command)
 
 
@@ -296,9 +304,9 @@ COMMANDS = {
         _add_predict,
     ),
     "publish": (
-        "Write a run's weights for handing on",
-        "They are of half precision, in safetensors.",
-        (),
+        "Write a run's network for handing on",
+        "What is written is said by the ending of its name.",
+        (help_text.published,),
         _add_publish,
     ),
     "score": (

@@ -9,6 +9,8 @@ from unet_paper.datasets.folds import Fold
 from unet_paper.support.errors import BadInput
 from unet_paper.support.parts import Part
 
+PUBLISHED = (".safetensors", ".zip", ".onnx")
+
 
 def do_train(arguments: Namespace) -> None:
     """`train`"""
@@ -105,12 +107,29 @@ def _require_no_distribution(arguments: Namespace) -> None:
 def do_publish(arguments: Namespace) -> None:
     """`publish`"""
     from unet_paper import checkpoint
-    from unet_paper.checkpoint import SUFFIX, publish
+    from unet_paper.export.onnx_file import publish_onnx
+    from unet_paper.export.package import publish_package
+    from unet_paper.export.provenance import provenance
+    from unet_paper.export.terms import Terms
 
-    if arguments.out.suffix != SUFFIX:
-        raise BadInput(f"{arguments.out} must have a name that ends in {SUFFIX}")
+    suffix = arguments.out.suffix
+    if suffix not in PUBLISHED:
+        raise BadInput(f"{arguments.out} must have a name that ends in {', '.join(PUBLISHED[:-1])} or {PUBLISHED[-1]}")
+    if arguments.same_size and suffix != ".onnx":
+        raise BadInput(
+            "--same-size belongs to a name that ends in .onnx; leave it out (a package holds that network anyway)"
+        )
+    if (arguments.author or arguments.licence) and suffix != ".zip":
+        raise BadInput("--author and --licence belong to a package; give a name that ends in .zip")
     must_be_writable(arguments.out, arguments.force)
-    publish(arguments.out, checkpoint.load(arguments.weights))
+    loaded = checkpoint.load(arguments.weights)
+    if suffix == ".onnx":
+        publish_onnx(arguments.out, loaded, arguments.same_size)
+    elif suffix == ".zip":
+        terms = Terms.of(arguments.author, arguments.licence)
+        publish_package(arguments.out, loaded, provenance(arguments.weights, loaded), terms)
+    else:
+        checkpoint.publish(arguments.out, loaded)
     print(f"wrote {arguments.out.stat().st_size / 1e6:.1f} MB to {arguments.out}")
 
 

@@ -1,0 +1,62 @@
+"""What a package says of its data and errors comes from the run's own records."""
+
+from pathlib import Path
+
+import pytest
+
+from unet_paper.checkpoint import Checkpoint
+from unet_paper.export.description import description, package_name, preprocessing
+from unet_paper.export.documentation import documentation
+from unet_paper.export.provenance import provenance
+from unet_paper.export.terms import Terms
+from unet_paper.normalisation import Standardisation
+from unet_paper.runs.record import read_record
+
+RESULTS = Path(__file__).parents[2] / "results" / "isbi"
+
+
+def checkpoint_of(run: str) -> Checkpoint:
+    """As `load` reads it, without the weights."""
+    record = read_record(RESULTS / run / "run.json")
+    return Checkpoint(
+        record.config.steps, record.config, record.standardisation, {}, None, [], dict(record.data_sha256), 1.0
+    )
+
+
+@pytest.mark.parametrize(
+    "run, said", [("quick", "0.001939 | 0.1271 | 0.0500"), ("final", "official test sections, labels recovered | none")]
+)
+def test_errors_are_those_of_the_record(run, said):
+    checkpoint = checkpoint_of(run)
+    source = provenance(RESULTS / run / "weights.pt", checkpoint)
+    text = documentation(package_name(checkpoint, source), checkpoint, source)
+    assert "ISBI 2012 EM challenge" in text and "## Validation" in text
+    assert source.record is not None and ("4 x 4 nm" in text) == (source.record.pixel_size is not None)
+    assert said in text and checkpoint.data["train-volume"] in text
+
+
+def test_a_record_of_another_network_tells_nothing(make_checkpoint):
+    source = provenance(RESULTS / "quick" / "weights.pt", make_checkpoint())
+    assert source.record is None and not source.errors
+    assert "No errors on held-out sections" in documentation("a name", make_checkpoint(), source)
+
+
+def test_the_description(make_checkpoint):
+    class AnyHash(dict):
+        def __missing__(self, name):
+            return "0" * 64
+
+    checkpoint = make_checkpoint("uint16", classes=3)
+    source = provenance("nowhere/weights.pt", checkpoint)
+    terms = Terms.of(["A. Nonymous"], None)
+    found = description(checkpoint, source, terms, AnyHash(), 7)
+    assert found["authors"] == [{"name": "A. Nonymous"}] and found["license"] == "MIT"
+    assert found["outputs"][0]["axes"][1]["channel_names"] == ["class_0", "class_1", "class_2"]
+    assert found["inputs"][0]["axes"][2]["size"] == {"min": 256, "step": 16}
+
+
+def test_preprocessing_is_this_programs_normalisation():
+    steps = [step["kwargs"] for step in preprocessing(Standardisation(0.25, 0.5, "uint16"))]
+    as_float = {"dtype": "float32"}
+    assert steps == [as_float, {"gain": 1 / 65535, "offset": 0.0}, {"mean": 0.25, "std": 0.5}, as_float]
+    assert len(preprocessing(Standardisation(12.0, 3.0, "float32"))) == 3

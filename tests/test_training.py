@@ -39,11 +39,14 @@ def run(training_set, folder, config=TINY, resume=None):
 
 
 def test_prepared_stack(training_set, small_phantom):
-    assert training_set.images.mean() == pytest.approx(0, abs=1e-4)
-    assert training_set.images.std() == pytest.approx(1, abs=1e-3)
+    images, labels, weights = (
+        torch.stack(values) for values in (training_set.images, training_set.labels, training_set.weights)
+    )
+    assert images.mean() == pytest.approx(0, abs=1e-4)
+    assert images.std() == pytest.approx(1, abs=1e-3)
     truth = read_labels(small_phantom / "train-labels.tif").pixels > 0
-    assert np.array_equal(training_set.labels.numpy(), truth.astype(np.float32))
-    assert training_set.weights[training_set.labels == 0].min() > training_set.weights[training_set.labels == 1].max()
+    assert np.array_equal(labels.numpy(), truth.astype(np.float32))
+    assert weights[labels == 0].min() > weights[labels == 1].max()
 
 
 def test_learning_rate_rises_and_falls_to_zero():

@@ -107,8 +107,8 @@ def training_step(
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """One step of gradient descent on one tile, a batch as `draw_tile` gives it.
 
-    Returns three scalar tensors: the loss, the part of the tile's pixels whose class was wrong, and how far the logits
-    went from their map's mean at most.
+    Returns three scalar tensors: the loss, the part of the tile's pixels that weigh anything whose class was wrong, and
+    how far the logits went from their map's mean at most.
     """
     stopwatch = stopwatch or Stopwatch()
     optimiser.zero_grad(set_to_none=True)
@@ -125,7 +125,8 @@ def training_step(
         nn.utils.clip_grad_norm_(parameters, config.gradient_clip)
         optimiser.step()
     logits = logits.detach()
-    wrong = (logits.argmax(1) != labels).float().mean()
+    counted = weights > 0  # the others are ignored
+    wrong = ((logits.argmax(1) != labels) & counted).sum() / counted.sum().clamp(min=1)
     return loss.detach(), wrong, (logits - logits.mean((2, 3), keepdim=True)).abs().max()
 
 
@@ -175,7 +176,7 @@ def train(
     Ronneberger, Fischer, Brox: U-Net, MICCAI 2015, section 3.
     """
     folder = None if folder is None else Path(folder)
-    device = training_set.images.device
+    device = training_set.device
     torch.manual_seed(config.seed)
     network = new_training_network(config, device)
     optimiser = new_optimiser(network, config)

@@ -68,7 +68,7 @@ def precision(bfloat16: bool, device: str | torch.device) -> str:
 
 def training(name: str, base_channels: int, training_set: TrainingSet) -> Iterator[Row]:
     """A step on a 572 px tile, as it is and compiled, and in float32 too where it is in bfloat16."""
-    usual, device = replace(PAPER, base_channels=base_channels), training_set.images.device
+    usual, device = replace(PAPER, base_channels=base_channels), training_set.device
     tile = draw_tile(training_set, usual, torch.Generator().manual_seed(0))
     baseline = ("training_step", device.type, base_channels, *(values.cpu().numpy() for values in tile))
     bfloat16 = computes_in_bfloat16(device)

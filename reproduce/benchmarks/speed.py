@@ -68,7 +68,7 @@ def augmentation_rows(training_set: TrainingSet) -> Iterator[Row]:
     if baseline_augmentation.elasticdeform is not None:
         baselines["elasticdeform"] = "by_elasticdeform"
     for name, function in baselines.items():
-        ours = network_rows.finished(partial(draw_tile, training_set, PAPER, generator), training_set.images.device)
+        ours = network_rows.finished(partial(draw_tile, training_set, PAPER, generator), training_set.device)
         yield Row(f"augmented 572 px sample, beside {name}", ours, ("augmentation", function, *section))
 
 

@@ -78,7 +78,7 @@ def test_a_mask_beside_the_marker_stays_known():
 def test_what_is_unknown_weighs_nothing_and_counts_in_no_class_weight(folder):
     stacks = load_sequences(SequenceFiles(folder, "01"))
     training_set = prepare_training_set(stacks.volume, stacks.labels, PROFILES["smoke"], "cpu", stacks.ignored)
-    weights = training_set.weights.numpy()
+    weights = np.stack([section.numpy() for section in training_set.weights])
     assert np.array_equal(weights == 0, stacks.ignored)
     cells = (stacks.labels > 0)[~stacks.ignored].mean()
     assert training_set.class_weights == pytest.approx((1 / (2 * (1 - cells)), 1 / (2 * cells)))

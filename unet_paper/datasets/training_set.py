@@ -7,50 +7,69 @@ import torch
 
 from unet_paper.augmentation import augmented_tile, draw_deformation, draw_gray_variation
 from unet_paper.config import Config
+from unet_paper.io.sections import Sections, joined, require_same_shapes
 from unet_paper.network import CONTEXT
 from unet_paper.normalisation import Standardisation, gray_values
 from unet_paper.support.errors import BadInput
-from unet_paper.weight_map import balancing_class_weights, separate_touching_cells, weight_maps
+from unet_paper.weight_map import balancing_class_weights, separate_touching_cells, weight_map
 
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """Standardised images, class numbers and weight maps, each a (Z, H, W) float32 tensor on the training device."""
+    """Standardised images, class numbers and weight maps: a (H, W) float32 tensor each on the training device, for
+    every section. Sections may differ in size.
+    """
 
-    images: torch.Tensor
-    labels: torch.Tensor
-    weights: torch.Tensor
+    images: tuple[torch.Tensor, ...]
+    labels: tuple[torch.Tensor, ...]
+    weights: tuple[torch.Tensor, ...]  # 0 where a pixel is ignored
     standardisation: Standardisation
     class_weights: tuple[float, ...]  # w_c of each class
 
+    @property
+    def device(self) -> torch.device:
+        """Where a training on it happens."""
+        return self.images[0].device
+
 
 def prepare_training_set(
-    volume: np.ndarray,
-    labels: np.ndarray,
+    images: Sections,
+    labels: Sections,
     config: Config,
     device: torch.device | str,
-    ignore: np.ndarray | None = None,
+    ignore: Sections | None = None,
 ) -> TrainingSet:
-    """Weight maps (equation 2) and standardised gray values of a (Z, H, W) stack and its truth, on `device`.
+    """Weight maps (equation 2) and standardised gray values of images and their truth, on `device`.
 
-    Labels above 0 are cell; with more than two classes they are class numbers. ignore : bool, True for pixels of which
-    the truth is not known; they weigh 0, and do not count where class frequencies are balanced. Raises BadInput for
-    arrays that do not fit.
+    images, labels : (Z, H, W) arrays, or sequences of (H, W) arrays of any sizes. Labels above 0 are cell; with more
+    than two classes they are class numbers.
+    ignore : bool of the same shapes, or None; pixels of which the truth is not known. They weigh 0, whatever their
+    label, and do not count where class frequencies are balanced.
+
+    Mean and deviation of the gray values, and the class weights, are those of all sections together. Raises BadInput
+    for arrays that do not fit.
     """
-    if volume.shape != labels.shape:
-        raise BadInput(f"images of shape {volume.shape} with labels of shape {labels.shape}; both must be the same")
-    gray = gray_values(volume, "the training stack")
-    standardisation = Standardisation.of(gray, volume.dtype)
+    require_same_shapes(images, labels, ("images", "labels"))
+    if ignore is None:
+        ignore = [np.zeros(section.shape, bool) for section in labels]
+    require_same_shapes(images, ignore, ("images", "pixels to ignore"))
+    dtypes = sorted({section.dtype.name for section in images})
+    if len(dtypes) > 1:
+        raise BadInput(f"the images hold {' and '.join(dtypes)} values; all must be of one type")
+    gray = [gray_values(section, "the training stack") for section in images]
+    standardisation = Standardisation.of(joined(gray), images[0].dtype)
     semantic = config.classes > 2
-    classes = labels if semantic else separate_touching_cells(labels) > 0
-    class_weights = balancing_class_weights(classes, semantic, config.class_balance, ignore)
-    weights = weight_maps(
-        labels, config.w_0, config.sigma, class_weights=class_weights, semantic=semantic, ignore=ignore
-    )
+    known = [np.where(mask, section.dtype.type(0), section) for section, mask in zip(labels, ignore, strict=True)]
+    classes = [section if semantic else separate_touching_cells(section) > 0 for section in known]
+    class_weights = balancing_class_weights(joined(classes), semantic, config.class_balance, joined(ignore))
+    weights = [
+        weight_map(section, config.w_0, config.sigma, class_weights=class_weights, semantic=semantic, ignore=mask)
+        for section, mask in zip(known, ignore, strict=True)
+    ]
     return TrainingSet(
-        images=torch.from_numpy(standardisation(gray)).to(device),
-        labels=torch.from_numpy(classes.astype(np.float32)).to(device),
-        weights=torch.from_numpy(weights).to(device),
+        images=tuple(torch.from_numpy(standardisation(section)).to(device) for section in gray),
+        labels=tuple(torch.from_numpy(section.astype(np.float32)).to(device) for section in classes),
+        weights=tuple(torch.from_numpy(section).to(device) for section in weights),
         standardisation=standardisation,
         class_weights=class_weights,
     )
@@ -59,11 +78,14 @@ def prepare_training_set(
 def draw_tile(
     training_set: TrainingSet, config: Config, generator: torch.Generator
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """One augmented tile as a batch of one: (1, 1, S, S) image, (1, s, s) labels, (1, s, s) weights, s = S - 184."""
-    count, height, width = training_set.images.shape
-    section = int(torch.randint(count, (1,), generator=generator))
+    """One augmented tile as a batch of one: (1, 1, S, S) image, (1, s, s) labels, (1, s, s) weights, s = S - 184.
+
+    Every section is drawn as often as any other, whatever its size.
+    """
+    section = int(torch.randint(len(training_set.images), (1,), generator=generator))
+    image = training_set.images[section]
     deformation = draw_deformation(
-        (height, width),
+        image.shape,
         generator,
         config.displacement_sigma,
         config.grid_points,
@@ -73,7 +95,7 @@ def draw_tile(
     )
     gray = draw_gray_variation(generator, config.contrast, config.brightness)
     tile, labels, weights = augmented_tile(
-        training_set.images[section],
+        image,
         training_set.labels[section],
         training_set.weights[section],
         deformation,

@@ -148,7 +148,7 @@ def _new_record(
 
 def _write_stacks(run: RunFolder, stacks: Stacks, training_set: TrainingSet) -> None:
     """The weight maps, and the sections to be scored with their truth."""
-    weights = training_set.weights.cpu().numpy()
+    weights = np.stack([section.cpu().numpy() for section in training_set.weights])
     write_stack(run.weight_maps, weights, "weight map w(x), equation 2", stacks.pixel_size)
     if stacks.evaluation_volume is None or stacks.evaluation_labels is None:
         return

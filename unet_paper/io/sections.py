@@ -1,0 +1,64 @@
+"""Sections of one size, which are a stack, or of several sizes, which are a list."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from unet_paper.support.errors import BadInput
+
+Sections = np.ndarray | Sequence[np.ndarray]  # a (Z, H, W) array, or (H, W) arrays of any sizes
+
+
+def as_sections(values: ArrayLike | Sequence[ArrayLike], name: str) -> Sections:
+    """What a notebook has as Sections: an (H, W) or (Z, H, W) array, or a sequence of (H, W) arrays of any sizes.
+
+    name : for messages. Arrays are in the machine's byte order. Raises BadInput for other shapes, and without pixels.
+    """
+    if isinstance(values, (list, tuple)) and any(np.ndim(section) == 2 for section in values):
+        sections = [np.asarray(section) for section in values]
+        for number, section in enumerate(sections):
+            if section.ndim != 2 or section.size == 0:
+                raise BadInput(f"{name} hold shape {section.shape} at {number}; expected (H, W) arrays")
+        return stacked([section.astype(section.dtype.newbyteorder("="), copy=False) for section in sections])
+    stack = np.asarray(values)
+    if stack.ndim not in (2, 3) or stack.size == 0:
+        raise BadInput(f"{name} of shape {stack.shape}; expected (H, W) or (Z, H, W)")
+    stack = stack.astype(stack.dtype.newbyteorder("="), copy=False)
+    return stack[None] if stack.ndim == 2 else stack
+
+
+def stacked(sections: Sequence[np.ndarray]) -> Sections:
+    """(H, W) arrays as one (Z, H, W) array where all have one size and type, else as they are."""
+    if len({(section.shape, section.dtype) for section in sections}) == 1:
+        return np.stack(sections)
+    return list(sections)
+
+
+def joined(sections: Sections) -> np.ndarray:
+    """All pixels, one after the other."""
+    if isinstance(sections, np.ndarray):
+        return sections.ravel()
+    return np.concatenate([section.ravel() for section in sections])
+
+
+def require_same_shapes(first: Sections, second: Sections, names: tuple[str, str]) -> None:
+    """Raise BadInput unless there are as many sections of the same sizes. names : of both, for the message."""
+    if shapes(first) != shapes(second):
+        raise BadInput(
+            f"{names[0]} of shape {described(first)} with {names[1]} of shape {described(second)}; both must be the "
+            "same"
+        )
+
+
+def shapes(sections: Sections) -> list[tuple[int, ...]]:
+    """The shape of each section."""
+    return [section.shape for section in sections]
+
+
+def described(sections: Sections) -> str:
+    """The shape of a stack, or those of its sections, in words."""
+    if isinstance(sections, np.ndarray):
+        return str(sections.shape)
+    found = [str(shape) for shape in dict.fromkeys(shapes(sections))]
+    return ", ".join(found[:3]) + (", ..." if len(found) > 3 else "") + f" ({len(sections)} sections)"

@@ -41,12 +41,12 @@ class Zarr:
 class ZarrStack(LazyStack):
     """The sections of a zarr array: one time, one channel."""
 
-    def __init__(self, array: Any, axes: str, channel: int) -> None:
-        """array : of zarr, with axes of t, c, z, y, x in this order."""
+    def __init__(self, path: Path, array: Any, axes: str, channel: int) -> None:
+        """array : of zarr, with axes of t, c, z, y, x in this order. path : for messages."""
         lengths = dict(zip(axes, array.shape, strict=True))
         dtype = np.dtype(np.uint8) if array.dtype == bool else np.dtype(array.dtype).newbyteorder("=")
         super().__init__((lengths.get("z", 1), lengths["y"], lengths["x"]), dtype)
-        self.array, self.axes, self.channel = array, axes, channel
+        self.path, self.array, self.axes, self.channel = path, array, axes, channel
 
     @property
     def chunk_depth(self) -> int:
@@ -54,9 +54,15 @@ class ZarrStack(LazyStack):
         return int(self.array.chunks[self.axes.index("z")]) if "z" in self.axes else 1
 
     def read(self, sections: slice, rows: slice, columns: slice) -> np.ndarray:
-        """See LazyStack."""
+        """See LazyStack. Raises BadInput for a damaged chunk."""
         of_axis: dict[str, slice | int] = {"t": 0, "c": self.channel, "z": sections, "y": rows, "x": columns}
-        pixels = np.asarray(self.array[tuple(of_axis[axis] for axis in self.axes)])
+        try:
+            pixels = np.asarray(self.array[tuple(of_axis[axis] for axis in self.axes)])
+        except (RuntimeError, ValueError) as error:  # of the codecs
+            raise BadInput(
+                f"{self.path} is damaged in sections {sections.start} to {sections.stop - 1}, rows {rows.start} to "
+                f"{rows.stop - 1}, columns {columns.start} to {columns.stop - 1} ({error}); get these chunks again"
+            ) from None
         return np.ascontiguousarray(pixels if "z" in self.axes else pixels[None], self.dtype)
 
 
@@ -91,7 +97,7 @@ def open_zarr(path: Path, channel: int | str | None = None, kind: Kind = "image"
     except Exception as error:
         raise BadInput(f"{path} cannot be read as OME-Zarr (its description lacks {error}); write it anew") from None
     version = str(described.get("version") or image.get("version") or "0.4")
-    stack = ZarrStack(array, axes, _channel(path, dict(zip(axes, array.shape, strict=True)), channel, kind))
+    stack = ZarrStack(path, array, axes, _channel(path, dict(zip(axes, array.shape, strict=True)), channel, kind))
     if stack.size == 0:
         raise BadInput(f"{path} has shape {stack.shape}; give at least one section of at least one pixel")
     placed = dict(zip(axes, zip(scale, translation, units, strict=True), strict=True))

@@ -1,6 +1,6 @@
 """Who does the blocks: this process, workers on this machine, or a cluster of dask.distributed that is there."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from typing import Any
@@ -17,6 +17,9 @@ from unet_paper.volumes.work import Outcome, attempt
 WINDOW = 4096
 # Workers that may die with a block in hand before it is given up: one that takes more memory than there is kills each.
 DEATHS = 3
+CONNECT_SECONDS = 20  # to wait for a scheduler to answer
+
+Work = Callable[[PredictionRequest, int], Outcome]
 
 
 def in_this_process(request: PredictionRequest, numbers: Sequence[int]) -> Iterator[Outcome]:
@@ -48,7 +51,7 @@ def cluster(workers: int | None, scheduler: str | None) -> Iterator[Any]:
                 yield client
             return
         try:
-            client = Client(scheduler, timeout=20)
+            client = Client(scheduler, timeout=CONNECT_SECONDS)
         except (OSError, ValueError, ImportError) as error:
             raise BadInput(
                 f"--scheduler {scheduler}: nobody answers there ({error}); give the address that dask scheduler prints"
@@ -57,7 +60,9 @@ def cluster(workers: int | None, scheduler: str | None) -> Iterator[Any]:
             yield client
 
 
-def on_cluster(client: Any, request: PredictionRequest, numbers: Sequence[int]) -> Iterator[Outcome]:
+def on_cluster(
+    client: Any, request: PredictionRequest, numbers: Sequence[int], work: Work = attempt
+) -> Iterator[Outcome]:
     """Do the blocks by the workers of a client; outcomes come in the order in which blocks end.
 
     Raises BadInput when the scheduler is gone.
@@ -69,7 +74,7 @@ def on_cluster(client: Any, request: PredictionRequest, numbers: Sequence[int]) 
     waiting, number_of = iter(numbers), {}
 
     def submit(number: int) -> Any:
-        future = client.submit(attempt, request, number, pure=False, key=f"block-{number}-of-{request.out.name}")
+        future = client.submit(work, request, number, pure=False, key=f"block-{number}-of-{request.out.name}")
         number_of[future.key] = number
         return future
 

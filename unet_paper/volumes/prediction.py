@@ -27,8 +27,8 @@ from unet_paper.volumes.result import Layout, Result, made_with_of
 from unet_paper.volumes.work import Outcome
 
 TILE_MEMORY = 2**30  # bytes that a tile may take: the same on every machine, so that all cut alike
-SAMPLES, SAMPLE = 8, 128  # squares of so many px, by which a volume is known
-NAMED = 5  # failed blocks that a message names
+SAMPLES, SAMPLE = 8, 32  # squares of so many px, by which a volume is known
+NAMED = 20  # failed blocks that a message names
 
 
 @dataclass(frozen=True)
@@ -177,11 +177,10 @@ def _do_blocks(request: PredictionRequest, distribution: Distribution, folder: W
                     f"{folder.path} cannot be written: {outcome.error}; make room, and the same command resumes"
                 )
     if failed:
-        named = "; ".join(f"{grid[outcome.number]}: {outcome.error}" for outcome in failed[:NAMED])
-        more = f"; and {len(failed) - NAMED} more" if len(failed) > NAMED else ""
+        named = ", ".join(str(outcome.number) for outcome in failed[:NAMED]) + ", ..." * (len(failed) > NAMED)
         raise BadInput(
-            f"{len(failed)} of {len(numbers)} blocks failed, and all others are done; the same command tries these "
-            f"again: {named}{more}"
+            f"{len(failed)} of {len(numbers)} blocks failed ({named}), and all others are done; the same command tries "
+            f"these again. {grid[failed[0].number]}: {failed[0].error}"
         )
 
 

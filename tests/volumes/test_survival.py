@@ -1,0 +1,190 @@
+"""What is done stays done: parts, stops, damaged chunks, a full disk, killed workers."""
+
+import errno
+import os
+import signal
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from unet_paper.io.image_files import open_stack
+from unet_paper.runs.pipeline import PredictionRequest
+from unet_paper.support.errors import BadInput
+from unet_paper.support.parts import Part
+from unet_paper.volumes.engines import cluster, on_cluster
+from unet_paper.volumes.job import WorkFolder
+from unet_paper.volumes.prediction import Distribution, predict_volume
+from unet_paper.volumes.result import Result
+from unet_paper.volumes.work import Outcome, Worker, opened
+
+pytest.importorskip("zarr")
+distributed = pytest.importorskip("distributed")
+psutil = pytest.importorskip("psutil")  # comes with distributed
+
+BLOCKS = 8  # of the fixture's image with tiles of 252 px
+
+
+@pytest.fixture
+def request_of(weights, image, tmp_path):
+    """A PredictionRequest for the result `name`."""
+
+    def make(name="out.zarr", image=image):
+        opened.cache_clear()
+        return PredictionRequest(weights, image, tmp_path / name, "none", largest_tile=252)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def expected(weights, image, tmp_path_factory):
+    """What one process makes of the image."""
+    out = tmp_path_factory.mktemp("expected") / "out.zarr"
+    predict_volume(PredictionRequest(weights, image, out, "none", largest_tile=252))
+    return np.asarray(open_stack(out).pixels)
+
+
+def test_parts_make_one_result(request_of, expected, tmp_path, caplog):
+    caplog.set_level("INFO", "unet_paper")
+    request = request_of()
+    for number in (3, 1):
+        predict_volume(request, Distribution(part=Part(number, 3)))
+        assert "the last part to end completes" in caplog.messages[-1] and not request.out.exists()
+    predict_volume(request, Distribution(part=Part(2, 3)))
+    assert np.array_equal(open_stack(request.out).pixels, expected)
+    predict_volume(request, Distribution(part=Part(2, 3)))
+    assert "already predicted" in caplog.messages[-1]
+    assert [path.name for path in tmp_path.iterdir()] == ["out.zarr"]
+
+
+class Killed(BaseException):
+    pass
+
+
+def test_resuming_computes_nothing_twice(request_of, expected, monkeypatch):
+    request, predicted, original = request_of(), [], Result.write
+
+    def write(self, number, planes):
+        if len(predicted) in (2, 3):
+            predicted.append(None)
+            raise Killed
+        predicted.append(number)
+        original(self, number, planes)
+
+    monkeypatch.setattr(Result, "write", write)
+    attempts = 0
+    while not request.out.exists():
+        attempts += 1
+        try:
+            predict_volume(request)
+        except Killed:
+            assert len(WorkFolder(request.out).done()) == 2
+    assert attempts == 3 and sorted(number for number in predicted if number is not None) == list(range(BLOCKS))
+    assert np.array_equal(open_stack(request.out).pixels, expected)
+
+
+def test_a_result_begun_with_something_else_is_refused(request_of, image, weights, tmp_path):
+    predict_volume(request_of(), Distribution(part=Part(1, 4)))
+    other = PredictionRequest(weights, image, tmp_path / "out.zarr", "d4", largest_tile=284)
+    with pytest.raises(BadInput, match=r"partial result of another prediction \(tta differ\)"):
+        predict_volume(other)
+    (tmp_path / "out.zarr.partial" / "plan.json").write_text("{")
+    with pytest.raises(BadInput, match="plan.json is damaged"):
+        predict_volume(request_of())
+
+
+def test_the_blocks_are_those_that_it_was_begun_with(request_of, image, weights, expected, tmp_path):
+    predict_volume(request_of(), Distribution(part=Part(1, 4)))
+    predict_volume(PredictionRequest(weights, image, tmp_path / "out.zarr", "none", largest_tile=400))
+    assert np.array_equal(open_stack(tmp_path / "out.zarr").pixels, expected)
+
+
+def test_a_block_that_fails_is_named_and_the_rest_is_done(request_of, make_zarr, pixels, expected, tmp_path):
+    image = make_zarr(tmp_path / "image.zarr", pixels)
+    chunk = image / "full" / "c" / "1" / "1" / "0"
+    content = chunk.read_bytes()
+    chunk.write_bytes(b"junk" * 20)
+    message = (
+        r"4 of 8 blocks failed \(4, 5, 6, 7\).* block 4 \(sections 2 to 2, rows 0 to 47.* is damaged in sections 2"
+    )
+    with pytest.raises(BadInput, match=message):
+        predict_volume(request_of(image=image))
+    assert WorkFolder(tmp_path / "out.zarr").done() == {0, 1, 2, 3}
+    chunk.write_bytes(content)
+    predict_volume(request_of(image=image))
+    assert np.array_equal(open_stack(tmp_path / "out.zarr").pixels, expected)
+
+
+def test_a_full_disk_ends_it_at_once(request_of, expected, monkeypatch):
+    written, original = [], Result.write
+
+    def write(self, number, planes):
+        if len(written) == 2:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        written.append(number)
+        original(self, number, planes)
+
+    monkeypatch.setattr(Result, "write", write)
+    with pytest.raises(BadInput, match="No space left on device; make room, and the same command resumes"):
+        predict_volume(request_of())
+    monkeypatch.undo()
+    assert written == [0, 1]
+    predict_volume(request_of())
+    assert np.array_equal(open_stack(request_of().out).pixels, expected)
+
+
+def test_machines_that_compute_otherwise_are_refused(request_of, monkeypatch):
+    request = request_of()
+    predict_volume(request, Distribution(part=Part(1, 4)))
+    monkeypatch.setattr("unet_paper.volumes.work.make_predictor", lambda request: (None, {"precision": "bfloat16"}))
+    with pytest.raises(BadInput, match="precision is bfloat16, and .* begun with float32"):
+        Worker(request)
+
+
+def kill_workers(folder, times, killed):
+    """SIGKILL one of this process's workers whenever another block is done."""
+    for _ in range(times):
+        done = len(folder.done()) if folder.marks.is_dir() else 0
+        while folder.path.parent.is_dir() and not (folder.marks.is_dir() and len(folder.done()) > done):
+            if folder.out.exists():
+                return
+            time.sleep(0.01)
+        workers = [
+            child
+            for child in psutil.Process().children(recursive=True)
+            if "spawn_main" in " ".join(child.cmdline()) and child.memory_info().rss > 2**27
+        ]
+        os.kill(max(workers, key=lambda worker: worker.create_time()).pid, signal.SIGKILL)
+        killed.append(done)
+
+
+@pytest.mark.parametrize("times", [1, pytest.param(3, marks=pytest.mark.slow)])
+def test_workers_that_are_killed(request_of, expected, times):
+    """A LocalCluster of two; the younger worker is killed in the middle of its work."""
+    request, killed = request_of(), []
+    killer = threading.Thread(target=kill_workers, args=(WorkFolder(request.out), times, killed))
+    killer.start()
+    predict_volume(request, Distribution(workers=2))
+    killer.join()
+    assert len(killed) == times
+    assert np.array_equal(open_stack(request.out).pixels, expected)
+
+
+@pytest.mark.slow
+def test_a_block_that_kills_every_worker_is_given_up(request_of):
+    def work(request, number):
+        if number == 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return Outcome(number)
+
+    with cluster(2, None) as client:
+        outcomes = {outcome.number: outcome for outcome in on_cluster(client, request_of(), range(6), work)}
+    assert "its worker died" in outcomes.pop(2).error
+    assert sorted(outcomes) == [0, 1, 3, 4, 5] and not any(outcome.error for outcome in outcomes.values())
+
+
+def test_no_scheduler_is_said(request_of, monkeypatch):
+    monkeypatch.setattr("unet_paper.volumes.engines.CONNECT_SECONDS", 1)
+    with pytest.raises(BadInput, match="--scheduler tcp://127.0.0.1:9: nobody answers"):
+        predict_volume(request_of(), Distribution(scheduler="tcp://127.0.0.1:9"))

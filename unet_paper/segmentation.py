@@ -1,13 +1,54 @@
 """From a probability map to numbered cells (section 4, Table 2): connected components of what is surely enough cell."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy import ndimage
 from skimage import measure
+from skimage.morphology import local_maxima, reconstruction
+from skimage.segmentation import watershed as flooded
 
 from unet_paper.support.errors import BadInput
 
+THRESHOLD = 0.5  # the argmax over two classes
+NECK = 0.75  # px: by how much a neck must be narrower, on each side, than what it joins, or nothing is cut
 
-def segment(probability: ArrayLike, threshold: float = 0.5, min_size: int = 0) -> np.ndarray:
+
+@dataclass(frozen=True)
+class Cutting:
+    """How a probability map is cut into cells; see `segment`."""
+
+    threshold: float = THRESHOLD
+    min_size: int = 0  # px
+    watershed: bool = False
+    connectivity: int = 4
+
+    def check(self) -> None:
+        """Raise BadInput for a value out of range."""
+        if not 0 <= self.threshold <= 1 or self.min_size < 0:
+            raise BadInput(f"threshold {self.threshold}, min_size {self.min_size}; they must be 0 to 1, and 0 or above")
+        if self.connectivity not in (4, 8):
+            raise BadInput(f"connectivity {self.connectivity}; it must be 4 or 8")
+
+    def __str__(self) -> str:
+        """In words."""
+        return (
+            f"above {self.threshold:g}, {self.connectivity}-connected"
+            + ", cut by watershed" * self.watershed
+            + (f", of {self.min_size} px at least" if self.min_size > 1 else "")
+        )
+
+
+def segment(
+    probability: ArrayLike,
+    threshold: float = THRESHOLD,
+    min_size: int = 0,
+    *,
+    watershed: bool = False,
+    connectivity: int = 4,
+) -> np.ndarray:
     """The cells of a probability map, numbered.
 
     Parameters
@@ -18,12 +59,17 @@ def segment(probability: ArrayLike, threshold: float = 0.5, min_size: int = 0) -
         0 to 1; a pixel with more than this is cell. 0.5 is the argmax over the two classes.
     min_size : int
         Cells of fewer pixels are left out; px, 0 or above.
+    watershed : bool
+        Cut cells that are joined by a neck: watershed of the distance to the background, from its maxima. Without it
+        cells that touch are one.
+    connectivity : int
+        Whether pixels that touch at a corner (8) or only at a side (4) are of one cell.
 
     Returns
     -------
     int32 array of the same shape
-        0 = background, cells 1, 2, ... A cell is a 4-connected component of its section. Numbers run on through the
-        sections of a stack, so that no two cells share one.
+        0 = background, cells 1, 2, ... A cell is a connected component of its section, or a part of one that the
+        watershed cut. Numbers run on through the sections of a stack, so that no two cells share one.
 
     Raises
     ------
@@ -33,22 +79,64 @@ def segment(probability: ArrayLike, threshold: float = 0.5, min_size: int = 0) -
     Notes
     -----
     Ronneberger, Fischer, Brox: U-Net, MICCAI 2015, section 4. The paper does not say how its maps were made into
-    segments; argmax and components are those of the authors' released scripts for Table 2.
+    segments; argmax and components are those of the authors' released scripts for Table 2. They use no watershed.
     """
     maps = np.asarray(probability)
     if maps.ndim not in (2, 3) or maps.size == 0 or maps.dtype.kind != "f":
         raise BadInput(f"a map of shape {maps.shape} and type {maps.dtype}; expected (H, W) or (Z, H, W) floats")
     if not (maps.min() >= 0 and maps.max() <= 1):  # also where one is no number
         raise BadInput("the map holds values outside 0 to 1; give probabilities of cell")
-    if not 0 <= threshold <= 1 or min_size < 0:
-        raise BadInput(f"threshold {threshold}, min_size {min_size}; they must be 0 to 1, and 0 or above")
+    cutting = Cutting(threshold, min_size, watershed, connectivity)
+    cutting.check()
     cells = np.zeros(maps.shape, np.int32)
     count = 0
     for numbered, section in zip(cells.reshape(-1, *maps.shape[-2:]), maps.reshape(-1, *maps.shape[-2:]), strict=True):
-        components = measure.label(section > threshold, connectivity=1)
-        kept = np.bincount(components.ravel()) >= max(min_size, 1)
+        pieces = _pieces(section > threshold, cutting)
+        kept = np.bincount(pieces.ravel()) >= max(min_size, 1)
         kept[0] = False
         numbers = np.where(kept, count + np.cumsum(kept), 0)
-        numbered[...] = numbers[components]
+        numbered[...] = numbers[pieces]
         count += int(kept.sum())
     return cells
+
+
+def _pieces(mask: np.ndarray, cutting: Cutting) -> np.ndarray:
+    """The numbered components of an (H, W) bool mask, cut where that is wished; all of them, however small."""
+    connectivity = cutting.connectivity // 4
+    components = measure.label(mask, connectivity=connectivity)
+    if not cutting.watershed or not mask.any():
+        return components
+    distance = ndimage.distance_transform_edt(mask)
+    level = reconstruction(distance - NECK, distance)  # h-maxima; skimage's own are inexact for floats
+    markers = measure.label(np.where(local_maxima(level), components, 0), connectivity=2)
+    unmarked = np.isin(components, np.unique(components[markers > 0]), invert=True) & mask  # beside a larger one
+    markers[unmarked] = markers.max() + components[unmarked]
+    return flooded(-distance, markers, connectivity=connectivity, mask=mask)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Where a cell is and how large; in px, x from the left and y from the top, from 0."""
+
+    cell: int  # its number
+    section: int
+    area: int
+    centroid_x: float
+    centroid_y: float
+    left: int  # of the bounding box
+    top: int
+    width: int
+    height: int
+
+
+CELL_COLUMNS = ("cell", "section", "area_px", "centroid_x", "centroid_y", "left", "top", "width", "height")
+
+
+def measured_cells(cells: np.ndarray) -> Iterator[Cell]:
+    """The cells of numbered (Z, H, W) sections, by section and number; each section is measured by itself."""
+    for section, numbered in enumerate(cells):
+        for region in measure.regionprops(numbered):
+            top, left, bottom, right = region.bbox
+            y, x = region.centroid
+            place = left, top, right - left, bottom - top
+            yield Cell(int(region.label), section, int(region.num_pixels), float(x), float(y), *map(int, place))

@@ -1,4 +1,4 @@
-"""The eight commands, end to end on a small phantom, and one sentence with exit code 2 for whatever is bad."""
+"""The commands, end to end on a small phantom, and one sentence with exit code 2 for whatever is bad."""
 
 import json
 import os
@@ -141,6 +141,30 @@ def test_the_border_of_a_prediction(run, tmp_path):
         maps.append(read_stack(out).pixels)
         assert f"extrapolation {border}" in tifffile.TiffFile(out).imagej_metadata["Info"]
     assert np.array_equal(maps[0], read_stack(run / "probability-none.tif").pixels) and (maps[0] != maps[1]).any()
+
+
+def test_cells_with_a_prediction(run, tmp_path, capsys):
+    """They are those that `segment` makes of the same probabilities."""
+    image = str(run / "evaluation-volume.tif")
+    probability, cells, other = (tmp_path / name for name in ("map.tif", "cells.tif", "other.tif"))
+    predict = ["predict", "--weights", str(run / "weights.pt"), image, "--tta", "none"]
+    cutting = ["--threshold", "0.3", "--min-size", "9"]
+    assert main([*predict, str(probability), "--instances", str(cells), *cutting]) == 0
+    assert np.array_equal(read_stack(probability).pixels, read_stack(run / "probability-none.tif").pixels)
+    assert main(["segment", str(probability), str(other), *cutting]) == 0
+    assert cells.read_bytes() == other.read_bytes()
+    assert cells.with_suffix(".csv").read_bytes() == other.with_suffix(".csv").read_bytes()
+    capsys.readouterr()
+    new = str(tmp_path / "new.tif")
+    for arguments, message in (
+        ([new, "--min-size", "5"], "belong to --instances"),
+        ([new, "--instances", str(cells)], "cells.tif is there already"),
+        ([new, "--instances", new], "is named twice"),
+        ([new, "--instances", image, "--force"], "is named twice"),
+    ):
+        assert main([*predict, *arguments]) == 2
+        printed = capsys.readouterr()
+        assert message in printed.err and not printed.out and not (tmp_path / "new.tif").exists()
 
 
 def test_nothing_of_an_earlier_run_is_lost(small_phantom, tmp_path, capsys):

@@ -1,10 +1,11 @@
-"""The command line: unet-paper {data,phantom,weights,train,predict,publish,score,report}."""
+"""The command line: unet-paper {data,phantom,weights,train,predict,segment,publish,score,report}."""
 
 import signal
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Sequence
 
+from unet_paper.cli.cell_commands import do_segment
 from unet_paper.cli.data_commands import do_data, do_phantom
 from unet_paper.cli.label_commands import do_score, do_weights
 from unet_paper.cli.parser import parse
@@ -21,6 +22,7 @@ COMMANDS: dict[str, Callable[[Namespace], None]] = {
     "weights": do_weights,
     "train": do_train,
     "predict": do_predict,
+    "segment": do_segment,
     "publish": do_publish,
     "score": do_score,
     "report": do_report,

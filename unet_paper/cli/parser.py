@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 
 from unet_paper import __version__
 from unet_paper.cli import help_text
+from unet_paper.cli.cutting import add_cutting
 from unet_paper.cli.program import program_name
 from unet_paper.cli.values import above_zero, channel, labels_meaning, numbers, positive, sections
 from unet_paper.config import COMPILE_CHOICES, EXTRAPOLATIONS, OPTIMISERS, PROFILES, TTA, Config
@@ -194,6 +195,13 @@ def _add_predict(command: Parser) -> None:
         metavar="GIB",
         help="What a tile may take, in GiB; at most half of what is free unless given.",
     )
+    command.add_argument(
+        "--instances",
+        type=Path,
+        metavar="CELLS.tif",
+        help="Also write numbered cells, and a table of them, CELLS.csv; see segment --help.",
+    )
+    add_cutting(command, "with --instances")
     _add_channel(command)
     command.add_argument(
         "--float32", action="store_true", help="Compute in float32, even where bfloat16 would be faster."
@@ -222,6 +230,18 @@ def _add_distribution(command: Parser) -> None:
         choices=ZARR_VERSIONS,
         help="The version of OME-Zarr that is written: the image's unless given, else the newest.",
     )
+
+
+def _add_segment(command: Parser) -> None:
+    command.add_argument("probability", type=Path, metavar="PROBABILITY.tif", help="What `predict` wrote.")
+    command.add_argument(
+        "out",
+        type=Path,
+        metavar="INSTANCES.tif",
+        help="The cells, numbered from 1, 0 = background; Fiji shows each in a colour of its own.",
+    )
+    add_cutting(command)
+    _add_force(command)
 
 
 def _add_publish(command: Parser) -> None:
@@ -302,6 +322,12 @@ COMMANDS = {
         "An interrupted prediction resumes with the same command.",
         (help_text.test_time_augmentations, help_text.extrapolations),
         _add_predict,
+    ),
+    "segment": (
+        "Number the cells of a probability stack",
+        "INSTANCES.csv gets area, centroid and bounding box of each cell, in px, x from the left and y from the top.",
+        (),
+        _add_segment,
     ),
     "publish": (
         "Write a run's network for handing on",

@@ -2,7 +2,9 @@
 
 from argparse import Namespace
 
+from unet_paper.cli.cell_commands import cells_must_be_writable
 from unet_paper.cli.checks import chosen_device, must_be_writable
+from unet_paper.cli.cutting import given_cutting
 from unet_paper.cli.values import changed_config, recipe
 from unet_paper.config import PROFILES
 from unet_paper.datasets.folds import Fold
@@ -65,13 +67,21 @@ def do_predict(arguments: Namespace) -> None:
     from unet_paper.compute.allocator import keep_freed_memory
     from unet_paper.io.ome_zarr import SUFFIX
     from unet_paper.runs.pipeline import PredictionRequest, predict
+    from unet_paper.segmentation import Cutting
 
+    cutting = given_cutting(arguments)
+    if arguments.instances is None and cutting is not None:
+        raise BadInput("--threshold, --min-size, --watershed and --connectivity belong to --instances CELLS.tif")
     into_zarr = arguments.out.suffix.lower() == SUFFIX
+    if into_zarr and arguments.instances is not None:
+        raise BadInput("--instances numbers the cells of a TIFF; give OUT a name that ends in .tif")
     if not into_zarr:
         _require_no_distribution(arguments)
         must_be_writable(arguments.out)
         if not (arguments.out.exists() and arguments.image.exists() and arguments.out.samefile(arguments.image)):
             must_be_writable(arguments.out, arguments.force)  # the image itself is refused in any case
+    if arguments.instances is not None:
+        cells_must_be_writable(arguments.instances, (arguments.image, arguments.out), arguments.force)
     keep_freed_memory()
     request = PredictionRequest(
         arguments.weights,
@@ -84,6 +94,8 @@ def do_predict(arguments: Namespace) -> None:
         arguments.channel,
         None if arguments.memory is None else int(arguments.memory * 2**30),
         arguments.tile,
+        arguments.instances,
+        cutting or Cutting(),
     )
     if not into_zarr:
         predict(request)

@@ -52,6 +52,24 @@ def positive(text: str) -> int:
     return number
 
 
+def from_zero(text: str) -> int:
+    """argparse type: a whole number from 0 on."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 on")
+    return int(text)
+
+
+def share(text: str) -> float:
+    """argparse type: a number from 0 to 1."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 1")
+    return number
+
+
 def above_zero(text: str) -> float:
     """argparse type: a number above 0."""
     try:

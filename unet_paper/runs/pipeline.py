@@ -11,9 +11,12 @@ from unet_paper.config import PAPER
 from unet_paper.io.hashes import file_sha256
 from unet_paper.prediction import Predictor, predict_file
 from unet_paper.runs.folder import RunFolder
+from unet_paper.runs.instances import segment_file
 from unet_paper.runs.record import RunRecord
 from unet_paper.runs.scoring import score_file
 from unet_paper.runs.training_run import DrawTraining, TrainingRequest, train_run
+from unet_paper.segmentation import Cutting
+from unet_paper.support.errors import BadInput
 from unet_paper.support.logs import logger
 from unet_paper.support.stopwatch import Stopwatch
 
@@ -48,6 +51,8 @@ class PredictionRequest:
     channel: int | str | None = None
     memory: int | None = None  # bytes that a tile may take
     largest_tile: int | None = None  # px
+    instances: Path | None = None  # where numbered cells go too, and their table
+    cutting: Cutting = Cutting()  # of the cells
 
 
 def run_pipeline(
@@ -109,6 +114,11 @@ def carry_out(stage: Stage, run: RunFolder, record: RunRecord, report: Report, d
 def make_predictor(request: PredictionRequest) -> tuple[Predictor, dict[str, str]]:
     """The predictor that is asked for, and what its results depend on besides the image."""
     loaded = checkpoints.load(request.weights)
+    if request.instances is not None and loaded.config.classes > 2:
+        raise BadInput(
+            f"{request.weights} knows {loaded.config.classes} classes, and cells are numbered of two; predict without "
+            "--instances"
+        )
     network = loaded.build_network().to(request.device)
     extrapolation = request.extrapolation or loaded.config.extrapolation
     bfloat16 = loaded.config.bfloat16 and not request.float32
@@ -122,7 +132,9 @@ def make_predictor(request: PredictionRequest) -> tuple[Predictor, dict[str, str
 
 
 def predict(request: PredictionRequest) -> tuple[int, ...]:
-    """Predict an image file with a trained network into a TIFF. Returns the result's shape."""
+    """Predict an image file with a trained network into a TIFF, and number its cells where that is asked for. Returns
+    the result's shape.
+    """
     predictor, made_with = make_predictor(request)
     logger.info(f"predicting in {made_with['precision']} on {request.device}")
     shape = predict_file(
@@ -134,4 +146,6 @@ def predict(request: PredictionRequest) -> tuple[int, ...]:
         else f"probabilities of {predictor.out_channels} classes"
     )
     logger.info(f"wrote {shape[0]} sections ({meaning}) to {request.out}")
+    if request.instances is not None:
+        segment_file(request.out, request.instances, request.cutting)
     return shape

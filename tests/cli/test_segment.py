@@ -1,0 +1,95 @@
+"""`segment`: from a file of probabilities to numbered cells and their table."""
+
+import csv
+
+import numpy as np
+import pytest
+import tifffile
+
+from unet_paper.cli.commands import main
+from unet_paper.io.pixel_size import PixelSize
+from unet_paper.io.stack import read_labels, write_stack
+from unet_paper.segmentation import segment
+
+
+@pytest.fixture
+def probability(random, tmp_path):
+    """A file of three blobs on one section and one on the other, 10 x 10 nm a pixel."""
+    maps = 0.2 * random.random((2, 40, 50), np.float32)
+    for section, top, left, side in ((0, 2, 3, 9), (0, 20, 30, 12), (0, 35, 2, 2), (1, 10, 10, 20)):
+        maps[section, top : top + side, left : left + side] += 0.7
+    write_stack(tmp_path / "probability.tif", maps, pixel_size=PixelSize(10.0, 10.0, 50.0))
+    return tmp_path / "probability.tif"
+
+
+def test_cells_and_their_table(probability, capsys):
+    out = probability.with_name("cells.tif")
+    assert main(["segment", str(probability), str(out)]) == 0
+    found = read_labels(out)
+    assert np.array_equal(found.pixels, segment(tifffile.imread(probability)))
+    assert found.pixel_size == pytest.approx((10, 10, 50))
+    with open(out.with_suffix(".csv"), newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["area_px"]) for row in rows] == [81, 144, 4, 400]
+    assert rows[1] == {
+        "cell": "2",
+        "section": "0",
+        "area_px": "144",
+        "centroid_x": "35.5",
+        "centroid_y": "25.5",
+        "left": "30",
+        "top": "20",
+        "width": "12",
+        "height": "12",
+        "area_um2": "0.0144",
+    }
+    printed = capsys.readouterr().out
+    assert "numbered 4 cells above 0.5, 4-connected" in printed and str(out.with_suffix(".csv")) in printed
+
+
+def test_settings(probability):
+    out = probability.with_name("cells.tif")
+    options = ["--threshold", "0.1", "--min-size", "60", "--watershed", "--connectivity", "8"]
+    assert main(["segment", str(probability), str(out), *options]) == 0
+    expected = segment(tifffile.imread(probability), 0.1, 60, watershed=True, connectivity=8)
+    assert np.array_equal(tifffile.imread(out), expected)
+    with tifffile.TiffFile(out) as file:
+        assert "above 0.1, 8-connected, cut by watershed, of 60 px at least" in file.imagej_metadata["Info"]
+
+
+def test_no_cell_is_said_aloud(probability, capsys):
+    out = probability.with_name("cells.tif")
+    assert main(["segment", str(probability), str(out), "--threshold", "0.95"]) == 0
+    assert "no cell is left" in capsys.readouterr().out
+    assert not read_labels(out).pixels.any() and len(out.with_suffix(".csv").read_text().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("result", "options", "message"),
+    [
+        ("cells.png", [], "must be a TIFF"),
+        ("probability.tif", ["--force"], "is named twice"),
+        ("cells.tif", ["--threshold", "nan"], "is not a number from 0 to 1"),
+        ("cells.tif", ["--min-size", "-3"], "is not a whole number from 0 on"),
+        ("there.tif", [], "there.tif is there already"),
+        ("table.tif", [], "table.csv is there already"),
+    ],
+)
+def test_what_is_refused(probability, capsys, result, options, message):
+    for name in ("there.tif", "table.csv"):
+        probability.with_name(name).write_text("mine")
+    before = probability.read_bytes()
+    try:
+        code = main(["segment", str(probability), str(probability.with_name(result)), *options])
+    except SystemExit as ended:
+        code = ended.code
+    assert code == 2
+    printed = capsys.readouterr()
+    assert message in printed.err and len(printed.err.splitlines()) == 1
+    assert probability.read_bytes() == before and not probability.with_name("cells.tif").exists()
+
+
+def test_probabilities_only(tmp_path, capsys):
+    write_stack(tmp_path / "labels.tif", np.ones((1, 9, 9), np.uint8))
+    assert main(["segment", str(tmp_path / "labels.tif"), str(tmp_path / "cells.tif")]) == 2
+    assert "holds uint8 values; probabilities are 32-bit floats" in capsys.readouterr().err

@@ -1,0 +1,80 @@
+"""Cells of probability maps: watershed, corners and measures. `test_api.py` has the threshold and the sizes."""
+
+import numpy as np
+import pytest
+from scipy import ndimage
+from skimage import draw, measure
+
+from unet_paper.segmentation import Cell, Cutting, measured_cells, segment
+from unet_paper.support.errors import BadInput
+
+
+def ellipse(shape, y, x, height, width, rotation=0.0):
+    """(H, W) probability: 0.9 inside an ellipse, 0.1 elsewhere."""
+    probability = np.full(shape, 0.1)
+    probability[draw.ellipse(y, x, height, width, shape=shape, rotation=rotation)] = 0.9
+    return probability
+
+
+@pytest.mark.parametrize("overlap", [2, 6, 10])
+def test_watershed_cuts_discs_at_their_neck(overlap):
+    middle = 60
+    right = ellipse((80, 120), 40, middle + 15 - overlap / 2, 15, 15)
+    joined = np.maximum(right[:, ::-1], right)
+    assert segment(joined).max() == 1
+    cells = segment(joined, watershed=True)
+    assert cells.max() == 2 and np.array_equal(cells > 0, joined > 0.5)  # nothing is lost
+    neck = np.argmax((cells[40] > 0) & (np.roll(cells[40], -1) != cells[40]))
+    assert abs(neck - middle) <= 2
+    assert abs(np.diff(np.bincount(cells.ravel())[1:])[0]) < 40
+
+
+@pytest.mark.parametrize("rotation", [0, 0.3, 0.7, 1.1])
+@pytest.mark.parametrize("width", [12, 20, 40])
+def test_watershed_leaves_long_cells_whole(width, rotation):
+    assert segment(ellipse((200, 200), 100, 100, 12, width, rotation), watershed=True).max() == 1
+
+
+def test_watershed_loses_no_component(random):
+    """Also the smallest, at the border, and at the corner of a larger one; those of a section are never joined."""
+    for _ in range(20):
+        probability = ndimage.gaussian_filter(random.random((60, 60)), 0.7)
+        for connectivity in (4, 8):
+            components = segment(probability, 0.5, connectivity=connectivity)
+            cut = segment(probability, 0.5, watershed=True, connectivity=connectivity)
+            assert np.array_equal(cut > 0, components > 0)
+            pairs = np.unique(np.stack([cut.ravel(), components.ravel()]), axis=1)
+            assert len(np.unique(pairs[0])) == pairs.shape[1]  # every piece is of one component
+            assert cut.max() == len(np.unique(measure.label(cut, connectivity=connectivity // 4))) - 1
+    assert segment(np.ones((5, 5)), watershed=True).max() == 1
+    assert not segment(np.zeros((5, 5)), watershed=True).any()
+
+
+def test_corners():
+    probability = np.eye(4)
+    assert segment(probability).max() == 4 and segment(probability, connectivity=8).max() == 1
+    with pytest.raises(BadInput, match="connectivity 6; it must be 4 or 8"):
+        segment(probability, connectivity=6)
+
+
+def test_small_pieces_are_left_out_after_the_cut():
+    joined = np.maximum(ellipse((80, 120), 40, 40, 15, 15), ellipse((80, 120), 40, 61, 8, 8))
+    assert segment(joined, watershed=True).max() == 2
+    assert segment(joined, min_size=250, watershed=True).max() == 1
+
+
+def test_measures():
+    cells = np.zeros((2, 6, 8), np.int32)
+    cells[0, 1:3, 2:7] = 1
+    cells[1, 5, 0] = 2
+    cells[1, 0:2, 0:2] = 7
+    assert list(measured_cells(cells)) == [
+        Cell(1, 0, 10, 4.0, 1.5, 2, 1, 5, 2),
+        Cell(2, 1, 1, 0.0, 5.0, 0, 5, 1, 1),
+        Cell(7, 1, 4, 0.5, 0.5, 0, 0, 2, 2),
+    ]
+
+
+def test_in_words():
+    assert str(Cutting()) == "above 0.5, 4-connected"
+    assert str(Cutting(0.25, 30, True, 8)) == "above 0.25, 8-connected, cut by watershed, of 30 px at least"

@@ -1,6 +1,7 @@
 """Weights for handing on: what was written is what is read, half as precise, and nothing else is taken for it."""
 
 import dataclasses
+import pickle
 
 import numpy as np
 import pytest
@@ -62,7 +63,7 @@ def test_other_files_are_refused(tmp_path):
     with pytest.raises(BadInput, match="is not a file"):
         load_published(path)
     save_file({"a": torch.zeros(3)}, path)
-    with pytest.raises(BadInput, match="other weights than this package's"):
+    with pytest.raises(BadInput, match="another program's weights"):
         load_published(path)
     publish(path, made())
     whole = path.read_bytes()
@@ -70,3 +71,50 @@ def test_other_files_are_refused(tmp_path):
         path.write_bytes(damaged)
         with pytest.raises(BadInput, match="cannot be read as published weights"):
             load_published(path)
+
+
+def save_scripted(path):
+    torch.jit.save(torch.jit.trace(torch.nn.Conv2d(1, 2, 3), torch.zeros(1, 1, 5, 5)), path)
+
+
+@pytest.mark.parametrize(
+    ("name", "write"),
+    [
+        ("state.pth", lambda path: torch.save(torch.nn.Conv2d(1, 2, 3).state_dict(), path)),
+        ("module.pt", lambda path: torch.save(torch.nn.Conv2d(1, 2, 3), path)),
+        ("nested.pt", lambda path: torch.save({"state_dict": {}, "epoch": 3}, path)),
+        ("list.pt", lambda path: torch.save([torch.zeros(2)], path)),
+        ("old.pth", lambda path: torch.save({"a": torch.zeros(2)}, path, _use_new_zipfile_serialization=False)),
+        ("scripted.pt", save_scripted),
+        ("weights.npz", lambda path: np.savez(path, a=np.zeros(3))),
+        ("weights.npy", lambda path: np.save(path, np.zeros(3))),
+        ("forest.joblib", lambda path: path.write_bytes(pickle.dumps({"a": 1}))),
+        ("keras.h5", lambda path: path.write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(100))),
+        ("named.pt", lambda path: save_file({"a": torch.zeros(3)}, path)),
+    ],
+)
+@pytest.mark.filterwarnings("error", "ignore::DeprecationWarning")
+def test_weights_of_other_programs(tmp_path, capfd, name, write):
+    """They are called that, in one line, without the terminal codes and the advice of a library."""
+    write_stack(tmp_path / "in.tif", np.arange(400, dtype=np.uint8).reshape(1, 20, 20))
+    write(tmp_path / name)
+    capfd.readouterr()
+    assert main(["predict", "--weights", str(tmp_path / name), str(tmp_path / "in.tif"), str(tmp_path / "o.tif")]) == 2
+    said = "".join(capfd.readouterr())
+    assert f"{name} holds another program's weights; give a weights.pt" in said
+    assert said.count("\n") == 1 and "\x1b" not in said
+
+
+def test_a_cut_off_file_is_not_called_foreign(tmp_path):
+    checkpoint.save(tmp_path / "weights.pt", made())
+    whole = (tmp_path / "weights.pt").read_bytes()
+    for kept in (len(whole) - 1, len(whole) // 2, 30):
+        (tmp_path / "weights.pt").write_bytes(whole[:kept])
+        with pytest.raises(checkpoint.Damaged, match="cannot be read as a checkpoint"):
+            checkpoint.load(tmp_path / "weights.pt")
+
+
+def test_published_weights_are_known_by_their_content(tmp_path):
+    publish(tmp_path / "weights.safetensors", made())
+    (tmp_path / "weights.safetensors").rename(tmp_path / "weights.pt")
+    assert checkpoint.load(tmp_path / "weights.pt").step == 7

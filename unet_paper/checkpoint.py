@@ -13,6 +13,8 @@ from safetensors.torch import save_file
 from torch import nn
 
 from unet_paper.config import Config
+from unet_paper.io.foreign_weights import is_foreign, is_safetensors
+from unet_paper.io.quiet import quiet_readers
 from unet_paper.network import UNet
 from unet_paper.normalisation import Standardisation
 from unet_paper.support.errors import BadInput
@@ -28,6 +30,14 @@ FORMAT = 2  # of the files; 1 lacked the tiles' error
 
 class Damaged(BadInput):
     """A file that is no whole checkpoint."""
+
+
+def foreign(path: Path | str) -> BadInput:
+    """What is said of another program's weights."""
+    return BadInput(
+        f"{path} holds another program's weights; give a weights.pt or checkpoint.pt that `train` wrote, or published "
+        f"weights ({SUFFIX})"
+    )
 
 
 def network_options(config: Config) -> dict[str, Any]:
@@ -145,21 +155,25 @@ def load(path: Path | str) -> Checkpoint:
     Raises
     ------
     BadInput
-        For a file that is missing, or of a format that is not known here.
+        For a file that is missing, another program's, or of a format that is not known here.
     Damaged
-        For one that is not whole (its checksums are compared), another program's, or does not fit the network that it
-        says it is of.
+        For one that is not whole (its checksums are compared), or does not fit the network that it says it is of.
     """
-    if Path(path).suffix == SUFFIX:
+    path = Path(path)
+    if path.suffix == SUFFIX:
         return load_published(path)
-    if not Path(path).is_file():
+    if not path.is_file():
         raise BadInput(f"{path} is not a file; give a run's weights.pt or checkpoint.pt")
+    if is_safetensors(path):
+        return load_published(path)
+    if is_foreign(path):
+        raise foreign(path)
     try:
         with zipfile.ZipFile(path) as archive:
             damaged = archive.testzip()  # PyTorch itself does not look at them
         if damaged is not None:
             raise ValueError("its content does not have the checksum that it should have")
-        values = torch.load(path, map_location="cpu", weights_only=True)
+        values = _unpickled(path)
         found = values.pop("format", 1)
         if found == 1:
             values["sums"] = [values.pop("loss_sum", 0.0), 0.0]
@@ -174,11 +188,25 @@ def load(path: Path | str) -> Checkpoint:
         return checkpoint
     except (BadInput, MemoryError, PermissionError):
         raise
-    except Exception as error:  # torch.load raises many kinds for a damaged or foreign file
+    except Exception as error:  # many kinds, for a damaged file
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise Damaged(
             f"{path} cannot be read as a checkpoint ({reason}); give a weights.pt or checkpoint.pt that `train` wrote"
         ) from None
+
+
+def _unpickled(path: Path) -> dict[str, Any]:
+    """The values of a whole file of torch.save. Raises BadInput for those of another program."""
+    try:
+        with quiet_readers():
+            values = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # many kinds: for classes that are not known here, and for what is no pickle
+        if isinstance(error, MemoryError) or "alloc" in str(error):
+            raise
+        raise foreign(path) from None
+    if not isinstance(values, dict) or not {"config", "network", "standardisation"} <= values.keys():
+        raise foreign(path)
+    return values
 
 
 def must_fit(checkpoint: Checkpoint) -> None:
@@ -242,7 +270,7 @@ def load_published(path: Path | str) -> Checkpoint:
         with safe_open(path, framework="pt") as file:
             described = file.metadata() or {}
             if described.get("format") != PUBLISHED_FORMAT:
-                raise BadInput(f"{path} holds other weights than this package's; give a file that `publish` wrote")
+                raise foreign(path)
             network = {name: file.get_tensor(name) for name in file.keys()}
         checkpoint = Checkpoint(
             config=Config.from_dict(json.loads(described["config"])),

@@ -6,40 +6,21 @@ import sys
 import time
 from pathlib import Path
 
+from reproduce import script
+from reproduce.script import ROOT, command, say
 from unet_paper.cli.checks import chosen_device
-from unet_paper.cli.commands import exit_code
 from unet_paper.cli.commands import main as unet_paper
-from unet_paper.cli.typed_commands import stage_command, typed
+from unet_paper.cli.typed_commands import typed
 from unet_paper.cli.values import above_zero, changed_config, recipe
 from unet_paper.compute.allocator import keep_freed_memory
 from unet_paper.config import OPTIMISERS, PROFILES
 from unet_paper.datasets import isbi2012
 from unet_paper.datasets.folds import Fold
-from unet_paper.report.pictures import draw_training_pictures
-from unet_paper.report.run_report import write_report
 from unet_paper.runs.folder import RunFolder
-from unet_paper.runs.pipeline import Stage, run_pipeline
-from unet_paper.runs.record import read_record
 from unet_paper.runs.training_run import TrainingRequest
 
-ROOT = Path(__file__).resolve().parent.parent
 STOPPED_BY_A_SIGNAL = 128  # exit codes above this
 FOLD = "6/6"  # the last five of the thirty training sections
-
-
-def say(*lines: str) -> None:
-    """Print lines that belong to the script itself."""
-    print(*lines, sep="\n", flush=True)
-
-
-def command(*arguments: str | Path) -> None:
-    """Show one command and run it. Ends the script with its exit code if it fails."""
-    words = [str(argument) for argument in arguments]
-    say("", f"$ {typed(words)}")
-    code = unet_paper(words)
-    sys.stdout.flush()
-    if code:
-        sys.exit(code)
 
 
 def parse() -> argparse.Namespace:
@@ -113,25 +94,12 @@ def make_run(options: argparse.Namespace, run: RunFolder, data: Path, profile: s
     train += [word for change in changes for word in ("--set", change)]
     train += ["--fold", fold] if fold else []
 
-    def announce(stage: Stage) -> None:
-        if stage.kind == "train":
-            say("", f"$ {typed(train)}")
-        else:
-            say("", f"$ {stage_command(stage, run, read_record(run.record).config)}")
-
-    def report(folder: Path) -> None:
-        print(write_report(folder, figures=run.volume.is_file()))
-
-    def stages() -> None:
+    def request() -> TrainingRequest:
         config = changed_config(PROFILES[profile], changes)
-        request = TrainingRequest(
-            data, run.path, config, Fold.parse(fold) if fold else None, resume=True, device=chosen_device(None)
-        )
-        run_pipeline(request, report, draw_training_pictures, announce)
+        held_out = Fold.parse(fold) if fold else None
+        return TrainingRequest(data, run.path, config, held_out, resume=True, device=chosen_device(None))
 
-    code = exit_code("train", stages)
-    if code:
-        sys.exit(code)
+    script.make_run(train, run, request)
 
 
 def main() -> None:

@@ -59,6 +59,12 @@ def do_score(arguments: Namespace) -> None:
             if arguments.json.exists() and given.exists() and arguments.json.samefile(given):
                 raise BadInput(f"{arguments.json} is scored, and would be lost; give another name for the scores")
         must_be_writable(arguments.json, arguments.force)
+    if arguments.metrics == "seg":
+        _score_cells(arguments)
+        return
+    for name in ("unknown", "segments"):
+        if getattr(arguments, name) is not None:
+            raise BadInput(f"--{name} belongs to --metrics seg; the challenge's metrics take no such file")
     scores = score_file(arguments.labels, arguments.probability, arguments.json, arguments.labels_are)
     for metric in CHALLENGE_METRICS:
         details = f"threshold {scores.best_threshold[metric.key]:.1f}"
@@ -66,3 +72,22 @@ def do_score(arguments: Namespace) -> None:
             counts = scores.warping_counts_at_best
             details += f", {counts.split} split and {counts.merge} merger pixels"
         print(f"{metric.title:17} {scores.value(metric):.6f}  ({details})")
+
+
+def _score_cells(arguments: Namespace) -> None:
+    """`score --metrics seg`"""
+    from unet_paper.runs.cell_scoring import SEGMENTATIONS, score_cells
+
+    if arguments.labels_are not in (None, "instances"):
+        raise BadInput(f"--labels-are {arguments.labels_are}: SEG is of numbered cells, which are instances")
+    if arguments.segments is not None:
+        must_be_writable(arguments.segments, arguments.force)
+    segmentation = SEGMENTATIONS[arguments.segmentation]
+    files = arguments.unknown, arguments.json, arguments.segments
+    scores = score_cells(arguments.labels, arguments.probability, segmentation, *files).scores
+    print(f"SEG               {scores.seg:.6f}  ({scores.found + scores.missed} cells)")
+    print(f"F1 at IoU 0.5     {scores.f1:.6f}")
+    print(
+        f"{scores.missed} cells missed, {scores.split} split; {scores.merged} segments merged, "
+        f"{scores.unmatched} of no cell"
+    )

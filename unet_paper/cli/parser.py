@@ -11,8 +11,11 @@ from unet_paper.cli.cutting import add_cutting
 from unet_paper.cli.program import program_name
 from unet_paper.cli.values import above_zero, channel, labels_meaning, numbers, positive, sections
 from unet_paper.config import COMPILE_CHOICES, EXTRAPOLATIONS, OPTIMISERS, PROFILES, TTA, Config
+from unet_paper.datasets.cell_tracking import DATASETS, PHANTOM, SEQUENCES, U373
 from unet_paper.datasets.labels import LABELS_ARE
 from unet_paper.io.ome_zarr import WRITTEN_VERSIONS as ZARR_VERSIONS
+
+DATA_HELP = "A folder with train-volume.tif and train-labels.tif, or, with --sequence, of the cell tracking challenge."
 
 
 class Parser(argparse.ArgumentParser):
@@ -115,7 +118,7 @@ def _add_recipe(command: Parser) -> None:
 
 def _add_train(command: Parser) -> None:
     source = command.add_mutually_exclusive_group(required=True)
-    source.add_argument("--data", type=Path, metavar="DIR", help="A folder with train-volume.tif and train-labels.tif.")
+    source.add_argument("--data", type=Path, metavar="DIR", help=DATA_HELP)
     source.add_argument("--images", type=Path, metavar="A.tif", help="Your own gray-value stack.")
     command.add_argument("--labels", type=Path, metavar="B.tif", help="The labels of --images.")
     _add_labels_are(command, "it must be given with --images.")
@@ -129,6 +132,11 @@ def _add_train(command: Parser) -> None:
         metavar="K/N",
         help="Hold out and score block K of N contiguous blocks of sections. Without it the test stack is scored, "
         "where there is one with labels, or nothing.",
+    )
+    command.add_argument(
+        "--sequence",
+        choices=SEQUENCES,
+        help="Of a --data folder of the cell tracking challenge, the sequence to train on; the other one is scored.",
     )
     command.add_argument(
         "--leave-out", type=sections, metavar="A-B,C", help="Sections, counted from 0, that are not trained on; none."
@@ -265,6 +273,23 @@ def _add_score(command: Parser) -> None:
         command,
         "unless given, the larger of two values is cell, and of more each is a cell, touching ones separated.",
     )
+    command.add_argument(
+        "--metrics",
+        choices=("challenge", "seg"),
+        default="challenge",
+        help="The EM challenge's, or SEG, the cell tracking challenge's, of numbered cells; %(default)s unless given.",
+    )
+    command.add_argument(
+        "--segmentation",
+        choices=(*DATASETS, PHANTOM),
+        default=U373,
+        help="With seg, how probabilities become segments: as for this data set; %(default)s (the authors' release) "
+        "unless given. A result of whole numbers is taken as segments.",
+    )
+    command.add_argument(
+        "--unknown", type=Path, metavar="FILE", help="With seg, above 0 where cells may be that have no mask."
+    )
+    command.add_argument("--segments", type=Path, metavar="OUT.tif", help="With seg, also write the segments.")
     command.add_argument("--json", type=Path, metavar="FILE", help="Also write the metrics and their curves.")
     _add_force(command)
 

@@ -18,6 +18,7 @@ def do_train(arguments: Namespace) -> None:
     """`train`"""
     from unet_paper.cli.typed_commands import next_commands
     from unet_paper.compute.allocator import keep_freed_memory
+    from unet_paper.datasets.cell_tracking import SequenceFiles, is_cell_tracking_folder
     from unet_paper.datasets.training_stacks import OwnFiles
     from unet_paper.report.pictures import draw_training_pictures
     from unet_paper.runs.branching import branch
@@ -41,6 +42,14 @@ def do_train(arguments: Namespace) -> None:
         if arguments.labels is None:
             raise BadInput("--images needs --labels, the labels of the same sections")
         source = OwnFiles(arguments.images, arguments.labels, arguments.labels_are, arguments.channel)
+    elif arguments.sequence is not None:
+        if fold is not None or arguments.leave_out:
+            raise BadInput(
+                "--fold and --leave-out are of stacks; --sequence says what is trained on and what is scored"
+            )
+        source = SequenceFiles(arguments.data, arguments.sequence)
+    elif is_cell_tracking_folder(arguments.data):
+        raise BadInput(f"{arguments.data} holds sequences of cells; say with --sequence which to train on, 01 or 02")
     elif arguments.labels or arguments.labels_are or arguments.channel is not None:
         raise BadInput("--labels, --labels-are and --channel belong to --images; a --data folder has its own labels")
     keep_freed_memory()

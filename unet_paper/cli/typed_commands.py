@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from unet_paper.cli.program import program_name
-from unet_paper.config import Config
+from unet_paper.runs.cell_scoring import segmentation_name
 from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.pipeline import Stage, stages_after_training
 from unet_paper.runs.record import RunRecord
@@ -16,14 +16,24 @@ def typed(words: Iterable[str | Path]) -> str:
     return f"{program_name()} {shlex.join(map(str, words))}"
 
 
-def stage_command(stage: Stage, run: RunFolder, config: Config) -> str:
+def stage_command(stage: Stage, run: RunFolder, record: RunRecord) -> str:
     """The command that does a stage after the training by hand."""
     if stage.tta is None:
         return typed(["report", run.path])
     probability = run.probability(stage.tta)
     if stage.kind == "predict":
         return typed(["predict", "--weights", run.weights, run.volume, probability, "--tta", stage.tta])
-    return typed(["score", run.labels, probability, "--json", run.scores(stage.tta, config.primary)])
+    scores: list[str | Path] = [
+        "score",
+        run.labels,
+        probability,
+        "--json",
+        run.scores(stage.tta, record.config.primary),
+    ]
+    if record.protocol.sequences is not None:
+        scores += ["--metrics", "seg", "--segmentation", segmentation_name(record.dataset), "--unknown", run.unknown]
+        scores += ["--segments", run.segments(stage.tta)]
+    return typed(scores)
 
 
 def next_commands(run: RunFolder, record: RunRecord) -> list[str]:
@@ -32,4 +42,4 @@ def next_commands(run: RunFolder, record: RunRecord) -> list[str]:
     if not run.labels.is_file():
         return [typed(["predict", "--weights", run.weights, "IMAGE.tif", "PROBABILITY.tif", "--tta", config.primary])]
     stages = [stage for stage in stages_after_training(run, record) if stage.tta in (None, config.primary)]
-    return [stage_command(stage, run, config) for stage in stages]
+    return [stage_command(stage, run, record) for stage in stages]

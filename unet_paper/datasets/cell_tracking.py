@@ -6,13 +6,15 @@ some of these not every tracked cell has one: they are "partially annotated".
 """
 
 import re
+import tempfile
+import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from scipy import ndimage
-from scipy.spatial import cKDTree
+import scipy  # its parts are loaded when they are first used
 
 from unet_paper.datasets.folds import Protocol
 from unet_paper.datasets.training_stacks import Stacks
@@ -143,7 +145,7 @@ def largest_reach(masks: Sequence[np.ndarray], markers: Sequence[np.ndarray]) ->
             inside = marked[cell & (marked > 0)]
             if inside.size:
                 own = np.argwhere(marked == np.bincount(inside).argmax())
-                largest = max(largest, float(cKDTree(own).query(np.argwhere(cell))[0].max()))
+                largest = max(largest, float(scipy.spatial.cKDTree(own).query(np.argwhere(cell))[0].max()))
     return largest
 
 
@@ -157,7 +159,7 @@ def unknown_pixels(masks: np.ndarray, markers: np.ndarray, reach: float) -> np.n
     without = cells_without_mask(masks, markers)
     if not without.size:
         return np.zeros(masks.shape, bool)
-    near = ndimage.distance_transform_edt(~np.isin(markers, without)) <= reach
+    near = scipy.ndimage.distance_transform_edt(~np.isin(markers, without)) <= reach
     return near & (masks == 0)
 
 
@@ -175,3 +177,22 @@ def _one_frame(pixels: np.ndarray, path: Path) -> np.ndarray:
     if len(pixels) != 1:
         raise BadInput(f"{path} holds {len(pixels)} pages; a frame of a sequence is a file of one")
     return pixels[0]
+
+
+def unpack(archive: Path, folder: Path) -> None:
+    """Unpack a data set's archive, as the challenge offers it, into `folder`. Raises BadInput for a damaged one."""
+    with tempfile.TemporaryDirectory(dir=_made(folder)) as temporary:
+        try:
+            with zipfile.ZipFile(archive) as packed:
+                packed.extractall(temporary)
+        except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
+            raise BadInput(f"{archive} cannot be unpacked ({error}); fetch it again from {CHALLENGE_PAGE}") from None
+        found = Path(temporary) / archive.stem
+        if not is_cell_tracking_folder(found):
+            raise BadInput(f"{archive} holds no {archive.stem} in the challenge's layout: {LAYOUT}")
+        found.replace(folder / archive.stem)
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

@@ -8,13 +8,14 @@ from unet_paper.io.stack import read_labels, read_probabilities, read_stack
 from unet_paper.metrics import warping_errors
 from unet_paper.metrics.registry import PIXEL_ERROR, WARPING_ERROR
 from unet_paper.metrics.scores import Scores
+from unet_paper.report.cell_report import write_cell_report
 from unet_paper.report.figures import write_figures
 from unet_paper.report.pictures import draw_result, draw_warping_errors, draw_weight_map, save_figure
 from unet_paper.report.plots import history_figure, thresholds_figure
 from unet_paper.report.table_1 import run_document
 from unet_paper.report.viewer.run_page import pixel_size_of, section_names, write_run_page
 from unet_paper.runs.folder import RunFolder
-from unet_paper.runs.record import RunRecord
+from unet_paper.runs.record import RunRecord, read_record
 from unet_paper.runs.results import read_history, read_run
 from unet_paper.support.files import atomic_write
 
@@ -26,6 +27,8 @@ def write_report(folder: str | Path, figures: bool = False) -> str:
     Raises BadInput when the folder holds no run, or a training that has not finished.
     """
     run = RunFolder(Path(folder))
+    if run.record.is_file() and read_record(run.record).protocol.sequences is not None:
+        return write_cell_report(run, figures)
     record, scores = read_run(run)
     primary = scores.get(record.config.primary)
     history = read_history(run.history) if run.history.is_file() else None

@@ -9,7 +9,8 @@ RUN_FILES = (
     *("run.json", "history.csv", "table1.md", "error-analysis.md", "scores.json", "scores-*.json"),
     *("index.html", "page/*", "figures/*"),
     *("checkpoint.pt", "checkpoint-*.pt", "weights.pt"),
-    *("weight-maps.tif", "evaluation-volume.tif", "evaluation-labels.tif", "probability-*.tif*"),
+    *("weight-maps.tif", "evaluation-volume.tif", "evaluation-labels.tif", "evaluation-unknown.tif"),
+    *("probability-*.tif*", "segments-*.tif", "table2.md"),
     *(folder + picture for folder in ("", "sections/") for picture in PICTURES),
 )
 
@@ -66,6 +67,16 @@ class RunFolder:
         return self.path / "evaluation-labels.tif"
 
     @property
+    def unknown(self) -> Path:
+        """Where that truth is not known, of cells that are partly annotated."""
+        return self.path / "evaluation-unknown.tif"
+
+    @property
+    def cell_table(self) -> Path:
+        """The paper's table 2 and this run, which is of cells."""
+        return self.path / "table2.md"
+
+    @property
     def table(self) -> Path:
         """The paper's table 1 and this run."""
         return self.path / "table1.md"
@@ -93,6 +104,10 @@ class RunFolder:
     def probability(self, tta: str) -> Path:
         """The probability stack of one test-time augmentation."""
         return self.path / f"probability-{tta}.tif"
+
+    def segments(self, tta: str) -> Path:
+        """The numbered segments of one test-time augmentation, of a run on cells."""
+        return self.path / f"segments-{tta}.tif"
 
     def scores(self, tta: str, primary: str) -> Path:
         """The metrics of one test-time augmentation; those of the primary one are the run's own."""

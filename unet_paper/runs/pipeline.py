@@ -10,6 +10,7 @@ from unet_paper import checkpoint as checkpoints
 from unet_paper.config import PAPER
 from unet_paper.io.hashes import file_sha256
 from unet_paper.prediction import Predictor, predict_file
+from unet_paper.runs.cell_scoring import SEGMENTATIONS, score_cells, segmentation_name
 from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.instances import segment_file
 from unet_paper.runs.record import RunRecord
@@ -107,7 +108,11 @@ def carry_out(stage: Stage, run: RunFolder, record: RunRecord, report: Report, d
         probability = run.probability(stage.tta)
         if stage.kind == "predict":
             predict(PredictionRequest(run.weights, run.volume, probability, stage.tta, device=device))
-        elif stage.kind == "score":
+        elif record.protocol.sequences is not None:
+            segmentation = SEGMENTATIONS[segmentation_name(record.dataset)]
+            out = run.scores(stage.tta, record.config.primary)
+            score_cells(run.labels, probability, segmentation, run.unknown, out, run.segments(stage.tta))
+        else:
             score_file(run.labels, probability, run.scores(stage.tta, record.config.primary))
 
 

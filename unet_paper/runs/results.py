@@ -4,18 +4,34 @@ import csv
 from pathlib import Path
 
 from unet_paper.metrics.scores import Scores
+from unet_paper.runs.cell_scoring import CellScores, read_cell_scores
 from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.record import RunRecord, read_record, read_scores
 from unet_paper.support.errors import BadInput
 
 
-def read_run(run: RunFolder) -> tuple[RunRecord, dict[str, Scores]]:
-    """The record of a finished run, and its metrics by test-time augmentation. Raises BadInput otherwise."""
+def finished_record(run: RunFolder) -> RunRecord:
+    """The record of a finished run. Raises BadInput for another."""
     record = read_record(run.record)
     if record.status == "diverged":
         raise BadInput(f"the training in {run.path} diverged; train in another folder with other settings")
     if record.status != "finished":
         raise BadInput(f"the training in {run.path} has not finished; finish it with: train --resume")
+    return record
+
+
+def read_cell_run(run: RunFolder) -> tuple[RunRecord, dict[str, CellScores]]:
+    """The record of a finished run on cells, and its scores by test-time augmentation. Raises BadInput otherwise."""
+    record = finished_record(run)
+    if record.protocol.sequences is None:
+        raise BadInput(f"{run.path} holds no run on sequences of cells")
+    files = {tta: run.scores(tta, record.config.primary) for tta in record.config.tta}
+    return record, {tta: read_cell_scores(file) for tta, file in files.items() if file.is_file()}
+
+
+def read_run(run: RunFolder) -> tuple[RunRecord, dict[str, Scores]]:
+    """The record of a finished run, and its metrics by test-time augmentation. Raises BadInput otherwise."""
+    record = finished_record(run)
     files = {tta: run.scores(tta, record.config.primary) for tta in record.config.tta}
     return record, {tta: read_scores(file) for tta, file in files.items() if file.is_file()}
 

@@ -153,11 +153,13 @@ def _write_stacks(run: RunFolder, stacks: Stacks, training_set: TrainingSet) -> 
     if stacks.evaluation_volume is None or stacks.evaluation_labels is None:
         return
     write_stack(run.volume, stacks.evaluation_volume, pixel_size=stacks.pixel_size)
-    if stacks.classes == 2:
+    if stacks.classes == 2 and stacks.protocol.sequences is None:
         labels = (stacks.evaluation_labels > 0).astype(np.uint8) * 255
     else:
         labels = stacks.evaluation_labels.astype(np.uint16)
     write_stack(run.labels, labels, pixel_size=stacks.pixel_size)
+    if stacks.evaluation_ignored is not None:
+        write_stack(run.unknown, stacks.evaluation_ignored, pixel_size=stacks.pixel_size)
 
 
 def _log_start(record: RunRecord, stacks: Stacks) -> None:

@@ -17,13 +17,14 @@ from unet_paper.io.pixel_size import PixelSize
 from unet_paper.io.stack import read_labels, read_probabilities, read_stack
 from unet_paper.metrics.registry import RAND_ERROR
 from unet_paper.metrics.scores import Scores
+from unet_paper.report.figures.cell_figures import draw_found, draw_taught
 from unet_paper.report.figures.network_figure import draw_network
 from unet_paper.report.figures.section_figures import draw_elastic, draw_segmentation, draw_tile, draw_weight_figure
 from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.record import RunRecord
 from unet_paper.support.files import atomic_write
 from unet_paper.support.json_files import read_json, write_json
-from unet_paper.weight_map import label_cells, weight_maps
+from unet_paper.weight_map import label_cells, separate_touching_cells, weight_map, weight_maps
 
 CAPTIONS = "captions.json"
 FONT_SIZE = 13  # points, to be read at half the figures' size
@@ -97,7 +98,9 @@ def figures_of(
         ),
         draw_tile(section, pixel_size),
     )
-    if config.classes == 2:
+    if record.protocol.sequences is not None:
+        yield from _of_cells(run, record)
+    elif config.classes == 2:
         yield from _of_two_classes(run, record, scores, config, section, what, pixel_size)
     generator = torch.Generator().manual_seed(config.seed)
     size = min(config.tile_size, *section.shape)
@@ -155,6 +158,37 @@ def _of_two_classes(
                 + (", and the outlines of the truth's cells in white." if truth is not None else "."),
             ),
             draw_segmentation(section, truth, read_probabilities(probability).pixels[0], threshold, pixel_size),
+        )
+
+
+def _of_cells(run: RunFolder, record: RunRecord) -> Iterator[Captioned]:
+    """Figures 3 and 4 of the scored frame that has the most cells with a mask."""
+    config, masks = record.config, read_labels(run.labels).pixels
+    chosen = int(np.argmax([len(np.unique(frame)) for frame in masks]))
+    frame, of_frame = read_stack(run.volume).pixels[chosen], masks[chosen]
+    unknown = read_labels(run.unknown).pixels[chosen] > 0
+    sizes = config.w_0, config.sigma
+    what = f"{record.dataset}, frame {record.protocol.scored_sections[chosen]:03} of the scored sequence"
+    weights = weight_map(of_frame, *sizes, class_weights=record.class_weights, ignore=unknown)
+    yield (
+        Caption(
+            "figure-3-weight-map",
+            f"From masks to the weight map ({what}): (a) the image, (b) the annotated cells, neighbours in different "
+            "colours, (c) the mask with background between cells that touch, white = cell, (d) equation 2 with "
+            f"w_0 = {config.w_0:g}, sigma = {config.sigma:g} px and the class weights of the training set. Weights run "
+            f"from {weights.min():.2f} to {weights.max():.2f}.",
+        ),
+        draw_taught(frame, of_frame, separate_touching_cells(of_frame) > 0, weights),
+    )
+    if run.segments(config.primary).is_file():
+        segments = read_labels(run.segments(config.primary)).pixels[chosen]
+        yield (
+            Caption(
+                "figure-4-segmentation",
+                f"The run's result ({what}, which was not trained on; {config.primary}): (a) the image, (b) the "
+                "segments in colours, and the outlines of the annotated cells in yellow.",
+            ),
+            draw_found(frame, of_frame, segments),
         )
 
 

@@ -22,11 +22,11 @@ from unet_paper.report.viewer.page import Page
 from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.record import RunRecord
 from unet_paper.support.json_files import read_json, write_json
-from unet_paper.weight_map import weight_maps
+from unet_paper.weight_map import separate_touching_cells, weight_maps
 
 LARGEST_SHOWN = 4096  # px of a side; larger sections a browser does not show well
 MOST_PIXELS = 40 * 512 * 512  # of all the sections shown, which are the first ones
-LINKS = ("run.json", "scores.json", "history.csv", "table1.md")
+LINKS = ("run.json", "scores.json", "history.csv", "table1.md", "table2.md")
 STEPS_OF_SCALE = 12  # colours that tell the weight map's scale
 USUAL_THRESHOLD = 0.5
 SMOKE = "This profile only shows that all parts work; its metrics mean nothing."
@@ -89,8 +89,11 @@ def write_section_pictures(run: RunFolder, record: RunRecord) -> tuple[SectionPi
     volume = volume[: max(1, MOST_PIXELS // (height * width))]
     truth = probability = weights = None
     if run.labels.is_file():
-        truth = read_labels(run.labels).pixels[: len(volume)] > 0
-        weights = weight_maps(truth, record.config.w_0, record.config.sigma, class_weights=record.class_weights)
+        labels = read_labels(run.labels).pixels[: len(volume)]
+        truth = separate_touching_cells(labels) > 0
+        unknown = read_labels(run.unknown).pixels[: len(volume)] > 0 if run.unknown.is_file() else None
+        sizes = record.config.w_0, record.config.sigma
+        weights = weight_maps(labels, *sizes, class_weights=record.class_weights, ignore=unknown)
     primary = run.probability(record.config.primary)
     if primary.is_file():
         probability = read_probabilities(primary).pixels[: len(volume)]
@@ -133,6 +136,8 @@ def viewed_run(
 
 def section_names(record: RunRecord, count: int) -> list[str]:
     """What the scored sections are called: their numbers in the stack that they are from, counted from 0."""
+    if record.protocol.sequences is not None:
+        return [f"frame {number:03}" for number in record.protocol.scored_sections[:count]]
     first = record.protocol.scored_sections[0] if record.protocol.kind == "fold" else 0
     return [f"section {first + number}" for number in range(count)]
 

@@ -1,0 +1,126 @@
+"""The paper's table 2 with rows of runs on cells below, and where their SEG is lost."""
+
+from collections.abc import Mapping, Sequence
+
+from unet_paper.datasets.cell_tracking import DATASETS, PHANTOM
+from unet_paper.metrics.registry import F1, SEG
+from unet_paper.report.document import Block, Document
+from unet_paper.report.table import Cell, Table
+from unet_paper.runs.cell_scoring import CellScores
+from unet_paper.runs.record import RunRecord
+
+# Table 2 of the paper (ISBI cell tracking challenge 2015): group, SEG ("IOU") of PhC-U373 and of DIC-HeLa.
+TABLE_2 = (
+    ("IMCB-SG (2014)", 0.2669, 0.2935),
+    ("KTH-SE (2014)", 0.7953, 0.4607),
+    ("HOUS-US (2014)", 0.5323, None),
+    ("second-best 2015", 0.83, 0.46),
+    ("u-net (2015)", 0.9203, 0.7756),
+)
+DIGITS_2 = ("second-best 2015",)  # whose numbers the paper gives with two digits
+PHANTOM_NOTE = (
+    "**Data: the built-in phantom of drawn cells. Its numbers say nothing about the paper's and are in no row of it.**"
+)
+SMOKE_NOTE = "**Profile `smoke`: it only shows that all parts work together; its scores mean nothing.**"
+PROTOCOL = (
+    "The paper's rows are the challenge server's, on sequences whose masks are not public. Ours are **validation on "
+    "the other sequence**: trained on the annotated frames of one training sequence, scored on those of the other, and "
+    "the reverse; a value is the mean of both."
+)
+
+CellRun = tuple[RunRecord, Mapping[str, CellScores]]  # scores by test-time augmentation
+
+
+def table_2_document(runs: Sequence[CellRun]) -> Document:
+    """What table2.md holds of several runs: the paper's rows and theirs, and each run by itself."""
+    blocks: list[Block] = []
+    if any(record.dataset == PHANTOM for record, _ in runs):
+        blocks.append(PHANTOM_NOTE)
+    if any(record.config.profile == "smoke" for record, _ in runs):
+        blocks.append(SMOKE_NOTE)
+    blocks += [table_2(runs), PROTOCOL, "Each run, and where its SEG is lost:", each_run(runs), READING]
+    partly = sorted({_partly_annotated(record) for record, _ in runs} - {""})
+    return Document("Table 2 of the paper, and ours", (*blocks, *partly, *_segmentations(runs)))
+
+
+def run_document(record: RunRecord, scores: Mapping[str, CellScores]) -> Document:
+    """What table2.md in the folder of one run holds."""
+    document = table_2_document([(record, scores)])
+    return Document(f"Table 2 of the paper, and the run `{record.name}`", document.blocks)
+
+
+def table_2(runs: Sequence[CellRun]) -> Table:
+    """The paper's rows, and one of each set of runs that differ in data, sequence and seed alone. Runs on other data
+    than the paper's are in no row.
+    """
+    rows: list[Sequence[Cell]] = [(name, *(_paper(name, value) for value in values)) for name, *values in TABLE_2]
+    ours: dict[tuple[str, str], dict[str, list[float]]] = {}
+    for record, scores in runs:
+        for tta, found in scores.items():
+            if record.dataset in DATASETS:
+                of_title = ours.setdefault((title_of(record), tta), {})
+                of_title.setdefault(record.dataset, []).append(found.scores.seg)
+    for (title, tta), values in ours.items():
+        rows.append((f"ours, {title}, {tta}", *(_mean(values.get(dataset, [])) for dataset in DATASETS)))
+    return Table(("group", "PhC-U373", "DIC-HeLa"), rows, emphasised_rows=range(len(TABLE_2), len(rows)))
+
+
+def title_of(record: RunRecord) -> str:
+    """The profile and its changes, but for the seed."""
+    name, _, changes = record.profile_title.partition(" with ")
+    kept = [change for change in changes.split(", ") if change and not change.startswith(("seed=", "tta=", "primary="))]
+    return f"{name} with {', '.join(kept)}" if kept else name
+
+
+def each_run(runs: Sequence[CellRun]) -> Table:
+    """A row for each run and test-time augmentation: counts of cells, and what SEG loses to which kind of error."""
+    rows: list[Sequence[Cell]] = []
+    for record, scores in runs:
+        trained, scored = record.protocol.sequences or ("", "")
+        for tta, found in scores.items():
+            counts = found.scores
+            cells = counts.found + counts.missed
+            missing = counts.missed / cells
+            rows.append(
+                (
+                    *(record.dataset, f"{trained} → {scored}", str(record.config.seed), tta),
+                    *(counts.seg, counts.f1, cells, counts.missed, counts.merged, counts.split, counts.unmatched),
+                    *(f"{missing:.3f}", f"{1 - missing - counts.seg:.3f}"),
+                    "-" if found.size_ratio is None else f"{found.size_ratio:.2f}",
+                )
+            )
+    counted = ("cells", "missed", "merged", "split", "unmatched")
+    lost = ("SEG lost to missed cells", "SEG lost to overlap", "size")
+    return Table(("data", "trained → scored", "seed", "TTA", SEG, F1, *counted, *lost), rows)
+
+
+READING = (
+    "A cell is missed when no segment covers more than half of it. Merged are segments that cover two or more cells, "
+    "split are cells in which several segments lie, unmatched are segments of no cell (those in regions without "
+    "annotation are not counted). Size is the median area of a found cell's segment over that of its mask: above 1 the "
+    "segments are too large. 1 - SEG is the sum of the two losses."
+)
+
+
+def _paper(name: str, value: float | None) -> Cell:
+    return None if value is None else f"{value:.{2 if name in DIGITS_2 else 4}f}"
+
+
+def _mean(values: Sequence[float]) -> Cell:
+    """The mean, and of how many runs it is unless these are two."""
+    if not values:
+        return None
+    mean = f"{sum(values) / len(values):.4f}"
+    return mean if len(values) == 2 else f"{mean} ({len(values)} run{'s' * (len(values) > 1)})"
+
+
+def _partly_annotated(record: RunRecord) -> str:
+    trained, scored = len(record.protocol.training_sections), len(record.protocol.scored_sections)
+    sequences = record.protocol.sequences or ("", "")
+    first, second = (trained, scored) if sequences[0] < sequences[1] else (scored, trained)
+    return f"{record.dataset}: {first} annotated frames in sequence {min(sequences)}, {second} in {max(sequences)}."
+
+
+def _segmentations(runs: Sequence[CellRun]) -> list[str]:
+    found = {record.dataset: each.segmentation for record, scores in runs for each in scores.values()}
+    return [f"Segments of {dataset}: probability {segmentation}." for dataset, segmentation in found.items()]

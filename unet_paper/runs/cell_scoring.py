@@ -1,0 +1,186 @@
+"""SEG of a run on cells (section 4, Table 2): its probabilities as numbered segments, against the masks."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy import ndimage
+from skimage import measure
+
+from unet_paper.config import setting
+from unet_paper.datasets.cell_tracking import HELA, PHANTOM, U373
+from unet_paper.io.hashes import content_sha256
+from unet_paper.io.image_files import open_stack
+from unet_paper.io.stack import read_labels, read_probabilities, write_stack
+from unet_paper.metrics.seg import InstanceScores, ObjectScore, score_instances
+from unet_paper.runs.environment import code_version
+from unet_paper.support.errors import BadInput
+from unet_paper.support.json_files import read_json, write_json
+
+
+@dataclass(frozen=True)
+class CellSegmentation:
+    """How the probabilities of a frame become segments. The defaults are those of the authors' released scripts for
+    PhC-C2DH-U373.
+    """
+
+    threshold: float = setting(0.5, "release", "a pixel with more than this is cell; 0.5 is the argmax")
+    connectivity: int = setting(8, "release", "whether pixels that touch at a corner (8) or a side (4) are of one cell")
+    min_size: int = setting(501, "release", "px; smaller segments are dropped")
+    outer: int = setting(50, "release", "px; segments that lie wholly in so wide a frame around the image are dropped")
+    fill_holes: bool = setting(False, "release", "whether the holes of segments are filled")
+
+    def described(self) -> dict[str, dict[str, Any]]:
+        """{name: {value, source, meaning}}; a value that is not the released scripts' is ours."""
+        described = {}
+        for entry in fields(self):
+            value = getattr(self, entry.name)
+            source = entry.metadata["source"] if value == entry.default else "ours"
+            described[entry.name] = {"value": value, "source": source, "meaning": entry.metadata["meaning"]}
+        return described
+
+    def __str__(self) -> str:
+        outer = f", those wholly in the outer {self.outer} px dropped" if self.outer else ""
+        holes = ", holes filled" if self.fill_holes else ""
+        return f"above {self.threshold:g}, {self.connectivity}-connected, of {self.min_size} px at least{outer}{holes}"
+
+
+RELEASED = CellSegmentation()
+# The release has no scripts for HeLa. Its cells are larger and reach the image's border, where reference cells count.
+SEGMENTATIONS = {U373: RELEASED, HELA: replace(RELEASED, outer=0), PHANTOM: replace(RELEASED, outer=0)}
+
+
+def segmentation_name(dataset: str) -> str:
+    """Which of SEGMENTATIONS is for a data set; the release's for another."""
+    return dataset if dataset in SEGMENTATIONS else U373
+
+
+@dataclass(frozen=True)
+class CellScores:
+    """What one test-time augmentation of a run on cells reaches; scores.json."""
+
+    scores: InstanceScores
+    segmentation: CellSegmentation | None  # None of segments that were given
+    frames: int
+    size_ratio: float | None  # median area of a found cell's segment over that of its mask
+    labels_sha256: str | None = None
+    probability_sha256: str | None = None
+    code: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values only."""
+        return self.scores.to_json() | {
+            "frames": self.frames,
+            "size_ratio": self.size_ratio,
+            "segmentation": None if self.segmentation is None else self.segmentation.described(),
+            "labels_sha256": self.labels_sha256,
+            "probability_sha256": self.probability_sha256,
+            "code": dict(self.code),
+        }
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> "CellScores":
+        """The inverse of `to_json`. Raises BadInput for other content."""
+        try:
+            counts = {entry.name: content[entry.name] for entry in fields(InstanceScores)}
+            counts["objects"] = tuple(ObjectScore(**each) for each in content["objects"])
+            described = content["segmentation"]
+            segmentation = None
+            if described is not None:
+                segmentation = CellSegmentation(**{name: entry["value"] for name, entry in described.items()})
+            hashes = (content["labels_sha256"], content["probability_sha256"])
+            how = segmentation, content["frames"], content["size_ratio"]
+            return cls(InstanceScores(**counts), *how, *hashes, content["code"])
+        except (KeyError, TypeError, AttributeError) as error:
+            raise BadInput(f"it holds no scores of cells ({error!r})") from None
+
+
+def read_cell_scores(path: str | Path) -> CellScores:
+    """The CellScores of a scores.json. Raises BadInput for any other file."""
+    try:
+        return CellScores.from_json(read_json(path))
+    except BadInput as error:
+        raise BadInput(f"{path}: {error}; score the run again") from None
+
+
+def segment_frames(probability: np.ndarray, segmentation: CellSegmentation) -> np.ndarray:
+    """The segments of (Z, H, W) probabilities: uint16, 0 = background, numbered from 1 in every frame."""
+    segments = np.zeros(probability.shape, np.uint16)
+    for numbered, frame in zip(segments, probability, strict=True):
+        components = measure.label(frame > segmentation.threshold, connectivity=segmentation.connectivity // 4)
+        kept = np.bincount(components.ravel()) >= segmentation.min_size
+        if segmentation.outer:
+            inner = components[(slice(segmentation.outer, -segmentation.outer),) * 2]
+            kept &= np.bincount(inner.ravel(), minlength=len(kept)) > 0
+        kept[0] = False
+        numbered[...] = np.where(kept, np.cumsum(kept), 0)[components]
+        if segmentation.fill_holes:
+            _fill_holes(numbered)
+    return segments
+
+
+def _fill_holes(segments: np.ndarray) -> None:
+    for number, box in enumerate(ndimage.find_objects(segments), 1):
+        of_segment = segments[box]
+        of_segment[ndimage.binary_fill_holes(of_segment == number) & (of_segment == 0)] = number
+
+
+def score_segments(masks: np.ndarray, segments: np.ndarray, unknown: np.ndarray | None = None) -> InstanceScores:
+    """SEG and counts of (Z, H, W) segments.
+
+    unknown : bool, where cells may be that have no mask. A segment that lies there for its greater part counts neither
+    as unmatched nor in F1. SEG and the other counts, which are of reference cells, are as the challenge takes them.
+    """
+    scores = score_instances(masks, segments)
+    if unknown is None or not unknown.any():
+        return scores
+    judged = segments.copy()
+    for of_frame, elsewhere in zip(judged, unknown, strict=True):
+        areas = np.bincount(of_frame.ravel())
+        lying = 2 * np.bincount(of_frame[elsewhere], minlength=len(areas)) > areas
+        of_frame[lying[of_frame]] = 0
+    of_judged = score_instances(masks, judged)
+    return replace(scores, f1=of_judged.f1, unmatched=of_judged.unmatched)
+
+
+def _size_ratio(scores: InstanceScores, segments: np.ndarray) -> float | None:
+    areas = [np.bincount(of_frame.ravel()) for of_frame in segments]
+    found = [(each.frame, each.segment, each.area) for each in scores.objects if each.segment is not None]
+    return float(np.median([areas[frame][segment] / area for frame, segment, area in found])) if found else None
+
+
+def score_cells(
+    labels: Path,
+    result: Path,
+    segmentation: CellSegmentation,
+    unknown: Path | None = None,
+    out: Path | None = None,
+    segments_out: Path | None = None,
+) -> CellScores:
+    """SEG of a file of probabilities, or of numbered segments, against numbered masks.
+
+    unknown : a file, above 0 where cells may be that have no mask. The scores go to `out` as JSON, the segments to
+    `segments_out`, where these are given. Raises BadInput for files that do not fit.
+    """
+    truth = read_labels(labels).pixels
+    where = None if unknown is None else read_labels(unknown).pixels > 0
+    are_probabilities = open_stack(result, kind="labels").pixels.dtype.kind == "f"
+    proposal = read_probabilities(result) if are_probabilities else read_labels(result)
+    for path, shape in ((result, proposal.pixels.shape), (unknown, truth.shape if where is None else where.shape)):
+        if shape != truth.shape:
+            raise BadInput(f"{labels} has shape {truth.shape} and {path} {shape}; both must be the same")
+    segments = segment_frames(proposal.pixels, segmentation) if are_probabilities else proposal.pixels
+    try:
+        found = score_segments(truth, segments, where)
+    except BadInput as error:
+        raise BadInput(f"{labels} and {result}: {error}") from None
+    hashes = content_sha256(truth), content_sha256(proposal.pixels)
+    how = segmentation if are_probabilities else None, len(truth), _size_ratio(found, segments)
+    scores = CellScores(found, *how, *hashes, asdict(code_version()))
+    if segments_out is not None:
+        write_stack(segments_out, segments, f"segments: {segmentation}", proposal.pixel_size)
+    if out is not None:
+        write_json(out, scores.to_json())
+    return scores

@@ -6,6 +6,7 @@ python -m reproduce.benchmarks [PART ...] [--data DIR] [--weights FILE] [--oracl
 PART is one of
   speed    training steps, predictions, augmentation, weight maps and metrics, each in turn with its baseline; some 15
            minutes on two CPU cores
+  runtimes predictions, in turn with ONNX Runtime and OpenVINO where they are installed; with --weights their errors too
   metrics  agreement with the challenge's reference scorer on the cases of --oracle (three are kept with the tests)
   scaling  weight maps by area and cells, predictions by size and tile, memory too; needs --weights
 Without one: speed and metrics, and scaling where --weights is given.
@@ -20,7 +21,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from reproduce.benchmarks import metrics, record, scaling, speed
+from reproduce.benchmarks import metrics, record, runtimes, scaling, speed
 from unet_paper.compute.allocator import keep_freed_memory
 from unet_paper.datasets.phantom import make_phantom
 from unet_paper.io.stack import read_labels, read_stack
@@ -47,7 +48,7 @@ def parse(given: list[str] | None = None) -> argparse.Namespace:
     unknown = [part for part in options.parts if part not in record.PARTS]
     if unknown:
         parser.error(f"there is no part {unknown[0]}; choose from {', '.join(record.PARTS)}")
-    options.parts = options.parts or [part for part in record.PARTS if part != "scaling" or options.weights]
+    options.parts = options.parts or ["speed", "metrics", *(["scaling"] if options.weights else [])]
     if "scaling" in options.parts and options.weights is None:
         parser.error("scaling needs --weights FILE, the weights.pt of a trained network")
     return options
@@ -72,6 +73,9 @@ def main(given: list[str] | None = None) -> int:
                 volume, labels, name = stacks(options.data)
                 of_part |= {"data": name}
                 of_part |= speed.measure(volume, labels, options.device, options.quick_only, options.weights)
+            elif part == "runtimes":
+                volume, labels, name = stacks(options.data)
+                of_part |= {"data": name} | runtimes.measure(volume, labels, options.quick_only, options.weights)
             elif part == "metrics":
                 of_part |= metrics.measure(options.oracle)
             else:

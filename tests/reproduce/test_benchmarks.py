@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from reproduce.benchmarks import network_rows, record, scaling
+from reproduce.benchmarks import network_rows, record, runtimes, runtimes_tables, scaling
 from reproduce.benchmarks.__main__ import main, parse
 from reproduce.benchmarks.measuring import in_turn, median_seconds
 from reproduce.benchmarks.metrics import METRICS, agreement, of_baseline, ours
@@ -14,6 +14,7 @@ from reproduce.benchmarks.speed import augmentation_rows, seconds_of_row
 from unet_paper.config import PAPER
 from unet_paper.datasets.phantom import make_phantom
 from unet_paper.datasets.training_set import prepare_training_set
+from unet_paper.support.errors import BadInput
 from unet_paper.support.json_files import read_json
 
 ORACLE = Path(__file__).parents[1] / "data"
@@ -49,6 +50,33 @@ def test_rows_with_a_network_are_measured(stacks, training_set):
     for row in found:
         row.ours()
     assert network_rows.precision(False, "cpu") == "float32"
+
+
+def test_other_programs_run_the_same_network(stacks):
+    """Each that is installed, on a narrow network; its map is ours."""
+    pytest.importorskip("onnx", reason="the extra `export` is not installed")
+    pytest.importorskip("onnxruntime", reason="the extra `export` is not installed")
+    for row in runtimes.rows("tiny", 2, stacks[0][0, :128, :144]):
+        ours, baseline = seconds_of_row(row)
+        assert min(ours) > 0 and min(baseline) > 0 and "beside" in row.name
+
+
+def test_without_other_programs_there_is_a_sentence(stacks, monkeypatch):
+    monkeypatch.setattr(runtimes, "find_spec", lambda name: None)
+    with pytest.raises(BadInput, match="pip install"):
+        runtimes.measure(*stacks, quick_only=True, weights=None)
+
+
+def test_the_table_of_other_programs():
+    row = {"name": "tiny network, beside X", "ours": [1.0, 2.0], "baseline": [4.0, 2.0], "precision": "float32"}
+    values = {"warping_error": 0.001, "rand_error": 0.1, "pixel_error": 0.05}
+    moved = {"mean_difference": 0.0, "largest_difference": 0.01}
+    network = {"base_channels": 2, "steps": 3, "sha256": ""}
+    part = record.described("cpu") | {"data": "the phantom", "versions": {"X": "1.0"}, "bfloat16": False, "load": 2.0}
+    part |= {"rows": [row], "errors": {"sections": 2, "network": network, "precisions": {"int8": values | moved}}}
+    text = "\n".join(runtimes_tables.lines(part))
+    assert "| tiny network, beside X | 0.50 | 0.25 | 1.00 | float32 |" in text
+    assert "0.0500" in text and "no bfloat16" in text
 
 
 def test_an_augmented_sample_is_measured(training_set):

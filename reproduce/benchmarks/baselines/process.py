@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
@@ -77,6 +78,20 @@ def prediction(device: str, base_channels: int, tta: str, section: "np.ndarray")
     return lambda: unet.predict(network, values, tta).cpu()
 
 
+def onnx_runtime(content: bytes, image: "np.ndarray") -> Task:
+    """An ONNX file of one input on an image of standardised gray values."""
+    from reproduce.benchmarks.baselines import runtimes
+
+    return partial(runtimes.onnx_runtime(content), image)
+
+
+def openvino(precision: str, content: bytes, image: "np.ndarray") -> Task:
+    """The same, in float32, bfloat16 or int8."""
+    from reproduce.benchmarks.baselines import runtimes
+
+    return partial(runtimes.openvino(content, precision, image), image)
+
+
 def augmentation(name: str, image: "np.ndarray", labels: "np.ndarray", weights: "np.ndarray") -> Task:
     """`by_elasticdeform` or `by_map_coordinates`."""
     import numpy as np
@@ -104,6 +119,8 @@ def scores(names: list[str], truth: "np.ndarray", proposal: "np.ndarray") -> Tas
 TASKS: dict[str, Callable[..., Task]] = {
     "training_step": training_step,
     "prediction": prediction,
+    "onnx_runtime": onnx_runtime,
+    "openvino": openvino,
     "augmentation": augmentation,
     "weight_maps": weight_maps,
     "scores": scores,

@@ -5,7 +5,7 @@ import pytest
 from scipy import ndimage
 from skimage import draw, measure
 
-from unet_paper.segmentation import Cell, Cutting, measured_cells, segment
+from unet_paper.segmentation import Cell, CellSegmentation, measured_cells, segment
 from unet_paper.support.errors import BadInput
 
 
@@ -76,5 +76,6 @@ def test_measures():
 
 
 def test_in_words():
-    assert str(Cutting()) == "above 0.5, 4-connected"
-    assert str(Cutting(0.25, 30, True, 8)) == "above 0.25, 8-connected, cut by watershed, of 30 px at least"
+    assert str(CellSegmentation()) == "above 0.5, 4-connected"
+    cut = CellSegmentation(0.25, 8, 30, watershed=True)
+    assert str(cut) == "above 0.25, 8-connected, cut by watershed, of 30 px at least"

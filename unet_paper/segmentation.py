@@ -1,7 +1,8 @@
 """From a probability map to numbered cells (section 4, Table 2): connected components of what is surely enough cell."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -10,6 +11,7 @@ from skimage import measure
 from skimage.morphology import local_maxima, reconstruction
 from skimage.segmentation import watershed as flooded
 
+from unet_paper.config import setting
 from unet_paper.support.errors import BadInput
 
 THRESHOLD = 0.5  # the argmax over two classes
@@ -17,13 +19,15 @@ NECK = 0.75  # px: by how much a neck must be narrower, on each side, than what 
 
 
 @dataclass(frozen=True)
-class Cutting:
-    """How a probability map is cut into cells; see `segment`."""
+class CellSegmentation:
+    """How the probabilities of a section become numbered cells."""
 
-    threshold: float = THRESHOLD
-    min_size: int = 0  # px
-    watershed: bool = False
-    connectivity: int = 4
+    threshold: float = setting(THRESHOLD, "release", "a pixel with more than this is cell; 0.5 is the argmax")
+    connectivity: int = setting(4, "ours", "whether pixels that touch at a corner (8) or a side (4) are of one cell")
+    min_size: int = setting(0, "ours", "px; smaller segments are dropped")
+    outer: int = setting(0, "ours", "px; segments that lie wholly in so wide a frame around the image are dropped")
+    fill_holes: bool = setting(False, "release", "whether the holes of segments are filled")
+    watershed: bool = setting(False, "release", "whether segments that are joined by a neck are cut")
 
     def check(self) -> None:
         """Raise BadInput for a value out of range."""
@@ -32,13 +36,26 @@ class Cutting:
         if self.connectivity not in (4, 8):
             raise BadInput(f"connectivity {self.connectivity}; it must be 4 or 8")
 
+    def described(self) -> dict[str, dict[str, Any]]:
+        """{name: {value, source, meaning}}; a value that is not the released scripts' is ours."""
+        described = {}
+        for entry in fields(self):
+            value = getattr(self, entry.name)
+            source = "release" if value == getattr(RELEASED, entry.name) else "ours"
+            described[entry.name] = {"value": value, "source": source, "meaning": entry.metadata["meaning"]}
+        return described
+
     def __str__(self) -> str:
-        """In words."""
         return (
             f"above {self.threshold:g}, {self.connectivity}-connected"
             + ", cut by watershed" * self.watershed
             + (f", of {self.min_size} px at least" if self.min_size > 1 else "")
+            + (f", those wholly in the outer {self.outer} px dropped" if self.outer else "")
+            + ", holes filled" * self.fill_holes
         )
+
+
+RELEASED = CellSegmentation(connectivity=8, min_size=501, outer=50)  # of the authors' scripts for PhC-C2DH-U373
 
 
 def segment(
@@ -81,30 +98,45 @@ def segment(
     Ronneberger, Fischer, Brox: U-Net, MICCAI 2015, section 4. The paper does not say how its maps were made into
     segments; argmax and components are those of the authors' released scripts for Table 2. They use no watershed.
     """
+    return segment_stack(probability, CellSegmentation(threshold, connectivity, min_size, watershed=watershed))
+
+
+def segment_stack(probability: ArrayLike, segmentation: CellSegmentation) -> np.ndarray:
+    """See `segment`."""
     maps = np.asarray(probability)
     if maps.ndim not in (2, 3) or maps.size == 0 or maps.dtype.kind != "f":
         raise BadInput(f"a map of shape {maps.shape} and type {maps.dtype}; expected (H, W) or (Z, H, W) floats")
     if not (maps.min() >= 0 and maps.max() <= 1):  # also where one is no number
         raise BadInput("the map holds values outside 0 to 1; give probabilities of cell")
-    cutting = Cutting(threshold, min_size, watershed, connectivity)
-    cutting.check()
+    segmentation.check()
     cells = np.zeros(maps.shape, np.int32)
     count = 0
     for numbered, section in zip(cells.reshape(-1, *maps.shape[-2:]), maps.reshape(-1, *maps.shape[-2:]), strict=True):
-        pieces = _pieces(section > threshold, cutting)
-        kept = np.bincount(pieces.ravel()) >= max(min_size, 1)
-        kept[0] = False
-        numbers = np.where(kept, count + np.cumsum(kept), 0)
-        numbered[...] = numbers[pieces]
-        count += int(kept.sum())
+        found = segment_section(section, segmentation)
+        numbered[...] = np.where(found > 0, found + count, 0)
+        count += int(found.max(initial=0))
     return cells
 
 
-def _pieces(mask: np.ndarray, cutting: Cutting) -> np.ndarray:
+def segment_section(probability: np.ndarray, segmentation: CellSegmentation) -> np.ndarray:
+    """The cells of one (H, W) section: int32, 0 = background, numbered from 1 on."""
+    pieces = _pieces(probability > segmentation.threshold, segmentation)
+    kept = np.bincount(pieces.ravel()) >= max(segmentation.min_size, 1)
+    if segmentation.outer:
+        inner = pieces[(slice(segmentation.outer, -segmentation.outer),) * 2]
+        kept &= np.bincount(inner.ravel(), minlength=len(kept)) > 0
+    kept[0] = False
+    cells = np.where(kept, np.cumsum(kept), 0).astype(np.int32)[pieces]
+    if segmentation.fill_holes:
+        _fill_holes(cells)
+    return cells
+
+
+def _pieces(mask: np.ndarray, segmentation: CellSegmentation) -> np.ndarray:
     """The numbered components of an (H, W) bool mask, cut where that is wished; all of them, however small."""
-    connectivity = cutting.connectivity // 4
+    connectivity = segmentation.connectivity // 4
     components = measure.label(mask, connectivity=connectivity)
-    if not cutting.watershed or not mask.any():
+    if not segmentation.watershed or not mask.any():
         return components
     distance = ndimage.distance_transform_edt(mask)
     level = reconstruction(distance - NECK, distance)  # h-maxima; skimage's own are inexact for floats
@@ -112,6 +144,12 @@ def _pieces(mask: np.ndarray, cutting: Cutting) -> np.ndarray:
     unmarked = np.isin(components, np.unique(components[markers > 0]), invert=True) & mask  # beside a larger one
     markers[unmarked] = markers.max() + components[unmarked]
     return flooded(-distance, markers, connectivity=connectivity, mask=mask)
+
+
+def _fill_holes(cells: np.ndarray) -> None:
+    for number, box in enumerate(ndimage.find_objects(cells), 1):
+        of_cell = cells[box]
+        of_cell[ndimage.binary_fill_holes(of_cell == number) & (of_cell == 0)] = number
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,8 @@ def test_cells_and_their_table(probability, capsys):
         "area_um2": "0.0144",
     }
     printed = capsys.readouterr().out
-    assert "numbered 4 cells above 0.5, 4-connected" in printed and str(out.with_suffix(".csv")) in printed
+    assert "numbered 4 cells (probability above 0.5, 4-connected)" in printed
+    assert str(out.with_suffix(".csv")) in printed
 
 
 def test_settings(probability):

@@ -4,17 +4,17 @@ from argparse import Namespace
 from pathlib import Path
 
 from unet_paper.cli.checks import must_be_writable
-from unet_paper.cli.cutting import given_cutting
+from unet_paper.cli.segmentation_options import given_segmentation
 from unet_paper.support.errors import BadInput
 
 
 def do_segment(arguments: Namespace) -> None:
     """`segment`"""
     from unet_paper.runs.instances import segment_file
-    from unet_paper.segmentation import Cutting
+    from unet_paper.segmentation import CellSegmentation
 
     cells_must_be_writable(arguments.out, (arguments.probability,), arguments.force)
-    segment_file(arguments.probability, arguments.out, given_cutting(arguments) or Cutting())
+    segment_file(arguments.probability, arguments.out, given_segmentation(arguments) or CellSegmentation())
 
 
 def cells_must_be_writable(out: Path, others: tuple[Path, ...], force: bool) -> None:

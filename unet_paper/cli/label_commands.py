@@ -3,7 +3,9 @@
 from argparse import Namespace
 
 from unet_paper.cli.checks import must_be_writable
+from unet_paper.cli.segmentation_options import NAMES, given_segmentation
 from unet_paper.support.errors import BadInput
+from unet_paper.support.logs import logger
 from unet_paper.support.progress import progress_bar
 
 
@@ -65,6 +67,8 @@ def do_score(arguments: Namespace) -> None:
     for name in ("unknown", "segments"):
         if getattr(arguments, name) is not None:
             raise BadInput(f"--{name} belongs to --metrics seg; the challenge's metrics take no such file")
+    if given_segmentation(arguments) is not None:
+        raise BadInput(f"{NAMES} belong to --metrics seg; the challenge's metrics are taken at every threshold")
     scores = score_file(arguments.labels, arguments.probability, arguments.json, arguments.labels_are)
     for metric in CHALLENGE_METRICS:
         details = f"threshold {scores.best_threshold[metric.key]:.1f}"
@@ -76,18 +80,21 @@ def do_score(arguments: Namespace) -> None:
 
 def _score_cells(arguments: Namespace) -> None:
     """`score --metrics seg`"""
-    from unet_paper.runs.cell_scoring import SEGMENTATIONS, score_cells
+    from unet_paper.runs.cell_scoring import score_cells
+    from unet_paper.segmentation import CellSegmentation
 
-    if arguments.labels_are not in (None, "instances"):
-        raise BadInput(f"--labels-are {arguments.labels_are}: SEG is of numbered cells, which are instances")
     if arguments.segments is not None:
         must_be_writable(arguments.segments, arguments.force)
-    segmentation = SEGMENTATIONS[arguments.segmentation]
+    segmentation = given_segmentation(arguments)
     files = arguments.unknown, arguments.json, arguments.segments
-    scores = score_cells(arguments.labels, arguments.probability, segmentation, *files).scores
+    how = segmentation or CellSegmentation()
+    found = score_cells(arguments.labels, arguments.probability, how, *files, arguments.labels_are)
+    if found.segmentation is None and segmentation is not None:
+        logger.warning(f"note: {arguments.probability} holds numbered cells; {NAMES} are of probabilities")
+    scores = found.scores
     print(f"SEG               {scores.seg:.6f}  ({scores.found + scores.missed} cells)")
     print(f"F1 at IoU 0.5     {scores.f1:.6f}")
     print(
-        f"{scores.missed} cells missed, {scores.split} split; {scores.merged} segments merged, "
+        f"{scores.found} cells found, {scores.missed} missed, {scores.split} split; {scores.merged} segments merged, "
         f"{scores.unmatched} of no cell"
     )

@@ -7,11 +7,11 @@ from typing import Any, NoReturn
 
 from unet_paper import __version__
 from unet_paper.cli import help_text
-from unet_paper.cli.cutting import add_cutting
 from unet_paper.cli.program import program_name
+from unet_paper.cli.segmentation_options import add_segmentation_options
 from unet_paper.cli.values import above_zero, channel, labels_meaning, numbers, positive, sections
 from unet_paper.config import COMPILE_CHOICES, EXTRAPOLATIONS, OPTIMISERS, PROFILES, TTA, Config
-from unet_paper.datasets.cell_tracking import DATASETS, PHANTOM, SEQUENCES, U373
+from unet_paper.datasets.cell_tracking import SEQUENCES
 from unet_paper.datasets.labels import LABELS_ARE
 from unet_paper.io.ome_zarr import WRITTEN_VERSIONS as ZARR_VERSIONS
 
@@ -209,7 +209,7 @@ def _add_predict(command: Parser) -> None:
         metavar="CELLS.tif",
         help="Also write numbered cells, and a table of them, CELLS.csv; see segment --help.",
     )
-    add_cutting(command, "with --instances")
+    add_segmentation_options(command, "with --instances")
     _add_channel(command)
     command.add_argument(
         "--float32", action="store_true", help="Compute in float32, even where bfloat16 would be faster."
@@ -248,7 +248,7 @@ def _add_segment(command: Parser) -> None:
         metavar="INSTANCES.tif",
         help="The cells, numbered from 1, 0 = background; Fiji shows each in a colour of its own.",
     )
-    add_cutting(command)
+    add_segmentation_options(command)
     _add_force(command)
 
 
@@ -268,7 +268,9 @@ def _add_publish(command: Parser) -> None:
 
 def _add_score(command: Parser) -> None:
     command.add_argument("labels", type=Path, metavar="LABELS.tif", help="The truth.")
-    command.add_argument("probability", type=Path, metavar="PROBABILITY.tif", help="What `predict` wrote.")
+    command.add_argument(
+        "probability", type=Path, metavar="RESULT.tif", help="What `predict` wrote, or, with seg, numbered cells."
+    )
     _add_labels_are(
         command,
         "unless given, the larger of two values is cell, and of more each is a cell, touching ones separated.",
@@ -279,13 +281,7 @@ def _add_score(command: Parser) -> None:
         default="challenge",
         help="The EM challenge's, or SEG, the cell tracking challenge's, of numbered cells; %(default)s unless given.",
     )
-    command.add_argument(
-        "--segmentation",
-        choices=(*DATASETS, PHANTOM),
-        default=U373,
-        help="With seg, how probabilities become segments: as for this data set; %(default)s (the authors' release) "
-        "unless given. A result of whole numbers is taken as segments.",
-    )
+    add_segmentation_options(command, "with seg and probabilities")
     command.add_argument(
         "--unknown", type=Path, metavar="FILE", help="With seg, above 0 where cells may be that have no mask."
     )

@@ -4,7 +4,7 @@ from argparse import Namespace
 
 from unet_paper.cli.cell_commands import cells_must_be_writable
 from unet_paper.cli.checks import chosen_device, must_be_writable
-from unet_paper.cli.cutting import given_cutting
+from unet_paper.cli.segmentation_options import NAMES, given_segmentation
 from unet_paper.cli.values import changed_config, recipe
 from unet_paper.config import PROFILES
 from unet_paper.datasets.folds import Fold
@@ -76,11 +76,11 @@ def do_predict(arguments: Namespace) -> None:
     from unet_paper.compute.allocator import keep_freed_memory
     from unet_paper.io.ome_zarr import SUFFIX
     from unet_paper.runs.pipeline import PredictionRequest, predict
-    from unet_paper.segmentation import Cutting
+    from unet_paper.segmentation import CellSegmentation
 
-    cutting = given_cutting(arguments)
-    if arguments.instances is None and cutting is not None:
-        raise BadInput("--threshold, --min-size, --watershed and --connectivity belong to --instances CELLS.tif")
+    segmentation = given_segmentation(arguments)
+    if arguments.instances is None and segmentation is not None:
+        raise BadInput(f"{NAMES} belong to --instances CELLS.tif")
     into_zarr = arguments.out.suffix.lower() == SUFFIX
     if into_zarr and arguments.instances is not None:
         raise BadInput("--instances numbers the cells of a TIFF; give OUT a name that ends in .tif")
@@ -104,7 +104,7 @@ def do_predict(arguments: Namespace) -> None:
         None if arguments.memory is None else int(arguments.memory * 2**30),
         arguments.tile,
         arguments.instances,
-        cutting or Cutting(),
+        segmentation or CellSegmentation(),
     )
     if not into_zarr:
         predict(request)

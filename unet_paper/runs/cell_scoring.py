@@ -6,48 +6,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy import ndimage
-from skimage import measure
 
-from unet_paper.config import setting
 from unet_paper.datasets.cell_tracking import HELA, PHANTOM, U373
+from unet_paper.datasets.labels import interpret_labels
 from unet_paper.io.hashes import content_sha256
 from unet_paper.io.image_files import open_stack
-from unet_paper.io.stack import read_labels, read_probabilities, write_stack
+from unet_paper.io.numbered_cells import write_cells
+from unet_paper.io.stack import read_labels, read_probabilities
 from unet_paper.metrics.seg import InstanceScores, ObjectScore, score_instances
 from unet_paper.runs.environment import code_version
+from unet_paper.segmentation import RELEASED, CellSegmentation, segment_section
 from unet_paper.support.errors import BadInput
 from unet_paper.support.json_files import read_json, write_json
+from unet_paper.support.logs import logger
+from unet_paper.weight_map import label_cells
 
-
-@dataclass(frozen=True)
-class CellSegmentation:
-    """How the probabilities of a frame become segments. The defaults are those of the authors' released scripts for
-    PhC-C2DH-U373.
-    """
-
-    threshold: float = setting(0.5, "release", "a pixel with more than this is cell; 0.5 is the argmax")
-    connectivity: int = setting(8, "release", "whether pixels that touch at a corner (8) or a side (4) are of one cell")
-    min_size: int = setting(501, "release", "px; smaller segments are dropped")
-    outer: int = setting(50, "release", "px; segments that lie wholly in so wide a frame around the image are dropped")
-    fill_holes: bool = setting(False, "release", "whether the holes of segments are filled")
-
-    def described(self) -> dict[str, dict[str, Any]]:
-        """{name: {value, source, meaning}}; a value that is not the released scripts' is ours."""
-        described = {}
-        for entry in fields(self):
-            value = getattr(self, entry.name)
-            source = entry.metadata["source"] if value == entry.default else "ours"
-            described[entry.name] = {"value": value, "source": source, "meaning": entry.metadata["meaning"]}
-        return described
-
-    def __str__(self) -> str:
-        outer = f", those wholly in the outer {self.outer} px dropped" if self.outer else ""
-        holes = ", holes filled" if self.fill_holes else ""
-        return f"above {self.threshold:g}, {self.connectivity}-connected, of {self.min_size} px at least{outer}{holes}"
-
-
-RELEASED = CellSegmentation()
 # The release has no scripts for HeLa. Its cells are larger and reach the image's border, where reference cells count.
 SEGMENTATIONS = {U373: RELEASED, HELA: replace(RELEASED, outer=0), PHANTOM: replace(RELEASED, outer=0)}
 
@@ -106,25 +79,8 @@ def read_cell_scores(path: str | Path) -> CellScores:
 
 
 def segment_frames(probability: np.ndarray, segmentation: CellSegmentation) -> np.ndarray:
-    """The segments of (Z, H, W) probabilities: uint16, 0 = background, numbered from 1 in every frame."""
-    segments = np.zeros(probability.shape, np.uint16)
-    for numbered, frame in zip(segments, probability, strict=True):
-        components = measure.label(frame > segmentation.threshold, connectivity=segmentation.connectivity // 4)
-        kept = np.bincount(components.ravel()) >= segmentation.min_size
-        if segmentation.outer:
-            inner = components[(slice(segmentation.outer, -segmentation.outer),) * 2]
-            kept &= np.bincount(inner.ravel(), minlength=len(kept)) > 0
-        kept[0] = False
-        numbered[...] = np.where(kept, np.cumsum(kept), 0)[components]
-        if segmentation.fill_holes:
-            _fill_holes(numbered)
-    return segments
-
-
-def _fill_holes(segments: np.ndarray) -> None:
-    for number, box in enumerate(ndimage.find_objects(segments), 1):
-        of_segment = segments[box]
-        of_segment[ndimage.binary_fill_holes(of_segment == number) & (of_segment == 0)] = number
+    """The segments of (Z, H, W) probabilities: int32, 0 = background, numbered from 1 in every frame."""
+    return np.stack([segment_section(frame, segmentation) for frame in probability])
 
 
 def score_segments(masks: np.ndarray, segments: np.ndarray, unknown: np.ndarray | None = None) -> InstanceScores:
@@ -151,6 +107,32 @@ def _size_ratio(scores: InstanceScores, segments: np.ndarray) -> float | None:
     return float(np.median([areas[frame][segment] / area for frame, segment, area in found])) if found else None
 
 
+def read_numbered(path: Path, labels_are: str | None = None) -> np.ndarray:
+    """The cells of a label file, numbered: (Z, H, W). `labels_are`: a key of LABELS_ARE; see `numbered` without it."""
+    labels = read_labels(path).pixels
+    if labels_are is None:
+        return numbered(labels, path)
+    if labels_are == "classes":
+        raise BadInput(f"{path}: SEG is of cells, not of classes; give labels in which cells are told apart")
+    if labels_are == "instances":
+        return labels
+    mask, _ = interpret_labels(labels, labels_are, path)
+    return np.stack([label_cells(section > 0) for section in mask])
+
+
+def numbered(labels: np.ndarray, path: Path) -> np.ndarray:
+    """(Z, H, W) labels as numbered cells. More than two values are the numbers of cells; of two the larger is cell, and
+    each of its 4-connected components is one, which is said where there are several.
+    """
+    values = np.unique(labels)
+    if len(values) != 2:
+        return labels
+    components = np.stack([label_cells(section == values[1]) for section in labels])
+    if components.max() > 1:
+        logger.info(f"note: {path} holds two values; each connected part of {values[1]} is taken as a cell")
+    return components
+
+
 def score_cells(
     labels: Path,
     result: Path,
@@ -158,20 +140,25 @@ def score_cells(
     unknown: Path | None = None,
     out: Path | None = None,
     segments_out: Path | None = None,
+    labels_are: str | None = None,
 ) -> CellScores:
-    """SEG of a file of probabilities, or of numbered segments, against numbered masks.
+    """SEG of a file of probabilities, or of numbered segments, against a truth.
 
+    labels_are : see `read_numbered`.
     unknown : a file, above 0 where cells may be that have no mask. The scores go to `out` as JSON, the segments to
     `segments_out`, where these are given. Raises BadInput for files that do not fit.
     """
-    truth = read_labels(labels).pixels
+    truth = read_numbered(labels, labels_are)
     where = None if unknown is None else read_labels(unknown).pixels > 0
     are_probabilities = open_stack(result, kind="labels").pixels.dtype.kind == "f"
     proposal = read_probabilities(result) if are_probabilities else read_labels(result)
     for path, shape in ((result, proposal.pixels.shape), (unknown, truth.shape if where is None else where.shape)):
         if shape != truth.shape:
             raise BadInput(f"{labels} has shape {truth.shape} and {path} {shape}; both must be the same")
-    segments = segment_frames(proposal.pixels, segmentation) if are_probabilities else proposal.pixels
+    if are_probabilities:
+        segments = segment_frames(proposal.pixels, segmentation)
+    else:
+        segments = numbered(proposal.pixels, result)
     try:
         found = score_segments(truth, segments, where)
     except BadInput as error:
@@ -180,7 +167,7 @@ def score_cells(
     how = segmentation if are_probabilities else None, len(truth), _size_ratio(found, segments)
     scores = CellScores(found, *how, *hashes, asdict(code_version()))
     if segments_out is not None:
-        write_stack(segments_out, segments, f"segments: {segmentation}", proposal.pixel_size)
+        write_cells(segments_out, segments, f"segments: {segmentation}", proposal.pixel_size)
     if out is not None:
         write_json(out, scores.to_json())
     return scores

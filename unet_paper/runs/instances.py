@@ -9,40 +9,33 @@ import numpy as np
 from unet_paper.io.numbered_cells import scattered, write_cells, write_table
 from unet_paper.io.pixel_size import PixelSize
 from unet_paper.io.stack import read_probabilities
-from unet_paper.segmentation import CELL_COLUMNS, Cell, Cutting, measured_cells, segment
+from unet_paper.segmentation import CELL_COLUMNS, Cell, CellSegmentation, measured_cells, segment_stack
 from unet_paper.support.logs import logger
 
 SQUARE_NANOMETRES = 1e6  # in a square micrometre
 
 
-def segment_file(probability: Path, out: Path, cutting: Cutting) -> int:
+def segment_file(probability: Path, out: Path, segmentation: CellSegmentation) -> int:
     """Number the cells of a probability stack into a TIFF, and measure them into a CSV beside it. Returns their count.
 
     Raises BadInput for a file that holds no probabilities of two classes.
     """
     stack = read_probabilities(probability)
-    cells = scattered(
-        segment(
-            stack.pixels,
-            cutting.threshold,
-            cutting.min_size,
-            watershed=cutting.watershed,
-            connectivity=cutting.connectivity,
-        )
-    )
+    cells = scattered(segment_stack(stack.pixels, segmentation))
     measured = list(measured_cells(cells))
     table = out.with_suffix(".csv")
     size = stack.pixel_size
-    write_cells(out, cells, f"numbered cells of probability {cutting}", size)
+    write_cells(out, cells, f"numbered cells of probability {segmentation}", size)
     write_table(table, (*CELL_COLUMNS, *(("area_um2",) if size else ())), _rows(measured, size))
     if not measured:
         logger.warning(
-            f"note: no cell is left ({cutting}); the largest probability is {stack.pixels.max():.3f}, so give a lower "
-            "--threshold or --min-size"
+            f"note: no cell is left (probability {segmentation}); the largest is {stack.pixels.max():.3f}, so give a "
+            "lower --threshold or --min-size"
         )
     else:
         middle = np.median([cell.area for cell in measured])
-        logger.info(f"numbered {len(measured)} cells {cutting}; half of them have {middle:.0f} px or more")
+        count = f"{len(measured)} cells (probability {segmentation})"
+        logger.info(f"numbered {count}; half of them have {middle:.0f} px or more")
     logger.info(f"wrote them to {out}, area, centroid and bounding box of each to {table}")
     return len(measured)
 

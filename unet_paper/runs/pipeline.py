@@ -16,7 +16,7 @@ from unet_paper.runs.instances import segment_file
 from unet_paper.runs.record import RunRecord
 from unet_paper.runs.scoring import score_file
 from unet_paper.runs.training_run import DrawTraining, TrainingRequest, train_run
-from unet_paper.segmentation import Cutting
+from unet_paper.segmentation import CellSegmentation
 from unet_paper.support.errors import BadInput
 from unet_paper.support.logs import logger
 from unet_paper.support.stopwatch import Stopwatch
@@ -53,7 +53,7 @@ class PredictionRequest:
     memory: int | None = None  # bytes that a tile may take
     largest_tile: int | None = None  # px
     instances: Path | None = None  # where numbered cells go too, and their table
-    cutting: Cutting = Cutting()  # of the cells
+    segmentation: CellSegmentation = CellSegmentation()  # of the cells
 
 
 def run_pipeline(
@@ -152,5 +152,5 @@ def predict(request: PredictionRequest) -> tuple[int, ...]:
     )
     logger.info(f"wrote {shape[0]} sections ({meaning}) to {request.out}")
     if request.instances is not None:
-        segment_file(request.out, request.instances, request.cutting)
+        segment_file(request.out, request.instances, request.segmentation)
     return shape

@@ -1,0 +1,103 @@
+"""`score --metrics seg`: probabilities, masks and numbered cells of people's own against a truth of any meaning."""
+
+import json
+
+import numpy as np
+import pytest
+
+from unet_paper.cli.commands import main
+from unet_paper.io.stack import write_stack
+from unet_paper.metrics.seg import score_instances
+from unet_paper.segmentation import segment
+
+
+@pytest.fixture
+def nuclei(tmp_path):
+    """Files of two touching squares and a lone one, smaller than the challenge's cells: numbered, and as probabilities
+    of which the touching two are one.
+    """
+    numbers = np.zeros((1, 40, 60), np.uint16)
+    numbers[0, 5:15, 5:15], numbers[0, 5:15, 15:23], numbers[0, 25:35, 40:50] = 3, 7, 12
+    probability = np.where(numbers > 0, 0.8, 0.1).astype(np.float32)
+    probability[0, 25, 40:50] = 0.4  # one row of the lone cell is less sure
+    write_stack(tmp_path / "numbers.tif", numbers)
+    write_stack(tmp_path / "mask.tif", (numbers > 0).astype(np.uint8) * 255)
+    write_stack(tmp_path / "membranes.tif", (numbers == 0).astype(np.uint8) * 255)
+    write_stack(tmp_path / "probability.tif", probability)
+    return tmp_path
+
+
+def seg_of(folder, truth, result, *options):
+    """The scores that the command writes."""
+    out = folder / "scores.json"
+    files = [str(folder / name) for name in (truth, result)]
+    assert main(["score", *files, "--metrics", "seg", "--json", str(out), "--force", *options]) == 0
+    return json.loads(out.read_text())
+
+
+def test_probabilities_of_small_cells(nuclei, capsys):
+    """None is dropped unless it is said: the pair is one segment, of which the larger cell is 100 of 180 px."""
+    scores = seg_of(nuclei, "numbers.tif", "probability.tif")
+    assert scores["seg"] == pytest.approx((100 / 180 + 80 / 180 + 90 / 100) / 3)
+    assert (scores["found"], scores["missed"], scores["split"], scores["merged"]) == (3, 0, 0, 1)
+    assert scores["f1"] == pytest.approx(2 * 2 / (3 + 2))
+    printed = capsys.readouterr().out
+    assert "3 cells found, 0 missed, 0 split; 1 segments merged, 0 of no cell" in printed
+
+
+def test_settings(nuclei):
+    lower = seg_of(nuclei, "numbers.tif", "probability.tif", "--threshold", "0.3")
+    assert lower["seg"] == pytest.approx((100 / 180 + 80 / 180 + 1) / 3)
+    assert lower["segmentation"]["threshold"]["value"] == 0.3
+    large = seg_of(nuclei, "numbers.tif", "probability.tif", "--min-size", "100")
+    assert (large["found"], large["missed"]) == (2, 1)
+    as_u373 = seg_of(nuclei, "numbers.tif", "probability.tif", "--segmentation", "PhC-C2DH-U373")
+    assert as_u373["seg"] == 0
+    assert seg_of(nuclei, "numbers.tif", "probability.tif", "--segmentation", "PhC-C2DH-U373", "--min-size", "0")
+
+
+def test_numbered_cells_and_what_segment_writes(nuclei):
+    assert seg_of(nuclei, "numbers.tif", "numbers.tif")["seg"] == 1
+    assert main(["segment", str(nuclei / "probability.tif"), str(nuclei / "cells.tif")]) == 0
+    scores = seg_of(nuclei, "numbers.tif", "cells.tif")
+    assert scores["seg"] == seg_of(nuclei, "numbers.tif", "probability.tif")["seg"]
+    assert scores["segmentation"] is None
+
+
+def test_masks_are_taken_apart(nuclei, capsys):
+    """Two values are no numbers of cells: each connected part is one, in the truth as in the result."""
+    assert seg_of(nuclei, "mask.tif", "mask.tif")["found"] == 2
+    assert "mask.tif holds two values; each connected part of 255 is taken as a cell" in capsys.readouterr().out
+    assert seg_of(nuclei, "numbers.tif", "mask.tif")["seg"] == pytest.approx((100 / 180 + 80 / 180 + 1) / 3)
+    assert seg_of(nuclei, "mask.tif", "mask.tif", "--labels-are", "cells")["found"] == 2
+    assert seg_of(nuclei, "membranes.tif", "mask.tif", "--labels-are", "membranes")["seg"] == 1
+    assert seg_of(nuclei, "mask.tif", "mask.tif", "--labels-are", "instances")["found"] == 1  # as it is said
+
+
+def test_equals_the_function(random, drawn_cells, tmp_path):
+    truth = drawn_cells().astype(np.uint16)
+    while len(np.unique(truth)) < 4:
+        truth = drawn_cells().astype(np.uint16)
+    probability = np.clip((truth > 0) * 0.6 + random.random(truth.shape) * 0.4, 0, 1).astype(np.float32)
+    write_stack(tmp_path / "truth.tif", truth[None])
+    write_stack(tmp_path / "probability.tif", probability[None])
+    scores = seg_of(tmp_path, "truth.tif", "probability.tif")
+    assert scores["seg"] == score_instances(truth, segment(probability)).seg
+
+
+@pytest.mark.parametrize(
+    ("truth", "result", "options", "message"),
+    [
+        ("numbers.tif", "probability.tif", ["--metrics", "seg", "--labels-are", "classes"], "SEG is of cells"),
+        ("numbers.tif", "probability.tif", ["--metrics", "seg", "--labels-are", "cells"], "holds 4 values"),
+        ("numbers.tif", "probability.tif", ["--min-size", "5"], "belong to --metrics seg"),
+        ("numbers.tif", "other.tif", ["--metrics", "seg"], "(1, 9, 9); both must be the same"),
+        ("empty.tif", "mask.tif", ["--metrics", "seg"], "holds no object"),
+    ],
+)
+def test_what_is_refused(nuclei, capsys, truth, result, options, message):
+    write_stack(nuclei / "other.tif", np.eye(9, dtype=np.uint8)[None])
+    write_stack(nuclei / "empty.tif", np.zeros((1, 40, 60), np.uint8))
+    assert main(["score", str(nuclei / truth), str(nuclei / result), *options]) == 2
+    printed = capsys.readouterr().err
+    assert message in printed and len(printed.splitlines()) == 1

@@ -1,0 +1,66 @@
+"""The options that say how probabilities become numbered cells, of `segment`, `predict` and `score`."""
+
+import argparse
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from unet_paper.cli.values import from_zero, share
+from unet_paper.datasets.cell_tracking import DATASETS, PHANTOM
+
+if TYPE_CHECKING:
+    from unet_paper.segmentation import CellSegmentation
+
+OPTIONS = ("threshold", "min_size", "watershed", "connectivity")
+NAMES = "--segmentation, --threshold, --min-size, --watershed and --connectivity"
+
+
+def add_segmentation_options(command: argparse.ArgumentParser, when: str = "") -> None:
+    """Add the options to a command. `when`: with what else they may be given."""
+    start = f"{when}, " if when else ""
+    command.add_argument(
+        "--segmentation",
+        choices=(*DATASETS, PHANTOM),
+        help=_sentence(f"{start}as for this data set; the options below change single parts of it."),
+    )
+    command.add_argument(
+        "--threshold",
+        type=share,
+        metavar="T",
+        help=_sentence(f"{start}a pixel of more than this probability is cell; 0.5 unless given."),
+    )
+    command.add_argument(
+        "--min-size",
+        type=from_zero,
+        metavar="PX",
+        help=_sentence(f"{start}leave out cells of fewer pixels; none is left out unless given."),
+    )
+    command.add_argument(
+        "--watershed",
+        action="store_true",
+        default=None,
+        help=_sentence(f"{start}cut cells that are joined by a neck: a watershed of the distance to the background."),
+    )
+    command.add_argument(
+        "--connectivity",
+        type=int,
+        choices=(4, 8),
+        help=_sentence(
+            f"{start}whether pixels that touch at a corner (8) or only at a side (4) are of one cell; 4 unless given."
+        ),
+    )
+
+
+def given_segmentation(arguments: argparse.Namespace) -> "CellSegmentation | None":
+    """What the options say, or None where none was given."""
+    from unet_paper.runs.cell_scoring import SEGMENTATIONS
+    from unet_paper.segmentation import CellSegmentation
+
+    given = {name: getattr(arguments, name) for name in OPTIONS if getattr(arguments, name) is not None}
+    if arguments.segmentation is None and not given:
+        return None
+    base = CellSegmentation() if arguments.segmentation is None else SEGMENTATIONS[arguments.segmentation]
+    return replace(base, **given)
+
+
+def _sentence(text: str) -> str:
+    return text[0].upper() + text[1:]

@@ -9,6 +9,7 @@ from scipy import ndimage
 from skimage.segmentation import relabel_sequential
 
 from unet_paper.config import Config
+from unet_paper.datasets.cell_phantom import write_cell_phantom
 from unet_paper.datasets.folds import Protocol
 from unet_paper.datasets.phantom import make_phantom, write_phantom
 from unet_paper.io.stack import read_labels, read_stack
@@ -35,6 +36,14 @@ def small_phantom(tmp_path_factory):
     """A folder with a phantom of 6 + 2 sections of 128 px."""
     folder = tmp_path_factory.mktemp("data") / "phantom"
     write_phantom(folder, train_sections=6, test_sections=2, size=128, seed=3)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def cell_phantom(tmp_path_factory):
+    """A folder with a phantom of cells: two sequences of 2 frames of 192 px."""
+    folder = tmp_path_factory.mktemp("data") / "cells"
+    write_cell_phantom(folder, frames=2, size=192, seed=2)
     return folder
 
 

@@ -1,0 +1,61 @@
+"""Table 2: the paper's rows, ours beside them, and never a phantom's."""
+
+import numpy as np
+import pytest
+
+from unet_paper.config import PROFILES
+from unet_paper.datasets.cell_tracking import HELA, PHANTOM, U373
+from unet_paper.datasets.folds import Protocol
+from unet_paper.metrics.seg import score_instances
+from unet_paper.report.table_2 import TABLE_2, each_run, table_2, table_2_document
+from unet_paper.runs.cell_scoring import RELEASED, CellScores
+
+
+@pytest.fixture
+def cell_run(make_record):
+    """Makes a run on cells whose SEG is a number of tenths."""
+
+    def make(dataset, trained, tenths, profile="quick"):
+        scored = "02" if trained == "01" else "01"
+        protocol = Protocol.of_sequences(trained, (3, 4), scored, (7,))
+        segment = np.where(np.arange(10) < tenths, 1, 0)[None]
+        scores = CellScores(score_instances(np.ones((1, 10), int), segment), RELEASED, 1, tenths / 10)
+        return make_record(PROFILES[profile], dataset, protocol), {"d4": scores}
+
+    return make
+
+
+def test_the_papers_rows_in_full():
+    assert table_2([]).to_markdown().splitlines()[2:] == [
+        "| IMCB-SG (2014) | 0.2669 | 0.2935 |",
+        "| KTH-SE (2014) | 0.7953 | 0.4607 |",
+        "| HOUS-US (2014) | 0.5323 | - |",
+        "| second-best 2015 | 0.83 | 0.46 |",
+        "| u-net (2015) | 0.9203 | 0.7756 |",
+    ]
+
+
+def test_the_mean_of_both_directions_is_our_row(cell_run):
+    runs = [cell_run(U373, "01", 8), cell_run(U373, "02", 9), cell_run(HELA, "01", 6)]
+    assert table_2(runs).to_markdown().splitlines()[-1] == ("| **ours, quick, d4** | **0.8500** | **0.6000 (1 run)** |")
+    assert len(each_run(runs).rows) == 3
+
+
+def test_profiles_are_not_mixed(cell_run):
+    table = table_2([cell_run(U373, "01", 8), cell_run(U373, "02", 9, "smoke")])
+    assert [row[0] for row in table.rows[len(TABLE_2) :]] == ["ours, quick, d4", "ours, smoke, d4"]
+
+
+def test_a_phantom_is_in_no_row_of_the_papers_table(cell_run):
+    document = table_2_document([cell_run(PHANTOM, "01", 8)])
+    text = document.to_markdown()
+    assert len(table_2([cell_run(PHANTOM, "01", 8)]).rows) == len(TABLE_2)
+    assert "the built-in phantom of drawn cells" in text and "| phantom-cells | 01 → 02 | 0 | d4 | 0.8000 |" in text
+    assert "scores mean nothing" in table_2_document([cell_run(U373, "01", 8, "smoke")]).to_markdown()
+
+
+def test_where_seg_is_lost(cell_run):
+    row = each_run([cell_run(U373, "01", 8)]).to_markdown().splitlines()[-1]
+    assert row == "| PhC-C2DH-U373 | 01 → 02 | 0 | d4 | 0.8000 | 1.0000 | 1 | 0 | 0 | 0 | 0 | 0.000 | 0.200 | 0.80 |"
+    row = each_run([cell_run(U373, "01", 4)]).to_markdown().splitlines()[-1]
+    assert "| 0.0000 | 0.0000 | 1 | 1 | 0 | 0 | 1 | 1.000 | 0.000 |" in row

@@ -1,0 +1,35 @@
+"""The scripts, run in a copy of the project without data and results."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+NO_NETWORK = {"https_proxy": "http://127.0.0.1:9", "http_proxy": "http://127.0.0.1:9"}
+DATA = ("ISBI_DATA", "CTC_DATA")
+
+
+@pytest.fixture
+def clone(tmp_path):
+    """The copy; it is run with this environment."""
+    for name in ("reproduce", "unet_paper"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    shutil.copy(ROOT / "requirements.txt", tmp_path / "requirements.txt")
+    return tmp_path
+
+
+@pytest.fixture
+def run_script(clone):
+    """Runs a script of the copy, without network and without data but for what is in the copy."""
+
+    def run(name, *arguments):
+        environment = {name: value for name, value in os.environ.items() if name not in DATA} | NO_NETWORK
+        environment["UNET_PAPER_PYTHON"] = sys.executable
+        command = ["bash", str(clone / "reproduce" / name), *map(str, arguments)]
+        return subprocess.run(command, capture_output=True, text=True, env=environment, cwd="/")
+
+    return run

@@ -1,0 +1,135 @@
+"""Probabilities of cells as segments, their SEG, and what is not judged where the truth is not known."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from unet_paper.cli.commands import main
+from unet_paper.datasets.cell_tracking import DATASETS, HELA, PHANTOM, U373
+from unet_paper.io.stack import read_stack, write_stack
+from unet_paper.metrics.seg import score_instances
+from unet_paper.runs.cell_scoring import (
+    RELEASED,
+    SEGMENTATIONS,
+    CellScores,
+    CellSegmentation,
+    read_cell_scores,
+    score_cells,
+    score_segments,
+    segment_frames,
+    segmentation_name,
+)
+from unet_paper.support.errors import BadInput
+from unet_paper.support.json_files import read_json
+
+ALL = CellSegmentation(min_size=1, outer=0)
+
+
+def frame(*rows):
+    return np.array([rows], np.float32)
+
+
+def test_argmax_and_corners_hold_a_segment_together():
+    probability = frame([0.9, 0.1, 0.1], [0.1, 0.6, 0.1], [0.1, 0.1, 0.5])
+    assert segment_frames(probability, ALL)[0].tolist() == [[1, 0, 0], [0, 1, 0], [0, 0, 0]]
+    sides = replace(ALL, connectivity=4)
+    assert segment_frames(probability, sides)[0].tolist() == [[1, 0, 0], [0, 2, 0], [0, 0, 0]]
+
+
+def test_every_frame_is_numbered_from_1():
+    probability = np.repeat(frame([0.9, 0.1, 0.9]), 2, axis=0)
+    segments = segment_frames(probability, ALL)
+    assert segments.dtype == np.uint16 and segments.tolist() == [[[1, 0, 2]]] * 2
+
+
+def test_the_release_drops_500_px_and_what_lies_wholly_in_the_outer_50():
+    probability = np.zeros((1, 200, 200), np.float32)
+    probability[0, 60:80, 60:85] = 1  # 500 px
+    probability[0, 100:120, 60:85] = 1
+    probability[0, 120, 60] = 1  # and one more
+    probability[0, 0:50, 100:150] = 1  # wholly outside
+    probability[0, 40:51, 10:60] = 1  # one pixel row of it, and ten columns, inside
+    segments = segment_frames(probability, RELEASED)[0]
+    assert np.unique(segments).tolist() == [0, 1, 2]
+    assert segments[45, 20] == 1 and segments[110, 70] == 2
+    assert not segments[70, 70] and not segments[20, 120]
+
+
+@pytest.mark.parametrize("fill", [False, True])
+def test_holes_are_filled_where_that_is_asked_for(fill):
+    ring = np.ones((1, 5, 5), np.float32)
+    ring[0, 2, 2] = 0
+    segments = segment_frames(ring, replace(ALL, fill_holes=fill))
+    assert (segments[0, 2, 2] == 1) == fill
+
+
+def test_settings_have_a_source_and_every_data_set_has_some():
+    described = RELEASED.described()
+    assert {entry["source"] for entry in described.values()} == {"release"}
+    assert SEGMENTATIONS[U373] == RELEASED and SEGMENTATIONS[HELA].described()["outer"]["source"] == "ours"
+    assert set(SEGMENTATIONS) == {*DATASETS, PHANTOM} and segmentation_name("own") == U373
+
+
+def test_what_is_found_where_nothing_is_annotated_is_no_error_and_changes_no_seg():
+    masks = np.zeros((1, 10, 30), np.uint16)
+    masks[0, 2:8, 2:8] = 1
+    unknown = np.zeros(masks.shape, bool)
+    unknown[0, :, 8:20] = True
+    segments = np.zeros_like(masks)
+    segments[0, 2:8, 2:10] = 1  # reaches into what is unknown
+    segments[0, 2:8, 12:18] = 2  # lies there
+    segments[0, 2:8, 24:28] = 3  # is of nothing
+    scores = score_segments(masks, segments, unknown)
+    assert scores.seg == score_instances(masks, segments).seg == 36 / 48
+    assert (scores.found, scores.unmatched) == (1, 1) and scores.f1 == 2 / 3
+    assert score_segments(masks, segments).unmatched == 2
+
+
+@pytest.fixture
+def files(tmp_path):
+    """Masks, probabilities and what is unknown, of two frames."""
+    masks = np.zeros((2, 60, 60), np.uint16)
+    masks[:, 10:40, 10:40], masks[1, 42:58, 10:50] = 3, 9
+    probability = (masks > 0).astype(np.float32)
+    probability[0, 10:40, 40:45] = 0.8
+    write_stack(tmp_path / "masks.tif", masks)
+    write_stack(tmp_path / "probability.tif", probability)
+    write_stack(tmp_path / "unknown.tif", np.zeros(masks.shape, bool))
+    return tmp_path
+
+
+def test_scores_of_files(files):
+    settings = replace(RELEASED, outer=0)
+    out = files / "scores.json", files / "segments.tif"
+    scores = score_cells(files / "masks.tif", files / "probability.tif", settings, files / "unknown.tif", *out)
+    assert scores.scores.seg == pytest.approx((900 / 1050 + 1 + 1) / 3) and scores.frames == 2
+    assert scores.size_ratio == 1 and read_cell_scores(out[0]) == scores
+    assert CellScores.from_json(scores.to_json()) == scores
+    given = score_cells(files / "masks.tif", out[1], settings)
+    assert given.scores == scores.scores and given.segmentation is None
+    assert CellScores.from_json(given.to_json()) == given
+
+
+def test_score_seg_on_the_command_line(files, capsys):
+    names = [str(files / name) for name in ("masks.tif", "probability.tif")]
+    more = ["--unknown", str(files / "unknown.tif"), "--segments", str(files / "cells.tif"), "--json"]
+    seg = ["--metrics", "seg", "--segmentation", HELA]
+    assert main(["score", *names, *seg, *more, str(files / "scores.json")]) == 0
+    assert capsys.readouterr().out.startswith("SEG               0.952381  (3 cells)\n")
+    assert read_json(files / "scores.json")["seg"] == pytest.approx(0.952381, abs=1e-6)
+    assert read_stack(files / "cells.tif").pixels.max() == 2
+    assert main(["score", *names, "--segments", str(files / "other.tif")]) == 2
+    assert "--segments belongs to --metrics seg" in capsys.readouterr().err
+
+
+def test_files_that_do_not_fit(files):
+    write_stack(files / "short.tif", np.zeros((1, 60, 60), np.float32))
+    with pytest.raises(BadInput, match="both must be the same"):
+        score_cells(files / "masks.tif", files / "short.tif", ALL)
+    write_stack(files / "nothing.tif", np.zeros((2, 60, 60), np.uint16))
+    with pytest.raises(BadInput, match="no object"):
+        score_cells(files / "nothing.tif", files / "probability.tif", ALL)
+    (files / "scores.json").write_text("{}")
+    with pytest.raises(BadInput, match="scores.json: it holds no scores of cells .*score the run again"):
+        read_cell_scores(files / "scores.json")

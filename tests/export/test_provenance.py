@@ -1,5 +1,6 @@
 """What a package says of its data and errors comes from the run's own records."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from unet_paper.export.provenance import provenance
 from unet_paper.export.terms import Terms
 from unet_paper.normalisation import Standardisation
 from unet_paper.runs.record import read_record
+from unet_paper.support.json_files import write_json
 
 RESULTS = Path(__file__).parents[2] / "results" / "isbi"
 
@@ -33,6 +35,17 @@ def test_errors_are_those_of_the_record(run, said):
     assert "ISBI 2012 EM challenge" in text and "## Validation" in text
     assert source.record is not None and ("4 x 4 nm" in text) == (source.record.pixel_size is not None)
     assert said in text and checkpoint.data["train-volume"] in text
+
+
+def test_scores_of_cells_are_told_too(make_record, make_checkpoint, tmp_path):
+    checkpoint = make_checkpoint()
+    record = replace(make_record(checkpoint.config, "DIC-C2DH-HeLa"), data_sha256=checkpoint.data)
+    record.write(tmp_path / "run.json")
+    write_json(tmp_path / "scores.json", {"seg": 0.7756, "f1": 0.9, "found": 7})
+    source = provenance(tmp_path / "weights.pt", checkpoint)
+    text = documentation(package_name(checkpoint, source), checkpoint, source)
+    assert "0.7756 | 0.9000 |" in text and "DIC-C2DH-HeLa, of the cell tracking challenge" in text
+    assert "warping" not in text
 
 
 def test_a_record_of_another_network_tells_nothing(make_checkpoint):

@@ -43,7 +43,7 @@ CHALLENGE = {
 def package_name(checkpoint: Checkpoint, source: Provenance) -> str:
     """Letters, digits, spaces and parentheses, as the format demands."""
     of_what = {"isbi": "EM membranes", "phantom": "synthetic EM", "own": "own images"}
-    data = of_what[source.record.dataset] if source.record else "2D images"
+    data = of_what.get(source.record.dataset, source.record.dataset) if source.record else "2D images"
     return f"U-Net 2015 for {data} ({checkpoint.config.base_channels} base channels)"
 
 

@@ -2,7 +2,8 @@
 
 from unet_paper import __version__
 from unet_paper.checkpoint import Checkpoint
-from unet_paper.export.provenance import SHOWN, Provenance
+from unet_paper.export.provenance import Errors, Provenance
+from unet_paper.metrics.registry import Metric
 
 EXAMPLE = """import numpy as np
 from bioimageio.core import create_prediction_pipeline, load_model_description
@@ -77,10 +78,17 @@ def _data(checkpoint: Checkpoint, source: Provenance) -> str:
 def _errors(source: Provenance) -> str:
     if not source.errors:
         return "No errors on held-out sections are recorded beside these weights."
-    titles = ["scored on", "averaged over", *(metric.title for metric in SHOWN)]
-    rows = [titles, ["---"] * len(titles), *([row.scored_on, row.tta, *row.values] for row in source.errors)]
+    titles = ["scored on", "averaged over", *(metric.title for metric in source.metrics)]
+    rows = [titles, ["---"] * len(titles), *(_row(errors, source.metrics) for errors in source.errors)]
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
     return (
-        "Each metric at its own best threshold, by unet_paper. This package is one pass, `none`; `rot7` averages 7\n"
-        f"rotated versions, `d4` the 8 flips and quarter turns.\n\n{table}"
+        "The challenge's metrics each at its own best threshold, by unet_paper. This package is one pass, `none`; `rot7`\n"
+        f"averages 7 rotated versions, `d4` the 8 flips and quarter turns.\n\n{table}"
     )
+
+
+def _row(errors: Errors, metrics: tuple[Metric, ...]) -> list[str]:
+    """Metrics with their digits; a dash for one that was not taken."""
+    values = (errors.values.get(metric.key) for metric in metrics)
+    shown = ("-" if value is None else metric.formatted(value) for metric, value in zip(metrics, values, strict=True))
+    return [errors.scored_on, errors.tta, *shown]

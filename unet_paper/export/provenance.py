@@ -1,32 +1,35 @@
 """Which data a network was trained on and which errors it makes, as far as the files beside its weights tell."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from unet_paper.checkpoint import Checkpoint
-from unet_paper.metrics.registry import PIXEL_ERROR, RAND_ERROR, V_INFO, V_RAND, WARPING_ERROR
+from unet_paper.datasets import cell_tracking
+from unet_paper.metrics.registry import F1, PIXEL_ERROR, RAND_ERROR, SEG, V_INFO, V_RAND, WARPING_ERROR, Metric
 from unet_paper.runs.folder import RunFolder
-from unet_paper.runs.record import RunRecord, read_record, read_scores
+from unet_paper.runs.record import RunRecord, read_record
 from unet_paper.support.errors import BadInput
 from unet_paper.support.json_files import read_json
 
 DATASETS = {
     "isbi": "the training stack of the ISBI 2012 EM challenge (Drosophila first instar larva, ventral nerve cord)",
     "phantom": "a synthetic stack (the phantom), which is no real tissue",
-    "own": "a stack of its maker's own",
+    cell_tracking.PHANTOM: "a synthetic sequence of touching cells, which are no real cells",
+    "own": "images of its maker's own",
 }
-SHOWN = (WARPING_ERROR, RAND_ERROR, PIXEL_ERROR, V_RAND, V_INFO)
+METRICS = (WARPING_ERROR, RAND_ERROR, PIXEL_ERROR, V_RAND, V_INFO, SEG, F1)
 TEST_SCORES = "test-scores*.json"  # of a released network, on the official test sections
 
 
 @dataclass(frozen=True)
 class Errors:
-    """The metrics of one test-time augmentation, as text in the order of SHOWN; "-" where one is not known."""
+    """The metrics of one test-time augmentation, of METRICS those that were taken."""
 
     scored_on: str
     tta: str
-    values: tuple[str, ...]
+    values: Mapping[str, float]  # by key of metric
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,15 @@ class Provenance:
     @property
     def dataset(self) -> str:
         """The training data, in words."""
-        return "not recorded beside the weights" if self.record is None else DATASETS[self.record.dataset]
+        if self.record is None:
+            return "not recorded beside the weights"
+        name = self.record.dataset
+        return DATASETS.get(name, f"sequences of {name}, of the cell tracking challenge")
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """Those that at least one of the errors has."""
+        return tuple(metric for metric in METRICS if any(metric.key in row.values for row in self.errors))
 
 
 def provenance(weights: Path | str, checkpoint: Checkpoint) -> Provenance:
@@ -52,26 +63,19 @@ def provenance(weights: Path | str, checkpoint: Checkpoint) -> Provenance:
     if record.data_sha256 != checkpoint.data or record.config != checkpoint.config:
         return Provenance(None, ())  # of another network
     errors = []
+    scored_on = f"{record.protocol}, {len(record.protocol.scored_sections)} sections"
     for tta in record.config.tta:
         path = run.scores(tta, record.config.primary)
         if path.is_file():
-            scores = read_scores(path)
-            errors.append(Errors(_scored_on(record), tta, _shown(vars(scores))))
+            errors.append(Errors(scored_on, tta, _metrics(read_json(path))))
     for path in sorted(run.path.glob(TEST_SCORES)):
         found = read_json(path)
         if "all_pixels" in found:
             tta = found.get("tta", found.get("average", "-"))
-            errors.append(Errors("official test sections, labels recovered", tta, _shown(found["all_pixels"])))
+            errors.append(Errors("official test sections, labels recovered", tta, _metrics(found["all_pixels"])))
     return Provenance(record, tuple(errors))
 
 
-def _scored_on(record: RunRecord) -> str:
-    """The scored sections, in words."""
-    return f"{record.protocol}, {len(record.protocol.scored_sections)} sections"
-
-
-def _shown(values: dict[str, Any]) -> tuple[str, ...]:
-    """Metrics with their digits."""
-    return tuple(
-        "-" if values.get(metric.key) is None else metric.formatted(float(values[metric.key])) for metric in SHOWN
-    )
+def _metrics(values: Mapping[str, Any]) -> dict[str, float]:
+    """The metrics in the content of a scores.json."""
+    return {metric.key: float(values[metric.key]) for metric in METRICS if values.get(metric.key) is not None}

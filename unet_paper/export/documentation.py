@@ -82,8 +82,8 @@ def _errors(source: Provenance) -> str:
     rows = [titles, ["---"] * len(titles), *(_row(errors, source.metrics) for errors in source.errors)]
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
     return (
-        "The challenge's metrics each at its own best threshold, by unet_paper. This package is one pass, `none`; `rot7`\n"
-        f"averages 7 rotated versions, `d4` the 8 flips and quarter turns.\n\n{table}"
+        "The challenge's metrics each at its own best threshold, by unet_paper. This package is one pass, `none`;\n"
+        f"`rot7` averages 7 rotated versions, `d4` the 8 flips and quarter turns.\n\n{table}"
     )
 
 

@@ -1,10 +1,14 @@
 """What is done stays done: parts, stops, damaged chunks, a full disk, killed workers."""
 
 import errno
+import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,6 +27,7 @@ pytest.importorskip("zarr")
 distributed = pytest.importorskip("distributed")
 psutil = pytest.importorskip("psutil")  # comes with distributed
 
+ROOT = Path(__file__).parents[2]
 BLOCKS = 8  # of the fixture's image with tiles of 252 px
 
 
@@ -188,3 +193,47 @@ def test_no_scheduler_is_said(request_of, monkeypatch):
     monkeypatch.setattr("unet_paper.volumes.engines.CONNECT_SECONDS", 1)
     with pytest.raises(BadInput, match="--scheduler tcp://127.0.0.1:9: nobody answers"):
         predict_volume(request_of(), Distribution(scheduler="tcp://127.0.0.1:9"))
+
+
+@pytest.mark.slow
+def test_a_scheduler_that_is_gone(request_of, weights, image, expected, tmp_path):
+    """A cluster of another program: its scheduler is killed in mid-work; one process alone completes the result."""
+    request, told = request_of(), tmp_path / "scheduler.json"
+    programs = {"scheduler": ["--port", "0", "--host", "127.0.0.1"], "worker": ["--nthreads", "1"]}
+    running = [
+        subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                f"distributed.cli.dask_{name}",
+                "--scheduler-file",
+                told,
+                "--no-dashboard",
+                *options,
+            ],
+            cwd=ROOT,
+            stderr=subprocess.DEVNULL,
+        )
+        for name, options in programs.items()
+    ]
+    try:
+        while not told.is_file() or not told.read_text().endswith("}"):
+            time.sleep(0.1)
+        address = json.loads(told.read_text())["address"]
+        killer = threading.Thread(target=kill_after_a_block, args=(WorkFolder(request.out), running[0]))
+        killer.start()
+        with pytest.raises(BadInput, match="is gone; start one, and the same command resumes"):
+            predict_volume(request, Distribution(scheduler=address))
+        killer.join()
+    finally:
+        for program in running:
+            program.kill()
+    assert 1 <= len(WorkFolder(request.out).done()) < BLOCKS
+    predict_volume(request)
+    assert np.array_equal(open_stack(request.out).pixels, expected)
+
+
+def kill_after_a_block(folder, program):
+    while not (folder.marks.is_dir() and folder.done()):
+        time.sleep(0.01)
+    program.kill()

@@ -1,7 +1,7 @@
 """Studies: several runs each, their table and plot. Stops and resumes at any moment.
 
 python -m reproduce.studies NAME --data DIR [--minutes M] [--profile P] [--set NAME=VALUE ...] [--seeds N]
-                            [--out FOLDER]
+                            [--part K/N] [--out FOLDER]
 
 NAME is one of
   hyper-parameter-search  what the paper leaves open, short runs scored on fold 1/6
@@ -21,8 +21,9 @@ DIR holds the challenge's stacks. Each run is trained, predicted, scored and rep
 profile `paper`: results/isbi/NAME-paper; with --out: in FOLDER), and kept in the study's records.jsonl, runs.csv and
 histories.csv; one that is kept is not made again. After M minutes the training in hand keeps its step and the study
 ends with exit code 75: the same command resumes it. A training that diverges is tried once more from its last
-checkpoint, and then left out. The tables are written of the runs that are done; when all are, results/isbi/table1.md is
-renewed.
+checkpoint, and then left out. With --part K/N only part K of the runs is made; N such commands, on machines that share
+FOLDER, make the study in the time of one part, and the last one to end writes the tables. The tables are written of the
+runs that are done; when all are, results/isbi/table1.md is renewed.
 """
 
 import argparse
@@ -41,6 +42,7 @@ from unet_paper.config import PROFILES
 from unet_paper.runs.folder import RunFolder
 from unet_paper.support.errors import BadInput
 from unet_paper.support.files import atomic_write
+from unet_paper.support.parts import Part
 
 NOT_DONE = 75  # exit code: give the same command again
 ALL = ("folds", "ablations", "interventions", "release")
@@ -69,6 +71,9 @@ def carry_out(name: str, arguments: argparse.Namespace, deadline: float | None) 
     data = arguments.data.absolute()
     runs = runs_of(name, arguments.seeds, profile)
     wanted = [run for run in runs if arguments.only in run.name]
+    part = Part.parse(arguments.part) if arguments.part else None
+    if part is not None:
+        wanted = of_part(wanted, part)
     done = {} if name in RELEASES else gather(folder, runs)
     try:
         for number, run in enumerate(wanted, 1):
@@ -76,10 +81,13 @@ def carry_out(name: str, arguments: argparse.Namespace, deadline: float | None) 
             if run.name not in done:
                 make(run, RunFolder(folder / run.name), data, profile, changes, deadline)
     except OutOfTime:
-        if name not in WITHOUT_TABLE:
+        if name not in WITHOUT_TABLE and part is None:
             write(folder, name, runs)
         raise
     diverged = [run.name for run in runs if has_diverged(RunFolder(folder / run.name))]
+    if part is not None and name not in RELEASES and {run.name for run in runs} - {*diverged, *gather(folder, runs)}:
+        print(f"Part {part} is done; the last part to end writes the tables.")
+        return
     if diverged:
         print(f"Diverged: {', '.join(diverged)}")
         if name in WITHOUT_TABLE or runs[0].name in diverged:
@@ -91,6 +99,14 @@ def carry_out(name: str, arguments: argparse.Namespace, deadline: float | None) 
         print(write(folder, name, runs))
     if arguments.out is None:
         print(table_1.write(results))
+
+
+def of_part(runs: Sequence[Run], part: Part) -> list[Run]:
+    """A part's runs. Branches of one trunk stay together, as only one of them can train it."""
+    groups: dict[str, list[Run]] = {}
+    for run in runs:
+        groups.setdefault(run.trunk or run.name, []).append(run)
+    return [run for group in part.of(list(groups.values())) for run in group]
 
 
 def write(folder: Path, name: str, runs: Sequence[Run]) -> str | None:
@@ -135,6 +151,7 @@ def main() -> int:
     parser.add_argument("--set", dest="changes", action="append", default=[], metavar="NAME=VALUE")
     parser.add_argument("--seeds", type=int, default=3, metavar="N", help="of each ablation and intervention (3)")
     parser.add_argument("--only", default="", metavar="WORD", help="runs whose names have it")
+    parser.add_argument("--part", metavar="K/N", help="make part K of N of the runs")
     parser.add_argument("--out", type=Path, metavar="DIR", help="default: results/isbi/NAME")
     arguments = parser.parse_args()
     deadline = None if arguments.minutes is None else time.monotonic() + 60 * arguments.minutes

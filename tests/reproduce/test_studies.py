@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from reproduce.studies import archive, budgets, release
-from reproduce.studies.__main__ import NOT_DONE
+from reproduce.studies.__main__ import NOT_DONE, of_part
 from reproduce.studies.definitions import ABLATIONS, STUDIES, Run, runs_of
 from reproduce.studies.runner import make
 from reproduce.studies.statistics import mean_and_deviation
@@ -18,6 +18,7 @@ from unet_paper.cli.values import changed_config
 from unet_paper.config import PROFILES
 from unet_paper.io.stack import read_stack
 from unet_paper.runs.folder import RunFolder
+from unet_paper.support.parts import Part
 
 ROOT = Path(__file__).parents[2]
 TINY = ("base_channels=2", "steps=6", "tile_size=188", "checkpoint_every=2")
@@ -45,6 +46,15 @@ def test_an_ablation_changes_one_thing():
     """But for those that are several by their name, and Adam, which needs another rate."""
     several = {"as the paper": 0, "no augmentation": 6, "padded, batch norm": 2, "Adam": 2}
     assert {name: len(changes) for name, changes in ABLATIONS.items() if len(changes) != 1} == several
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_parts_make_each_run_once_and_keep_branches_together(name):
+    runs = runs_of(name, 3)
+    parts = [of_part(runs, Part(number, 4)) for number in range(1, 5)]
+    assert sorted(run.name for part in parts for run in part) == sorted(run.name for run in runs)
+    trunks = [{run.trunk for run in part if run.trunk} for part in parts]
+    assert sum(map(len, trunks)) == len(set().union(*trunks))
 
 
 CHANGES = ("base_channels=2", "tile_size=188", "tta=none", "primary=none")

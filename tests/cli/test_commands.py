@@ -139,7 +139,7 @@ def test_the_border_of_a_prediction(run, tmp_path):
         files = ["--weights", str(run / "weights.pt"), str(run / "evaluation-volume.tif"), str(out)]
         assert main(["predict", *files, "--tta", "none", "--extrapolation", border]) == 0
         maps.append(read_stack(out).pixels)
-        assert f"extrapolation {border}" in tifffile.TiffFile(out).imagej_metadata["Info"]
+        assert f"extrapolation: {border}" in tifffile.TiffFile(out).imagej_metadata["Info"]
     assert np.array_equal(maps[0], read_stack(run / "probability-none.tif").pixels) and (maps[0] != maps[1]).any()
 
 

@@ -56,7 +56,9 @@ def open_stack(
     if is_zarr(path):
         found = open_zarr(path, channel, kind)
         # It is read like an array wherever sections of any size are read.
-        return ImageStack(cast(np.ndarray, found.pixels), found.pixel_size, path, origin=found.origin)
+        return ImageStack(
+            cast(np.ndarray, found.pixels), found.pixel_size, path, origin=found.origin, made_with=found.made_with
+        )
     if not path.is_file():
         raise BadInput(f"{path} is not a file; give the path of a TIFF stack or an image")
     room = Scratch(scratch)
@@ -67,7 +69,7 @@ def open_stack(
         else:
             values_meant(path, raw, channel, room)
         stack = turned_upright(path, _sections(path, raw, channel, kind), raw.orientation)
-    return ImageStack(stack, _turned_size(raw), path, raw.nodata)
+    return ImageStack(stack, _turned_size(raw), path, raw.nodata, made_with=raw.made_with)
 
 
 def _read(path: Path, scratch: Scratch) -> RawImage:

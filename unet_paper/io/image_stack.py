@@ -1,7 +1,8 @@
 """The one value in which images travel."""
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -20,6 +21,7 @@ class ImageStack:
     source: Path
     nodata: float | None = None  # the value that GDAL writes where nothing was measured
     origin: tuple[float, float, float] = (0.0, 0.0, 0.0)  # of the first pixel, (z, y, x) in px; OME-Zarr tells it
+    made_with: Mapping[str, str] = field(default_factory=dict)  # of a result of ours, see made_with.py
 
     @cached_property
     def content_sha256(self) -> str:

@@ -14,6 +14,7 @@ from unet_paper.support.errors import BadInput
 from unet_paper.support.extras import require_extra
 
 SUFFIX = ".zarr"
+ATTRIBUTE = "unet_paper"  # of the group of a result of ours: what it was made with
 WRITTEN_VERSIONS = ("0.4", "0.5")  # 0.5 is zarr 3, which has shards
 MARKERS = ("zarr.json", ".zgroup", ".zarray")  # one of them lies in every zarr
 FIRST_AXES = ("t", "c", "z", "y", "x")  # of versions 0.1 and 0.2, which do not name them
@@ -36,6 +37,7 @@ class Zarr:
     pixel_size: PixelSize | None
     origin: tuple[float, float, float]  # of the first pixel, (z, y, x), in px of this image
     version: str  # of OME-Zarr
+    made_with: Mapping[str, str]  # of a result of ours
 
 
 class ZarrStack(LazyStack):
@@ -102,7 +104,9 @@ def open_zarr(path: Path, channel: int | str | None = None, kind: Kind = "image"
         raise BadInput(f"{path} has shape {stack.shape}; give at least one section of at least one pixel")
     placed = dict(zip(axes, zip(scale, translation, units, strict=True), strict=True))
     origin = tuple(placed[axis][1] / placed[axis][0] if axis in placed else 0.0 for axis in "zyx")
-    return Zarr(stack, _pixel_size(placed), (origin[0], origin[1], origin[2]), version)
+    told = attributes.get(ATTRIBUTE)
+    made_with = {name: str(value) for name, value in told.items()} if isinstance(told, dict) else {}
+    return Zarr(stack, _pixel_size(placed), (origin[0], origin[1], origin[2]), version, made_with)
 
 
 def _no_image(path: Path, described: Any) -> BadInput:

@@ -3,7 +3,7 @@
 import errno
 import os
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -35,6 +35,7 @@ class RawImage:
     lossy: str | None = None  # the format, where it changes values
     colours: str = "RGB"  # of an image with three or four samples
     sections_as_channels: bool = False  # as tifffile writes a stack for ImageJ unless it is told the axes
+    made_with: dict[str, str] = field(default_factory=dict)  # see made_with.py
 
 
 class Scratch:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tifffile
 
+from unet_paper.io.made_with import described
 from unet_paper.io.pixel_size import PixelSize, tiff_options
 from unet_paper.support.errors import BadInput
 from unet_paper.support.files import why_not
@@ -123,7 +124,7 @@ class ResumableTiff:
         if size > free:
             raise BadInput(f"{self.out} needs {size:,} bytes but its disk has {free:,} left; give another folder")
         large = size > LARGEST_CLASSIC_TIFF
-        text = "; ".join(f"{name} {value}" for name, value in made_with.items() if value is not None)
+        text = described("probability of cell", made_with)
         options, entries = tiff_options(self.pixel_size, imagej=not large)
         metadata = entries | {"axes": "ZYX" if len(self._shape) == 3 else "ZCYX"}
         self.journal.unlink(missing_ok=True)
@@ -135,7 +136,7 @@ class ResumableTiff:
             imagej=not large,
             bigtiff=large,
             **options,
-            metadata=metadata | ({"Description": text} if large else {"Info": f"probability of cell; {text}"}),
+            metadata=metadata | {"Description" if large else "Info": text},
         )
         temporary = self.journal.with_name(self.journal.name + ".new")
         temporary.write_text(json.dumps({**made_with, "blocks": self.blocks}) + "\n")

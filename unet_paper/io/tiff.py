@@ -9,6 +9,7 @@ import numpy as np
 import tifffile
 
 from unet_paper.io.lossy import lossy_in_tiff
+from unet_paper.io.made_with import made_with_of
 from unet_paper.io.pixel_size import pixel_size_of
 from unet_paper.io.raw_image import RawImage, Scratch
 from unet_paper.io.tiff_directory import (
@@ -67,6 +68,7 @@ def open_tiff(path: Path, scratch: Scratch) -> RawImage:
         raw = RawImage(pixels, axes, pixel_size=pixel_size_of(file))
         if any(page.is_sparse for page in kept):
             logger.info(f"note: {path} leaves out some of its tiles or strips; they are read as {first.nodata:g}")
+        raw.made_with = made_with_of(file)
         imagej = file.imagej_metadata or {}
         raw.sections_as_channels = _is_stack_of_tifffile(imagej)
         raw.calibration = _calibration(imagej)

@@ -45,6 +45,7 @@ class Scores:
     warping_counts_at_best: WarpingCounts | None = None  # summed over the stack
     warping_counts: tuple[tuple[WarpingCounts, ...], ...] = ()  # [threshold][section]
     ignored_pixels: int = 0
+    tta: str | None = None  # the test-time augmentation that the probabilities tell
     labels_sha256: str | None = None
     probability_sha256: str | None = None
     code: dict[str, Any] | None = None  # the version that scored
@@ -86,7 +87,7 @@ class Scores:
                 "warping_counts_at_best": self.warping_counts_at_best._asdict(),
                 "warping_counts": [[list(section) for section in sections] for sections in self.warping_counts],
             }
-        for key in ("labels_sha256", "probability_sha256", "code"):
+        for key in ("tta", "labels_sha256", "probability_sha256", "code"):
             if getattr(self, key) is not None:
                 content[key] = getattr(self, key)
         return content
@@ -103,6 +104,7 @@ class Scores:
             "v_rand",
             "v_info",
             "ignored_pixels",
+            "tta",
             "labels_sha256",
             "probability_sha256",
             "code",

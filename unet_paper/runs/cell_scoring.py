@@ -14,6 +14,7 @@ from unet_paper.io.image_files import open_stack
 from unet_paper.io.numbered_cells import write_cells
 from unet_paper.io.stack import read_labels, read_probabilities
 from unet_paper.metrics.seg import InstanceScores, ObjectScore, score_instances
+from unet_paper.runs.averaging import recorded_tta
 from unet_paper.runs.environment import code_version
 from unet_paper.segmentation import RELEASED, CellSegmentation, segment_section
 from unet_paper.support.errors import BadInput
@@ -41,6 +42,7 @@ class CellScores:
     labels_sha256: str | None = None
     probability_sha256: str | None = None
     code: Mapping[str, Any] = field(default_factory=dict)
+    tta: str | None = None  # the test-time augmentation that the result tells
 
     def to_json(self) -> dict[str, Any]:
         """Plain values only."""
@@ -51,6 +53,7 @@ class CellScores:
             "labels_sha256": self.labels_sha256,
             "probability_sha256": self.probability_sha256,
             "code": dict(self.code),
+            **({"tta": self.tta} if self.tta else {}),
         }
 
     @classmethod
@@ -65,7 +68,7 @@ class CellScores:
                 segmentation = CellSegmentation(**{name: entry["value"] for name, entry in described.items()})
             hashes = (content["labels_sha256"], content["probability_sha256"])
             how = segmentation, content["frames"], content["size_ratio"]
-            return cls(InstanceScores(**counts), *how, *hashes, content["code"])
+            return cls(InstanceScores(**counts), *how, *hashes, content["code"], content.get("tta"))
         except (KeyError, TypeError, AttributeError) as error:
             raise BadInput(f"it holds no scores of cells ({error!r})") from None
 
@@ -165,7 +168,7 @@ def score_cells(
         raise BadInput(f"{labels} and {result}: {error}") from None
     hashes = content_sha256(truth), content_sha256(proposal.pixels)
     how = segmentation if are_probabilities else None, len(truth), _size_ratio(found, segments)
-    scores = CellScores(found, *how, *hashes, asdict(code_version()))
+    scores = CellScores(found, *how, *hashes, asdict(code_version()), recorded_tta(result))
     if segments_out is not None:
         write_cells(segments_out, segments, f"segments: {segmentation}", proposal.pixel_size)
     if out is not None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from unet_paper.io.made_with import described
 from unet_paper.io.numbered_cells import scattered, write_cells, write_table
 from unet_paper.io.pixel_size import PixelSize
 from unet_paper.io.stack import read_probabilities
@@ -25,7 +26,8 @@ def segment_file(probability: Path, out: Path, segmentation: CellSegmentation) -
     measured = list(measured_cells(cells))
     table = out.with_suffix(".csv")
     size = stack.pixel_size
-    write_cells(out, cells, f"numbered cells of probability {segmentation}", size)
+    info = described("numbered cells", {"segmentation": f"probability {segmentation}", **stack.made_with})
+    write_cells(out, cells, info, size)
     write_table(table, (*CELL_COLUMNS, *(("area_um2",) if size else ())), _rows(measured, size))
     if not measured:
         logger.warning(

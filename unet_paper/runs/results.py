@@ -4,6 +4,7 @@ import csv
 from pathlib import Path
 
 from unet_paper.metrics.scores import Scores
+from unet_paper.runs.averaging import require_recorded_tta
 from unet_paper.runs.cell_scoring import CellScores, read_cell_scores
 from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.record import RunRecord, read_record, read_scores
@@ -26,14 +27,18 @@ def read_cell_run(run: RunFolder) -> tuple[RunRecord, dict[str, CellScores]]:
     if record.protocol.sequences is None:
         raise BadInput(f"{run.path} holds no run on sequences of cells")
     files = {tta: run.scores(tta, record.config.primary) for tta in record.config.tta}
-    return record, {tta: read_cell_scores(file) for tta, file in files.items() if file.is_file()}
+    scores = {tta: read_cell_scores(file) for tta, file in files.items() if file.is_file()}
+    require_recorded_tta(run, record, {tta: each.tta for tta, each in scores.items()})
+    return record, scores
 
 
 def read_run(run: RunFolder) -> tuple[RunRecord, dict[str, Scores]]:
     """The record of a finished run, and its metrics by test-time augmentation. Raises BadInput otherwise."""
     record = finished_record(run)
     files = {tta: run.scores(tta, record.config.primary) for tta in record.config.tta}
-    return record, {tta: read_scores(file) for tta, file in files.items() if file.is_file()}
+    scores = {tta: read_scores(file) for tta, file in files.items() if file.is_file()}
+    require_recorded_tta(run, record, {tta: each.tta for tta, each in scores.items()})
+    return record, scores
 
 
 def read_history(path: str | Path) -> list[dict[str, float]]:

@@ -11,6 +11,7 @@ from unet_paper.io.stack import read_labels, read_probabilities
 from unet_paper.metrics import score
 from unet_paper.metrics.common import cells
 from unet_paper.metrics.scores import Scores
+from unet_paper.runs.averaging import recorded_tta
 from unet_paper.runs.environment import code_version
 from unet_paper.support.errors import BadInput
 from unet_paper.support.json_files import write_json
@@ -31,6 +32,7 @@ def score_file(labels: Path, probability: Path, out: Path | None = None, labels_
         raise BadInput(f"{labels} and {probability}: {error}") from None
     scores = replace(
         scores,
+        tta=recorded_tta(probability),
         labels_sha256=labels_sha256(truth),
         probability_sha256=content_sha256(proposal),
         code=asdict(code_version()),

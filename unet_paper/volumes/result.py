@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from unet_paper.io.ome_zarr import ATTRIBUTE
 from unet_paper.io.pixel_size import PixelSize
 from unet_paper.support.errors import BadInput
 from unet_paper.volumes.blocks import Grid
@@ -15,7 +16,6 @@ from unet_paper.volumes.blocks import Grid
 SMALLEST_LEVEL = 512  # px; a level of at most this height and width is the last of the pyramid
 LEVELS_OF_A_BLOCK = 4  # a block on the 16 px grid can be halved so often without its neighbours
 CHUNK = 256  # px, about the height and width of what a viewer reads at a time
-ATTRIBUTE = "unet_paper"  # of the group: what the result was made with
 
 
 @dataclass(frozen=True)

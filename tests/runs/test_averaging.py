@@ -1,0 +1,93 @@
+"""A result tells its test-time augmentation; metrics carry it, and what contradicts it is refused."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from unet_paper.cli.commands import main
+from unet_paper.config import Config
+from unet_paper.io.resumable_tiff import Job, Rectangle, ResumableTiff
+from unet_paper.io.stack import write_stack
+from unet_paper.runs.averaging import recorded_tta
+from unet_paper.runs.folder import RunFolder
+from unet_paper.support.errors import BadInput
+
+
+def write_map(path, tta, probability):
+    """A file as `predict` writes it."""
+    height, width = probability.shape
+    result = ResumableTiff(path, (1, height, width), {"tta": tta}, [Rectangle(0, height, 0, width)])
+    result.write(Job(0, 0), probability[None])
+    result.finish()
+
+
+@pytest.fixture
+def run(tmp_path, make_record, random):
+    """A finished run with a truth and the map of one pass, not scored yet."""
+    run = RunFolder(tmp_path / "run")
+    run.path.mkdir()
+    config = Config(tta=("none", "d4"), primary="d4")
+    make_record(config).write(run.record)
+    labels = np.zeros((40, 40), np.uint8)
+    labels[5:20, 5:20] = labels[25:35, 25:35] = 255
+    write_stack(run.labels, labels[None])
+    write_map(run.probability("none"), "none", (0.8 * (labels > 0) + 0.2 * random.random((40, 40))).astype(np.float32))
+    return run
+
+
+@pytest.mark.parametrize("metrics", ["challenge", "seg"])
+def test_metrics_carry_it(run, metrics):
+    out = run.scores("none", "d4")
+    files = [str(run.labels), str(run.probability("none"))]
+    assert main(["score", *files, "--metrics", metrics, "--json", str(out)]) == 0
+    assert json.loads(out.read_text())["tta"] == "none"
+    if metrics == "challenge":
+        assert main(["report", str(run.path)]) == 0
+
+
+def test_cells_carry_it(run, tmp_path):
+    cells = tmp_path / "cells.tif"
+    assert main(["segment", str(run.probability("none")), str(cells)]) == 0
+    assert recorded_tta(cells) == "none"
+    assert main(["score", str(run.labels), str(cells), "--metrics", "seg", "--json", str(tmp_path / "seg.json")]) == 0
+    assert json.loads((tmp_path / "seg.json").read_text())["tta"] == "none"
+
+
+def test_a_map_under_another_name_is_refused(run, capsys):
+    """By `score` and by `report`: a map of one pass that is called d4."""
+    shutil.copy(run.probability("none"), run.probability("d4"))
+    assert main(["score", str(run.labels), str(run.probability("d4"))]) == 2
+    message = "probability-d4.tif was made with --tta none, and is called d4"
+    assert message in capsys.readouterr().err
+    assert main(["report", str(run.path)]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_metrics_in_the_place_of_others_are_refused(run, capsys):
+    out = run.scores("d4", "d4")
+    assert main(["score", str(run.labels), str(run.probability("none")), "--json", str(out)]) == 0
+    assert main(["report", str(run.path)]) == 2
+    assert "scores.json holds metrics of --tta none, where those of d4 belong" in capsys.readouterr().err
+
+
+def test_maps_that_do_not_tell_are_taken_at_their_word(run):
+    write_stack(run.probability("d4"), np.full((1, 40, 40), 0.3, np.float32))
+    assert recorded_tta(run.probability("d4")) is None
+    scores = run.scores("d4", "d4")
+    assert main(["score", str(run.labels), str(run.probability("d4")), "--json", str(scores)]) == 0
+    assert "tta" not in json.loads(scores.read_text())
+    assert main(["report", str(run.path)]) == 0
+
+
+def test_folders(tmp_path):
+    probability = np.full((9, 9), 0.5, np.float32)
+    folder = tmp_path / "probability-d4"
+    folder.mkdir()
+    for name in ("a.tif", "b.tif"):
+        write_map(folder / name, "d4", probability)
+    assert recorded_tta(folder) == "d4"
+    write_map(folder / "b.tif", "none", probability)
+    with pytest.raises(BadInput, match="different test-time augmentations"):
+        recorded_tta(folder)

@@ -1,0 +1,48 @@
+"""Which test-time augmentation made a result: what its file tells, held against where it lies and what it is called."""
+
+import re
+from pathlib import Path
+
+from unet_paper.config import TTA
+from unet_paper.io.image_files import TIFF_SUFFIXES, open_stack
+from unet_paper.runs.folder import RunFolder
+from unet_paper.runs.record import RunRecord
+from unet_paper.support.errors import BadInput
+
+NAMED = re.compile(rf"probability-({'|'.join(TTA)})")  # without its ending
+
+
+def recorded_tta(result: Path) -> str | None:
+    """The test-time augmentation that a result's file tells, or those of a folder; None where it is not told.
+
+    Raises BadInput where the files of a folder differ, and for a file that is called after another one.
+    """
+    is_folder = result.is_dir() and not result.suffix
+    files = sorted(path for path in result.iterdir() if path.suffix.lower() in TIFF_SUFFIXES) if is_folder else [result]
+    found = {open_stack(path, kind="labels").made_with.get("tta") for path in files}
+    if len(found) > 1:
+        raise BadInput(
+            f"{result} holds files of different test-time augmentations ({', '.join(sorted(map(str, found)))}); "
+            "predict them again with one"
+        )
+    tta = next(iter(found), None)
+    named = NAMED.fullmatch(result.name if is_folder else result.stem)
+    if named is not None and tta is not None and tta != named[1]:
+        raise BadInput(f"{result} was made with --tta {tta}, and is called {named[1]}; predict it again, or rename it")
+    return tta
+
+
+def require_recorded_tta(run: RunFolder, record: RunRecord, scored: dict[str, str | None]) -> None:
+    """Raise BadInput where a run's probabilities or metrics were made with another test-time augmentation than is said.
+
+    scored : the one that each file of metrics tells, by the one that it is for.
+    """
+    for tta in record.config.tta:
+        if record.config.classes == 2 and run.probability(tta).exists():
+            recorded_tta(run.probability(tta))
+    for tta, told in scored.items():
+        if told not in (None, tta):
+            raise BadInput(
+                f"{run.scores(tta, record.config.primary)} holds metrics of --tta {told}, where those of {tta} belong; "
+                f"score {run.probability(tta)} into it"
+            )

@@ -7,9 +7,10 @@ import time
 from pathlib import Path
 
 from reproduce import script
+from reproduce.cell_recipe import OPTIMISER, cell_changes
 from reproduce.script import ROOT, say
 from unet_paper.cli.checks import chosen_device
-from unet_paper.cli.values import above_zero, changed_config, recipe
+from unet_paper.cli.values import above_zero, changed_config
 from unet_paper.compute.allocator import keep_freed_memory
 from unet_paper.config import OPTIMISERS, PROFILES
 from unet_paper.datasets.cell_phantom import write_cell_phantom
@@ -26,11 +27,6 @@ from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.training_run import TrainingRequest
 from unet_paper.support.errors import BadInput
 
-# What differs from the EM experiment's profiles, all ours. Adam, as it loses no training; one pass and the average over
-# mirrored and turned versions, which the authors' released scripts take; tiles so that both directions of a data set
-# take 15 minutes together on two CPU cores.
-CELL_SETTINGS = {"tta": "none,d4"}
-PROFILE_SETTINGS = {"quick": {"steps": "1500"}, "paper": {}, "smoke": {"tta": "none"}}
 PHANTOM_NOTICE = (
     "*" * 88,
     "*  THE CELL TRACKING CHALLENGE'S DATA COULD NOT BE HAD.  THIS RUN IS ON A PHANTOM.        *",
@@ -59,7 +55,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--require-real", action="store_true", help="fail rather than run on the phantom")
     parser.add_argument("--results", type=Path, metavar="DIR", help="where results go (default: results)")
     parser.add_argument(
-        "--optimiser", choices=OPTIMISERS, default="adam", help="Adam (the default), or sgd, the paper's"
+        "--optimiser", choices=OPTIMISERS, default=OPTIMISER, help="Adam (the default), or sgd, the paper's"
     )
     parser.add_argument("--minutes", type=above_zero, metavar="M", help="train each run for so long instead of steps")
     parser.add_argument(
@@ -99,9 +95,7 @@ def phantom() -> Path:
 
 def make_runs(options: argparse.Namespace, folders: list[Path], out: Path, profile: str) -> list[RunFolder]:
     """All runs, one after the other."""
-    settings = CELL_SETTINGS | PROFILE_SETTINGS[profile]
-    changes = [*recipe(options.optimiser, options.minutes), *(f"{name}={value}" for name, value in settings.items())]
-    changes += options.set
+    changes = [*cell_changes(profile, options.optimiser, options.minutes), *options.set]
     runs = []
     for folder in folders:
         for trained in [options.train_on] if options.train_on else SEQUENCES:

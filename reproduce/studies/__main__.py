@@ -15,6 +15,8 @@ NAME is one of
   release                 a network trained on all sections, its weights in half precision, and the test sections'
                           probabilities
   arms                    the same of the quarter network, with either optimiser
+  cells-ablations         without the border term, without elastic deformation, on cells; DIR is one data set of the
+                          cell tracking challenge, and results go to results/cells/NAME/DATASET
   all                     folds, ablations, interventions and release, one after the other
 
 DIR holds the challenge's stacks. Each run is trained, predicted, scored and reported in results/isbi/NAME/RUN (with the
@@ -33,7 +35,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from reproduce.studies import archive, budgets, plot, release, search, table_1, tables
+from reproduce.studies import archive, budgets, cells, plot, release, search, table_1, tables
 from reproduce.studies.archive import StudyRun
 from reproduce.studies.definitions import CONTROLS, RELEASES, STUDIES, Run, runs_of
 from reproduce.studies.groups import same_training
@@ -144,7 +146,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="python -m reproduce.studies", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("study", choices=(*STUDIES, "all"), metavar="NAME")
+    parser.add_argument("study", choices=(*STUDIES, cells.STUDY, "all"), metavar="NAME")
     parser.add_argument("--data", type=Path, required=True, metavar="DIR")
     parser.add_argument("--minutes", type=float, metavar="M", help="then stop; the same command resumes")
     parser.add_argument("--profile", choices=PROFILES, default="quick")
@@ -156,6 +158,13 @@ def main() -> int:
     arguments = parser.parse_args()
     deadline = None if arguments.minutes is None else time.monotonic() + 60 * arguments.minutes
     try:
+        if arguments.study == cells.STUDY:
+            changes = dict(change.split("=", 1) for change in arguments.changes)
+            data = arguments.data.absolute()
+            usual = ROOT / "results" / "cells" / f"{cells.STUDY}-{arguments.profile}" / data.name
+            folder = (arguments.out or usual).absolute()
+            cells.carry_out(folder, data, arguments.profile, changes, arguments.seeds, arguments.only, deadline)
+            return 0
         for name in ALL if arguments.study == "all" else (arguments.study,):
             carry_out(name, arguments, deadline)
     except OutOfTime:

@@ -8,7 +8,9 @@ from pathlib import Path
 
 from reproduce.studies.archive import ZEROS
 from reproduce.studies.definitions import Run
+from unet_paper.cli.typed_commands import stage_words
 from unet_paper.runs.folder import RunFolder
+from unet_paper.runs.pipeline import stages_after_training
 from unet_paper.runs.record import read_record
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,15 +37,25 @@ def command(deadline: float | None, *arguments: object, may_fail: bool = False) 
 
 
 def make(
-    run: Run, folder: RunFolder, data: Path, profile: str, changes: dict[str, str], deadline: float | None
+    run: Run,
+    folder: RunFolder,
+    data: Path,
+    profile: str,
+    changes: dict[str, str],
+    deadline: float | None,
+    sequence: str | None = None,
 ) -> None:
-    """Train, predict, score and report one run; nothing where it is done, no more where it diverged."""
-    if folder.table.is_file():
+    """Train, predict, score and report one run; nothing where it is done, no more where it diverged.
+
+    sequence : of cells, the one to train on.
+    """
+    if folder.table.is_file() or folder.cell_table.is_file():
         print(f"{folder.path} is done and is not made again")
         return
     settings = [f"{name}={value}" for name, value in (run.changes | changes).items()]
     what = (
         *("--data", data, *(("--fold", run.fold) if run.fold else ())),
+        *(("--sequence", sequence) if sequence else ()),
         *(("--leave-out", run.leave_out) if run.leave_out else ()),
     )
     given = ("--profile", run.profile or profile, *(part for setting in settings for part in ("--set", setting)))
@@ -63,6 +75,11 @@ def make(
         if has_diverged(folder):
             return
         sys.exit(failed)
+    if sequence:
+        record = read_record(folder.record)
+        for stage in stages_after_training(folder, record):
+            command(deadline, *stage_words(stage, folder, record), *(() if stage.kind == "report" else ("--force",)))
+        return
     if folder.labels.is_file():
         config = read_record(folder.record).config
         for tta in config.tta:

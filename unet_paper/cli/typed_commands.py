@@ -18,11 +18,16 @@ def typed(words: Iterable[str | Path]) -> str:
 
 def stage_command(stage: Stage, run: RunFolder, record: RunRecord) -> str:
     """The command that does a stage after the training by hand."""
+    return typed(stage_words(stage, run, record))
+
+
+def stage_words(stage: Stage, run: RunFolder, record: RunRecord) -> list[str | Path]:
+    """The words of that command, behind the program's name."""
     if stage.tta is None:
-        return typed(["report", run.path])
+        return ["report", run.path]
     probability = run.probability(stage.tta)
     if stage.kind == "predict":
-        return typed(["predict", "--weights", run.weights, run.volume, probability, "--tta", stage.tta])
+        return ["predict", "--weights", run.weights, run.volume, probability, "--tta", stage.tta]
     scores: list[str | Path] = [
         "score",
         run.labels,
@@ -33,7 +38,7 @@ def stage_command(stage: Stage, run: RunFolder, record: RunRecord) -> str:
     if record.protocol.sequences is not None:
         scores += ["--metrics", "seg", "--segmentation", segmentation_name(record.dataset), "--unknown", run.unknown]
         scores += ["--segments", run.segments(stage.tta)]
-    return typed(scores)
+    return scores
 
 
 def next_commands(run: RunFolder, record: RunRecord) -> list[str]:

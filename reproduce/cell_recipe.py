@@ -1,0 +1,15 @@
+"""How the experiment on cells is trained: in what it differs from the EM experiment's profiles. All of it is ours."""
+
+from unet_paper.cli.values import recipe
+
+# One pass, and the mean over mirrored and turned versions, which the authors' released scripts take.
+FOR_ALL = {"tta": "none,d4"}
+# Tiles such that both directions of a data set take at most 15 minutes together on two CPU cores.
+OF_PROFILE = {"paper": {}, "quick": {"steps": "1500"}, "smoke": {"tta": "none"}}
+OPTIMISER = "adam"  # loses no training, and each sequence has few frames; the paper's is sgd
+
+
+def cell_changes(profile: str, optimiser: str | None = None, minutes: float | None = None) -> list[str]:
+    """NAME=VALUE changes of a profile for the experiment on cells."""
+    settings = FOR_ALL | OF_PROFILE[profile]
+    return [*recipe(optimiser or OPTIMISER, minutes), *(f"{name}={value}" for name, value in settings.items())]

@@ -1,0 +1,192 @@
+"""The study `cells-ablations`: what the border term and the elastic deformation are worth on cells that touch.
+
+Each seed is trained on one sequence and scored on the other, and the reverse; its value is the mean of both. What is
+kept of the runs is records.jsonl, a line for each: its name and group, its run.json and its scores, whole.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+from reproduce.cell_recipe import cell_changes
+from reproduce.studies.archive import RECORDS
+from reproduce.studies.definitions import Run
+from reproduce.studies.runner import has_diverged, make
+from reproduce.studies.statistics import adjusted_p_values, mean_and_deviation
+from unet_paper.datasets.cell_tracking import PHANTOM, SEQUENCES
+from unet_paper.metrics.registry import SEG
+from unet_paper.report.table import Table
+from unet_paper.report.table_2 import PHANTOM_NOTE, SMOKE_NOTE, each_run, title_of
+from unet_paper.runs.cell_scoring import CellScores
+from unet_paper.runs.folder import RunFolder
+from unet_paper.runs.record import RunRecord
+from unet_paper.runs.results import read_cell_run
+from unet_paper.support.files import atomic_write
+
+STUDY = "cells-ablations"
+CONTROL = "as the paper"
+ABLATIONS: dict[str, dict[str, Any]] = {
+    CONTROL: {},
+    "no border term": {"w_0": 0.0},
+    "no elastic deformation": {"displacement_sigma": 0.0},
+}
+COUNTS = ("missed", "merged", "split", "unmatched")
+
+
+@dataclass(frozen=True)
+class CellStudyRun:
+    """One finished run of the study."""
+
+    name: str
+    group: str
+    record: RunRecord
+    scores: Mapping[str, CellScores]  # by test-time augmentation
+
+    @property
+    def primary(self) -> CellScores:
+        """The scores of the primary test-time augmentation."""
+        return self.scores[self.record.config.primary]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values only."""
+        scores = {tta: found.to_json() for tta, found in self.scores.items()}
+        return {"name": self.name, "group": self.group, "record": self.record.to_json(), "scores": scores}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "CellStudyRun":
+        """The inverse of `to_json`."""
+        scores = {tta: CellScores.from_json(found) for tta, found in values["scores"].items()}
+        return cls(values["name"], values["group"], RunRecord.from_json(values["record"]), scores)
+
+
+def cell_runs(seeds: int) -> list[Run]:
+    """All runs, those of one seed together."""
+    return [
+        Run(f"{'-'.join(group.split())}-seed-{seed}-trained-on-{trained}", group, None, settings | {"seed": seed})
+        for seed in range(seeds)
+        for group, settings in ABLATIONS.items()
+        for trained in SEQUENCES
+    ]
+
+
+def trained_on(run: Run) -> str:
+    """The sequence that a run is trained on."""
+    return run.name.rpartition("-")[2]
+
+
+def carry_out(
+    folder: Path,
+    data: Path,
+    profile: str,
+    changes: Mapping[str, str],
+    seeds: int,
+    only: str = "",
+    deadline: float | None = None,
+) -> None:
+    """Make the runs that are not there yet, in `folder`, and write the table of those that are.
+
+    data : the folder of one data set. Raises OutOfTime at the deadline.
+    """
+    runs = cell_runs(seeds)
+    wanted = [run for run in runs if only in run.name]
+    settings = dict(change.split("=", 1) for change in cell_changes(profile)) | dict(changes)
+    done = {run.name for run in gather(folder, runs)}
+    try:
+        for number, run in enumerate(wanted, 1):
+            print(f"\n{STUDY} [{number} of {len(wanted)}] {run.name}", flush=True)
+            if run.name not in done:
+                make(run, RunFolder(folder / run.name), data, profile, settings, deadline, trained_on(run))
+    finally:
+        found = gather(folder, runs)
+        if found:
+            diverged = [run.name for run in runs if has_diverged(RunFolder(folder / run.name))]
+            write(folder, found, len(runs), diverged)
+    print((folder / "README.md").read_text())
+
+
+def gather(folder: Path, runs: Sequence[Run]) -> list[CellStudyRun]:
+    """The finished runs, in the study's order: those that are kept, and those that have a folder."""
+    kept = {run.name: run for run in read(folder)}
+    for run in runs:
+        if RunFolder(folder / run.name).cell_table.is_file():
+            kept[run.name] = CellStudyRun(run.name, run.group, *read_cell_run(RunFolder(folder / run.name)))
+    order = [run.name for run in runs]
+    return sorted(kept.values(), key=lambda run: order.index(run.name) if run.name in order else len(order))
+
+
+def read(folder: Path) -> list[CellStudyRun]:
+    """The runs that records.jsonl holds; none where it is not there."""
+    path = folder / RECORDS
+    lines = path.read_text().splitlines() if path.is_file() else []
+    return [CellStudyRun.from_json(json.loads(line)) for line in lines]
+
+
+def write(folder: Path, found: Sequence[CellStudyRun], planned: int, diverged: Sequence[str] = ()) -> None:
+    """Write records.jsonl and README.md."""
+    lines = (json.dumps(run.to_json(), separators=(",", ":")) + "\n" for run in found)
+    for name, text in ((RECORDS, "".join(lines)), ("README.md", table(found, planned, diverged))):
+        with atomic_write(folder / name) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+
+
+def table(found: Sequence[CellStudyRun], planned: int, diverged: Sequence[str] = ()) -> str:
+    """README.md: a row for each group, the comparison with the control, and each run."""
+    first = found[0].record
+    usual = next((run.record for run in found if run.group == CONTROL), first)
+    so_far = f", {len(found)} of {planned} so far" if len(found) + len(diverged) < planned else ""
+    lines = [
+        f"# {STUDY}",
+        "",
+        f"Written by `python -m reproduce.studies {STUDY}` from the records of its runs{so_far}. Data: "
+        f"{first.dataset}; {first.config.base_channels} base channels, profile {title_of(usual)}; "
+        f"{first.config.primary}. Trained on one sequence and scored on the other, and the reverse: a seed's SEG is "
+        "the mean of both, its counts are their sums. Mean ± standard deviation over seeds. Every run is whole in "
+        "[records.jsonl](records.jsonl).",
+    ]
+    lines += ["", PHANTOM_NOTE] if first.dataset == PHANTOM else []
+    lines += ["", SMOKE_NOTE] if first.config.profile == "smoke" else []
+    rows = []
+    for group in ABLATIONS:
+        values = by_seed(found, group)
+        if values:
+            counts = [mean_and_deviation([seed[name] for seed in values], 1) for name in COUNTS]
+            rows.append(
+                [group, len(values), mean_and_deviation([seed[SEG.key] for seed in values], SEG.digits), *counts]
+            )
+    lines += ["", Table(["what", "seeds", SEG.title, *COUNTS], rows).to_markdown()] if rows else []
+    lines += compared({group: [seed[SEG.key] for seed in by_seed(found, group)] for group in ABLATIONS})
+    if diverged:
+        lines += ["", f"Diverged, twice from their last checkpoint, and in no row: {', '.join(diverged)}."]
+    named = [(run.record, run.scores) for run in found]
+    lines += ["", "Each run, in the order of the study:", "", each_run(named).to_markdown()]
+    return "\n".join(lines) + "\n"
+
+
+def by_seed(found: Sequence[CellStudyRun], group: str) -> list[dict[str, float]]:
+    """SEG and the counts of a group's seeds of which both directions are done."""
+    seeds: dict[int, list[CellScores]] = {}
+    for run in found:
+        if run.group == group:
+            seeds.setdefault(run.record.config.seed, []).append(run.primary)
+    return [
+        {SEG.key: mean(each.scores.seg for each in both)}
+        | {name: float(sum(getattr(each.scores, name) for each in both)) for name in COUNTS}
+        for both in seeds.values()
+        if len(both) == len(SEQUENCES)
+    ]
+
+
+def compared(values: Mapping[str, Sequence[float]]) -> list[str]:
+    """A line on how far each group's SEG lies from the control's."""
+    others = {group: seeds for group, seeds in values.items() if group != CONTROL and len(seeds) > 1}
+    control = values.get(CONTROL, ())
+    if len(control) < 2 or not others:
+        return []
+    shown = [
+        f"{group} {mean(seeds) - mean(control):+.4f} (p = {p:.3f})"
+        for (group, seeds), p in zip(others.items(), adjusted_p_values([*others.values()], control), strict=True)
+    ]
+    return ["", f"SEG beside `{CONTROL}` (Dunnett's test): {', '.join(shown)}."]

@@ -1,0 +1,82 @@
+"""The study of ablations on cells: what it runs, and its table from records."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from reproduce.cell_recipe import cell_changes
+from reproduce.studies import cells
+from unet_paper.cli.values import changed_config
+from unet_paper.config import PROFILES
+from unet_paper.datasets.cell_tracking import HELA, PHANTOM, SEQUENCES
+from unet_paper.datasets.folds import Protocol
+from unet_paper.metrics.seg import score_instances
+from unet_paper.runs.cell_scoring import RELEASED, CellScores
+
+ROOT = Path(__file__).parents[2]
+TINY = [f"--set={change}" for change in ("base_channels=2", "steps=4", "tile_size=188")]
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_every_run_changes_one_thing_and_has_settings_that_exist(profile):
+    runs = cells.cell_runs(3)
+    assert len({run.name for run in runs}) == len(runs) == 3 * 3 * 2
+    for run in runs:
+        changes = [*cell_changes(profile), *(f"{name}={value}" for name, value in run.changes.items())]
+        changed_config(PROFILES[profile], changes).check()
+        assert len(run.changes) == 1 + (run.group != cells.CONTROL) and cells.trained_on(run) in SEQUENCES
+
+
+@pytest.fixture
+def found(make_record):
+    """Runs of two seeds, of which the SEG is known."""
+    runs = []
+    for run in cells.cell_runs(2):
+        trained = cells.trained_on(run)
+        protocol = Protocol.of_sequences(trained, (3,), "02" if trained == "01" else "01", (7,))
+        config = replace(changed_config(PROFILES["quick"], cell_changes("quick")), **run.changes)
+        tenths = 9 - (trained == "02") - (run.group == "no border term") - run.changes["seed"]
+        segment = np.where(np.arange(10) < tenths, 1, 0)[None]
+        scores = CellScores(score_instances(np.ones((1, 10), int), segment), RELEASED, 1, tenths / 10)
+        runs.append(cells.CellStudyRun(run.name, run.group, make_record(config, HELA, protocol), {"d4": scores}))
+    return runs
+
+
+def test_the_table(found, tmp_path):
+    text = cells.table(found, len(found))
+    assert "| as the paper | 2 | 0.8000 ± 0.0707 | 0.0 ± 0.0 |" in text
+    assert "| no border term | 2 | 0.7000 ± 0.0707 |" in text
+    assert "no border term -0.1000 (p = " in text and "so far" not in text
+    cells.write(tmp_path, found, len(found))
+    assert cells.read(tmp_path) == found and (tmp_path / "README.md").read_text() == text
+
+
+def test_the_table_of_what_is_done_so_far(found):
+    """Of the first seed one direction of one group is missing; there is nothing to compare with yet."""
+    text = cells.table(found[:3], len(found))
+    assert "3 of 12 so far" in text and "| as the paper | 1 | 0.8500 |" in text
+    assert "| no border term | 1" not in text and "Dunnett" not in text
+
+
+def test_a_phantom_is_named(found):
+    phantom = [replace(run, record=replace(run.record, dataset=PHANTOM)) for run in found]
+    assert "the built-in phantom of drawn cells" in cells.table(phantom, 12)
+
+
+@pytest.mark.slow
+def test_it_stops_and_resumes(cell_phantom, tmp_path):
+    def study(*options):
+        given = ("--data", cell_phantom, "--out", tmp_path, "--profile", "smoke", "--seeds", 1, *TINY, *options)
+        command = [sys.executable, "-m", "reproduce.studies", cells.STUDY, *map(str, given)]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+
+    assert study("--minutes", 0.05).returncode == 75
+    done = study("--only", "border")
+    assert done.returncode == 0, done.stderr
+    assert "2 of 6 so far" in done.stdout and len(cells.read(tmp_path)) == 2
+    again = study("--only", "border")
+    assert again.returncode == 0 and "train:" not in again.stderr

@@ -114,7 +114,7 @@ def shared_by(weights: Path, image: Path, out: Path, workers: int | None, kills:
     process = subprocess.Popen(command(weights, image, out, *options), cwd=ROOT, stdout=subprocess.DEVNULL)
     marks, killed = out.with_name(out.name + ".partial") / "done", 0
     while process.poll() is None:
-        if killed < kills and len(list(marks.glob("*/*"))) > 3 * killed:
+        if killed < kills and len(list(marks.glob("*/*"))) > killed:
             youngest = max(_workers(process.pid), key=lambda worker: worker.create_time(), default=None)
             if youngest is not None:
                 os.kill(youngest.pid, signal.SIGKILL)

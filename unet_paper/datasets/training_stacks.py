@@ -11,6 +11,7 @@ from unet_paper.datasets.folds import Fold, Protocol
 from unet_paper.datasets.labels import interpret_labels
 from unet_paper.io.hashes import labels_sha256
 from unet_paper.io.image_stack import ImageStack
+from unet_paper.io.labelled_box import box_of
 from unet_paper.io.pixel_size import EM, PixelSize
 from unet_paper.io.stack import read_gray, read_labels
 from unet_paper.support.errors import BadInput
@@ -59,7 +60,8 @@ def load_files(files: OwnFiles, fold: Fold | None = None, leave_out: Sequence[in
     Raises BadInput for files that cannot be read, shapes that differ, labels of one class only, and labels of which it
     is not said what they mean or that cannot mean it.
     """
-    images, truth = read_gray(files.images, files.channel), read_labels(files.labels)
+    images = read_gray(files.images, files.channel, box_of(files.labels, files.images))
+    truth = read_labels(files.labels)
     volume, labels = images.pixels, truth.pixels
     if volume.shape != labels.shape:
         raise BadInput(

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+Box = tuple[slice, slice, slice]  # sections, rows and columns, with both ends
+
 
 class LazyStack(ABC):
     """A read-only (Z, H, W) array whose pixels are read when they are asked for.
@@ -62,3 +64,20 @@ class LazySection:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         pixels = self[:, :]
         return pixels if dtype is None else pixels.astype(dtype, copy=False)
+
+
+class LazyBox(LazyStack):
+    """Part of a LazyStack."""
+
+    def __init__(self, stack: LazyStack, box: Box) -> None:
+        depth, height, width = (side.stop - side.start for side in box)
+        super().__init__((depth, height, width), stack.dtype)
+        self.stack, self.box = stack, box
+
+    def read(self, sections: slice, rows: slice, columns: slice) -> np.ndarray:
+        """See LazyStack."""
+        shifted = (
+            slice(side.start + of_box.start, side.stop + of_box.start)
+            for side, of_box in zip((sections, rows, columns), self.box, strict=True)
+        )
+        return self.stack.read(*shifted)

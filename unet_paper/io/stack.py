@@ -3,7 +3,7 @@
 import math
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import tifffile
@@ -11,6 +11,7 @@ import tifffile
 from unet_paper.compute.memory import release, require_memory
 from unet_paper.io.image_files import open_stack
 from unet_paper.io.image_stack import ImageStack
+from unet_paper.io.lazy_stack import Box, LazyBox, LazyStack
 from unet_paper.io.pixel_size import PixelSize, tiff_options
 from unet_paper.io.raw_image import Kind
 from unet_paper.support.errors import BadInput
@@ -21,20 +22,26 @@ LONE = 100  # times the range of all other gray values: the distance of a value 
 LARGEST = 1e18  # gray value whose square, summed, is still a finite 32-bit number
 
 
-def read_stack(path: Path | str, channel: int | str | None = None, kind: Kind = "image") -> ImageStack:
+def read_stack(
+    path: Path | str, channel: int | str | None = None, kind: Kind = "image", box: Box | None = None
+) -> ImageStack:
     """Read an image file into memory, in the file's own type and this machine's byte order; see `open_stack`.
+
+    box : the part of an OME-Zarr that is read, all of it unless given.
 
     Raises BadInput when what is done with a stack would take more memory than there is.
     """
     stack = open_stack(path, channel, kind=kind)
+    if box is not None and isinstance(stack.pixels, LazyStack):
+        stack = replace(stack, pixels=cast(np.ndarray, LazyBox(stack.pixels, box)))
     shape = " x ".join(map(str, stack.pixels.shape))
     require_memory(WORKING_BYTES * stack.pixels.size, f"{path} of {shape} px", "give fewer or smaller sections")
     return replace(stack, pixels=np.array(stack.pixels, dtype=stack.pixels.dtype.newbyteorder("="), order="C"))
 
 
-def read_gray(path: Path | str, channel: int | str | None = None) -> ImageStack:
+def read_gray(path: Path | str, channel: int | str | None = None, box: Box | None = None) -> ImageStack:
     """Read a stack of gray values; see `require_gray`. Raises BadInput also where one value outweighs all others."""
-    stack = read_stack(path, channel)
+    stack = read_stack(path, channel, box=box)
     require_gray(stack)
     _require_no_lone_value(stack)
     return stack

@@ -19,6 +19,11 @@ with create_prediction_pipeline(model) as pipeline:
     predicted = pipeline.predict_sample_with_blocking(sample, ns=n)
 probability = predicted.members["probability"].data.values[0, :, :height, :width]"""
 
+AROUND = {
+    "mirror": "its mirror image, in which the last pixel is not repeated",
+    "zeros": "the training stack's mean gray value",
+}
+
 
 def documentation(name: str, checkpoint: Checkpoint, source: Provenance) -> str:
     """Markdown with the sections that bioimage.io asks for."""
@@ -43,8 +48,8 @@ size the network extrapolates its input by itself, and its output is a probabili
   and cut the result.**
 - A pixel sees 92 px on each side. Tiles overlap by a halo of 96 px, which keeps the network's own 16 px grid, so that a
   tiled map equals that of one pass.
-- unet_paper mirrors an image in its last pixel ({config.extrapolation} is what this network was trained with).
-  bioimageio.core repeats that pixel, so maps differ a little within 92 px of the image's border.
+- Around an image unet_paper puts {AROUND[config.extrapolation]}.
+  bioimageio.core puts a mirror image with the last pixel repeated, so maps differ a little within 96 px of the border.
 
 ```python
 {EXAMPLE.format(dtype=standardisation.dtype)}

@@ -1,4 +1,5 @@
-"""The study `cells-ablations`: what the border term and the elastic deformation are worth on cells that touch.
+"""The study `cells-ablations`: what the border term and the elastic deformation are worth on cells that touch; and
+class balance, which makes segments large, and rotations, which DIC does not look the same under.
 
 Each seed is trained on one sequence and scored on the other, and the reverse; its value is the mean of both. What is
 kept of the runs is records.jsonl, a line for each: its name and group, its run.json and its scores, whole.
@@ -32,6 +33,8 @@ ABLATIONS: dict[str, dict[str, Any]] = {
     CONTROL: {},
     "no border term": {"w_0": 0.0},
     "no elastic deformation": {"displacement_sigma": 0.0},
+    "classes not balanced": {"class_balance": 0.0},
+    "neither turned nor mirrored": {"rotate": False, "flip": False},
 }
 COUNTS = ("missed", "merged", "split", "unmatched")
 

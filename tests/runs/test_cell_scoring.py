@@ -23,7 +23,7 @@ from unet_paper.runs.cell_scoring import (
 from unet_paper.support.errors import BadInput
 from unet_paper.support.json_files import read_json
 
-ALL = CellSegmentation(min_size=1, outer=0)
+ALL = CellSegmentation(connectivity=8, min_size=1)
 
 
 def frame(*rows):
@@ -40,7 +40,7 @@ def test_argmax_and_corners_hold_a_segment_together():
 def test_every_frame_is_numbered_from_1():
     probability = np.repeat(frame([0.9, 0.1, 0.9]), 2, axis=0)
     segments = segment_frames(probability, ALL)
-    assert segments.dtype == np.uint16 and segments.tolist() == [[[1, 0, 2]]] * 2
+    assert segments.dtype == np.int32 and segments.tolist() == [[[1, 0, 2]]] * 2
 
 
 def test_the_release_drops_500_px_and_what_lies_wholly_in_the_outer_50():
@@ -106,6 +106,8 @@ def test_scores_of_files(files):
     assert scores.scores.seg == pytest.approx((900 / 1050 + 1 + 1) / 3) and scores.frames == 2
     assert scores.size_ratio == 1 and read_cell_scores(out[0]) == scores
     assert CellScores.from_json(scores.to_json()) == scores
+    seg_at = {each.threshold: each.seg for each in scores.per_threshold}
+    assert seg_at[0.5] == scores.scores.seg and seg_at[0.8] == 1 == seg_at[0.95]
     given = score_cells(files / "masks.tif", out[1], settings)
     assert given.scores == scores.scores and given.segmentation is None
     assert CellScores.from_json(given.to_json()) == given

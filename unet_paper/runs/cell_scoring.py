@@ -22,6 +22,7 @@ from unet_paper.support.json_files import read_json, write_json
 from unet_paper.support.logs import logger
 from unet_paper.weight_map import label_cells
 
+THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)  # that are tried beside the one that counts
 # The release has no scripts for HeLa. Its cells are larger and reach the image's border, where reference cells count.
 SEGMENTATIONS = {U373: RELEASED, HELA: replace(RELEASED, outer=0), PHANTOM: replace(RELEASED, outer=0)}
 
@@ -29,6 +30,17 @@ SEGMENTATIONS = {U373: RELEASED, HELA: replace(RELEASED, outer=0), PHANTOM: repl
 def segmentation_name(dataset: str) -> str:
     """Which of SEGMENTATIONS is for a data set; the release's for another."""
     return dataset if dataset in SEGMENTATIONS else U373
+
+
+@dataclass(frozen=True)
+class AtThreshold:
+    """What another threshold would give, all else the same."""
+
+    threshold: float
+    seg: float
+    missed: int
+    merged: int
+    size_ratio: float | None
 
 
 @dataclass(frozen=True)
@@ -43,6 +55,7 @@ class CellScores:
     probability_sha256: str | None = None
     code: Mapping[str, Any] = field(default_factory=dict)
     tta: str | None = None  # the test-time augmentation that the result tells
+    per_threshold: tuple[AtThreshold, ...] = ()  # of probabilities
 
     def to_json(self) -> dict[str, Any]:
         """Plain values only."""
@@ -53,6 +66,7 @@ class CellScores:
             "labels_sha256": self.labels_sha256,
             "probability_sha256": self.probability_sha256,
             "code": dict(self.code),
+            "per_threshold": [asdict(each) for each in self.per_threshold],
             **({"tta": self.tta} if self.tta else {}),
         }
 
@@ -68,7 +82,8 @@ class CellScores:
                 segmentation = CellSegmentation(**{name: entry["value"] for name, entry in described.items()})
             hashes = (content["labels_sha256"], content["probability_sha256"])
             how = segmentation, content["frames"], content["size_ratio"]
-            return cls(InstanceScores(**counts), *how, *hashes, content["code"], content.get("tta"))
+            tried = tuple(AtThreshold(**each) for each in content.get("per_threshold", ()))
+            return cls(InstanceScores(**counts), *how, *hashes, content["code"], content.get("tta"), tried)
         except (KeyError, TypeError, AttributeError) as error:
             raise BadInput(f"it holds no scores of cells ({error!r})") from None
 
@@ -102,6 +117,14 @@ def score_segments(masks: np.ndarray, segments: np.ndarray, unknown: np.ndarray 
         of_frame[lying[of_frame]] = 0
     of_judged = score_instances(masks, judged)
     return replace(scores, f1=of_judged.f1, unmatched=of_judged.unmatched)
+
+
+def _at_threshold(
+    masks: np.ndarray, probability: np.ndarray, segmentation: CellSegmentation, threshold: float
+) -> AtThreshold:
+    segments = segment_frames(probability, replace(segmentation, threshold=threshold))
+    scores = score_instances(masks, segments)
+    return AtThreshold(threshold, scores.seg, scores.missed, scores.merged, _size_ratio(scores, segments))
 
 
 def _size_ratio(scores: InstanceScores, segments: np.ndarray) -> float | None:
@@ -168,7 +191,10 @@ def score_cells(
         raise BadInput(f"{labels} and {result}: {error}") from None
     hashes = content_sha256(truth), content_sha256(proposal.pixels)
     how = segmentation if are_probabilities else None, len(truth), _size_ratio(found, segments)
-    scores = CellScores(found, *how, *hashes, asdict(code_version()), recorded_tta(result))
+    tried: tuple[AtThreshold, ...] = ()
+    if are_probabilities:
+        tried = tuple(_at_threshold(truth, proposal.pixels, segmentation, threshold) for threshold in THRESHOLDS)
+    scores = CellScores(found, *how, *hashes, asdict(code_version()), recorded_tta(result), tried)
     if segments_out is not None:
         write_cells(segments_out, segments, f"segments: {segmentation}", proposal.pixel_size)
     if out is not None:

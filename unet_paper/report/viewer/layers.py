@@ -54,6 +54,7 @@ def write_pictures(
     truth: np.ndarray | None,
     probability: np.ndarray | None,
     weights: np.ndarray | None,
+    warping: bool = True,
 ) -> SectionPictures:
     """Write all layers of all sections, and return what the viewer has to know besides.
 
@@ -64,12 +65,13 @@ def write_pictures(
     truth : (Z, H, W) bool, True = cell, or None
     probability : (Z, H, W) float from 0 to 1, of cell, or None
     weights : (Z, H, W) float weight maps, or None
+    warping : whether the errors are drawn, which are those of the warping error: splits and mergers of membranes
     """
     given = {"image": volume, "truth": truth, "probability": probability, "weights": weights}
     shape = next(stack.shape for stack in given.values() if stack is not None)
     layers = [name for name, stack in given.items() if stack is not None]
     if probability is not None:
-        layers += ["components"] + ["errors"] * (truth is not None)
+        layers += ["components"] + ["errors"] * (truth is not None and warping)
     black_and_white = None if volume is None else gray_range(volume)
     largest_weight = None if weights is None else float(weights.max())
     spots_of_sections: list[list[list[Spot]]] = []
@@ -83,7 +85,7 @@ def write_pictures(
             pictures.save("weights", _gray(weights[section], 0, largest_weight), _colour_scale(WEIGHTS))
         if probability is not None:
             pictures.save("probability", _gray(probability[section], 0, 1))
-            of_truth = None if truth is None else truth[section]
+            of_truth = truth[section] if truth is not None and warping else None
             spots_of_sections.append(_write_thresholds(pictures, of_truth, probability[section]))
     return SectionPictures(
         sections=shape[0],

@@ -97,7 +97,8 @@ def write_section_pictures(run: RunFolder, record: RunRecord) -> tuple[SectionPi
     primary = run.probability(record.config.primary)
     if primary.is_file():
         probability = read_probabilities(primary).pixels[: len(volume)]
-    pictures = write_pictures(run.pictures, volume, truth, probability, weights)
+    of_membranes = record.protocol.sequences is None  # splits and mergers of cells the warping error does not know
+    pictures = write_pictures(run.pictures, volume, truth, probability, weights, warping=of_membranes)
     write_json(run.pictures / "page.json", pictures.to_json())
     return pictures, f"The viewer shows the first {len(volume)} of {count} sections." if len(volume) < count else ""
 

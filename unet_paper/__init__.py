@@ -12,23 +12,46 @@ from unet_paper.weight_map import weight_map
 
 if TYPE_CHECKING:
     from unet_paper.checkpoint import load
-    from unet_paper.metrics import score
+    from unet_paper.compute.nearest_cells import distances_to_two_nearest_cells
+    from unet_paper.datasets.phantom import make_phantom
+    from unet_paper.metrics import score, warping_errors
     from unet_paper.network import UNet
+    from unet_paper.overlap_tile import mirrored_region
     from unet_paper.prediction import predict
     from unet_paper.runs.from_arrays import train
     from unet_paper.segmentation import segment
-    from unet_paper.weight_map import weight_maps
+    from unet_paper.weight_map import separate_touching_cells, weight_maps
 
 __version__ = "0.1.0"
-__all__ = ["UNet", "__version__", "load", "predict", "score", "segment", "train", "weight_map", "weight_maps"]
+__all__ = [
+    "UNet",
+    "__version__",
+    "distances_to_two_nearest_cells",
+    "load",
+    "make_phantom",
+    "mirrored_region",
+    "predict",
+    "score",
+    "segment",
+    "separate_touching_cells",
+    "train",
+    "warping_errors",
+    "weight_map",
+    "weight_maps",
+]
 
 _HOMES = {
     "UNet": "network",
+    "distances_to_two_nearest_cells": "compute.nearest_cells",
     "load": "checkpoint",
+    "make_phantom": "datasets.phantom",
+    "mirrored_region": "overlap_tile",
     "predict": "prediction",
     "score": "metrics",
     "segment": "segmentation",
+    "separate_touching_cells": "weight_map",
     "train": "runs.from_arrays",
+    "warping_errors": "metrics",
     "weight_maps": "weight_map",
 }
 

@@ -191,9 +191,29 @@ def mirrored_indices(start: int, stop: int, length: int) -> np.ndarray:
 
 
 def mirrored_region(section: np.ndarray, top: int, bottom: int, left: int, right: int) -> np.ndarray:
-    """Rows top ... bottom - 1 and columns left ... right - 1 of an (H, W) array, which is mirrored beyond its ends.
+    """A part of an image that may lie beyond its ends: there the image is mirrored, as often as needed.
 
-    Of a memory-mapped array only the part that is needed is read.
+    Parameters
+    ----------
+    section : (H, W) array
+        Of any type. Of a memory-mapped array only the part that is needed is read.
+    top, bottom, left, right : int
+        Rows top ... bottom - 1 and columns left ... right - 1, px; below 0 and beyond H and W too.
+
+    Returns
+    -------
+    (bottom - top, right - left) array of the section's type
+        The mirror stands in the outermost pixels, which are not repeated: 2 1 0 1 2.
+
+    Raises
+    ------
+    ValueError
+        NumPy's, for an empty part.
+
+    Notes
+    -----
+    Ronneberger, Fischer, Brox: U-Net, MICCAI 2015, section 2 and figure 2: the missing context is extrapolated by
+    mirroring.
     """
     rows = mirrored_indices(top, bottom, section.shape[0])
     columns = mirrored_indices(left, right, section.shape[1])

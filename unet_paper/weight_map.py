@@ -194,13 +194,25 @@ def label_cells(labels: ArrayLike, connectivity: int = 4) -> np.ndarray:
 def separate_touching_cells(labels: np.ndarray, connectivity: int = 4) -> np.ndarray:
     """Put a background line between touching numbered cells (section 3: by morphological operations).
 
-    (..., H, W) bool or integer labels -> the same type. Of two neighbours with different numbers above 0, both become
-    background: a line two pixels wide, symmetric in the cells. Neighbours touch by a side; where corners hold a cell
-    together (connectivity 8), by a corner too. Labels with one value for all cells come back as they are.
+    Parameters
+    ----------
+    labels : (..., H, W) bool or integer array
+        0 = background, every cell a number of its own. Labels with one value for all cells come back as they are.
+    connectivity : 4 or 8
+        Neighbours touch by a side; with 8, where corners hold a cell together, by a corner too.
 
-    A cell that would vanish, being at most two pixels wide, is kept: its neighbours alone make room. Where several
-    such cells touch each other, each keeps the pixels that touch no other, or else the one nearest to its middle that
-    is free. Where not even that is left the cell is lost: `lost_cells` counts.
+    Returns
+    -------
+    Array of the same shape and type
+        Of two neighbours with different numbers above 0, both are background: a line two pixels wide, symmetric in the
+        cells.
+
+    Notes
+    -----
+    Ronneberger, Fischer, Brox: U-Net, MICCAI 2015, section 3. A cell that would vanish, being at most two pixels wide,
+    is kept: its neighbours alone make room. Where several such cells touch each other, each keeps the pixels that touch
+    no other, or else the one nearest to its middle that is free. Where not even that is left the cell is lost:
+    `lost_cells` counts.
     """
     separated = labels.copy()
     for first, second in _neighbours(labels.shape, connectivity):

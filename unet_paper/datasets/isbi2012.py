@@ -13,8 +13,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from pooch import HTTPDownloader
-
 from unet_paper.io.hashes import labels_sha256
 from unet_paper.io.stack import read_stack
 from unet_paper.support.errors import BadInput
@@ -167,6 +165,8 @@ def download(url: str, path: Path) -> Path:
 
     Raises BadInput when it cannot be had.
     """
+    from pooch import HTTPDownloader  # not on import: in a notebook its progress bars warn of what they lack
+
     if _is_whole_archive(path):
         return path
     with atomic_write(path) as temporary, progress_bar(total=1, unit="B", unit_scale=True, desc=path.name) as bar:

@@ -121,7 +121,31 @@ def warping_errors(
     *,
     workers: int | None = None,
 ) -> np.ndarray:
-    """Where warping leaves errors at one threshold: (Z, H, W) uint8, see `warping_error.warping_kinds`."""
+    """Where warping leaves errors at one threshold.
+
+    Parameters
+    ----------
+    labels, proposal, ignore, workers
+        See `score`.
+    threshold : float
+        A pixel whose probability is above it is cell.
+
+    Returns
+    -------
+    (Z, H, W) uint8 array
+        0 where the warped truth agrees with the proposal. Elsewhere the kind of error: 1 split and 2 merger, which are
+        the warping error; 3 hole added, 4 hole deleted, 5 object added, 6 object deleted, which the challenge does not
+        count.
+
+    Raises
+    ------
+    BadInput
+        For input of which no score can be taken, see `common.checked`.
+
+    Notes
+    -----
+    Section 4 of the paper names the warping error; see `warping_error` for how the truth is warped.
+    """
 
     def kinds(truth: np.ndarray, proposed: np.ndarray) -> np.ndarray:
         return warping_kinds(ndimage.label(truth)[0], proposed.astype(np.float64), threshold)

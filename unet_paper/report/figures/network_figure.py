@@ -129,7 +129,7 @@ def draw_network(network: UNet, input_size: int = 572) -> Figure:
             arrow((source.x + source.width, last.middle), (last.x, last.middle), "copy and crop")
             text = f"{cropped.before}² cropped to {cropped.size}²"
             middle = (source.x + source.width + last.x) / 2, last.middle + 0.06
-            axis.text(*middle, text, ha="center", va="bottom", fontsize=10, color="#555555")
+            axis.text(*middle, text, ha="center", va="bottom", fontsize=10, color=COLOURS["copy and crop"])
         elif kind == "max pool 2x2":
             ends_of_levels.append(last)
             level, x = level + 1, last.x + 0.1

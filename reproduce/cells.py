@@ -10,6 +10,7 @@ from reproduce import script
 from reproduce.cell_recipe import OPTIMISER, cell_changes
 from reproduce.script import ROOT, say
 from unet_paper.cli.checks import chosen_device
+from unet_paper.cli.help_text import SMOKE
 from unet_paper.cli.values import above_zero, changed_config
 from unet_paper.compute.allocator import keep_freed_memory
 from unet_paper.config import OPTIMISERS, PROFILES
@@ -142,6 +143,8 @@ def main() -> int:
     say(*(f"Picture:  {figure}" for figure in figures), *(f"Weights:  {run.weights}" for run in runs))
     if not real:
         say("", *PHANTOM_NOTICE)
+    if profile == "smoke":
+        say("", SMOKE)
     return 0
 
 

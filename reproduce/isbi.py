@@ -10,6 +10,7 @@ from reproduce import script
 from reproduce.script import ROOT, command, say
 from unet_paper.cli.checks import chosen_device
 from unet_paper.cli.commands import main as unet_paper
+from unet_paper.cli.help_text import SMOKE
 from unet_paper.cli.typed_commands import typed
 from unet_paper.cli.values import above_zero, changed_config, recipe
 from unet_paper.compute.allocator import keep_freed_memory
@@ -135,6 +136,8 @@ def main() -> None:
     )
     if not real:
         say("", *PHANTOM_NOTICE)
+    if profile == "smoke":
+        say("", SMOKE)
 
 
 if __name__ == "__main__":

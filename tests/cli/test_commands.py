@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -49,6 +50,19 @@ def test_what_a_run_leaves(run):
         *("sections/result.png", "sections/weight-map.png", "sections/deformations.png"),
         "sections/splits-and-mergers.png",
     }
+
+
+def test_what_a_training_says_last(small_phantom, tmp_path, capsys):
+    """The next commands, filled in, which then work; and that smoke means nothing."""
+    out = tmp_path / "run"
+    assert main(["train", "--data", str(small_phantom), "--out", str(out), *TINY_RUN]) == 0
+    *_, title, predict, score, report, last = capsys.readouterr().out.splitlines()
+    assert title == "next:" and last.endswith("its scores mean nothing")
+    for command, name in ((predict, "predict"), (score, "score"), (report, "report")):
+        _, _, words = command.partition("unet_paper ")
+        assert words.split()[0] == name and main(shlex.split(words)) == 0
+    assert "its scores mean nothing" in (out / "table1.md").read_text()
+    assert capsys.readouterr().out.splitlines()[-1].endswith("its scores mean nothing")
 
 
 def test_the_record_is_complete_and_names_no_path(run, small_phantom):

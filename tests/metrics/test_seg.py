@@ -147,7 +147,7 @@ def test_json_is_of_plain_values(random):
     scores = score_instances(*drawn_frames(random, frames=2))
     content = json.loads(json.dumps(scores.to_json(), allow_nan=False))
     assert content["seg"] == scores.seg and len(content["objects"]) == len(scores.objects)
-    assert content["objects"][0].keys() == {"frame", "label", "area", "segment", "iou"}
+    assert content["objects"][0].keys() == {"frame", "label", "area", "segment", "iou", "split", "merged"}
 
 
 @pytest.mark.parametrize(
@@ -166,3 +166,13 @@ def test_json_is_of_plain_values(random):
 def test_bad_input(reference, result, ignore, match):
     with pytest.raises(BadInput, match=match):
         score_instances(reference, result, ignore)
+
+
+def test_objects_tell_what_is_wrong_with_them():
+    """Two objects under one segment, one cut into two, one right, one missed."""
+    reference = np.array([[1, 1, 2, 2, 0, 3, 3, 3, 3, 0, 4, 0, 5]])
+    result = np.array([[9, 9, 9, 9, 0, 5, 5, 6, 6, 0, 7, 0, 0]])
+    scores = score_instances(reference, result)
+    assert [each.merged for each in scores.objects] == [True, True, False, False, False]
+    assert [each.split for each in scores.objects] == [False, False, True, False, False]
+    assert (scores.found, scores.missed, scores.split, scores.merged) == (3, 2, 1, 1)

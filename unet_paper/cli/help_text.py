@@ -14,6 +14,7 @@ PROFILE_MEANINGS = {
     "quick": "For two CPU cores: a narrower network and fewer steps.",
     "smoke": "Only shows that all parts work together. Its scores mean nothing.",
 }
+SMOKE = "note: the profile smoke only shows that all parts work together; its scores mean nothing"
 TTA_MEANINGS = {
     "none": "One pass over the image.",
     "rot7": "The mean over seven versions rotated by multiples of 360/7 degrees: our reading of the paper.",

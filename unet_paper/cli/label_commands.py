@@ -1,12 +1,16 @@
 """`weights` and `score`: what takes labels."""
 
 from argparse import Namespace
+from typing import TYPE_CHECKING
 
 from unet_paper.cli.checks import must_be_writable
 from unet_paper.cli.segmentation_options import NAMES, given_segmentation
 from unet_paper.support.errors import BadInput
 from unet_paper.support.logs import logger
 from unet_paper.support.progress import progress_bar
+
+if TYPE_CHECKING:
+    from unet_paper.metrics.scores import Scores
 
 
 def do_weights(arguments: Namespace) -> None:
@@ -53,7 +57,6 @@ def do_weights(arguments: Namespace) -> None:
 
 def do_score(arguments: Namespace) -> None:
     """`score`"""
-    from unet_paper.metrics.registry import CHALLENGE_METRICS, WARPING_ERROR
     from unet_paper.runs.scoring import score_file
 
     if arguments.json:
@@ -61,7 +64,7 @@ def do_score(arguments: Namespace) -> None:
             if arguments.json.exists() and given.exists() and arguments.json.samefile(given):
                 raise BadInput(f"{arguments.json} is scored, and would be lost; give another name for the scores")
         must_be_writable(arguments.json, arguments.force)
-    if arguments.metrics == "seg":
+    if arguments.metrics != "challenge":
         _score_cells(arguments)
         return
     for name in ("unknown", "segments"):
@@ -69,32 +72,46 @@ def do_score(arguments: Namespace) -> None:
             raise BadInput(f"--{name} belongs to --metrics seg; the challenge's metrics take no such file")
     if given_segmentation(arguments) is not None:
         raise BadInput(f"{NAMES} belong to --metrics seg; the challenge's metrics are taken at every threshold")
-    scores = score_file(arguments.labels, arguments.probability, arguments.json, arguments.labels_are)
+    _print_challenge(score_file(arguments.labels, arguments.probability, arguments.json, arguments.labels_are))
+
+
+def _score_cells(arguments: Namespace) -> None:
+    """`score --metrics seg` and `score --metrics all`"""
+    from unet_paper.runs.cell_scoring import score_cells
+    from unet_paper.runs.own_scoring import score_all
+    from unet_paper.segmentation import CellSegmentation
+
+    segmentation = given_segmentation(arguments)
+    how = segmentation or CellSegmentation()
+    files = arguments.labels, arguments.probability
+    if arguments.metrics == "all":
+        if arguments.segments is not None:
+            raise BadInput("--segments belongs to --metrics seg")
+        scores = score_all(*files, arguments.json, arguments.labels_are, how, arguments.unknown)
+        _print_challenge(scores.challenge)
+        found = scores.cells
+    else:
+        if arguments.segments is not None:
+            must_be_writable(arguments.segments, arguments.force)
+        others = arguments.unknown, arguments.json, arguments.segments
+        found = score_cells(*files, how, *others, arguments.labels_are)
+    if found.segmentation is None and segmentation is not None:
+        logger.warning(f"note: {arguments.probability} holds numbered cells; {NAMES} are of probabilities")
+    counts = found.scores
+    print(f"SEG               {counts.seg:.6f}  ({counts.found + counts.missed} cells)")
+    print(f"F1 at IoU 0.5     {counts.f1:.6f}")
+    print(
+        f"{counts.found} cells found, {counts.missed} missed, {counts.split} split; {counts.merged} segments merged, "
+        f"{counts.unmatched} of no cell"
+    )
+
+
+def _print_challenge(scores: "Scores") -> None:
+    from unet_paper.metrics.registry import CHALLENGE_METRICS, WARPING_ERROR
+
     for metric in CHALLENGE_METRICS:
         details = f"threshold {scores.best_threshold[metric.key]:.1f}"
         if metric is WARPING_ERROR and scores.warping_counts_at_best is not None:
             counts = scores.warping_counts_at_best
             details += f", {counts.split} split and {counts.merge} merger pixels"
         print(f"{metric.title:17} {scores.value(metric):.6f}  ({details})")
-
-
-def _score_cells(arguments: Namespace) -> None:
-    """`score --metrics seg`"""
-    from unet_paper.runs.cell_scoring import score_cells
-    from unet_paper.segmentation import CellSegmentation
-
-    if arguments.segments is not None:
-        must_be_writable(arguments.segments, arguments.force)
-    segmentation = given_segmentation(arguments)
-    files = arguments.unknown, arguments.json, arguments.segments
-    how = segmentation or CellSegmentation()
-    found = score_cells(arguments.labels, arguments.probability, how, *files, arguments.labels_are)
-    if found.segmentation is None and segmentation is not None:
-        logger.warning(f"note: {arguments.probability} holds numbered cells; {NAMES} are of probabilities")
-    scores = found.scores
-    print(f"SEG               {scores.seg:.6f}  ({scores.found + scores.missed} cells)")
-    print(f"F1 at IoU 0.5     {scores.f1:.6f}")
-    print(
-        f"{scores.found} cells found, {scores.missed} missed, {scores.split} split; {scores.merged} segments merged, "
-        f"{scores.unmatched} of no cell"
-    )

@@ -277,11 +277,12 @@ def _add_score(command: Parser) -> None:
     )
     command.add_argument(
         "--metrics",
-        choices=("challenge", "seg"),
+        choices=("challenge", "seg", "all"),
         default="challenge",
-        help="The EM challenge's, or SEG, the cell tracking challenge's, of numbered cells; %(default)s unless given.",
+        help="The EM challenge's; or SEG, the cell tracking challenge's, with F1 and counts of cells; or all, which a "
+        "report on your own data takes; %(default)s unless given.",
     )
-    add_segmentation_options(command, "with seg and probabilities")
+    add_segmentation_options(command, "with seg or all, for probabilities")
     command.add_argument(
         "--unknown", type=Path, metavar="FILE", help="With seg, above 0 where cells may be that have no mask."
     )

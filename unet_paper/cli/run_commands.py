@@ -4,6 +4,7 @@ from argparse import Namespace
 
 from unet_paper.cli.cell_commands import cells_must_be_writable
 from unet_paper.cli.checks import chosen_device, must_be_writable
+from unet_paper.cli.help_text import SMOKE
 from unet_paper.cli.segmentation_options import NAMES, given_segmentation
 from unet_paper.cli.values import changed_config, recipe
 from unet_paper.config import PROFILES
@@ -66,9 +67,9 @@ def do_train(arguments: Namespace) -> None:
     record = train_run(request, draw_training_pictures)
     print(f"trained weights: {run.weights}")
     print(f"look at {run.path / 'weight-map.png'} and {run.sections}")
-    if config.profile == "smoke":
-        print("note: the profile smoke only shows that all parts work together; its scores mean nothing")
     print("next:", *next_commands(run, record), sep="\n  ")
+    if config.profile == "smoke":
+        print(SMOKE)
 
 
 def do_predict(arguments: Namespace) -> None:
@@ -158,6 +159,8 @@ def do_report(arguments: Namespace) -> None:
     """`report`"""
     from unet_paper.report.comparison import write_comparison
     from unet_paper.report.run_report import write_report
+    from unet_paper.runs.folder import RunFolder
+    from unet_paper.runs.record import read_record
 
     if arguments.compare:
         if arguments.compare.suffix not in (".md", ".html"):
@@ -168,3 +171,5 @@ def do_report(arguments: Namespace) -> None:
         print(f"page: {run / 'index.html'}")
     if arguments.compare:
         write_comparison(arguments.compare, arguments.runs)
+    if any(read_record(RunFolder(run).record).config.profile == "smoke" for run in arguments.runs):
+        print(SMOKE)

@@ -38,6 +38,8 @@ def stage_words(stage: Stage, run: RunFolder, record: RunRecord) -> list[str | P
     if record.protocol.sequences is not None:
         scores += ["--metrics", "seg", "--segmentation", segmentation_name(record.dataset), "--unknown", run.unknown]
         scores += ["--segments", run.segments(stage.tta)]
+    elif record.dataset == "own":
+        scores += ["--metrics", "all"]
     return scores
 
 

@@ -98,7 +98,8 @@ class Scores:
         needed = ("warping_error", "rand_error", "pixel_error", "best_threshold", "sections")
         missing = [key for key in needed if not isinstance(content, dict) or key not in content]
         if missing:
-            raise BadInput(f"the scores lack {', '.join(missing)}; give what `score --json` wrote")
+            advice = "score the run with --metrics all" if "seg" in content else "give what `score --json` wrote"
+            raise BadInput(f"the scores lack {', '.join(missing)}; {advice}")
         names = (
             "rand_error_pairs",
             "v_rand",

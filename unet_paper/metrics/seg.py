@@ -19,6 +19,8 @@ class ObjectScore:
     area: int  # px
     segment: int | None  # the segment that covers more than half of it
     iou: float  # intersection over union with that segment; 0 without one
+    split: bool = False  # whether two or more segments mostly lie in it
+    merged: bool = False  # whether that segment covers more than half of other objects too
 
 
 @dataclass(frozen=True)
@@ -96,11 +98,12 @@ def score_instances(
         covers = 2 * overlap.shared > object_area
         lies_in = 2 * overlap.shared > segment_area
         iou = overlap.shared / union
-        objects += _object_scores(number, overlap, covers, iou)
         covered = np.bincount(overlap.segment_index[covers], minlength=len(overlap.segment_areas))
+        pieces = np.bincount(overlap.object_index[lies_in], minlength=len(overlap.object_areas))
+        objects += _object_scores(number, overlap, covers, iou, pieces > 1, covered > 1)
         segments += len(overlap.segment_areas)
         matches += int(np.count_nonzero(2 * overlap.shared > union))
-        split += int(np.count_nonzero(np.bincount(overlap.object_index[lies_in]) > 1))
+        split += int(np.count_nonzero(pieces > 1))
         merged += int(np.count_nonzero(covered > 1))
         unmatched += int(np.count_nonzero(covered == 0))
     if not objects:
@@ -142,8 +145,12 @@ class _FrameOverlap:
         return cls(object_labels, object_areas, segment_labels, segment_areas, *indices, shared)
 
 
-def _object_scores(frame: int, overlap: _FrameOverlap, covers: np.ndarray, iou: np.ndarray) -> list[ObjectScore]:
-    """The scores of one frame's reference objects; `covers` marks the pairs in which a segment covers one."""
+def _object_scores(
+    frame: int, overlap: _FrameOverlap, covers: np.ndarray, iou: np.ndarray, split: np.ndarray, merging: np.ndarray
+) -> list[ObjectScore]:
+    """The scores of one frame's reference objects; `covers` marks the pairs in which a segment covers one, `split`
+    objects, and `merging` segments.
+    """
     matched = {int(overlap.object_index[pair]): pair for pair in np.flatnonzero(covers)}
     scores = []
     for index, (label, area) in enumerate(
@@ -151,10 +158,12 @@ def _object_scores(frame: int, overlap: _FrameOverlap, covers: np.ndarray, iou: 
     ):
         if index in matched:
             pair = matched[index]
-            segment = int(overlap.segment_labels[overlap.segment_index[pair]])
-            scores.append(ObjectScore(frame, label, area, segment, float(iou[pair])))
+            place = overlap.segment_index[pair]
+            segment = int(overlap.segment_labels[place])
+            found = segment, float(iou[pair]), bool(split[index]), bool(merging[place])
+            scores.append(ObjectScore(frame, label, area, *found))
         else:
-            scores.append(ObjectScore(frame, label, area, None, 0.0))
+            scores.append(ObjectScore(frame, label, area, None, 0.0, bool(split[index])))
     return scores
 
 

@@ -1,4 +1,4 @@
-"""The report of a run: table1.md, pictures, the paper's figures and the page."""
+"""The report of a run: its table, pictures, the paper's figures and the page."""
 
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from unet_paper.metrics.registry import PIXEL_ERROR, WARPING_ERROR
 from unet_paper.metrics.scores import Scores
 from unet_paper.report.cell_report import write_cell_report
 from unet_paper.report.figures import write_figures
+from unet_paper.report.own_report import write_own_report
 from unet_paper.report.pictures import draw_result, draw_warping_errors, draw_weight_map, save_figure
 from unet_paper.report.plots import history_figure, thresholds_figure
 from unet_paper.report.table_1 import run_document
@@ -21,8 +22,8 @@ from unet_paper.support.files import atomic_write
 
 
 def write_report(folder: str | Path, figures: bool = False) -> str:
-    """Write table1.md, the pictures that a run's results allow, and index.html; `figures`: the paper's figures too.
-    Returns the text of table1.md.
+    """Write table1.md (of people's own data metrics.md), the pictures that a run's results allow, and index.html;
+    `figures`: the paper's figures too. Returns the table's text.
 
     Raises BadInput when the folder holds no run, or a training that has not finished.
     """
@@ -30,6 +31,8 @@ def write_report(folder: str | Path, figures: bool = False) -> str:
     if run.record.is_file() and read_record(run.record).protocol.sequences is not None:
         return write_cell_report(run, figures)
     record, scores = read_run(run)
+    if record.dataset == "own":
+        return write_own_report(run, record, scores, figures)
     primary = scores.get(record.config.primary)
     history = read_history(run.history) if run.history.is_file() else None
     if history:

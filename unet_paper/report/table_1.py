@@ -20,6 +20,7 @@ TABLE_1 = (
 FURTHER_METRICS = (RAND_ERROR_PAIRS, V_RAND, V_INFO)
 TTA_NAMES = {"none": "one pass", "rot7": "mean of 7 rotations", "d4": "mean of 8 flips and quarter turns"}
 PAPERS_BASE_CHANNELS = 64
+SMOKE_NOTE = "**Profile `smoke`: it only shows that all parts work together; its scores mean nothing.**"
 
 
 def run_document(record: RunRecord, scores: Mapping[str, Scores]) -> Document:
@@ -28,7 +29,8 @@ def run_document(record: RunRecord, scores: Mapping[str, Scores]) -> Document:
     scores : by test-time augmentation.
     """
     primary = record.config.primary
-    blocks: list[Block] = [what_was_scored(record, bool(scores)), table_1(record, scores)]
+    blocks: list[Block] = [SMOKE_NOTE] if record.config.profile == "smoke" else []
+    blocks += [what_was_scored(record, bool(scores)), table_1(record, scores)]
     complete = {tta: values for tta, values in scores.items() if values.is_complete}
     if complete:
         blocks += [
@@ -37,7 +39,7 @@ def run_document(record: RunRecord, scores: Mapping[str, Scores]) -> Document:
             further_metrics(complete),
         ]
     if not scores:
-        blocks.append(f"This run has no metrics: {_why_unscored(record)}.")
+        blocks.append(f"This run has no metrics: {why_unscored(record)}.")
     reading = (
         "The paper's rows are the challenge server's, on the 30 test sections. Each error is taken at its own best "
         "threshold, as the challenge did."
@@ -80,16 +82,17 @@ def what_was_scored(record: RunRecord, has_scores: bool = True) -> str:
     dataset = {
         "isbi": "the ISBI 2012 stack (contents verified)",
         "phantom": "**the built-in phantom: NOT the ISBI stack, not comparable with the paper's rows**",
-    }.get(record.dataset, "a stack of the user's own: not comparable with the paper's rows")
+    }.get(record.dataset, "the user's own")
+    not_paper = "" if record.dataset == "own" else ", not the paper's test"
     if protocol.kind == "fold":
         what = (
             f"Trained on {training_sections} sections, {doing} the {scored} held out as fold {protocol.fold} "
             f"(sections {protocol.scored_sections[0]} to {protocol.scored_sections[-1]}, counted from 0): "
-            "**a validation fold of the training stack, not the paper's test**."
+            f"**a validation fold of the training stack{not_paper}**."
         )
     elif protocol.kind == "test":
-        how = "as the challenge did" if record.dataset == "isbi" else "with the challenge's metrics"
-        what = f"Trained on all {training_sections} training sections, {doing} the {scored} test sections, {how}."
+        how = {"isbi": ", as the challenge did", "own": ""}.get(record.dataset, ", with the challenge's metrics")
+        what = f"Trained on all {training_sections} training sections, {doing} the {scored} test sections{how}."
     else:
         what = f"Trained on all {training_sections} sections; nothing was scored."
     if protocol.left_out:
@@ -104,7 +107,8 @@ def _profile_note(record: RunRecord) -> str:
     return note
 
 
-def _why_unscored(record: RunRecord) -> str:
+def why_unscored(record: RunRecord) -> str:
+    """Why a run has no metrics, and what to do about it."""
     if record.config.classes > 2:
         return "the challenge's metrics are of two classes"
     if record.protocol.kind == "none":

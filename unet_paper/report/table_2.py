@@ -6,6 +6,7 @@ from unet_paper.datasets.cell_tracking import DATASETS, PHANTOM
 from unet_paper.metrics.registry import F1, SEG
 from unet_paper.report.document import Block, Document
 from unet_paper.report.table import Cell, Table
+from unet_paper.report.table_1 import SMOKE_NOTE
 from unet_paper.runs.cell_scoring import CellScores
 from unet_paper.runs.record import RunRecord
 
@@ -21,7 +22,6 @@ DIGITS_2 = ("second-best 2015",)  # whose numbers the paper gives with two digit
 PHANTOM_NOTE = (
     "**Data: the built-in phantom of drawn cells. Its numbers say nothing about the paper's and are in no row of it.**"
 )
-SMOKE_NOTE = "**Profile `smoke`: it only shows that all parts work together; its scores mean nothing.**"
 PROTOCOL = (
     "The paper's rows are the challenge server's, on sequences whose masks are not public. Ours are **validation on "
     "the other sequence**: trained on the annotated frames of one training sequence, scored on those of the other, and "

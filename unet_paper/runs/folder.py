@@ -4,9 +4,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-PICTURES = ("loss.png", "thresholds.png", "result.png", "splits-and-mergers.png", "weight-map.png", "deformations.png")
+PICTURES = (
+    "loss.png",
+    "thresholds.png",
+    "result.png",
+    "cells.png",
+    "splits-and-mergers.png",
+    "weight-map.png",
+    "deformations.png",
+)
 RUN_FILES = (
-    *("run.json", "history.csv", "table1.md", "error-analysis.md", "scores.json", "scores-*.json"),
+    *("run.json", "history.csv", "table1.md", "metrics.md", "error-analysis.md", "scores.json", "scores-*.json"),
     *("index.html", "page/*", "figures/*"),
     *("checkpoint.pt", "checkpoint-*.pt", "weights.pt"),
     *("weight-maps.tif", "evaluation-volume.tif", "evaluation-labels.tif", "evaluation-unknown.tif"),
@@ -80,6 +88,11 @@ class RunFolder:
     def table(self) -> Path:
         """The paper's table 1 and this run."""
         return self.path / "table1.md"
+
+    @property
+    def own_table(self) -> Path:
+        """The metrics of this run, of people's own data."""
+        return self.path / "metrics.md"
 
     @property
     def sections(self) -> Path:

@@ -13,6 +13,7 @@ from unet_paper.prediction import Predictor, predict_file
 from unet_paper.runs.cell_scoring import SEGMENTATIONS, score_cells, segmentation_name
 from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.instances import segment_file
+from unet_paper.runs.own_scoring import score_all
 from unet_paper.runs.record import RunRecord
 from unet_paper.runs.scoring import score_file
 from unet_paper.runs.training_run import DrawTraining, TrainingRequest, train_run
@@ -112,6 +113,8 @@ def carry_out(stage: Stage, run: RunFolder, record: RunRecord, report: Report, d
             segmentation = SEGMENTATIONS[segmentation_name(record.dataset)]
             out = run.scores(stage.tta, record.config.primary)
             score_cells(run.labels, probability, segmentation, run.unknown, out, run.segments(stage.tta))
+        elif record.dataset == "own":
+            score_all(run.labels, probability, run.scores(stage.tta, record.config.primary))
         else:
             score_file(run.labels, probability, run.scores(stage.tta, record.config.primary))
 

@@ -153,13 +153,17 @@ def _write_stacks(run: RunFolder, stacks: Stacks, training_set: TrainingSet) -> 
     if stacks.evaluation_volume is None or stacks.evaluation_labels is None:
         return
     write_stack(run.volume, stacks.evaluation_volume, pixel_size=stacks.pixel_size)
-    if stacks.classes == 2 and stacks.protocol.sequences is None:
-        labels = (stacks.evaluation_labels > 0).astype(np.uint8) * 255
-    else:
-        labels = stacks.evaluation_labels.astype(np.uint16)
+    labels = _stored(stacks.evaluation_labels, stacks.classes > 2 or stacks.protocol.sequences is not None)
     write_stack(run.labels, labels, pixel_size=stacks.pixel_size)
     if stacks.evaluation_ignored is not None:
         write_stack(run.unknown, stacks.evaluation_ignored, pixel_size=stacks.pixel_size)
+
+
+def _stored(labels: np.ndarray, are_numbers: bool) -> np.ndarray:
+    """Labels as a file holds them: the numbers of cells or of classes, or 0 and 255 where it has no others."""
+    if not are_numbers and len(np.unique(labels)) <= 2:
+        return (labels > 0).astype(np.uint8) * 255
+    return labels.astype(np.uint16 if labels.max() < 2**16 else np.uint32)
 
 
 def _log_start(record: RunRecord, stacks: Stacks) -> None:

@@ -26,7 +26,7 @@ from unet_paper.weight_map import separate_touching_cells, weight_maps
 
 LARGEST_SHOWN = 4096  # px of a side; larger sections a browser does not show well
 MOST_PIXELS = 40 * 512 * 512  # of all the sections shown, which are the first ones
-LINKS = ("run.json", "scores.json", "history.csv", "table1.md", "table2.md")
+LINKS = ("run.json", "scores.json", "history.csv", "table1.md", "metrics.md", "table2.md")
 STEPS_OF_SCALE = 12  # colours that tell the weight map's scale
 USUAL_THRESHOLD = 0.5
 SMOKE = "This profile only shows that all parts work; its metrics mean nothing."

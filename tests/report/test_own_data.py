@@ -1,0 +1,114 @@
+"""A run on people's own data is judged by what fits its labels."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from skimage import draw
+
+from unet_paper.cli.commands import main
+from unet_paper.config import PROFILES, Config
+from unet_paper.datasets.folds import Fold, Protocol
+from unet_paper.io.stack import write_stack
+from unet_paper.metrics.seg import score_instances
+from unet_paper.report.cell_pictures import FILLS, NO_CELL, cells_in_colours
+from unet_paper.runs.folder import RunFolder
+
+COLUMNS = "| TTA | SEG | F1 at IoU 0.5 | cells | found | missed | split | merged | of no cell | pixel error |"
+
+
+def nuclei():
+    """(2, 90, 110) numbers of discs, and a probability in which one is missed, one split, and two merged, and a segment
+    is of no cell.
+    """
+    numbers, probability = np.zeros((2, 90, 110), np.uint16), np.full((2, 90, 110), 0.1, np.float32)
+    for section in range(2):
+        for number, (y, x) in enumerate([(20, 20), (20, 60), (60, 20), (60, 50), (60, 65)], 1):
+            disc = draw.disk((y, x), 7, shape=(90, 110))
+            numbers[section][disc] = number
+            if number != 1:
+                probability[section][disc] = 0.9
+        probability[section, 19:22, 50:70] = 0.2
+        probability[section, 60, 57:59] = 0.9
+        probability[section, 15:25, 90:100] = 0.9
+    return numbers, probability
+
+
+@pytest.fixture
+def make_run(tmp_path, make_record):
+    """Makes a run of predicted and scored nuclei."""
+
+    def make(labels_are, config=None, metrics="all"):
+        run = RunFolder(tmp_path / "run")
+        run.path.mkdir()
+        protocol = replace(Protocol.of_fold(Fold(1, 2), 4), labels_are=labels_are)
+        make_record(config or Config(tta=("d4",), primary="d4"), "own", protocol).write(run.record)
+        numbers, probability = nuclei()
+        labels = numbers if labels_are == "instances" else (numbers > 0).astype(np.uint8) * 255
+        write_stack(run.labels, labels)
+        write_stack(run.volume, (100 * probability).astype(np.uint8))
+        write_stack(run.probability("d4"), probability)
+        files = [str(run.labels), str(run.probability("d4"))]
+        assert main(["score", *files, "--metrics", metrics, "--json", str(run.scores("d4", "d4"))]) == 0
+        return run
+
+    return make
+
+
+def test_cells_are_counted_and_the_challenges_rows_are_not_there(make_run, capsys):
+    run = make_run("instances")
+    assert main(["report", str(run.path)]) == 0
+    table = run.own_table.read_text()
+    scores = json.loads(run.scores("d4", "d4").read_text())
+    counts = [scores[name] for name in ("found", "missed", "split", "merged", "unmatched")]
+    assert counts == [6, 4, 2, 2, 6]
+    assert COLUMNS in table and table in capsys.readouterr().out
+    cells = (f"{scores['seg']:.4f}", f"{scores['f1']:.4f}", "10", *map(str, counts))
+    row = f"| **d4** | {' | '.join(f'**{cell}**' for cell in cells)} |"
+    assert row in table
+    for word in ("human values", "u-net", "warping", "Rand", "paper's rows"):
+        assert word not in table and word not in (run.path / "index.html").read_text().split("<script")[0]
+    assert not run.table.exists()
+    pictures = {path.name for path in run.path.glob("*.png")}
+    assert {"result.png", "cells.png"} <= pictures and "thresholds.png" not in pictures
+
+
+def test_membranes_have_the_errors_of_tessellations_too(make_run):
+    run = make_run("membranes")
+    assert main(["report", str(run.path)]) == 0
+    assert COLUMNS.removesuffix(" |") + " | warping error | Rand error |" in run.own_table.read_text()
+    assert "human values" not in run.own_table.read_text()
+    assert (run.path / "thresholds.png").is_file()
+
+
+def test_smoke_says_that_it_means_nothing(make_run):
+    run = make_run("cells", replace(PROFILES["smoke"], tta=("d4",), primary="d4"))
+    assert main(["report", str(run.path)]) == 0
+    assert "its scores mean nothing" in run.own_table.read_text()
+
+
+def test_scored_by_the_challenges_metrics_alone(make_run):
+    run = make_run("cells", metrics="challenge")
+    assert main(["report", str(run.path)]) == 0
+    table = run.own_table.read_text()
+    assert "| **d4** | **-** | **-** |" in table and "score --metrics all" in table
+
+
+def test_scored_by_seg_alone(make_run, capsys):
+    run = make_run("cells", metrics="seg")
+    assert main(["report", str(run.path)]) == 2
+    assert "score the run with --metrics all" in capsys.readouterr().err
+
+
+def test_colours_of_cells():
+    numbers, probability = nuclei()
+    truth = numbers[0]
+    segments = np.zeros_like(truth)
+    segments[:, :57][truth[:, :57] == 2] = 1
+    segments[:, 57:][truth[:, 57:] == 2] = 2
+    segments[truth == 3], segments[(truth == 4) | (truth == 5)], segments[15:25, 90:100] = 3, 4, 9
+    shown = cells_in_colours(truth, segments, score_instances(truth, segments).objects)
+    for place, name in (((20, 20), "missed"), ((60, 20), "found"), ((60, 50), "merged"), ((60, 65), "merged")):
+        assert tuple(shown[place]) == FILLS[name]
+    assert tuple(shown[15, 95]) == NO_CELL and tuple(shown[45, 45]) == (0, 0, 0)

@@ -1,0 +1,70 @@
+"""The report of a run on people's own data: metrics.md, pictures and the page, with what fits its labels."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from unet_paper.io.stack import read_probabilities, read_stack
+from unet_paper.metrics.registry import PIXEL_ERROR
+from unet_paper.metrics.scores import Scores
+from unet_paper.report.cell_pictures import draw_cells
+from unet_paper.report.figures import write_figures
+from unet_paper.report.own_data import own_document
+from unet_paper.report.pictures import draw_result, draw_weight_map, save_figure
+from unet_paper.report.plots import history_figure, thresholds_figure
+from unet_paper.report.viewer.run_page import pixel_size_of, section_names, write_run_page
+from unet_paper.runs.cell_scoring import CellScores, read_numbered
+from unet_paper.runs.folder import RunFolder
+from unet_paper.runs.own_scoring import cells_of_run, is_tessellation
+from unet_paper.runs.record import RunRecord
+from unet_paper.runs.results import read_history
+from unet_paper.segmentation import segment_section
+from unet_paper.support.files import atomic_write
+from unet_paper.weight_map import separate_touching_cells
+
+
+def write_own_report(run: RunFolder, record: RunRecord, scores: Mapping[str, Scores], figures: bool = False) -> str:
+    """Write metrics.md, the pictures that the results allow, and index.html; `figures`: the paper's figures too.
+    Returns the text of metrics.md.
+
+    scores : the challenge's metrics by test-time augmentation; of them, what fits the labels is shown.
+    """
+    cells = cells_of_run(run, record)
+    primary = record.config.primary
+    history = read_history(run.history) if run.history.is_file() else None
+    if history:
+        save_figure(history_figure({record.name: history}), run.path / "loss.png")
+    fitting = {tta: values for tta, values in scores.items() if values.is_complete and is_tessellation(record)}
+    if fitting:
+        save_figure(thresholds_figure(fitting), run.path / "thresholds.png")
+    if run.weight_maps.is_file():
+        draw_weight_map(run.path / "weight-map.png", read_stack(run.weight_maps).pixels[0])
+    if primary in scores and primary in cells and run.labels.is_file() and run.probability(primary).is_file():
+        _draw(run, record, scores[primary], cells[primary])
+    document = own_document(record, scores, cells)
+    with atomic_write(run.own_table) as temporary:
+        temporary.write_text(document.to_markdown(), encoding="utf-8")
+    if figures:
+        write_figures(run, record, fitting.get(primary), pixel_size_of(record))
+    write_run_page(run, record, fitting, history, document)
+    return document.to_markdown()
+
+
+def _draw(run: RunFolder, record: RunRecord, scores: Scores, cells: CellScores) -> None:
+    """The first section beside its truth, and what became of the cells; with and without the raw sections."""
+    primary, segmentation = record.config.primary, cells.segmentation
+    truth, probability = read_numbered(run.labels), read_probabilities(run.probability(primary)).pixels
+    names = section_names(record, len(truth))
+    threshold = scores.best_threshold[PIXEL_ERROR.key]
+    is_cell = separate_touching_cells(truth[0]) > 0
+    first = is_cell, probability[0], threshold, f"{names[0]}: probability of cell ({primary})"
+    volume = read_stack(run.volume).pixels if run.volume.is_file() else None
+    draw_result(run.path / "result.png", *first)
+    if volume is not None:
+        draw_result(run.sections / "result.png", *first, volume[0])
+    if segmentation is None:
+        return
+    segments = np.stack([segment_section(section, segmentation) for section in probability])
+    draw_cells(run.path / "cells.png", truth, segments, cells.scores, names)
+    if volume is not None:
+        draw_cells(run.sections / "cells.png", truth, segments, cells.scores, names, volume)

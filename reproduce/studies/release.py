@@ -10,6 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
+from reproduce.studies.table_1 import TEST_PROBABILITY
 from unet_paper.io.hashes import file_sha256
 from unet_paper.io.pixel_size import EM
 from unet_paper.io.stack import read_stack, write_stack
@@ -19,7 +20,6 @@ from unet_paper.support.files import atomic_write
 from unet_paper.support.json_files import write_json
 
 PUBLISHED = "weights.safetensors"
-TEST_PROBABILITY = "test-probability.tif"  # of the test sections, 8 bits: whoever has their labels can score it
 LARGEST = 64_000_000  # bytes of the committed file
 COLUMNS = 6  # of the preview
 EVERY = 3  # px of the preview's sections

@@ -20,6 +20,8 @@ from unet_paper.support.files import atomic_write
 from unet_paper.support.json_files import read_json
 
 TEST_SCORES = "test-scores{}.json"  # beside a released model: its metrics on the official test sections
+TEST_PROBABILITY = "test-probability.tif"  # beside a released model: the test sections, 8 bits
+UNSCORED = f"official test sections, not scored yet: whoever has the labels can, by `{TEST_PROBABILITY}`"
 RECOVERED = "official test sections, labels recovered (97.4 % exact)"
 RECOVERED_NOTE = (
     "The official test labels are not at hand. The project's maintainers measured the released model, with this "
@@ -75,6 +77,8 @@ ENTRIES = (
     Entry("full recipe", "paper"),
     Entry("full recipe, 5 folds", "folds-paper", "fold-"),
     Entry("released model", "final"),
+    Entry("released quarter network, Adam", "quarter-adam"),
+    Entry("released quarter network, SGD", "quarter-sgd"),
     Entry("full network, one fold", "full-fold"),
     Entry("reduced network, 5 folds", "folds", "fold-"),
     Entry("reduced network, one fold", "quick"),
@@ -144,10 +148,13 @@ def our_rows(results: Path) -> list[list[str]]:
                 all_cell = mean_and_deviation(found, 4)
             else:
                 measured = test_scores(results / entry.study, tta, record.config.primary)
-                if measured is None:
+                if measured is not None:
+                    errors, where = [metric.formatted(measured[metric.key]) for metric in TABLE_1_METRICS], RECOVERED
+                elif tta == record.config.primary and (results / entry.study / TEST_PROBABILITY).is_file():
+                    errors, where = ["-"] * len(TABLE_1_METRICS), UNSCORED
+                else:
                     continue
-                errors, where = [metric.formatted(measured[metric.key]) for metric in TABLE_1_METRICS], RECOVERED
-            if tta == record.config.primary:
+            if tta == record.config.primary and where != UNSCORED:
                 errors = [f"**{error}**" for error in errors]
             rows.append(["", f"ours, {entry.title}", where, *what, tta, *errors, all_cell])
     return rows

@@ -169,7 +169,10 @@ def _add_train(command: Parser) -> None:
 
 def _add_predict(command: Parser) -> None:
     command.add_argument(
-        "--weights", type=Path, required=True, metavar="FILE", help="A run's weights.pt, or published weights."
+        "--weights",
+        type=Path,
+        metavar="FILE",
+        help="A run's weights.pt, or published weights; those of this repository for EM membranes unless given.",
     )
     command.add_argument(
         "image", type=Path, metavar="IN", help="The image: a TIFF stack, another image file, or an OME-Zarr."

@@ -1,6 +1,7 @@
 """`train`, `predict`, `publish` and `report`: the stages of a run."""
 
 from argparse import Namespace
+from pathlib import Path
 
 from unet_paper.cli.cell_commands import cells_must_be_writable
 from unet_paper.cli.checks import chosen_device, must_be_writable
@@ -10,6 +11,7 @@ from unet_paper.cli.values import changed_config, recipe
 from unet_paper.config import PROFILES
 from unet_paper.datasets.folds import Fold
 from unet_paper.support.errors import BadInput
+from unet_paper.support.logs import logger
 from unet_paper.support.parts import Part
 
 PUBLISHED = (".safetensors", ".zip", ".onnx")
@@ -72,6 +74,15 @@ def do_train(arguments: Namespace) -> None:
         print(SMOKE)
 
 
+def published_weights() -> Path:
+    """The committed network of a quarter of the width. Raises BadInput where the package is not in its repository."""
+    path = Path(__file__).parents[2] / "results/isbi/quarter-adam/weights.safetensors"
+    if not path.is_file():
+        raise BadInput("--weights FILE is missing; give a run's weights.pt, or published weights")
+    logger.info(f"weights: {path}, for membranes in electron microscopy; --weights FILE takes others")
+    return path
+
+
 def do_predict(arguments: Namespace) -> None:
     """`predict`"""
     from unet_paper.compute.allocator import keep_freed_memory
@@ -94,7 +105,7 @@ def do_predict(arguments: Namespace) -> None:
         cells_must_be_writable(arguments.instances, (arguments.image, arguments.out), arguments.force)
     keep_freed_memory()
     request = PredictionRequest(
-        arguments.weights,
+        arguments.weights or published_weights(),
         arguments.image,
         arguments.out,
         arguments.tta,

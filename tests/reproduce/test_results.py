@@ -4,20 +4,22 @@ Only what git holds is looked at, so that a reader's own runs do not matter here
 """
 
 import csv
+import re
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from reproduce.benchmarks.record import readme
-from reproduce.studies import archive, search, table_1, tables
+from reproduce.studies import archive, cells, search, table_1, tables
 from reproduce.studies.__main__ import gather
 from reproduce.studies.definitions import CONTROLS, SEARCH_FOLD, runs_of
 from reproduce.studies.groups import same_training
+from unet_paper.report import table_2
 from unet_paper.report.table_1 import run_document
 from unet_paper.runs.folder import PICTURES, RunFolder
 from unet_paper.runs.record import read_record
-from unet_paper.runs.results import read_run
+from unet_paper.runs.results import read_cell_run, read_run
 from unet_paper.support.json_files import read_json
 
 ROOT = Path(__file__).parents[2]
@@ -32,6 +34,7 @@ def git(*arguments: str) -> bytes:
 
 COMMITTED = git("ls-tree", "-r", "--name-only", "HEAD", "results", "README.md").decode().split()
 RUNS = [Path(name).parent for name in COMMITTED if name.endswith("/run.json")]
+CELL_STUDIES = [Path(name).parent for name in COMMITTED if re.fullmatch(r"results/cells/.*/records\.jsonl", name)]
 
 pytestmark = pytest.mark.skipif(not COMMITTED, reason="without git there is no telling which results are committed")
 
@@ -49,7 +52,17 @@ def committed(tmp_path_factory):
 @pytest.mark.parametrize("name", RUNS, ids=str)
 def test_each_table_is_what_its_record_says(committed, name):
     run = RunFolder(committed / name)
+    if read_record(run.record).protocol.sequences is not None:
+        assert run.cell_table.read_text() == table_2.run_document(*read_cell_run(run)).to_markdown()
+        return
     assert run.table.read_text() == run_document(*read_run(run)).to_markdown()
+
+
+@pytest.mark.parametrize("name", CELL_STUDIES, ids=str)
+def test_the_table_of_a_study_on_cells_is_what_its_records_say(committed, name):
+    found = cells.read(committed / name)
+    planned = cells.cell_runs(1 + max(run.record.config.seed for run in found))
+    assert (committed / name / "README.md").read_text() == cells.table(found, len(planned))
 
 
 @pytest.mark.parametrize("study", STUDIES)

@@ -114,7 +114,7 @@ CALLS = [
     ("weights empty.tif out.tif", "empty.tif cannot be read as TIFF"),
     ("weights cut.tif out.tif", "cut.tif cannot be read as TIFF"),
     ("weights cut.png out.tif", "cut.png cannot be read as PNG"),
-    ("weights good/ out.tif", "good is not a file"),
+    ("weights good/ out.tif", "out.tif is one file, and there are"),
     ("weights floats.tif out.tif", "floats.tif holds float32"),
     ("weights negative.tif out.tif", "negative.tif holds negative"),
     ("weights rgb.tif out.tif", "rgb.tif is in colour"),

@@ -1,10 +1,17 @@
 """`weights` and `score`: what takes labels."""
 
 from argparse import Namespace
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from unet_paper.cli.checks import must_be_writable
+from unet_paper.cli.outputs import outputs
 from unet_paper.cli.segmentation_options import NAMES, given_segmentation
+from unet_paper.io.image_folder import section_names
+from unet_paper.io.image_stack import ImageStack
 from unet_paper.support.errors import BadInput
 from unet_paper.support.logs import logger
 from unet_paper.support.progress import progress_bar
@@ -15,44 +22,63 @@ if TYPE_CHECKING:
 
 def do_weights(arguments: Namespace) -> None:
     """`weights`"""
-    from unet_paper.datasets.labels import interpret_labels
-    from unet_paper.io.image_files import TIFF_SUFFIXES
+    from unet_paper.datasets.labels import interpret_labels, pixels_to_ignore
+    from unet_paper.io.sections import joined, like, stacked
     from unet_paper.io.stack import read_labels, write_stack
-    from unet_paper.weight_map import weight_maps
+    from unet_paper.weight_map import balancing_class_weights, separate_touching_cells, weight_map
 
     if not (0 <= arguments.w0 <= 1e6 and 0 < arguments.sigma <= 1e4):
         raise BadInput(
             f"--w0 {arguments.w0} --sigma {arguments.sigma}: w0 must be from 0 to 1e6, sigma above 0 and at most 1e4 px"
         )
-    truth = read_labels(arguments.labels)
-    must_be_writable(arguments.out)
-    if arguments.out.suffix.lower() not in TIFF_SUFFIXES:
-        raise BadInput(f"{arguments.out} must be a TIFF, with a name that ends in .tif")
-    if arguments.out.exists() and arguments.out.samefile(arguments.labels):
-        raise BadInput(f"{arguments.out} holds the labels, which would be lost; give another name for the weights")
-    must_be_writable(arguments.out, arguments.force)
-    if arguments.png:
-        for index in range(len(truth.pixels)):
-            must_be_writable(arguments.png / f"weight-map-{index:03}.png", arguments.force)
-    labels_are = arguments.labels_are or "instances"
-    labels, _ = interpret_labels(truth.pixels, labels_are, arguments.labels)
-    weights = weight_maps(
-        labels,
-        arguments.w0,
-        arguments.sigma,
-        connectivity=arguments.connectivity,
-        class_weights=arguments.class_weights,
-        semantic=labels_are == "classes",
-    )
+    labels_are, connectivity = arguments.labels_are or "instances", arguments.connectivity
+    semantic = labels_are == "classes"
+    files = outputs(arguments.labels, arguments.out, arguments.force, "labels")
+    truths = [read_labels(path, arguments.ignore) for path, _ in files]
+    pictures = [] if arguments.png is None else _pictures(arguments.png, truths)
+    for picture in pictures:
+        must_be_writable(picture, arguments.force)
+    given = stacked([section for truth in truths for section in truth.pixels])
+    ignored = pixels_to_ignore(given, arguments.ignore, arguments.labels[0])
+    labels, _ = interpret_labels(given, labels_are, arguments.labels[0], ignored)
+    masks = np.zeros(joined(labels).shape, bool) if ignored is None else joined(ignored)
+    class_weights = arguments.class_weights
+    if class_weights is None:
+        separated = [section if semantic else separate_touching_cells(section, connectivity) for section in labels]
+        class_weights = balancing_class_weights(joined(separated), semantic, ignored=masks)
+    maps = [
+        weight_map(
+            section,
+            arguments.w0,
+            arguments.sigma,
+            connectivity=connectivity,
+            class_weights=class_weights,
+            semantic=semantic,
+            ignore=mask,
+        )
+        for section, mask in zip(labels, like(masks, labels), strict=True)
+    ]
     info = f"weight map w(x), equation 2, w0 {arguments.w0}, sigma {arguments.sigma} px"
-    write_stack(arguments.out, weights, info, truth.pixel_size)
-    print(f"wrote {len(weights)} weight maps, {weights.min():.3f} to {weights.max():.3f}, to {arguments.out}")
-    if arguments.png:
+    remaining = iter(maps)
+    for (_, out), truth in zip(files, truths, strict=True):
+        write_stack(out, np.stack([next(remaining) for _ in truth.pixels]), info, truth.pixel_size)
+    lowest, largest = min(float(section.min()) for section in maps), max(float(section.max()) for section in maps)
+    print(f"wrote {len(maps)} weight maps, {lowest:.3f} to {largest:.3f}, to {arguments.out}")
+    if pictures:
         from unet_paper.report.pictures import draw_weight_map
 
-        for index, section in enumerate(progress_bar(weights, desc="draw", unit="section")):
-            draw_weight_map(arguments.png / f"weight-map-{index:03}.png", section, largest=float(weights.max()))
+        for picture, section in zip(progress_bar(pictures, desc="draw", unit="section"), maps, strict=True):
+            draw_weight_map(picture, section, largest=largest)
         print(f"drew them in {arguments.png} (yellow = high, violet = low)")
+
+
+def _pictures(folder: Path, truths: Sequence[ImageStack]) -> list[Path]:
+    """Where the weight maps of files of labels are drawn: by number, or by the files' names where there are several."""
+    if len(truths) == 1:
+        names = [f"{index:03}" for index in range(len(truths[0].pixels))]
+    else:
+        names = [name for truth in truths for name in section_names(truth.source, len(truth.pixels))]
+    return [folder / f"weight-map-{name}.png" for name in names]
 
 
 def do_score(arguments: Namespace) -> None:
@@ -67,12 +93,20 @@ def do_score(arguments: Namespace) -> None:
     if arguments.metrics != "challenge":
         _score_cells(arguments)
         return
-    for name in ("unknown", "segments"):
-        if getattr(arguments, name) is not None:
-            raise BadInput(f"--{name} belongs to --metrics seg; the challenge's metrics take no such file")
+    if arguments.segments is not None:
+        raise BadInput("--segments belongs to --metrics seg; the challenge's metrics make none")
     if given_segmentation(arguments) is not None:
         raise BadInput(f"{NAMES} belong to --metrics seg; the challenge's metrics are taken at every threshold")
-    _print_challenge(score_file(arguments.labels, arguments.probability, arguments.json, arguments.labels_are))
+    _print_challenge(
+        score_file(
+            arguments.labels,
+            arguments.probability,
+            arguments.json,
+            arguments.labels_are,
+            arguments.ignore,
+            arguments.unknown,
+        )
+    )
 
 
 def _score_cells(arguments: Namespace) -> None:
@@ -81,6 +115,10 @@ def _score_cells(arguments: Namespace) -> None:
     from unet_paper.runs.own_scoring import score_all
     from unet_paper.segmentation import CellSegmentation
 
+    if arguments.ignore is not None:
+        raise BadInput(
+            "--ignore belongs to the challenge's metrics; SEG takes --unknown, a file that marks such pixels"
+        )
     segmentation = given_segmentation(arguments)
     how = segmentation or CellSegmentation()
     files = arguments.labels, arguments.probability

@@ -79,10 +79,15 @@ def _add_phantom(command: Parser) -> None:
 
 
 def _add_weights(command: Parser) -> None:
-    command.add_argument("labels", type=Path, metavar="LABELS.tif", help="The labels, a TIFF stack or an image.")
-    command.add_argument("out", type=Path, metavar="OUT.tif", help="The weight maps, a TIFF of 32-bit floats.")
+    command.add_argument(
+        "labels", type=Path, nargs="+", metavar="LABELS", help="The labels: a TIFF stack, images, or a folder of them."
+    )
+    command.add_argument(
+        "out", type=Path, metavar="OUT", help="The weight maps, a TIFF of 32-bit floats; of several files a folder."
+    )
     command.add_argument("--png", type=Path, metavar="DIR", help="Also draw every section in colour, into this folder.")
     _add_labels_are(command, "instances unless given, which fits 0 and 255 too.")
+    _add_ignore(command, "They weigh 0.")
     command.add_argument(
         "--class-weights",
         type=numbers,
@@ -119,9 +124,23 @@ def _add_recipe(command: Parser) -> None:
 def _add_train(command: Parser) -> None:
     source = command.add_mutually_exclusive_group(required=True)
     source.add_argument("--data", type=Path, metavar="DIR", help=DATA_HELP)
-    source.add_argument("--images", type=Path, metavar="A.tif", help="Your own gray-value stack.")
-    command.add_argument("--labels", type=Path, metavar="B.tif", help="The labels of --images.")
+    source.add_argument(
+        "--images",
+        type=Path,
+        nargs="+",
+        metavar="A",
+        help="Your own gray-value images: a TIFF stack, images of any sizes, or a folder of them.",
+    )
+    command.add_argument(
+        "--labels",
+        type=Path,
+        nargs="+",
+        metavar="B",
+        help="The labels of --images, in files of the same shapes. Of folders and of several files a pair has the same "
+        "name but for the ending, or for a word such as _mask.",
+    )
     _add_labels_are(command, "it must be given with --images.")
+    _add_ignore(command, "They weigh 0 in the loss and count in no metric.")
     _add_channel(command)
     command.add_argument("--out", type=Path, required=True, metavar="RUN", help="The folder of the run.")
     command.add_argument(
@@ -270,14 +289,18 @@ def _add_publish(command: Parser) -> None:
 
 
 def _add_score(command: Parser) -> None:
-    command.add_argument("labels", type=Path, metavar="LABELS.tif", help="The truth.")
+    command.add_argument("labels", type=Path, metavar="LABELS", help="The truth, a file or a folder.")
     command.add_argument(
-        "probability", type=Path, metavar="RESULT.tif", help="What `predict` wrote, or, with seg, numbered cells."
+        "probability",
+        type=Path,
+        metavar="RESULT",
+        help="What `predict` wrote, or, with seg, numbered cells; of a folder, files of the same names.",
     )
     _add_labels_are(
         command,
         "unless given, the larger of two values is cell, and of more each is a cell, touching ones separated.",
     )
+    _add_ignore(command, "They count in no metric.")
     command.add_argument(
         "--metrics",
         choices=("challenge", "seg", "all"),
@@ -287,7 +310,11 @@ def _add_score(command: Parser) -> None:
     )
     add_segmentation_options(command, "with seg or all, for probabilities")
     command.add_argument(
-        "--unknown", type=Path, metavar="FILE", help="With seg, above 0 where cells may be that have no mask."
+        "--unknown",
+        type=Path,
+        metavar="FILE",
+        help="A file, or a folder of files, above 0 where the truth is not known: such pixels count in no metric. With "
+        "seg, where cells may be that have no mask.",
     )
     command.add_argument("--segments", type=Path, metavar="OUT.tif", help="With seg, also write the segments.")
     command.add_argument("--json", type=Path, metavar="FILE", help="Also write the metrics and their curves.")
@@ -310,6 +337,15 @@ def _add_force(command: Parser) -> None:
 def _add_labels_are(command: Parser, default: str) -> None:
     command.add_argument(
         "--labels-are", type=labels_meaning, choices=LABELS_ARE, help=f"What the labels' values mean; {default}"
+    )
+
+
+def _add_ignore(command: Parser, what: str) -> None:
+    command.add_argument(
+        "--ignore",
+        type=int,
+        metavar="VALUE",
+        help=f"The labels' value of pixels of which the truth is not known. {what}",
     )
 
 

@@ -44,7 +44,7 @@ def do_train(arguments: Namespace) -> None:
     if source is None:
         if arguments.labels is None:
             raise BadInput("--images needs --labels, the labels of the same sections")
-        source = OwnFiles(arguments.images, arguments.labels, arguments.labels_are, arguments.channel)
+        source = OwnFiles(arguments.images, arguments.labels, arguments.labels_are, arguments.channel, arguments.ignore)
     elif arguments.sequence is not None:
         if fold is not None or arguments.leave_out:
             raise BadInput(
@@ -53,8 +53,12 @@ def do_train(arguments: Namespace) -> None:
         source = SequenceFiles(arguments.data, arguments.sequence)
     elif is_cell_tracking_folder(arguments.data):
         raise BadInput(f"{arguments.data} holds sequences of cells; say with --sequence which to train on, 01 or 02")
-    elif arguments.labels or arguments.labels_are or arguments.channel is not None:
-        raise BadInput("--labels, --labels-are and --channel belong to --images; a --data folder has its own labels")
+    elif any(
+        value is not None for value in (arguments.labels, arguments.labels_are, arguments.channel, arguments.ignore)
+    ):
+        raise BadInput(
+            "--labels, --labels-are, --channel and --ignore belong to --images; a --data folder has its own labels"
+        )
     keep_freed_memory()
     request = TrainingRequest(
         source,

@@ -40,13 +40,15 @@ def stage_words(stage: Stage, run: RunFolder, record: RunRecord) -> list[str | P
         scores += ["--segments", run.segments(stage.tta)]
     elif record.dataset == "own":
         scores += ["--metrics", "all"]
+        if run.unknown.exists():
+            scores += ["--unknown", run.unknown]
     return scores
 
 
 def next_commands(run: RunFolder, record: RunRecord) -> list[str]:
     """What to type after a training: predict, score and report what was held out, or predict any image."""
     config = record.config
-    if not run.labels.is_file():
+    if not run.labels.exists():
         return [typed(["predict", "--weights", run.weights, "IMAGE.tif", "PROBABILITY.tif", "--tta", config.primary])]
     stages = [stage for stage in stages_after_training(run, record) if stage.tta in (None, config.primary)]
     return [stage_command(stage, run, record) for stage in stages]

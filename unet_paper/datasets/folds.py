@@ -3,7 +3,7 @@ other one of two sequences.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -55,6 +55,8 @@ class Protocol:
     scored_sections: tuple[int, ...]  # of the training stack ("fold") or of the test stack ("test")
     left_out: tuple[int, ...] = ()  # of the training stack, neither trained on nor scored
     fold: Fold | None = None
+    ignore: int | None = None  # the value of people's own labels that stands for an unknown truth
+    files: tuple[str, ...] = ()  # the name of each section of the training stack, where it is of several files
     labels_are: str | None = None  # what the values of people's own labels mean, see labels.py
     sequences: tuple[str, str] | None = None  # names of the one trained on and of the one scored
 
@@ -93,6 +95,10 @@ class Protocol:
             raise BadInput("--leave-out leaves no section to train on; name fewer")
         return replace(self, training_sections=kept, left_out=left_out)
 
+    def names(self, numbers: Sequence[int]) -> list[str]:
+        """What sections of the training stack are called: by their files, where there are several."""
+        return [self.files[number] if self.files else f"section-{number:03}" for number in numbers]
+
     def __str__(self) -> str:
         if self.kind == "fold":
             return f"validation fold {self.fold}"
@@ -109,6 +115,8 @@ class Protocol:
             "scored_sections": list(self.scored_sections),
             "left_out": list(self.left_out),
             "labels_are": self.labels_are,
+            **({} if self.ignore is None else {"ignore": self.ignore}),
+            **({"files": list(self.files)} if self.files else {}),
             **({"sequences": list(self.sequences)} if self.sequences else {}),
         }
 
@@ -129,4 +137,5 @@ class Protocol:
             protocol = cls(values["kind"], tuple(training), tuple(scored), left_out, fold)
         meant, sequences = values.get("labels_are"), values.get("sequences")
         meant = "instances" if meant == "numbers" else meant  # their name in older records
+        protocol = replace(protocol, ignore=values.get("ignore"), files=tuple(values.get("files", ())))
         return replace(protocol, labels_are=meant, sequences=(sequences[0], sequences[1]) if sequences else None)

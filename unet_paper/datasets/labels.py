@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 from skimage import measure
 
+from unet_paper.io.sections import Sections, joined, require_same_shapes, stacked
 from unet_paper.support.errors import BadInput
 from unet_paper.support.logs import logger
 from unet_paper.weight_map import label_cells, lost_cells, separate_touching_cells
@@ -20,20 +21,50 @@ PLAINLY_INSTANCES = 12  # values from which "classes" that are in one piece each
 SPECK = 4  # px; most cells are larger
 
 
-def interpret_labels(labels: np.ndarray, labels_are: str | None, name: Path | str) -> tuple[np.ndarray, int]:
+def pixels_to_ignore(labels: Sections, ignore: int | Sections | None, name: Path | str) -> Sections | None:
+    """Where the truth is not known: bool, or None where it is everywhere.
+
+    ignore : the value that such pixels have, or a mask that is not 0 there. name : of the labels' file, for messages;
+    how many pixels these are is said aloud. Raises BadInput for all of them, and a mask that does not fit.
+    """
+    if ignore is None:
+        return None
+    if isinstance(ignore, int):
+        ignored, what = stacked([section == ignore for section in labels]), f"hold {ignore}"
+    else:
+        require_same_shapes(labels, ignore, ("labels", "pixels to ignore"))
+        ignored, what = stacked([section != 0 for section in ignore]), "are marked"
+    share = joined(ignored).mean()
+    if share == 1:
+        raise BadInput(f"all pixels of {name} {what}, which are ignored; leave some that count")
+    if share == 0:
+        logger.warning(f"note: no pixels of {name} {what}, so none is ignored")
+        return None
+    logger.info(f"{100 * share:.1f} % of the pixels of {name} {what} and are ignored")
+    return ignored
+
+
+def interpret_labels(
+    labels: Sections, labels_are: str | None, name: Path | str, ignored: Sections | None = None
+) -> tuple[Sections, int]:
     """Labels by their meaning, a key of LABELS_ARE: (labels, classes).
 
-    (Z, H, W) whole numbers -> with two classes, 0 = background and cells above 0, touching ones separated; with more,
-    class numbers. `name` is the file's, for messages. What is lost or doubtful is said aloud, with its count.
+    Sections of whole numbers -> with two classes, 0 = background and cells above 0, touching ones separated; with more,
+    class numbers. `name` is the file's, for messages. `ignored` pixels, bool, mean nothing and come back as 0. What is
+    lost or doubtful is said aloud, with its count.
 
     Raises BadInput where the meaning is not said, cannot be, or leaves one class only.
     """
-    values = np.unique(labels)
+    if ignored is None:
+        ignored = [np.zeros(section.shape, bool) for section in labels]
+    known = ~joined(ignored)
+    values = np.unique(joined(labels)[known])
     if labels_are not in LABELS_ARE:
         choices = "; ".join(f"{meant} ({meaning})" for meant, meaning in LABELS_ARE.items())
         raise BadInput(f"{name} holds {_shown(values)}; say with --labels-are what they mean: {choices}")
     if len(values) < 2:
         raise BadInput(f"{name} holds {values[0]} only, which is one class only; there must be two at least")
+    labels = _cleared(labels, ignored)
     if labels_are == "classes":
         _require_classes(labels, values, name)
         return labels, len(values)
@@ -45,10 +76,11 @@ def interpret_labels(labels: np.ndarray, labels_are: str | None, name: Path | st
                 f"{name} holds {len(values)} values ({_shown(values)}); labels that are {labels_are} hold two, and "
                 "cells that have numbers of their own are --labels-are instances"
             )
-        marked = labels == values[1]
-        labels = (marked if labels_are == "cells" else ~marked).astype(np.uint8) * 255
-    if not labels.any() or labels.all():
-        left = "background" if labels.all() else "cell"
+        cell = values[1] if labels_are == "cells" else values[0]
+        labels = _cleared([(section == cell).astype(np.uint8) * 255 for section in labels], ignored)
+    pixels = joined(labels)[known]
+    if not pixels.any() or pixels.all():
+        left = "background" if pixels.all() else "cell"
         raise BadInput(f"{name}, read as {labels_are}, leaves no {left}; there must be both")
     return labels, 2
 
@@ -57,7 +89,14 @@ def _shown(values: np.ndarray) -> str:
     return ", ".join(map(str, values[:5])) + ", ..." * (len(values) > 5)
 
 
-def _require_classes(labels: np.ndarray, values: np.ndarray, name: Path | str) -> None:
+def _cleared(labels: Sections, ignored: Sections) -> Sections:
+    """Labels that are 0 where they are ignored."""
+    return stacked(
+        [np.where(mask, section.dtype.type(0), section) for section, mask in zip(labels, ignored, strict=True)]
+    )
+
+
+def _require_classes(labels: Sections, values: np.ndarray, name: Path | str) -> None:
     """Raise BadInput for numbers with gaps, and for so many that they are plainly numbered cells."""
     if not np.array_equal(values, np.arange(len(values))):
         raise BadInput(
@@ -75,9 +114,9 @@ def _require_classes(labels: np.ndarray, values: np.ndarray, name: Path | str) -
         )
 
 
-def _separated(labels: np.ndarray, values: np.ndarray, name: Path | str) -> np.ndarray:
+def _separated(labels: Sections, values: np.ndarray, name: Path | str) -> Sections:
     """Numbered cells with background between those that touch. Says what may not be as it is meant."""
-    if len(values) == 3 and values[0] == 0 and values[-1] == np.iinfo(labels.dtype).max:
+    if len(values) == 3 and values[0] == 0 and values[-1] == np.iinfo(values.dtype).max:
         raise BadInput(
             f"{name} holds {_shown(values)}; labels are 0 = membrane and {values[-1]} = cell, or every cell has a "
             "number of its own"
@@ -87,8 +126,8 @@ def _separated(labels: np.ndarray, values: np.ndarray, name: Path | str) -> np.n
             f"note: {name} holds no 0, which is background: all of its {len(values)} numbers are taken as cells, with "
             f"lines between them; if one of them ({_shown(values)}) is the background, make it 0"
         )
-    separated = separate_touching_cells(labels)
-    lost = lost_cells(labels, separated)
+    separated = stacked([separate_touching_cells(section) for section in labels])
+    lost = sum(lost_cells(before, after) for before, after in zip(labels, separated, strict=True))
     if lost:
         logger.warning(f"note: {lost} cells of {name} are too thin to be separated from their neighbours, and are lost")
     if len(values) > 2:
@@ -96,7 +135,7 @@ def _separated(labels: np.ndarray, values: np.ndarray, name: Path | str) -> np.n
     return separated
 
 
-def _warn_of_specks(labels: np.ndarray, name: Path | str) -> None:
+def _warn_of_specks(labels: Sections, name: Path | str) -> None:
     """Say so where most cells are of a few pixels: gray levels of a smoothed or compressed mask look like that."""
     areas = np.concatenate([np.bincount(label_cells(section).ravel())[1:] for section in labels])
     specks = int((areas <= SPECK).sum())

@@ -4,44 +4,44 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
 from unet_paper.datasets import isbi2012
 from unet_paper.datasets.folds import Fold, Protocol
-from unet_paper.datasets.labels import interpret_labels
+from unet_paper.datasets.labels import interpret_labels, pixels_to_ignore
+from unet_paper.datasets.own_pairs import read_pairs
 from unet_paper.io.hashes import labels_sha256
 from unet_paper.io.image_stack import ImageStack
-from unet_paper.io.labelled_box import box_of
 from unet_paper.io.pixel_size import EM, PixelSize
+from unet_paper.io.sections import Sections, stacked
 from unet_paper.io.stack import read_gray, read_labels
 from unet_paper.support.errors import BadInput
 
 
 @dataclass(frozen=True)
 class Stacks:
-    """What a run trains on and what it is scored on: (Z, H, W) arrays; the evaluation's are None when there is none."""
+    """What a run trains on and what it is scored on: sections; the evaluation's are None when there is none."""
 
-    volume: np.ndarray
-    labels: np.ndarray
-    evaluation_volume: np.ndarray | None
-    evaluation_labels: np.ndarray | None
+    volume: Sections
+    labels: Sections
+    evaluation_volume: Sections | None
+    evaluation_labels: Sections | None
     protocol: Protocol
     data: dict  # name -> SHA-256 of the content
     dataset: str  # "isbi" (the challenge's contents), "phantom", "own", or a name of cell_tracking.py
     classes: int = 2  # with more, the labels are class numbers
     pixel_size: PixelSize | None = None
-    ignored: np.ndarray | None = None  # bool: pixels of `volume` of which the truth is not known
-    evaluation_ignored: np.ndarray | None = None  # the same of the evaluation's
+    ignored: Sections | None = None  # bool: pixels of `volume` of which the truth is not known
+    evaluation_ignored: Sections | None = None  # the same of the evaluation's
 
 
 @dataclass(frozen=True)
 class OwnFiles:
-    """Files of the user's own: gray values, and labels of which LABELS_ARE says what they mean."""
+    """Files of the user's own, or folders of them: gray values, and labels of which LABELS_ARE says what they mean."""
 
-    images: Path
-    labels: Path
+    images: Path | Sequence[Path]
+    labels: Path | Sequence[Path]
     labels_are: str | None = None
     channel: int | str | None = None  # of the images, see image_files.open_stack
+    ignore: int | None = None  # the value of pixels of which the truth is not known
 
 
 def load(source: Path | str | OwnFiles, fold: Fold | None = None, leave_out: Sequence[int] = ()) -> Stacks:
@@ -57,21 +57,15 @@ def load(source: Path | str | OwnFiles, fold: Fold | None = None, leave_out: Seq
 def load_files(files: OwnFiles, fold: Fold | None = None, leave_out: Sequence[int] = ()) -> Stacks:
     """Read a user's own training files. With a fold its block is held out and scored, without nothing is.
 
-    Raises BadInput for files that cannot be read, shapes that differ, labels of one class only, and labels of which it
-    is not said what they mean or that cannot mean it.
+    Raises BadInput for files that cannot be read or have no partner, shapes that differ, labels of one class only, and
+    labels of which it is not said what they mean or that cannot mean it.
     """
-    images = read_gray(files.images, files.channel, box_of(files.labels, files.images))
-    truth = read_labels(files.labels)
-    volume, labels = images.pixels, truth.pixels
-    if volume.shape != labels.shape:
-        raise BadInput(
-            f"{files.images} has shape {volume.shape} and {files.labels} {labels.shape} (sections, height, width); "
-            "both must be the same"
-        )
-    data = {"train-volume": images.content_sha256, "train-labels": truth.content_sha256}
-    labels, classes = interpret_labels(labels, files.labels_are, files.labels)
-    stacks = _split(volume, labels, fold, leave_out, data, "own", classes)
-    return replace(stacks, protocol=replace(stacks.protocol, labels_are=files.labels_are), pixel_size=images.pixel_size)
+    own = read_pairs(files.images, files.labels, files.channel, files.ignore)
+    ignored = pixels_to_ignore(own.labels, files.ignore, own.name)
+    labels, classes = interpret_labels(own.labels, files.labels_are, own.name, ignored)
+    stacks = _split(own.images, labels, fold, leave_out, own.data, "own", classes, ignored)
+    protocol = replace(stacks.protocol, labels_are=files.labels_are, ignore=files.ignore, files=own.names)
+    return replace(stacks, protocol=protocol, pixel_size=own.pixel_size)
 
 
 def load_folder(folder: Path | str, fold: Fold | None = None, leave_out: Sequence[int] = ()) -> Stacks:
@@ -105,10 +99,10 @@ def load_folder(folder: Path | str, fold: Fold | None = None, leave_out: Sequenc
             raise BadInput(f"{finding.sentence}; many copies are some network's output, so remove it or use a fold")
     test_images, test_truth = _read_pair(folder, "test", data)
     protocol = Protocol.of_test(len(volume), len(test_truth)).without(leave_out)
-    kept, dataset = list(protocol.training_sections), dataset_name(folder, data)
+    kept, dataset = protocol.training_sections, dataset_name(folder, data)
+    of_training, evaluation = (_chosen(volume, kept), _chosen(labels, kept)), (test_images.pixels, test_truth)
     pixel_size = _pixel_size(dataset, images)
-    evaluation = test_images.pixels, test_truth
-    return Stacks(volume[kept], labels[kept], *evaluation, protocol, data, dataset, pixel_size=pixel_size)
+    return Stacks(*of_training, *evaluation, protocol, data, dataset, pixel_size=pixel_size)
 
 
 def _pixel_size(dataset: str, images: ImageStack) -> PixelSize | None:
@@ -117,25 +111,41 @@ def _pixel_size(dataset: str, images: ImageStack) -> PixelSize | None:
 
 
 def _split(
-    volume: np.ndarray,
-    labels: np.ndarray,
+    volume: Sections,
+    labels: Sections,
     fold: Fold | None,
     leave_out: Sequence[int],
     data: dict[str, str],
     dataset: str,
     classes: int = 2,
+    ignored: Sections | None = None,
 ) -> Stacks:
     """Hold out a fold, if there is one."""
     whole = Protocol.unscored(len(volume)) if fold is None else Protocol.of_fold(fold, len(volume))
     protocol = whole.without(leave_out)
-    kept, scored = list(protocol.training_sections), list(protocol.scored_sections)
-    if classes == 2 and not (labels[kept] > 0).any():
+    kept, scored = protocol.training_sections, protocol.scored_sections
+    if classes == 2 and not any((labels[number] > 0).any() for number in kept):
         raise BadInput(f"without fold {fold} no section has a cell; take another fold")
-    held_out, truth = (volume[scored], labels[scored]) if scored else (None, None)
-    return Stacks(volume[kept], labels[kept], held_out, truth, protocol, data, dataset, classes)
+    held_out = scored or None
+    return Stacks(
+        volume=_chosen(volume, kept),
+        labels=_chosen(labels, kept),
+        evaluation_volume=held_out and _chosen(volume, held_out),
+        evaluation_labels=held_out and _chosen(labels, held_out),
+        protocol=protocol,
+        data=data,
+        dataset=dataset,
+        classes=classes,
+        ignored=None if ignored is None else _chosen(ignored, kept),
+        evaluation_ignored=None if ignored is None else held_out and _chosen(ignored, held_out),
+    )
 
 
-def _read_pair(folder: Path, name: str, data: dict[str, str]) -> tuple[ImageStack, np.ndarray]:
+def _chosen(sections: Sections, numbers: Sequence[int]) -> Sections:
+    return stacked([sections[number] for number in numbers])
+
+
+def _read_pair(folder: Path, name: str, data: dict[str, str]) -> tuple[ImageStack, Sections]:
     """A stack and its truth, touching cells separated; adds the hashes of both files' content to `data`."""
     images, labels = read_gray(folder / f"{name}-volume.tif"), read_labels(folder / f"{name}-labels.tif").pixels
     if images.pixels.shape != labels.shape:

@@ -1,9 +1,12 @@
 """Content hashes, which name data whatever file it lies in."""
 
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
+
+from unet_paper.io.sections import Sections, stacked
 
 
 def content_sha256(stack: np.ndarray) -> str:
@@ -11,9 +14,21 @@ def content_sha256(stack: np.ndarray) -> str:
     return hashlib.sha256(np.ascontiguousarray(stack).tobytes()).hexdigest()
 
 
-def labels_sha256(labels: np.ndarray) -> str:
+def sections_sha256(sections: Sections) -> str:
+    """SHA-256 of a stack's pixels, or, of sections of several sizes, of their hashes one after the other."""
+    if isinstance(sections, np.ndarray):
+        return content_sha256(sections)
+    return joint_sha256(content_sha256(section) for section in sections)
+
+
+def joint_sha256(hashes: Iterable[str]) -> str:
+    """SHA-256 of several."""
+    return hashlib.sha256("".join(hashes).encode()).hexdigest()
+
+
+def labels_sha256(labels: Sections) -> str:
     """SHA-256 of a truth's foreground written as 0 / 255, uint8."""
-    return content_sha256((labels > 0).astype(np.uint8) * 255)
+    return sections_sha256(stacked([(section > 0).astype(np.uint8) * 255 for section in labels]))
 
 
 def file_sha256(path: Path | str) -> str:

@@ -42,6 +42,14 @@ def joined(sections: Sections) -> np.ndarray:
     return np.concatenate([section.ravel() for section in sections])
 
 
+def like(values: np.ndarray, sections: Sections) -> Sections:
+    """The inverse of `joined`: values one after the other in the shapes of sections."""
+    if isinstance(sections, np.ndarray):
+        return values.reshape(sections.shape)
+    ends = np.cumsum([section.size for section in sections])[:-1]
+    return [part.reshape(section.shape) for part, section in zip(np.split(values, ends), sections, strict=True)]
+
+
 def require_same_shapes(first: Sections, second: Sections, names: tuple[str, str]) -> None:
     """Raise BadInput unless there are as many sections of the same sizes. names : of both, for the message."""
     if shapes(first) != shapes(second):

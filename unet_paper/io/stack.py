@@ -1,6 +1,7 @@
 """Image stacks: reading files as gray values, labels or probabilities, and writing TIFFs of (Z, H, W) sections."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -14,6 +15,7 @@ from unet_paper.io.image_stack import ImageStack
 from unet_paper.io.lazy_stack import Box, LazyBox, LazyStack
 from unet_paper.io.pixel_size import PixelSize, tiff_options
 from unet_paper.io.raw_image import Kind
+from unet_paper.io.sections import Sections
 from unet_paper.support.errors import BadInput
 from unet_paper.support.files import atomic_write
 
@@ -104,15 +106,18 @@ def _require_no_nodata(stack: ImageStack, values: np.ndarray, where: str) -> Non
         )
 
 
-def read_labels(path: Path | str) -> ImageStack:
-    """Read a truth stack: whole numbers, 0 = background. Raises BadInput for anything else."""
+def read_labels(path: Path | str, ignore: int | None = None) -> ImageStack:
+    """Read a truth stack: whole numbers, 0 = background. Raises BadInput for anything else.
+
+    ignore : the value of pixels that are to be ignored, which alone may be negative or GDAL's nodata value.
+    """
     stack = read_stack(path, kind="labels")
     labels = stack.pixels
     if labels.dtype.kind not in "bui":
         raise BadInput(f"{path} holds {labels.dtype} values; labels are whole numbers, 0 = background (membrane)")
-    if stack.nodata != 0:
+    if stack.nodata not in (0, ignore):
         _require_no_nodata(stack, labels, "its labels")
-    if labels.min() < 0:
+    if labels.min() < 0 and (labels[labels < 0] != ignore).any():
         raise BadInput(f"{path} holds negative labels; labels are 0 = background (membrane) and above")
     return stack
 
@@ -144,3 +149,16 @@ def write_stack(
     metadata: dict[str, Any] = {"axes": "ZYX", **({"Info": info} if info else {}), **entries}
     with atomic_write(path) as temporary:
         tifffile.imwrite(temporary, stack, photometric="minisblack", imagej=imagej, metadata=metadata, **options)
+
+
+def write_sections(
+    path: Path, sections: Sections, names: Sequence[str], info: str | None = None, pixel_size: PixelSize | None = None
+) -> None:
+    """Write a stack as the TIFF `path`, and sections of several sizes as TIFFs of these names into a folder, which is
+    called `path` without its ending.
+    """
+    if isinstance(sections, np.ndarray):
+        write_stack(path, sections, info, pixel_size)
+        return
+    for name, section in zip(names, sections, strict=True):
+        write_stack(path.with_suffix("") / f"{name}.tif", section[None], info, pixel_size)

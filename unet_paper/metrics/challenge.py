@@ -1,7 +1,7 @@
 """The ISBI 2012 challenge's scores of a probability stack against a truth stack (section 4)."""
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, TypeVar
 
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import ndimage
 
+from unet_paper.io.sections import Sections, joined
 from unet_paper.metrics.common import THRESHOLDS, WARPING_THRESHOLDS, checked, levels
 from unet_paper.metrics.pixel_error import pixel_f1, pixel_sums
 from unet_paper.metrics.rand_error import RandSums, rand_f, rand_sums
@@ -33,9 +34,9 @@ T = TypeVar("T")
 
 
 def score(
-    labels: ArrayLike,
-    proposal: ArrayLike,
-    ignore: ArrayLike | None = None,
+    labels: ArrayLike | Sequence[ArrayLike],
+    proposal: ArrayLike | Sequence[ArrayLike],
+    ignore: int | ArrayLike | Sequence[ArrayLike] | None = None,
     *,
     workers: int | None = None,
 ) -> Scores:
@@ -43,14 +44,14 @@ def score(
 
     Parameters
     ----------
-    labels : (Z, H, W) array, or one section (H, W)
+    labels : (Z, H, W) array, one section (H, W), or a sequence of (H, W) sections of any sizes
         Truth: whole numbers, > 0 is cell, 0 is membrane; see `common.cells` for others.
-    proposal : float array of the same shape
+    proposal : float arrays of the same shapes
         Probability of cell, 0 to 1.
-    ignore : bool array of the same shape, or None
-        True for pixels that count in no metric, whatever labels and proposal hold there. Both are taken as membrane
-        there: segments end at such pixels, and nothing is warped into them. The warping error is the share of split
-        and merger pixels among those that count.
+    ignore : int, bool arrays of the same shapes, or None
+        The label of pixels that count in no metric, or True for them, whatever the proposal holds there. Both are taken
+        as membrane there: segments end at such pixels, and nothing is warped into them. The warping error is the share
+        of split and merger pixels among those that count.
     workers : int or None
         Sections scored at a time; one for each core unless given. The scores do not depend on it.
 
@@ -72,11 +73,11 @@ def score(
     """
     truth, proposal, ignored = checked(labels, proposal, ignore)
     sections = _for_each_section(_section_sums, truth, proposal, workers)
-    cell_pixels = int(np.count_nonzero(truth))
+    pixels, cell_pixels = joined(truth).size, int(np.count_nonzero(joined(truth)))
     counts = _by_threshold(section.warping for section in sections)
     totals = [WarpingCounts(*np.sum(of_sections, axis=0).tolist()) for of_sections in counts]
     curves: dict[Metric, Curve] = {
-        WARPING_ERROR: tuple(total.error_pixels / (truth.size - ignored) for total in totals),
+        WARPING_ERROR: tuple(total.error_pixels / (pixels - ignored) for total in totals),
         RAND_ERROR: tuple(rand_f(sums) for sums in _by_threshold(section.rand for section in sections)),
         RAND_ERROR_PAIRS: tuple(rand_f(sums) for sums in _by_threshold(section.rand_pairs for section in sections)),
         PIXEL_ERROR: tuple(
@@ -217,8 +218,8 @@ def _value(metric: Metric, best: float | None) -> float:
 
 def _for_each_section(
     function: Callable[[np.ndarray, np.ndarray], T],
-    truth: np.ndarray,
-    proposal: np.ndarray,
+    truth: Sections,
+    proposal: Sections,
     workers: int | None = None,
 ) -> list[T]:
     """function(truth, proposal) of every section, in order, as many at a time as there are cores.

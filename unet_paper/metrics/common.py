@@ -1,10 +1,12 @@
 """What the challenge's metrics share: thresholds, a guard for bad input, binarisation."""
 
+from collections.abc import Sequence
 from itertools import accumulate
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from unet_paper.io.sections import Sections, as_sections, described, joined, like, shapes
 from unet_paper.support.errors import BadInput
 
 # Accumulated in double precision as the challenge's scorer does: 0.0, 0.1, ... 0.9999999999999999.
@@ -13,53 +15,76 @@ WARPING_THRESHOLDS = THRESHOLDS[:10]  # T10
 
 
 def checked(
-    labels: ArrayLike, proposal: ArrayLike, ignore: ArrayLike | None = None
-) -> tuple[np.ndarray, np.ndarray, int]:
-    """A truth, a proposal and pixels to ignore, (Z, H, W) or one (H, W) section each, as arrays to take metrics of.
+    labels: ArrayLike | Sequence[ArrayLike],
+    proposal: ArrayLike | Sequence[ArrayLike],
+    ignore: int | ArrayLike | Sequence[ArrayLike] | None = None,
+) -> tuple[Sections, Sections, int]:
+    """A truth, a proposal and pixels to ignore, as sections to take metrics of: (Z, H, W), one (H, W) section each, or
+    sequences of (H, W) sections of any sizes.
 
-    Returns the truth, (Z, H, W) bool; the proposal, (Z, H, W) of its type; and how many pixels are ignored. Both are
-    membrane at these, which leaves them out of all sums: no metric counts pixels that are membrane in truth and
-    proposal.
+    Returns the truth, bool; the proposal, of its type; and how many pixels are ignored, which `ignore` marks or which
+    have it as their label. Both are membrane at these, which leaves them out of all sums: no metric counts pixels that
+    are membrane in truth and proposal.
 
     The challenge's scorer rescales labels by their extremes, which goes wrong for values above 255 and for a constant
     section, and leaves NaN and values outside [0, 1] undefined. Here the truth is `cells(labels)`, and BadInput is
     raised for shapes that differ or are not those above, a stack without pixels, an `ignore` that is not bool, a
     proposal that is not numbers from 0 to 1, and whatever `cells` refuses.
     """
-    labels, proposal = np.asarray(labels), np.asarray(proposal)
-    if labels.shape != proposal.shape:
+    of_labels, of_proposal = _given(labels), _given(proposal)
+    if described(of_labels) != described(of_proposal) or shapes(of_labels) != shapes(of_proposal):
         raise BadInput(
-            f"the labels have shape {labels.shape} and the probabilities {proposal.shape}; both must be of the same "
-            "sections, (Z, H, W)"
+            f"the labels have shape {described(of_labels)} and the probabilities {described(of_proposal)}; both must "
+            "be of the same sections, (Z, H, W)"
         )
-    ignored = np.zeros(labels.shape, bool) if ignore is None else np.asarray(ignore)
-    if ignored.shape != labels.shape or ignored.dtype != bool:
-        raise BadInput(
-            f"the pixels to ignore have shape {ignored.shape} and type {ignored.dtype}; they must be bool, of the "
-            f"labels' shape {labels.shape}"
-        )
-    if labels.ndim == 2:
-        labels, proposal, ignored = labels[None], proposal[None], ignored[None]
-    if labels.ndim != 3 or labels.size == 0:
-        raise BadInput(f"labels and probabilities have shape {labels.shape}; give at least one section, (Z, H, W)")
-    if proposal.dtype.kind not in "fbui":
-        raise BadInput(f"the probabilities are of type {proposal.dtype}; they must be numbers from 0 to 1")
+    ignored = _ignored(of_labels, ignore)
+    of_labels, of_proposal = _stack_of_one(of_labels), _stack_of_one(of_proposal)
+    if isinstance(of_labels, np.ndarray) and (of_labels.ndim != 3 or of_labels.size == 0):
+        raise BadInput(f"labels and probabilities have shape {of_labels.shape}; give at least one section, (Z, H, W)")
+    truth, pixels = joined(of_labels), joined(of_proposal)
+    if pixels.dtype.kind not in "fbui":
+        raise BadInput(f"the probabilities are of type {pixels.dtype}; they must be numbers from 0 to 1")
     if ignore is not None:
-        proposal = np.where(ignored, proposal.dtype.type(0), proposal)
-    if np.isnan(proposal).any():
+        pixels = np.where(ignored, pixels.dtype.type(0), pixels)
+    if np.isnan(pixels).any():
         raise BadInput("the probabilities hold NaN; they must be numbers from 0 (membrane) to 1 (cell)")
-    if proposal.min() < 0 or proposal.max() > 1:
+    if pixels.min() < 0 or pixels.max() > 1:
         raise BadInput(
-            f"the probabilities run from {proposal.min():g} to {proposal.max():g}, outside 0 to 1; they must run from "
+            f"the probabilities run from {pixels.min():g} to {pixels.max():g}, outside 0 to 1; they must run from "
             "0 (membrane) to 1 (cell), so divide 8-bit maps by 255"
         )
-    if ignore is None:
-        return cells(labels), proposal, 0
     if ignored.all():
         raise BadInput("all pixels are to be ignored; leave some that count")
-    truth = np.zeros(labels.shape, bool)
-    truth[~ignored] = cells(labels[~ignored])
-    return truth, proposal, int(np.count_nonzero(ignored))
+    is_cell = np.zeros(truth.shape, bool)
+    is_cell[~ignored] = cells(truth[~ignored])
+    return like(is_cell, of_labels), like(pixels, of_proposal), int(np.count_nonzero(ignored))
+
+
+def _given(values: ArrayLike | Sequence[ArrayLike]) -> Sections:
+    """An array, or a sequence of sections of several sizes."""
+    if isinstance(values, (list, tuple)) and len({np.shape(section) for section in values}) > 1:
+        return as_sections(values, "labels and probabilities")
+    return np.asarray(values)
+
+
+def _stack_of_one(sections: Sections) -> Sections:
+    """One section as a stack, others as they are."""
+    return sections[None] if isinstance(sections, np.ndarray) and sections.ndim == 2 else sections
+
+
+def _ignored(labels: Sections, ignore: int | ArrayLike | Sequence[ArrayLike] | None) -> np.ndarray:
+    """Which of all pixels, one after the other, are to be ignored: bool."""
+    if ignore is None:
+        return np.zeros(joined(labels).shape, bool)
+    if isinstance(ignore, (int, np.integer)) and not isinstance(ignore, bool):
+        return joined(labels) == ignore
+    given = _given(ignore)
+    if shapes(given) != shapes(labels) or any(section.dtype != bool for section in given):
+        raise BadInput(
+            f"the pixels to ignore have shape {described(given)} and type {given[0].dtype}; they must be bool, of the "
+            f"labels' shape {described(labels)}, or one whole number, the label that they have"
+        )
+    return joined(given)
 
 
 def cells(labels: np.ndarray) -> np.ndarray:

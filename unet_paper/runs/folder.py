@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from unet_paper.config import TTA
+
 PICTURES = (
     "loss.png",
     "thresholds.png",
@@ -13,11 +15,13 @@ PICTURES = (
     "weight-map.png",
     "deformations.png",
 )
+STACKS = ("weight-maps", "evaluation-volume", "evaluation-labels", "evaluation-unknown")
 RUN_FILES = (
     *("run.json", "history.csv", "table1.md", "metrics.md", "error-analysis.md", "scores.json", "scores-*.json"),
     *("index.html", "page/*", "figures/*"),
     *("checkpoint.pt", "checkpoint-*.pt", "weights.pt"),
-    *("weight-maps.tif", "evaluation-volume.tif", "evaluation-labels.tif", "evaluation-unknown.tif"),
+    *(name + ending for name in STACKS for ending in ("", ".tif")),
+    *(f"probability-{tta}" for tta in TTA),
     *("probability-*.tif*", "segments-*.tif", "table2.md"),
     *(folder + picture for folder in ("", "sections/") for picture in PICTURES),
 )
@@ -62,22 +66,22 @@ class RunFolder:
     @property
     def weight_maps(self) -> Path:
         """Equation 2 of the training stack."""
-        return self.path / "weight-maps.tif"
+        return self._stack("weight-maps")
 
     @property
     def volume(self) -> Path:
         """The sections that are scored."""
-        return self.path / "evaluation-volume.tif"
+        return self._stack("evaluation-volume")
 
     @property
     def labels(self) -> Path:
         """Their truth."""
-        return self.path / "evaluation-labels.tif"
+        return self._stack("evaluation-labels")
 
     @property
     def unknown(self) -> Path:
-        """Where that truth is not known, of cells that are partly annotated."""
-        return self.path / "evaluation-unknown.tif"
+        """Where that truth is not known: it is partly annotated."""
+        return self._stack("evaluation-unknown")
 
     @property
     def cell_table(self) -> Path:
@@ -116,7 +120,13 @@ class RunFolder:
 
     def probability(self, tta: str) -> Path:
         """The probability stack of one test-time augmentation."""
-        return self.path / f"probability-{tta}.tif"
+        name = f"probability-{tta}"
+        return self.path / (name if self.volume.is_dir() else f"{name}.tif")
+
+    def _stack(self, name: str) -> Path:
+        """A TIFF stack, or the folder of its sections where these differ in size."""
+        folder = self.path / name
+        return folder if folder.is_dir() else self.path / f"{name}.tif"
 
     def segments(self, tta: str) -> Path:
         """The numbered segments of one test-time augmentation, of a run on cells."""

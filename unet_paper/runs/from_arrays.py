@@ -1,5 +1,6 @@
 """A training from arrays, for notebooks; the record, the pages and the scores of a run are the pipeline's."""
 
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -10,19 +11,21 @@ from numpy.typing import ArrayLike
 from unet_paper.checkpoint import Checkpoint
 from unet_paper.compute.precision import default_device
 from unet_paper.config import PROFILES, Config
-from unet_paper.datasets.labels import interpret_labels
+from unet_paper.datasets.labels import interpret_labels, pixels_to_ignore
 from unet_paper.datasets.training_set import prepare_training_set
-from unet_paper.io.hashes import content_sha256
+from unet_paper.io.hashes import sections_sha256
+from unet_paper.io.sections import as_sections, require_same_shapes, stacked
 from unet_paper.support.errors import BadInput
 from unet_paper.training import train as train_network
 
 
 def train(
-    images: ArrayLike,
-    labels: ArrayLike,
+    images: ArrayLike | Sequence[ArrayLike],
+    labels: ArrayLike | Sequence[ArrayLike],
     labels_are: str = "instances",
     profile: str = "quick",
     *,
+    ignore: int | ArrayLike | Sequence[ArrayLike] | None = None,
     folder: Path | str | None = None,
     device: str | None = None,
     **settings: Any,
@@ -31,15 +34,17 @@ def train(
 
     Parameters
     ----------
-    images : (H, W) or (Z, H, W) array
-        Gray values, whole or floating-point numbers. Predictions are made from the same type.
-    labels : bool or integer array of the same shape
+    images : (H, W) or (Z, H, W) array, or a sequence of (H, W) arrays of any sizes
+        Gray values, whole or floating-point numbers of one type. Predictions are made from the same type.
+    labels : bool or integer arrays of the same shapes
         The truth.
     labels_are : str
         "instances" (0 is background, every cell has a number of its own, or all the same; touching cells are
         separated), "cells" or "membranes" (of two values, the larger), or "classes" (0, 1, 2, ...).
     profile : str
         "paper", "quick" or "smoke", see `config.PROFILES`.
+    ignore : int, bool arrays of the labels' shapes, or None
+        The label of pixels of which the truth is not known, or True for such pixels. They weigh nothing in the loss.
     folder : path or None
         Gets `history.csv`, `checkpoint.pt` and `weights.pt`; it must hold no training yet. Nothing is written unless
         it is given.
@@ -62,28 +67,21 @@ def train(
         When the loss or a weight stops being finite, or the output says nothing any more.
     """
     config = _config(profile, settings)
-    volume, truth = _stack(images, "images"), _stack(labels, "labels")
-    if volume.shape != truth.shape:
-        raise BadInput(f"images of shape {volume.shape} with labels of shape {truth.shape}; both must be the same")
-    if truth.dtype.kind not in "bui":
-        raise BadInput(f"the labels hold {truth.dtype} values; give whole numbers or bool")
+    volume, truth = as_sections(images, "images"), as_sections(labels, "labels")
+    require_same_shapes(volume, truth, ("images", "labels"))
+    for section in truth:
+        if section.dtype.kind not in "bui":
+            raise BadInput(f"the labels hold {section.dtype} values; give whole numbers or bool")
     if folder is not None and (Path(folder) / "checkpoint.pt").exists():
         raise BadInput(f"{folder} already holds a training; give another folder")
-    data = {"train-volume": content_sha256(volume), "train-labels": content_sha256(truth)}
-    truth = truth.astype(np.uint8) if truth.dtype == bool else truth
-    truth, classes = interpret_labels(truth, labels_are, "the array of labels")
+    data = {"train-volume": sections_sha256(volume), "train-labels": sections_sha256(truth)}
+    truth = stacked([section.astype(np.uint8) if section.dtype == bool else section for section in truth])
+    mask = ignore if ignore is None or isinstance(ignore, int) else as_sections(ignore, "pixels to ignore")
+    ignored = pixels_to_ignore(truth, mask, "the labels")
+    truth, classes = interpret_labels(truth, labels_are, "the array of labels", ignored)
     config = replace(config, classes=classes)
-    training_set = prepare_training_set(volume, truth, config, device or default_device())
+    training_set = prepare_training_set(volume, truth, config, device or default_device(), ignored)
     return train_network(config, training_set, folder, data)
-
-
-def _stack(array: ArrayLike, name: str) -> np.ndarray:
-    """As (Z, H, W), in the machine's byte order."""
-    values = np.asarray(array)
-    if values.ndim not in (2, 3) or values.size == 0:
-        raise BadInput(f"{name} of shape {values.shape}; expected (H, W) or (Z, H, W)")
-    values = values.astype(values.dtype.newbyteorder("="), copy=False)
-    return values[None] if values.ndim == 2 else values
 
 
 def _config(profile: str, settings: dict[str, Any]) -> Config:

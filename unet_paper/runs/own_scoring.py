@@ -38,7 +38,7 @@ def score_all(
     """Both kinds of metrics of probabilities, written to `out` as JSON where that is given; see `score_file` and
     `score_cells`.
     """
-    challenge = score_file(labels, probability, labels_are=labels_are)
+    challenge = score_file(labels, probability, labels_are=labels_are, unknown=unknown)
     how = segmentation or CellSegmentation()
     scores = OwnScores(challenge, score_cells(labels, probability, how, unknown, labels_are=labels_are))
     if out is not None:

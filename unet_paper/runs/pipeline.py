@@ -93,7 +93,7 @@ def _stage(stage: Stage, stopwatch: Stopwatch, announce: Announce) -> Iterator[N
 def stages_after_training(run: RunFolder, record: RunRecord) -> list[Stage]:
     """What is left to do with a trained run. Only sections with a truth are predicted, only two classes scored."""
     stages = []
-    if run.labels.is_file():
+    if run.labels.exists():
         for tta in record.config.tta:
             stages.append(Stage("predict", tta))
             if record.config.classes == 2:
@@ -114,7 +114,8 @@ def carry_out(stage: Stage, run: RunFolder, record: RunRecord, report: Report, d
             out = run.scores(stage.tta, record.config.primary)
             score_cells(run.labels, probability, segmentation, run.unknown, out, run.segments(stage.tta))
         elif record.dataset == "own":
-            score_all(run.labels, probability, run.scores(stage.tta, record.config.primary))
+            unknown = run.unknown if run.unknown.exists() else None
+            score_all(run.labels, probability, run.scores(stage.tta, record.config.primary), unknown=unknown)
         else:
             score_file(run.labels, probability, run.scores(stage.tta, record.config.primary))
 

@@ -1,12 +1,16 @@
 """The challenge's metrics of files: a probability stack against a truth of whatever meaning."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 
-from unet_paper.datasets.labels import interpret_labels
-from unet_paper.io.hashes import content_sha256, labels_sha256
+from unet_paper.datasets.file_pairs import paired
+from unet_paper.datasets.labels import interpret_labels, pixels_to_ignore
+from unet_paper.io.hashes import labels_sha256, sections_sha256
+from unet_paper.io.image_stack import ImageStack
+from unet_paper.io.sections import Sections, joined, like, stacked
 from unet_paper.io.stack import read_labels, read_probabilities
 from unet_paper.metrics import score
 from unet_paper.metrics.common import cells
@@ -18,23 +22,36 @@ from unet_paper.support.json_files import write_json
 from unet_paper.support.logs import logger
 
 
-def score_file(labels: Path, probability: Path, out: Path | None = None, labels_are: str | None = None) -> Scores:
-    """The challenge's metrics of a probability stack, written to `out` as JSON where that is given.
+def score_file(
+    labels: Path,
+    probability: Path,
+    out: Path | None = None,
+    labels_are: str | None = None,
+    ignore: int | None = None,
+    unknown: Path | None = None,
+) -> Scores:
+    """The challenge's metrics of a probability stack, written to `out` as JSON where that is given. Folders of labels
+    and of probabilities are paired by name, and scored together.
 
+    ignore : the value of labels that count in no metric. unknown : a file, or folder of files, above 0 at such pixels.
     labels_are : a key of LABELS_ARE. Where it is not given, two values are taken as cell and membrane, and of more
     each is a cell; those that touch are separated as `train` does.
     """
-    truth = read_truth(labels, labels_are)
-    proposal = read_probabilities(probability).pixels
+    pairs = paired([labels], [probability], ("labels", "probabilities"))
+    truth, ignored = read_truth([path for path, _ in pairs], labels, labels_are, ignore)
+    proposal = read_sections([path for _, path in pairs], read_probabilities)
+    if unknown is not None:
+        marks = read_sections([path for _, path in paired([labels], [unknown], ("labels", "marks"))], read_labels)
+        ignored = either(ignored, pixels_to_ignore(truth, marks, labels))
     try:
-        scores = score(truth, proposal)
+        scores = score(truth, proposal, ignored)
     except BadInput as error:
         raise BadInput(f"{labels} and {probability}: {error}") from None
     scores = replace(
         scores,
         tta=recorded_tta(probability),
         labels_sha256=labels_sha256(truth),
-        probability_sha256=content_sha256(proposal),
+        probability_sha256=sections_sha256(proposal),
         code=asdict(code_version()),
     )
     if out is not None:
@@ -42,24 +59,47 @@ def score_file(labels: Path, probability: Path, out: Path | None = None, labels_
     return scores
 
 
-def read_truth(path: Path, labels_are: str | None = None) -> np.ndarray:
-    """Where a label file is cell, as `score_file` takes it: (Z, H, W) bool. Says what is not as everybody means it."""
-    labels = read_labels(path).pixels
-    numbered = len(np.unique(labels)) > 2
+def either(first: Sections | None, second: Sections | None) -> Sections | None:
+    """Pixels that are marked in one of two."""
+    if first is None or second is None:
+        return second if first is None else first
+    return stacked([one | other for one, other in zip(first, second, strict=True)])
+
+
+def read_sections(paths: Sequence[Path], read: Callable[[Path], ImageStack]) -> Sections:
+    """The sections of several files together."""
+    if len(paths) == 1:
+        return read(paths[0]).pixels
+    return stacked([section for path in paths for section in read(path).pixels])
+
+
+def read_truth(
+    paths: Sequence[Path], name: Path, labels_are: str | None = None, ignore: int | None = None
+) -> tuple[Sections, Sections | None]:
+    """Where label files are cell, as `score_file` takes them, bool; and which pixels have the value `ignore`.
+
+    name : of all together, for messages. Says what is not as everybody means it.
+    """
+    labels = read_sections(paths, lambda path: read_labels(path, ignore))
+    ignored = pixels_to_ignore(labels, ignore, name)
+    known = joined(labels) if ignored is None else joined(labels)[~joined(ignored)]
+    numbered = len(np.unique(known)) > 2
     if labels_are is None and not numbered:
         try:
-            truth = cells(labels)
+            of_known = cells(known)
         except BadInput as error:
-            raise BadInput(f"{path}: {error}") from None
-        if truth.all():
-            logger.warning(f"note: {path} holds no 0, so all of it is taken as one cell")
-        elif labels.min() != 0:
-            logger.info(f"{path} holds two values: {labels.max()} is taken as cell, {labels.min()} as membrane")
-        return truth
-    interpreted, classes = interpret_labels(labels, labels_are or "instances", path)
+            raise BadInput(f"{name}: {error}") from None
+        if of_known.all():
+            logger.warning(f"note: {name} holds no 0, so all of it is taken as one cell")
+        elif known.min() != 0:
+            logger.info(f"{name} holds two values: {known.max()} is taken as cell, {known.min()} as membrane")
+        every = np.zeros(joined(labels).shape, bool)
+        every[slice(None) if ignored is None else ~joined(ignored)] = of_known
+        return like(every, labels), ignored
+    interpreted, classes = interpret_labels(labels, labels_are or "instances", name, ignored)
     if classes > 2:
-        raise BadInput(f"{path} holds {classes} classes; the challenge's metrics know two, so give labels of two")
-    truth = interpreted > 0
-    if numbered and (truth != (labels > 0)).any():
-        logger.info(f"note: cells of {path} touch; they are separated by background, as train does")
-    return truth
+        raise BadInput(f"{name} holds {classes} classes; the challenge's metrics know two, so give labels of two")
+    truth = stacked([section > 0 for section in interpreted])
+    if numbered and joined(truth).sum() != (known > 0).sum():
+        logger.info(f"note: cells of {name} touch; they are separated by background, as train does")
+    return truth, ignored

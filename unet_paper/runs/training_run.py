@@ -17,7 +17,8 @@ from unet_paper.datasets.cell_tracking import SequenceFiles, load_sequences
 from unet_paper.datasets.folds import Fold
 from unet_paper.datasets.training_set import TrainingSet, prepare_training_set
 from unet_paper.datasets.training_stacks import OwnFiles, Stacks, load
-from unet_paper.io.stack import write_stack
+from unet_paper.io.sections import Sections, joined, stacked
+from unet_paper.io.stack import write_sections
 from unet_paper.runs.diagnostics import inactivity_warning, up_convolution_effect
 from unet_paper.runs.environment import code_version, hardware, now
 from unet_paper.runs.folder import RunFolder
@@ -148,22 +149,27 @@ def _new_record(
 
 def _write_stacks(run: RunFolder, stacks: Stacks, training_set: TrainingSet) -> None:
     """The weight maps, and the sections to be scored with their truth."""
-    weights = np.stack([section.cpu().numpy() for section in training_set.weights])
-    write_stack(run.weight_maps, weights, "weight map w(x), equation 2", stacks.pixel_size)
+    protocol, size = stacks.protocol, stacks.pixel_size
+    weights = stacked([section.cpu().numpy() for section in training_set.weights])
+    names = protocol.names(protocol.training_sections)
+    write_sections(run.weight_maps, weights, names, "weight map w(x), equation 2", size)
     if stacks.evaluation_volume is None or stacks.evaluation_labels is None:
         return
-    write_stack(run.volume, stacks.evaluation_volume, pixel_size=stacks.pixel_size)
-    labels = _stored(stacks.evaluation_labels, stacks.classes > 2 or stacks.protocol.sequences is not None)
-    write_stack(run.labels, labels, pixel_size=stacks.pixel_size)
+    names = protocol.names(protocol.scored_sections)
+    write_sections(run.volume, stacks.evaluation_volume, names, pixel_size=size)
     if stacks.evaluation_ignored is not None:
-        write_stack(run.unknown, stacks.evaluation_ignored, pixel_size=stacks.pixel_size)
+        write_sections(run.unknown, stacks.evaluation_ignored, names, pixel_size=size)
+    labels = _stored(stacks.evaluation_labels, stacks.classes > 2 or protocol.sequences is not None)
+    write_sections(run.labels, labels, names, pixel_size=size)
 
 
-def _stored(labels: np.ndarray, are_numbers: bool) -> np.ndarray:
+def _stored(labels: Sections, are_numbers: bool) -> Sections:
     """Labels as a file holds them: the numbers of cells or of classes, or 0 and 255 where it has no others."""
-    if not are_numbers and len(np.unique(labels)) <= 2:
-        return (labels > 0).astype(np.uint8) * 255
-    return labels.astype(np.uint16 if labels.max() < 2**16 else np.uint32)
+    values = np.unique(joined(labels))
+    if not are_numbers and len(values) <= 2:
+        return stacked([(section > 0).astype(np.uint8) * 255 for section in labels])
+    kind = np.uint16 if values[-1] < 2**16 else np.uint32
+    return stacked([section.astype(kind) for section in labels])
 
 
 def _log_start(record: RunRecord, stacks: Stacks) -> None:

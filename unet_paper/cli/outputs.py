@@ -1,0 +1,34 @@
+"""Where results of one file and of several go."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from unet_paper.cli.checks import must_be_writable
+from unet_paper.io.image_files import TIFF_SUFFIXES
+from unet_paper.io.image_folder import image_files, several_files, stem
+from unet_paper.support.errors import BadInput
+
+
+def outputs(inputs: Sequence[Path], out: Path, force: bool, held: str) -> list[tuple[Path, Path]]:
+    """Every file that is read and the TIFF that is made of it: `out`, or, of a folder and of several files, one of the
+    same name in the folder `out`.
+
+    held : what the inputs are, for messages. Raises BadInput where a result cannot be made, or would replace a file.
+    """
+    if not several_files(inputs):
+        must_be_writable(out)
+        if out.suffix.lower() not in TIFF_SUFFIXES:
+            raise BadInput(f"{out} must be a TIFF, with a name that ends in .tif")
+        return [(inputs[0], _free(out, inputs, force, held))]
+    files = image_files(inputs)
+    if out.is_file() or out.suffix.lower() in TIFF_SUFFIXES:
+        raise BadInput(f"{out} is one file, and there are {len(files)} of {held}; give the name of a folder for them")
+    return [(file, _free(out / f"{stem(file)}.tif", files, force, held)) for file in files]
+
+
+def _free(out: Path, inputs: Sequence[Path], force: bool, held: str) -> Path:
+    for path in inputs:
+        if out.exists() and path.exists() and out.samefile(path):
+            raise BadInput(f"{out} holds the {held}, which would be lost; give another name for the result")
+    must_be_writable(out, force)
+    return out

@@ -1,0 +1,88 @@
+"""Reading people's own images and labels, in one file each or in many."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from unet_paper.datasets.file_pairs import paired
+from unet_paper.io.hashes import joint_sha256
+from unet_paper.io.image_folder import section_names
+from unet_paper.io.image_stack import ImageStack
+from unet_paper.io.labelled_box import box_of
+from unet_paper.io.pixel_size import PixelSize
+from unet_paper.io.sections import Sections, stacked
+from unet_paper.io.stack import read_gray, read_labels
+from unet_paper.support.errors import BadInput
+from unet_paper.support.progress import progress_bar
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Images and labels of the same sections."""
+
+    images: Sections
+    labels: Sections
+    name: str  # of the labels, for messages
+    names: tuple[str, ...]  # of the sections: their files', where there are several; else none
+    data: dict[str, str]  # name -> SHA-256 of the content
+    pixel_size: PixelSize | None  # where all files tell the same
+
+
+def read_pairs(
+    images: Path | Sequence[Path],
+    labels: Path | Sequence[Path],
+    channel: int | str | None = None,
+    ignore: int | None = None,
+) -> Pairs:
+    """Read images and their labels: one file each, or folders and lists of files that are paired by name.
+
+    Files may hold one section or several, of any size. ignore : see `read_labels`. Raises BadInput for files that
+    cannot be read or have no partner, a pair that differs in shape, and images of several types.
+    """
+    of_images, of_labels = _paths(images), _paths(labels)
+    pairs = paired(of_images, of_labels)
+    read: list[tuple[ImageStack, ImageStack]] = []
+    for image, truth in progress_bar(pairs, desc="read", unit="file") if len(pairs) > 1 else pairs:
+        gray, labelled = read_gray(image, channel, box_of(truth, image)), read_labels(truth, ignore)
+        if gray.pixels.shape != labelled.pixels.shape:
+            raise BadInput(
+                f"{image} has shape {gray.pixels.shape} and {truth} {labelled.pixels.shape} (sections, height, width); "
+                "both must be the same"
+            )
+        if read and gray.pixels.dtype != read[0][0].pixels.dtype:
+            raise BadInput(
+                f"{read[0][0].source} holds {read[0][0].pixels.dtype} values and {image} {gray.pixels.dtype}; gray "
+                "values must be of one type, so convert one of them"
+            )
+        read.append((gray, labelled))
+    first, second = zip(*read, strict=True)
+    sizes = {stack.pixel_size for stack in first}
+    if len(read) == 1:
+        hashes = first[0].content_sha256, second[0].content_sha256
+    else:
+        hashes = (
+            joint_sha256(stack.content_sha256 for stack in first),
+            joint_sha256(stack.content_sha256 for stack in second),
+        )
+    return Pairs(
+        images=stacked([section for stack in first for section in stack.pixels]),
+        labels=stacked(_of_one_type([section for stack in second for section in stack.pixels])),
+        name=str(of_labels[0]) if len(of_labels) == 1 else f"{of_labels[0]} and the other labels",
+        names=tuple(name for stack in first for name in section_names(stack.source, len(stack.pixels)))
+        if len(read) > 1
+        else (),
+        data={"train-volume": hashes[0], "train-labels": hashes[1]},
+        pixel_size=sizes.pop() if len(sizes) == 1 else None,
+    )
+
+
+def _paths(given: Path | Sequence[Path]) -> list[Path]:
+    return [given] if isinstance(given, Path) else list(given)
+
+
+def _of_one_type(sections: list[np.ndarray]) -> list[np.ndarray]:
+    """Labels of the type that holds the values of all."""
+    common = np.result_type(*sections)
+    return [section.astype(common, copy=False) for section in sections]

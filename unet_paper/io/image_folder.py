@@ -1,0 +1,86 @@
+"""Images that lie in several files: folders, and lists of files as a shell makes them of a pattern."""
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from unet_paper.io.image_files import IMAGE_SUFFIXES, TIFF_SUFFIXES
+from unet_paper.io.ome_zarr import is_zarr
+from unet_paper.support.errors import BadInput
+from unet_paper.support.logs import logger
+
+SYSTEM_FILES = ("thumbs.db", "desktop.ini")  # besides hidden ones, whose names begin with a dot
+PATTERN = re.compile(r"[*?\[]")
+SHOWN = 3  # names in a message
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a path is a folder of image files, and no image itself, as an OME-Zarr is."""
+    return path.is_dir() and not is_zarr(path)
+
+
+def several_files(paths: Sequence[Path]) -> bool:
+    """Whether images are paired by name: those of a folder, and several files."""
+    return len(paths) != 1 or is_folder(paths[0])
+
+
+def image_files(paths: Sequence[Path]) -> list[Path]:
+    """The files of what was named: files, and folders of images. Those of a folder in the order of their names.
+
+    Raises BadInput for a folder without images, and where two files have one name but for the ending.
+    """
+    files = [file for path in paths for file in (_in_folder(path) if is_folder(path) else [path])]
+    for file in files:
+        if not file.exists() and PATTERN.search(file.name):
+            raise BadInput(f"{file} is no file, and no file is called like this pattern; look at the folder's names")
+    seen: dict[str, Path] = {}
+    for file in files:
+        other = seen.setdefault(stem(file), file)
+        if other is not file and len(files) > 1:
+            raise BadInput(
+                f"{other} and {file} have one name but for the ending or the folder; files are told apart by it, so "
+                "rename or move one"
+            )
+    return files
+
+
+def stem(path: Path) -> str:
+    """A file's name without its ending, and without the .ome before it."""
+    name = path.name[: len(path.name) - len(path.suffix)]
+    return name[:-4] if name.lower().endswith(".ome") else name
+
+
+def section_names(source: Path, count: int) -> list[str]:
+    """What the sections of a file are called: as the file, and with their numbers where it has several."""
+    return [stem(source)] if count == 1 else [f"{stem(source)}-{number:03}" for number in range(count)]
+
+
+def by_number(name: str) -> list[tuple[int, str]]:
+    """What to sort names by, so that t2 comes before t10."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"([0-9]+)", name) if part]
+
+
+def named(names: Iterable[str]) -> str:
+    """A few names, and how many more there are."""
+    found = list(names)
+    more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+    return ", ".join(found[:SHOWN]) + more
+
+
+def _in_folder(folder: Path) -> list[Path]:
+    entries = sorted(folder.iterdir(), key=lambda path: (by_number(path.name), path.name))
+    entries = [path for path in entries if not path.name.startswith(".") and path.name.lower() not in SYSTEM_FILES]
+    images = [path for path in entries if _is_image(path)]
+    others = [path.name + "/" * path.is_dir() for path in entries if not _is_image(path)]
+    if not images:
+        inside = f"it holds {named(others)}" if others else "it is empty"
+        raise BadInput(f"{folder} is a folder without images ({inside}); name the folder that has TIFF or PNG files")
+    if others:
+        logger.info(f"note: of {folder}, {named(others)} {'is' if len(others) == 1 else 'are'} not read")
+    return images
+
+
+def _is_image(path: Path) -> bool:
+    if path.is_dir():
+        return is_zarr(path)
+    return path.suffix.lower() in (*TIFF_SUFFIXES, *IMAGE_SUFFIXES)

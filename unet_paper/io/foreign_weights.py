@@ -11,8 +11,11 @@ PICKLE = "/data.pkl"  # what every file of torch.save holds in its folder
 def is_foreign(path: Path) -> bool:
     """Whether a file holds weights, or anything else, that PyTorch's own format of today does not."""
     if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            return not any(name.endswith(PICKLE) for name in archive.namelist())
+        try:
+            with zipfile.ZipFile(path) as archive:
+                return not any(name.endswith(PICKLE) for name in archive.namelist())
+        except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError):
+            return False  # an archive that is damaged
     with open(path, "rb") as file:
         return file.read(8).startswith(BEGINNINGS)
 

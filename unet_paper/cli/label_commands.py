@@ -3,14 +3,19 @@
 from argparse import Namespace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from unet_paper.cli.checks import must_be_writable
 from unet_paper.cli.segmentation_options import NAMES, given_segmentation
+from unet_paper.io.pixel_size import PixelSize
 from unet_paper.support.errors import BadInput
 from unet_paper.support.logs import logger
 from unet_paper.support.progress import progress_bar
 
 if TYPE_CHECKING:
     from unet_paper.metrics.scores import Scores
+
+MOST_TOLD = 5  # places of the largest weights
 
 
 def do_weights(arguments: Namespace) -> None:
@@ -34,6 +39,7 @@ def do_weights(arguments: Namespace) -> None:
     if arguments.png:
         for index in range(len(truth.pixels)):
             must_be_writable(arguments.png / f"weight-map-{index:03}.png", arguments.force)
+    image = _image_of(arguments, truth.pixels.shape)
     labels_are = arguments.labels_are or "instances"
     labels, _ = interpret_labels(truth.pixels, labels_are, arguments.labels)
     weights = weight_maps(
@@ -48,11 +54,55 @@ def do_weights(arguments: Namespace) -> None:
     write_stack(arguments.out, weights, info, truth.pixel_size)
     print(f"wrote {len(weights)} weight maps, {weights.min():.3f} to {weights.max():.3f}, to {arguments.out}")
     if arguments.png:
-        from unet_paper.report.pictures import draw_weight_map
+        _draw(arguments, image, labels, weights, truth.pixel_size, is_semantic=labels_are == "classes")
 
-        for index, section in enumerate(progress_bar(weights, desc="draw", unit="section")):
-            draw_weight_map(arguments.png / f"weight-map-{index:03}.png", section, largest=float(weights.max()))
-        print(f"drew them in {arguments.png} (yellow = high, violet = low)")
+
+def _image_of(arguments: Namespace, shape: tuple[int, ...]) -> np.ndarray | None:
+    """The pixels of --image, or None where it is not given. Raises BadInput where they do not fit the labels."""
+    from unet_paper.io.stack import read_stack
+
+    if arguments.image is None:
+        return None
+    if arguments.png is None:
+        raise BadInput("--image is only drawn; give --png DIR, the folder of the pictures, too")
+    image = read_stack(arguments.image, channel=arguments.channel).pixels
+    if image.shape != shape:
+        raise BadInput(f"{arguments.image} has the shape {image.shape}, but the labels {shape}; give the labels' image")
+    return image
+
+
+def _draw(
+    arguments: Namespace,
+    image: np.ndarray | None,
+    labels: np.ndarray,
+    weights: np.ndarray,
+    pixel_size: PixelSize | None,
+    is_semantic: bool,
+) -> None:
+    """Figure 3 of every section, and in words where the weights are largest."""
+    from unet_paper.report.figures.section_figures import draw_weight_figure
+    from unet_paper.report.largest_weights import largest_weights
+    from unet_paper.report.panels import save_figure
+    from unet_paper.weight_map import label_cells
+
+    found = []
+    for index, of_section in enumerate(progress_bar(weights, desc="draw", unit="section")):
+        numbered = is_semantic or len(np.unique(labels[index])) > 2
+        cells = labels[index] if numbered else label_cells(labels[index], arguments.connectivity)
+        places = largest_weights(of_section, cells, arguments.sigma)
+        found += [(place.weight, f"{place}, section {index}") for place in places]
+        figure = draw_weight_figure(
+            of_section,
+            None if image is None else image[index],
+            cells,
+            pixel_size=pixel_size,
+            largest=float(weights.max()),
+            marked=places,
+        )
+        save_figure(figure, arguments.png / f"weight-map-{index:03}.png")
+    print(f"drew them in {arguments.png} (yellow = high, violet = low; circles: the largest of each section)")
+    largest = sorted(found, key=lambda place: -place[0])[:MOST_TOLD]
+    print("largest weights:", *(text for _, text in largest), sep="\n  ")
 
 
 def do_score(arguments: Namespace) -> None:

@@ -15,7 +15,7 @@ PICTURES = (
 )
 RUN_FILES = (
     *("run.json", "history.csv", "table1.md", "metrics.md", "error-analysis.md", "scores.json", "scores-*.json"),
-    *("index.html", "page/*", "figures/*"),
+    *("index.html", "page/*", "figures/*", "preview/*"),
     *("checkpoint.pt", "checkpoint-*.pt", "weights.pt"),
     *("weight-maps.tif", "evaluation-volume.tif", "evaluation-labels.tif", "evaluation-unknown.tif"),
     *("probability-*.tif*", "segments-*.tif", "table2.md"),
@@ -108,6 +108,11 @@ class RunFolder:
     def pictures(self) -> Path:
         """The page's pictures."""
         return self.path / "page"
+
+    @property
+    def previews(self) -> Path:
+        """The probability of one section while the training ran."""
+        return self.path / "preview"
 
     @property
     def figures(self) -> Path:

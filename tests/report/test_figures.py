@@ -105,7 +105,7 @@ def test_figures_are_rows_that_their_panels_fill(random):
         draw_segmentation(section, cells > 0, (cells > 0).astype(float), 0.5, EM),
         draw_deformations(section, deformations, size, EM),
     ):
-        figure.canvas.draw()
+        figure.draw_without_rendering()
         shown = [axis for axis in figure.axes if axis.images and not axis.axison]
         frames = [axis.get_window_extent() for axis in shown]
         assert len({round(frame.height) for frame in frames}) == 1 and len(shown) in (3, 4)

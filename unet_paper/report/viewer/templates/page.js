@@ -358,7 +358,7 @@
     else return;
     event.preventDefault();
   });
-  new ResizeObserver(() => draw()).observe(panes[0].stage);
+  new ResizeObserver(() => requestAnimationFrame(draw)).observe(panes[0].stage);
   window.addEventListener("resize", draw);
   draw();
 })();

@@ -121,7 +121,7 @@ def test_a_resumed_run_equals_one_that_was_never_stopped(training_set, tmp_path)
     class Stop(Exception):
         pass
 
-    def stop(step):
+    def stop(step, _):
         if step == 13:
             raise Stop
 

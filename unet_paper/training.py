@@ -136,7 +136,7 @@ def train(
     folder: Path | str | None = None,
     data: Mapping[str, str] | None = None,
     resume: Checkpoint | None = None,
-    after_step: Callable[[int], None] | None = None,
+    after_step: Callable[[int, UNet], None] | None = None,
     compilation: str = "off",
 ) -> Checkpoint:
     """Train a network, keeping its history and checkpoints in a folder.
@@ -154,7 +154,7 @@ def train(
     resume : Checkpoint or None
         Where to resume. Every step seeds its own random numbers, so a resumed run equals one that was never stopped.
     after_step : callable or None
-        Called with the number of steps done, after each.
+        Called with the number of steps done and the network, after each. It must leave the network as it is.
     compilation : "auto", "on" or "off"
         Whether to compile the network; see `compute.torch_compile`.
 
@@ -226,7 +226,7 @@ def train(
                 keep()
             bar.update()
             if after_step is not None:
-                after_step(done)
+                after_step(done, network)
             if request.number and not complete:
                 if not is_kept:
                     keep()

@@ -29,7 +29,7 @@ from unet_paper.io.stack import read_labels, read_probabilities, read_stack
 from unet_paper.metrics import score, warping_errors
 from unet_paper.metrics.registry import CHALLENGE_METRICS, RAND_ERROR_PAIRS
 from unet_paper.metrics.warping_error import MERGE, SPLIT
-from unet_paper.report.pictures import spots
+from unet_paper.report.components import spots
 from unet_paper.report.table import Table
 from unet_paper.report.viewer.run_page import section_names
 from unet_paper.runs.diagnostics import INACTIVE, up_convolution_effect

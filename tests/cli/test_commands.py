@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -10,8 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+import torch
+from PIL import Image
 from skimage.measure import label
 
+from unet_paper import checkpoint
 from unet_paper.cli.commands import main
 from unet_paper.io.stack import read_stack, write_stack
 from unet_paper.metrics.registry import CHALLENGE_METRICS
@@ -46,7 +50,7 @@ def test_what_a_run_leaves(run):
         *("checkpoint.pt", "checkpoint-before.pt"),
         *("weight-maps.tif", "evaluation-volume.tif", "evaluation-labels.tif"),
         *("probability-none.tif", "probability-d4.tif"),
-        *("loss.png", "thresholds.png", "result.png", "splits-and-mergers.png", "weight-map.png", "deformations.png"),
+        *("loss.png", "thresholds.png", "result.png", "splits-and-mergers.png", "weight-map.png"),
         *("sections/result.png", "sections/weight-map.png", "sections/deformations.png"),
         "sections/splits-and-mergers.png",
     }
@@ -235,6 +239,44 @@ def test_weights_command(sections, tmp_path):
     maps = read_stack(out).pixels
     assert maps.shape == (2, 512, 512) and maps.dtype == np.float32 and maps.max() > 5 * maps.min()
     assert sorted(path.name for path in drawings.iterdir()) == ["weight-map-000.png", "weight-map-001.png"]
+
+
+def test_weights_to_look_at(tmp_path, capsys):
+    """Figure 3 of own labels: the image where it is given, and in words where the weights are largest."""
+    labels = np.zeros((1, 60, 90), np.uint8)
+    labels[0, 20:40, 10:40], labels[0, 20:40, 43:70], labels[0, 50:58, 10:20] = 7, 9, 4
+    write_stack(tmp_path / "labels.tif", labels)
+    write_stack(tmp_path / "image.tif", labels * 20)
+    arguments = ["weights", str(tmp_path / "labels.tif"), str(tmp_path / "maps.tif"), "--force"]
+    sizes = []
+    for options in ([], ["--image", str(tmp_path / "image.tif")]):
+        assert main([*arguments, "--png", str(tmp_path / "png"), *options]) == 0
+        sizes.append(Image.open(tmp_path / "png" / "weight-map-000.png").size)
+        printed = capsys.readouterr().out
+        largest = printed.partition("largest weights:\n")[2].split("\n")[0]
+        weights = read_stack(tmp_path / "maps.tif").pixels
+        assert f"{weights.min():.3f} to {weights.max():.3f}" in printed
+        assert re.fullmatch(rf"  {weights.max():.2f} at x 4[0-2], y \d+ between cells 7 and 9, section 0", largest)
+    assert sizes[1][0] > 1.3 * sizes[0][0]
+    assert main([*arguments, "--image", str(tmp_path / "image.tif")]) == 2
+    write_stack(tmp_path / "image.tif", labels[:, 1:])
+    assert main([*arguments, "--png", str(tmp_path / "png"), "--image", str(tmp_path / "image.tif")]) == 2
+    errors = capsys.readouterr().err
+    assert "give --png DIR" in errors and "(1, 59, 90), but the labels (1, 60, 90)" in errors
+
+
+def test_a_training_can_be_watched(small_phantom, run, tmp_path, capsys):
+    """--preview writes what the network finds in the first scored section; the weights are those of any training."""
+    out = tmp_path / "watched"
+    train = ["train", "--data", str(small_phantom), "--out", str(out), *TINY_RUN]
+    assert main([*train, "--preview", "3"]) == 0
+    assert "every 3 steps" in capsys.readouterr().out
+    assert sorted(path.name for path in (out / "preview").iterdir()) == ["step-000003.png", "step-000004.png"]
+    shown = np.asarray(Image.open(out / "preview" / "step-000004.png"))
+    expected = read_stack(run / "probability-none.tif").pixels[0]
+    assert shown.dtype == np.uint8 and np.abs(shown / 255 - expected).max() < 0.51 / 255 + 1e-6
+    watched, alone = (checkpoint.load(folder / "weights.pt").network for folder in (out, run))
+    assert all(torch.equal(values, alone[name]) for name, values in watched.items())
 
 
 def test_score_command(sections, tmp_path, capsys):

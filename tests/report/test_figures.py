@@ -6,14 +6,19 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from unet_paper.augmentation import source_coordinates
 from unet_paper.config import PROFILES, Config
 from unet_paper.io.pixel_size import EM
 from unet_paper.io.stack import read_stack, write_stack
 from unet_paper.metrics import Scores
 from unet_paper.network import UNet
 from unet_paper.report.figures import write_figures
+from unet_paper.report.figures.deformation_figure import draw_deformations, shown_deformations
 from unet_paper.report.figures.network_figure import draw_network, operations
+from unet_paper.report.figures.section_figures import draw_segmentation, draw_weight_figure
+from unet_paper.report.panels import length_text, round_length
 from unet_paper.runs.folder import RunFolder
+from unet_paper.weight_map import weight_map
 
 # Figure 1 of the paper: (channels, px) of every map, the joined ones included.
 FIGURE_1 = (
@@ -64,30 +69,71 @@ def test_the_releases_variant_is_drawn_as_it_is():
 
 def test_all_figures(run_and_record):
     run, record = run_and_record
-    scores = Scores(0.001, 0.1, 0.05, {"rand_error": 0.4}, sections=2)
+    scores = Scores(0.001, 0.1, 0.05, {"warping_error": 0.4}, sections=2)
     written = write_figures(run, record, scores, EM)
     names = [caption.name for caption in written]
     assert names == [
-        *("figure-1-network", "figure-2-tile", "figure-3-weight-map", "figure-4-segmentation", "elastic-deformation")
+        *("figure-1-network", "figure-2-tile", "figure-3-weight-map", "figure-4-segmentation"),
+        *("figure-3-touching-cells", "elastic-deformation"),
     ]
     captions = (run.figures / "README.md").read_text()
-    for name, text in ((caption.name, caption.text) for caption in written):
-        assert text in captions and f"({name}.png)" in captions and f"({name}.svg)" in captions
-        assert max(Image.open(run.figures / f"{name}.png").size) > 500
-        svg = (run.figures / f"{name}.svg").read_text()
-        assert svg.startswith("<?xml") and "</svg>" in svg and "<text" not in svg and "font-family" not in svg
-        assert all((run.figures / f"{name}.{suffix}").stat().st_size < 1e6 for suffix in ("png", "svg"))
+    for caption in written:
+        path = run.figures / f"{caption.name}.png"
+        assert caption.text in captions and f"![{caption.first_sentence}]({path.name})" in captions
+        assert caption.text.endswith(".") and caption.first_sentence.endswith(".") and caption.name not in caption.text
+        assert max(Image.open(path).size) > 500
+        corners = np.asarray(Image.open(path).convert("RGBA"))[[0, 0, -1, -1], [0, -1, 0, -1]]
+        assert (corners[:, 3] == 0).all()  # the page's own ground shows, light or dark
+    (drawn,) = run.figures.glob("*.svg")  # what has no pixels in it
+    svg = drawn.read_text()
+    assert drawn.stem == "figure-1-network" and f"({drawn.name})" in captions
+    assert svg.startswith("<?xml") and "</svg>" in svg and "<text" not in svg and "font-family" not in svg
+    assert all(path.stat().st_size < 1e6 for path in run.figures.iterdir())
     before = {path.name: path.read_bytes() for path in run.figures.iterdir()}
     write_figures(run, record, scores, EM)
     assert {path.name: path.read_bytes() for path in run.figures.iterdir()} == before
-    assert "w_0 = 10, sigma = 5 px" in captions and "above 0.4 (the best of the Rand error)" in captions
+    assert "w_0 = 10, sigma = 5 px" in captions and "above 0.4, where the warping error is least" in captions
+
+
+def test_figures_are_rows_that_their_panels_fill(random):
+    """Panels have one height, no axes, and take most of the figure; there is one scale bar."""
+    section = random.integers(0, 256, (128, 128)).astype(np.uint8)
+    cells = np.kron([[1, 2], [3, 0]], np.ones((64, 64), int))
+    size, deformations = shown_deformations(section.shape, 10.0, 3, seed=0)
+    for figure in (
+        draw_weight_figure(weight_map(cells), section, cells, cells > 0, EM),
+        draw_segmentation(section, cells > 0, (cells > 0).astype(float), 0.5, EM),
+        draw_deformations(section, deformations, size, EM),
+    ):
+        figure.draw_without_rendering()
+        shown = [axis for axis in figure.axes if axis.images and not axis.axison]
+        frames = [axis.get_window_extent() for axis in shown]
+        assert len({round(frame.height) for frame in frames}) == 1 and len(shown) in (3, 4)
+        assert sum(frame.width * frame.height for frame in frames) > 0.75 * figure.bbox.width * figure.bbox.height
+        assert [text.get_text() for axis in shown for text in axis.texts if "nm" in text.get_text()] == ["100 nm"]
+
+
+def test_nothing_mirrored_is_shown_of_a_deformation():
+    """Tiles come from within the image, and their turns differ."""
+    for shape in ((512, 512), (300, 700)):
+        size, deformations = shown_deformations(shape, 10.0, 3, seed=1)
+        assert len({(found.angle, found.flip) for found in deformations}) == len(deformations) == 3
+        for deformation in deformations:
+            sources = source_coordinates(deformation, size).numpy()
+            assert sources.min() >= 0 and (sources.max((0, 1)) < shape[::-1]).all()
+
+
+def test_lengths_of_scale_bars():
+    assert [length_text(round_length(nm)) for nm in (7.3, 199, 1234, 49_000, 2.1e6)] == [
+        *("5 nm", "100 nm", "1 µm", "20 µm", "2 mm")
+    ]
 
 
 def test_without_a_truth_there_are_fewer(run_and_record):
     run, record = run_and_record
     run.labels.unlink()
     run.probability("none").unlink()
-    assert len(write_figures(run, record, None)) == 3
+    assert len(write_figures(run, record, None)) == 4
     run.volume.unlink()
     assert [caption.name for caption in write_figures(run, record, None)] == ["figure-1-network"]
 

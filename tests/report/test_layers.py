@@ -6,7 +6,9 @@ from scipy import ndimage
 
 from unet_paper.metrics import warping_counts_per_threshold
 from unet_paper.report.colours import COMPONENTS, MERGER, SPLIT
-from unet_paper.report.viewer.layers import THRESHOLDS, components, error_kinds, neighbours, write_pictures
+from unet_paper.report.components import components, neighbours
+from unet_paper.report.shown_threshold import THRESHOLDS
+from unet_paper.report.viewer.layers import error_kinds, write_pictures
 
 
 def pixels(path):

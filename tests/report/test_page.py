@@ -17,8 +17,9 @@ from selenium.webdriver.support.ui import Select, WebDriverWait
 from unet_paper.cli.commands import main
 from unet_paper.datasets.phantom import write_phantom
 from unet_paper.report.colours import COMPONENTS
+from unet_paper.report.shown_threshold import THRESHOLDS
 from unet_paper.report.table_1 import TABLE_1
-from unet_paper.report.viewer.layers import THRESHOLDS
+from unet_paper.report.terms import TERMS
 
 SETTINGS = ("base_channels=2", "steps=20", "tile_size=188", "checkpoint_every=20", "tta=none", "primary=none")
 QUIET = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync") + (
@@ -26,6 +27,7 @@ QUIET = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "-
     "--disable-component-update",
     "--window-size=1300,1000",
 )
+PARTS = ("viewer", "metrics", "curves", "more", "terms-explained", "files")  # of a page, from its top
 LAYERS = ("image", "truth", "probability", "components", "errors", "weights")
 
 
@@ -263,6 +265,89 @@ def test_the_theme_and_the_help(page):
     assert not page("help").is_displayed()
     page("help-button").click()
     assert page("help").is_displayed()
+
+
+@pytest.mark.parametrize("width, height", [(1400, 1000), (800, 900)])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_whole_section_is_in_the_first_screen(page, width, height, theme):
+    page.browser.set_window_size(width, height)
+    try:
+        page.browser.refresh()
+        page.loaded()
+        while page("theme").text != f"theme: {theme}":
+            page("theme").click()
+        inner = page.browser.execute_script("return [innerWidth, innerHeight, document.documentElement.scrollWidth]")
+        picture, caption = page.frame(".background-picture"), page.frame("figcaption")
+        assert picture["top"] > 0 and caption["bottom"] <= inner[1] and picture["width"] > 0.45 * inner[1]
+        assert inner[2] <= inner[0]  # nothing makes the page scroll sideways
+    finally:
+        page.browser.set_window_size(1300, 1000)
+
+
+def test_a_term_is_explained_where_it_is_met(page):
+    page.choose("overlay", "errors")
+    bubble = page("meaning")
+    page.browser.execute_script("document.activeElement.blur()")
+    assert not bubble.is_displayed()
+    for name, place in (
+        ("threshold", ".controls"),
+        ("split", ".legend"),
+        ("merger", ".legend"),
+        ("warping error", "#metrics"),
+        ("Rand error", "#metrics"),
+    ):
+        word = next(
+            found
+            for found in page.browser.find_elements(By.CSS_SELECTOR, f"{place} .term")
+            if found.is_displayed() and found.text == name
+        )
+        page.browser.execute_script("arguments[0].scrollIntoView({block: 'center'}); arguments[0].focus()", word)
+        page.wait.until(lambda _, sentence=TERMS[name]: bubble.text == sentence)
+        page.browser.execute_script("document.activeElement.blur()")
+        assert not bubble.is_displayed()
+    ActionChains(page.browser).move_to_element(page("next-error")).perform()
+    page.wait.until(lambda _: bubble.is_displayed())
+    assert "cuts into several" in bubble.text and "joins into one" in bubble.text
+
+
+def test_all_but_viewer_table_and_curves_is_folded(page):
+    folded = page.browser.find_elements(By.TAG_NAME, "details")
+    assert [part.get_attribute("id") for part in folded] == ["more", "terms-explained", "files"]
+    for part in folded:
+        assert part.get_attribute("open") is None
+        part.find_element(By.TAG_NAME, "summary").click()
+    assert "V_rand" in page("more").text and TERMS["merger"] in page("terms-explained").text
+    assert "run.json" in page("files").text
+    tops = [page.browser.execute_script("return arguments[0].offsetTop", page(name)) for name in PARTS]
+    assert tops == sorted(tops)
+
+
+def test_all_start_at_one_threshold_and_say_why(page, runs):
+    best = json.loads((runs[0] / "scores.json").read_text())["best_threshold"]["warping_error"]
+    assert page("threshold-value").text == f"{min(max(best, 0.1), 0.9):.1f}"
+    assert page("threshold-why").text == "here the warping error is least"
+    page("threshold").send_keys(Keys.ARROW_LEFT if best > 0.5 else Keys.ARROW_RIGHT)
+    assert page("threshold-why").text == ""
+
+
+def test_a_short_run_says_that_it_means_nothing(page):
+    banner = page.browser.find_element(By.CLASS_NAME, "banner")
+    assert banner.is_displayed() and "mean nothing" in banner.text and banner.rect["y"] < page("viewer").rect["y"]
+
+
+def test_lengths_have_units_that_fit(browser, runs, tmp_path):
+    """The bar of an image of large pixels tells micrometres."""
+    clone = tmp_path / "coarse"
+    shutil.copytree(runs[0], clone)
+    record = json.loads((clone / "run.json").read_text())
+    record["pixel_size_nm"] = [650.0, 650.0, 0.0]
+    (clone / "run.json").write_text(json.dumps(record))
+    assert main(["report", str(clone)]) == 0
+    browser.get((clone / "index.html").as_uri())
+    page = Page(browser)
+    assert page("pane-a").find_element(By.CLASS_NAME, "bar").text == "20 µm"
+    ActionChains(browser).move_to_element(page("pane-a").find_element(By.CLASS_NAME, "stage")).perform()
+    assert re.search(r"px = \d+\.\d\d, \d+\.\d\d µm", page("pane-a").find_element(By.CLASS_NAME, "where").text)
 
 
 def test_curves_are_in_the_page(page):

@@ -23,7 +23,8 @@ def test_html():
     table = Table(("<run>", PIXEL_ERROR), [("a & b", 0.05), ("", 1)], emphasised_rows=[0])
     assert table.to_html() == (
         '<div class="wide"><table>\n<tr><th>&lt;run&gt;</th>'
-        f'<th class="number" title="{PIXEL_ERROR.meaning}">pixel error</th></tr>\n'
+        '<th class="number"><span class="term" tabindex="0" '
+        f'data-meaning="{PIXEL_ERROR.meaning}">pixel error</span></th></tr>\n'
         '<tr class="emphasised"><td><strong>a &amp; b</strong></td><td class="number"><strong>0.0500</strong></td></tr>'
         '\n<tr><td></td><td class="number">1.0000</td></tr>\n</table></div>'
     )

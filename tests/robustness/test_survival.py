@@ -89,7 +89,7 @@ def test_an_interrupted_training_ends_as_one_that_was_not(training_set, tmp_path
     """The signal comes between two rows of the history and two checkpoints."""
     whole = train(TINY, training_set, tmp_path / "whole", {})
 
-    def stop(step):
+    def stop(step, _):
         if step == 13:
             os.kill(os.getpid(), signal.SIGTERM)
 
@@ -177,7 +177,7 @@ def test_dead_relus_end_the_training(training_set, tmp_path, training_networks):
     """All of the output the same: what momentum 0.99 with one tile a step sometimes comes to."""
     steps = []
 
-    def after_step(step):
+    def after_step(step, network):
         steps.append(step)
         if step == 15:
             kill_relus(training_networks[0])
@@ -194,7 +194,11 @@ def test_a_training_that_is_dead_at_its_end_is_not_finished(training_set, tmp_pa
     config = replace(TINY, steps=12, checkpoint_every=12)
     with pytest.raises(Diverged, match="same everywhere since step 12"):
         train(
-            config, training_set, tmp_path, {}, after_step=lambda step: step == 11 and kill_relus(training_networks[0])
+            config,
+            training_set,
+            tmp_path,
+            {},
+            after_step=lambda step, _: step == 11 and kill_relus(training_networks[0]),
         )
     assert not (tmp_path / "checkpoint.pt").exists() and (tmp_path / "history.csv").exists()
 

@@ -12,12 +12,16 @@ from unet_paper.cli.outputs import outputs
 from unet_paper.cli.segmentation_options import NAMES, given_segmentation
 from unet_paper.io.image_folder import section_names
 from unet_paper.io.image_stack import ImageStack
+from unet_paper.io.pixel_size import PixelSize
+from unet_paper.io.sections import Sections
 from unet_paper.support.errors import BadInput
 from unet_paper.support.logs import logger
 from unet_paper.support.progress import progress_bar
 
 if TYPE_CHECKING:
     from unet_paper.metrics.scores import Scores
+
+MOST_TOLD = 5  # places of the largest weights
 
 
 def do_weights(arguments: Namespace) -> None:
@@ -38,6 +42,7 @@ def do_weights(arguments: Namespace) -> None:
     pictures = [] if arguments.png is None else _pictures(arguments.png, truths)
     for picture in pictures:
         must_be_writable(picture, arguments.force)
+    images = _images_of(arguments, truths)
     given = stacked([section for truth in truths for section in truth.pixels])
     ignored = pixels_to_ignore(given, arguments.ignore, arguments.labels[0])
     labels, _ = interpret_labels(given, labels_are, arguments.labels[0], ignored)
@@ -65,11 +70,54 @@ def do_weights(arguments: Namespace) -> None:
     lowest, largest = min(float(section.min()) for section in maps), max(float(section.max()) for section in maps)
     print(f"wrote {len(maps)} weight maps, {lowest:.3f} to {largest:.3f}, to {arguments.out}")
     if pictures:
-        from unet_paper.report.pictures import draw_weight_map
+        _draw(arguments, pictures, images, labels, maps, truths[0].pixel_size)
 
-        for picture, section in zip(progress_bar(pictures, desc="draw", unit="section"), maps, strict=True):
-            draw_weight_map(picture, section, largest=largest)
-        print(f"drew them in {arguments.png} (yellow = high, violet = low)")
+
+def _images_of(arguments: Namespace, truths: Sequence[ImageStack]) -> Sections | None:
+    """The sections of --image, or None where it is not given. Raises BadInput where they do not fit the labels."""
+    from unet_paper.io.stack import read_stack
+
+    if arguments.image is None:
+        return None
+    if arguments.png is None:
+        raise BadInput("--image is only drawn; give --png DIR, the folder of the pictures, too")
+    if len(truths) > 1:
+        raise BadInput("--image is drawn beside one file of labels; give one, or leave --image out")
+    image, shape = read_stack(arguments.image, channel=arguments.channel).pixels, truths[0].pixels.shape
+    if image.shape != shape:
+        raise BadInput(f"{arguments.image} has the shape {image.shape}, but the labels {shape}; give the labels' image")
+    return image
+
+
+def _draw(
+    arguments: Namespace,
+    pictures: Sequence[Path],
+    images: Sections | None,
+    labels: Sections,
+    maps: Sequence[np.ndarray],
+    pixel_size: PixelSize | None,
+) -> None:
+    """Figure 3 of every section, and in words where the weights are largest."""
+    from unet_paper.report.figures.section_figures import draw_weight_figure
+    from unet_paper.report.largest_weights import largest_weights
+    from unet_paper.report.panels import save_figure
+    from unet_paper.weight_map import label_cells
+
+    found = []
+    largest = max(float(section.max()) for section in maps)
+    for index, picture in enumerate(progress_bar(pictures, desc="draw", unit="section")):
+        numbered = arguments.labels_are == "classes" or len(np.unique(labels[index])) > 2
+        cells = labels[index] if numbered else label_cells(labels[index], arguments.connectivity)
+        places = largest_weights(maps[index], cells, arguments.sigma)
+        found += [(place.weight, f"{place}, section {index}") for place in places]
+        image = None if images is None else images[index]
+        save_figure(
+            draw_weight_figure(maps[index], image, cells, pixel_size=pixel_size, largest=largest, marked=places),
+            picture,
+        )
+    print(f"drew them in {arguments.png} (yellow = high, violet = low; circles: the largest of each section)")
+    told = sorted(found, key=lambda place: -place[0])[:MOST_TOLD]
+    print("largest weights:", *(text for _, text in told), sep="\n  ")
 
 
 def _pictures(folder: Path, truths: Sequence[ImageStack]) -> list[Path]:

@@ -16,6 +16,7 @@ from unet_paper.datasets.labels import LABELS_ARE
 from unet_paper.io.ome_zarr import WRITTEN_VERSIONS as ZARR_VERSIONS
 
 DATA_HELP = "A folder with train-volume.tif and train-labels.tif, or, with --sequence, of the cell tracking challenge."
+PREVIEW_EVERY = 100  # steps
 
 
 class Parser(argparse.ArgumentParser):
@@ -85,7 +86,11 @@ def _add_weights(command: Parser) -> None:
     command.add_argument(
         "out", type=Path, metavar="OUT", help="The weight maps, a TIFF of 32-bit floats; of several files a folder."
     )
-    command.add_argument("--png", type=Path, metavar="DIR", help="Also draw every section in colour, into this folder.")
+    command.add_argument(
+        "--png", type=Path, metavar="DIR", help="Also draw figure 3 of every section, into this folder."
+    )
+    command.add_argument("--image", type=Path, metavar="IMAGE", help="The labels' image, for these pictures.")
+    _add_channel(command)
     _add_labels_are(command, "instances unless given, which fits 0 and 255 too.")
     _add_ignore(command, "They weigh 0.")
     command.add_argument(
@@ -167,6 +172,15 @@ def _add_train(command: Parser) -> None:
         metavar="TRUNK",
         help="End the training of the run TRUNK, which has --set decay=constant, where it stands: from its last "
         "checkpoint on the rate falls to 0. Give the same data and fold; the settings are TRUNK's.",
+    )
+    command.add_argument(
+        "--preview",
+        type=positive,
+        nargs="?",
+        const=PREVIEW_EVERY,
+        metavar="N",
+        help="Every N steps, %(const)s unless given, write a small picture of what the network finds in one held-out "
+        "section, into RUN/preview. What is trained stays the same.",
     )
     command.add_argument("--resume", action="store_true", help="Resume from RUN's checkpoint, where there is one.")
     command.add_argument(

@@ -69,6 +69,7 @@ def do_train(arguments: Namespace) -> None:
         resume=arguments.resume or arguments.branch_of is not None,
         device=device,
         compilation=arguments.compile,
+        preview_every=arguments.preview,
     )
     record = train_run(request, draw_training_pictures)
     print(f"trained weights: {run.weights}")

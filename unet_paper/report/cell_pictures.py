@@ -11,7 +11,8 @@ from skimage.segmentation import find_boundaries
 
 from unet_paper.metrics.seg import InstanceScores, ObjectScore
 from unet_paper.report import colours
-from unet_paper.report.pictures import MOST_SECTIONS, gray_range, panels, save_figure
+from unet_paper.report.panels import KEEP_COLOUR, gray_range, panels, save_figure
+from unet_paper.report.pictures import MOST_SECTIONS
 
 FOUND = (160, 160, 160)
 FILLS: dict[str, colours.Colour] = {
@@ -84,7 +85,9 @@ def draw_cells(
     handles: list[Artist] = [Patch(color=colours.hexadecimal(colour), label=name) for name, colour in FILLS.items()]
     for name, colour in (("outline of a segment", OUTLINE), ("of a segment of no cell", NO_CELL)):
         handles.append(Line2D([], [], color=colours.hexadecimal(colour), label=name))
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), facecolor="0.5", labelcolor="white")
+    look = {"facecolor": "0.4", "labelcolor": "white"}
+    legend = figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), **look)
+    legend.set_gid(KEEP_COLOUR)
     chosen = "" if len(drawn) == len(truth) else f", the {len(drawn)} worst of {len(truth)} sections"
     figure.suptitle(f"True cells, by what became of them{chosen}", fontsize=14)
     save_figure(figure, path)

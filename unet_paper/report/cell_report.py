@@ -5,11 +5,17 @@ from pathlib import Path
 
 from unet_paper.report.document import Document
 from unet_paper.report.figures import write_figures
-from unet_paper.report.pictures import save_figure
+from unet_paper.report.panels import save_figure
 from unet_paper.report.plots import history_figure
 from unet_paper.report.table_2 import run_document, table_2_document
 from unet_paper.report.viewer.page import Page
-from unet_paper.report.viewer.run_page import described_pictures, smoke_banner, viewed_run, write_run_page
+from unet_paper.report.viewer.run_page import (
+    described_pictures,
+    pixel_size_of,
+    smoke_banner,
+    viewed_run,
+    write_run_page,
+)
 from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.results import read_cell_run, read_history
 from unet_paper.support.files import atomic_write
@@ -28,7 +34,7 @@ def write_cell_report(run: RunFolder, figures: bool = False) -> str:
     document = run_document(record, scores)
     _write(run.cell_table, document)
     if figures:
-        write_figures(run, record, None)
+        write_figures(run, record, None, pixel_size_of(record))
     write_run_page(run, record, {}, history, document)
     return document.to_markdown()
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from unet_paper.metrics.registry import TABLE_1_METRICS
 from unet_paper.metrics.scores import Scores
-from unet_paper.report.document import Block, Document
+from unet_paper.report.document import Document
 from unet_paper.report.plots import history_figure, thresholds_figure
 from unet_paper.report.table import Cell, Table
 from unet_paper.report.viewer.page import Page
@@ -53,7 +53,7 @@ def write_comparison(path: str | Path, folders: Sequence[str | Path]) -> None:
 
 def comparison_page(folders: Sequence[str | Path], page_folder: Path) -> Page:
     """The page of several runs: their table, their curves, and two of them at a time side by side. Runs whose pictures
-    were never made are named below the table.
+    were never made are named in a note.
     """
     histories, primary, viewed, missing, banners = {}, {}, [], [], []
     for name, folder in zip(unique_names(folders), folders, strict=True):
@@ -70,9 +70,6 @@ def comparison_page(folders: Sequence[str | Path], page_folder: Path) -> Page:
         else:
             viewed.append(viewed_run(run, record, of_primary, pictures, page_folder, name))
         banners.append(smoke_banner(record))
-    blocks: list[Block] = [comparison(folders)]
-    if missing:
-        blocks.append(f"Not in the viewer, as their folders hold no pictures for it: {', '.join(missing)}.")
     curves = []
     if histories:
         curves.append(("Loss and error in training", history_figure(histories)))
@@ -80,7 +77,8 @@ def comparison_page(folders: Sequence[str | Path], page_folder: Path) -> Page:
         curves.append(("Errors by threshold, each run's primary test-time augmentation", thresholds_figure(primary)))
     return Page(
         title=f"{len(folders)} runs",
-        document=Document("Metrics", tuple(blocks)),
+        document=Document("Metrics", (comparison(folders),)),
+        note=f"Not in the viewer, as their folders hold no pictures for it: {', '.join(missing)}." if missing else "",
         curves=curves,
         viewed=viewed,
         banner=next((banner for banner in banners if banner), None),

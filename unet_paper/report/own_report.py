@@ -5,14 +5,16 @@ from collections.abc import Mapping
 import numpy as np
 
 from unet_paper.io.stack import read_probabilities, read_stack
-from unet_paper.metrics.registry import PIXEL_ERROR
 from unet_paper.metrics.scores import Scores
 from unet_paper.report.cell_pictures import draw_cells
 from unet_paper.report.figures import write_figures
+from unet_paper.report.figures.section_figures import draw_weight_figure
 from unet_paper.report.own_data import own_document
-from unet_paper.report.pictures import draw_result, draw_weight_map, save_figure
+from unet_paper.report.panels import save_figure
+from unet_paper.report.pictures import draw_result
 from unet_paper.report.plots import history_figure, thresholds_figure
-from unet_paper.report.viewer.run_page import pixel_size_of, section_names, write_run_page
+from unet_paper.report.shown_threshold import shown_threshold
+from unet_paper.report.viewer.run_page import background_of, pixel_size_of, section_names, write_run_page
 from unet_paper.runs.cell_scoring import CellScores, read_numbered
 from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.own_scoring import cells_of_run, is_tessellation
@@ -38,9 +40,9 @@ def write_own_report(run: RunFolder, record: RunRecord, scores: Mapping[str, Sco
     if fitting:
         save_figure(thresholds_figure(fitting), run.path / "thresholds.png")
     if run.weight_maps.is_file():
-        draw_weight_map(run.path / "weight-map.png", read_stack(run.weight_maps).pixels[0])
+        save_figure(draw_weight_figure(read_stack(run.weight_maps).pixels[0]), run.path / "weight-map.png")
     if primary in scores and primary in cells and run.labels.is_file() and run.probability(primary).is_file():
-        _draw(run, record, scores[primary], cells[primary])
+        _draw(run, record, shown_threshold(fitting.get(primary)), cells[primary])
     document = own_document(record, scores, cells)
     with atomic_write(run.own_table) as temporary:
         temporary.write_text(document.to_markdown(), encoding="utf-8")
@@ -50,18 +52,21 @@ def write_own_report(run: RunFolder, record: RunRecord, scores: Mapping[str, Sco
     return document.to_markdown()
 
 
-def _draw(run: RunFolder, record: RunRecord, scores: Scores, cells: CellScores) -> None:
-    """The first section beside its truth, and what became of the cells; with and without the raw sections."""
+def _draw(run: RunFolder, record: RunRecord, threshold: float, cells: CellScores) -> None:
+    """The first section beside its truth, and what became of the cells; with and without the raw sections.
+
+    threshold : of the first section's errors.
+    """
     primary, segmentation = record.config.primary, cells.segmentation
     truth, probability = read_numbered(run.labels), read_probabilities(run.probability(primary)).pixels
     names = section_names(record, len(truth))
-    threshold = scores.best_threshold[PIXEL_ERROR.key]
     is_cell = separate_touching_cells(truth[0]) > 0
     first = is_cell, probability[0], threshold, f"{names[0]}: probability of cell ({primary})"
     volume = read_stack(run.volume).pixels if run.volume.is_file() else None
-    draw_result(run.path / "result.png", *first)
+    between = background_of(record)
+    draw_result(run.path / "result.png", *first, between=between)
     if volume is not None:
-        draw_result(run.sections / "result.png", *first, volume[0])
+        draw_result(run.sections / "result.png", *first, volume[0], between)
     if segmentation is None:
         return
     segments = np.stack([segment_section(section, segmentation) for section in probability])

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from unet_paper.metrics.registry import CHALLENGE_METRICS
+from unet_paper.metrics.registry import CHALLENGE_METRICS, RAND_ERROR_PAIRS
 from unet_paper.metrics.scores import Scores
 from unet_paper.report.colours import LINES
 
@@ -17,6 +17,7 @@ SMALLEST_DRAWN = 1e-6  # on a logarithmic axis
 LEGEND_SIZE = 10  # points
 MOST_IN_AXIS = 8  # lines that a legend among them has room for
 LEGEND_COLUMN, LEGEND_ROW = 4.2, 0.22  # inches, of a legend below
+DRAWN = tuple(metric for metric in CHALLENGE_METRICS if metric is not RAND_ERROR_PAIRS)  # the pairs look the same
 WINDOWS = 25  # a smoothed curve's windows over the training
 
 
@@ -73,7 +74,9 @@ def thresholds_figure(scores: Mapping[str, Scores]) -> Figure:
     scores : by the name of the line.
     """
     figure = Figure(figsize=(13, 7.6), dpi=100, layout="constrained")
-    for axis, metric in zip(figure.subplots(2, 3).ravel(), CHALLENGE_METRICS, strict=True):
+    *axes, last = figure.subplots(2, 3).ravel()
+    last.set_axis_off()  # it has the legend
+    for axis, metric in zip(axes, DRAWN, strict=True):
         for number, (name, values) in enumerate(scores.items()):
             curve = np.array(values.curve(metric), dtype=float)  # None becomes NaN, which is not drawn
             curve = np.maximum(curve if metric.curve_is_error else 1 - curve, SMALLEST_DRAWN)
@@ -86,15 +89,20 @@ def thresholds_figure(scores: Mapping[str, Scores]) -> Figure:
         axis.yaxis.set_major_formatter(FuncFormatter(lambda error, _: f"{error:g}"))
         axis.yaxis.set_minor_formatter(NullFormatter())
         axis.grid(alpha=0.3)
-    add_legend(figure, figure.axes[0], "dot = best")
+    add_legend(figure, axes[0], "dot = best", last)
     return figure
 
 
-def add_legend(figure: Figure, axis: Axes, title: str | None = None) -> None:
-    """What the lines of an axis are: in it or, where they are many, below all, for which the figure grows."""
+def add_legend(figure: Figure, axis: Axes, title: str | None = None, where: Axes | None = None) -> None:
+    """What the lines of an axis are: in it, or in the axis `where`; where they are many, below all, for which the
+    figure grows.
+    """
     lines, names = axis.get_legend_handles_labels()
     if len(names) <= MOST_IN_AXIS:
-        axis.legend(title=title, fontsize=LEGEND_SIZE)
+        if where is None:
+            axis.legend(title=title, fontsize=LEGEND_SIZE)
+        else:
+            where.legend(lines, names, title=title, fontsize=LEGEND_SIZE, loc="center", frameon=False)
         return
     columns = int(figure.get_figwidth() // LEGEND_COLUMN)
     figure.set_figheight(figure.get_figheight() + LEGEND_ROW * (1 + -(-len(names) // columns)))

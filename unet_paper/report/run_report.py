@@ -6,15 +6,17 @@ import numpy as np
 
 from unet_paper.io.stack import read_labels, read_probabilities, read_stack
 from unet_paper.metrics import warping_errors
-from unet_paper.metrics.registry import PIXEL_ERROR, WARPING_ERROR
 from unet_paper.metrics.scores import Scores
 from unet_paper.report.cell_report import write_cell_report
 from unet_paper.report.figures import write_figures
+from unet_paper.report.figures.section_figures import draw_weight_figure
 from unet_paper.report.own_report import write_own_report
-from unet_paper.report.pictures import draw_result, draw_warping_errors, draw_weight_map, save_figure
+from unet_paper.report.panels import save_figure
+from unet_paper.report.pictures import draw_result, draw_warping_errors
 from unet_paper.report.plots import history_figure, thresholds_figure
+from unet_paper.report.shown_threshold import shown_threshold
 from unet_paper.report.table_1 import run_document
-from unet_paper.report.viewer.run_page import pixel_size_of, section_names, write_run_page
+from unet_paper.report.viewer.run_page import background_of, pixel_size_of, section_names, write_run_page
 from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.record import RunRecord, read_record
 from unet_paper.runs.results import read_history, read_run
@@ -41,7 +43,7 @@ def write_report(folder: str | Path, figures: bool = False) -> str:
     if curves:
         save_figure(thresholds_figure(curves), run.path / "thresholds.png")
     if run.weight_maps.is_file():
-        draw_weight_map(run.path / "weight-map.png", read_stack(run.weight_maps).pixels[0])
+        save_figure(draw_weight_figure(read_stack(run.weight_maps).pixels[0]), run.path / "weight-map.png")
     if primary is not None and run.labels.is_file() and run.probability(record.config.primary).is_file():
         draw_scored_sections(run, record, primary)
 
@@ -61,15 +63,16 @@ def draw_scored_sections(run: RunFolder, record: RunRecord, scores: Scores) -> N
     """
     primary = record.config.primary
     truth, probability = read_labels(run.labels).pixels, read_probabilities(run.probability(primary)).pixels
-    best = scores.best_threshold
-    kinds = warping_errors(truth, probability, best[WARPING_ERROR.key])
+    threshold = shown_threshold(scores)
+    kinds = warping_errors(truth, probability, threshold)
     names = section_names(record, len(kinds))
-    above = f"Probability ({primary}) above {best[WARPING_ERROR.key]:.1f}"
-    first = truth[0] > 0, probability[0], best[PIXEL_ERROR.key], f"{names[0]}: probability of cell ({primary})"
-    draw_result(run.path / "result.png", *first)
-    outline = np.where(probability > best[WARPING_ERROR.key], 1.0, 0.6)
+    above = f"Probability ({primary}) above {threshold:.1f}"
+    first = truth[0] > 0, probability[0], threshold, f"{names[0]}: probability of cell ({primary})"
+    between = background_of(record)
+    draw_result(run.path / "result.png", *first, between=between)
+    outline = np.where(probability > threshold, 1.0, 0.6)
     draw_warping_errors(run.path / "splits-and-mergers.png", kinds, outline, above, names)
     if run.volume.is_file():
         volume = read_stack(run.volume).pixels
-        draw_result(run.sections / "result.png", *first, volume[0])
+        draw_result(run.sections / "result.png", *first, volume[0], between)
         draw_warping_errors(run.sections / "splits-and-mergers.png", kinds, volume, above, names)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from unet_paper.metrics.registry import Metric
+from unet_paper.report.terms import term
 
 Cell = str | int | float | None  # None: there is no value
 
@@ -42,12 +43,10 @@ class Table:
         return "\n".join(lines)
 
     def to_html(self) -> Markup:
-        """An HTML table in a block that scrolls sideways; what a metric means is its title's tooltip."""
+        """An HTML table in a block that scrolls sideways; what a term means is its tooltip."""
         head = Markup().join(
-            Markup("<th{}{}>{}</th>").format(
-                Markup(' class="number"') if self._is_numeric(number) else "",
-                Markup(' title="{}"').format(column.meaning) if isinstance(column, Metric) else "",
-                _title(column),
+            Markup("<th{}>{}</th>").format(
+                Markup(' class="number"') if self._is_numeric(number) else "", term(_title(column))
             )
             for number, column in enumerate(self.columns)
         )

@@ -18,7 +18,7 @@ PICTURES = (
 STACKS = ("weight-maps", "evaluation-volume", "evaluation-labels", "evaluation-unknown")
 RUN_FILES = (
     *("run.json", "history.csv", "table1.md", "metrics.md", "error-analysis.md", "scores.json", "scores-*.json"),
-    *("index.html", "page/*", "figures/*"),
+    *("index.html", "page/*", "figures/*", "preview/*"),
     *("checkpoint.pt", "checkpoint-*.pt", "weights.pt"),
     *(name + ending for name in STACKS for ending in ("", ".tif")),
     *(f"probability-{tta}" for tta in TTA),
@@ -112,6 +112,11 @@ class RunFolder:
     def pictures(self) -> Path:
         """The page's pictures."""
         return self.path / "page"
+
+    @property
+    def previews(self) -> Path:
+        """The probability of one section while the training ran."""
+        return self.path / "preview"
 
     @property
     def figures(self) -> Path:

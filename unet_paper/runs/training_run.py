@@ -22,6 +22,7 @@ from unet_paper.io.stack import write_sections
 from unet_paper.runs.diagnostics import inactivity_warning, up_convolution_effect
 from unet_paper.runs.environment import code_version, hardware, now
 from unet_paper.runs.folder import RunFolder
+from unet_paper.runs.preview import Preview
 from unet_paper.runs.record import RunRecord, Session, read_record
 from unet_paper.runs.resuming import checkpoint_to_resume, is_finished
 from unet_paper.support.errors import Diverged
@@ -35,8 +36,8 @@ from unet_paper.training import train
 TRAINING_BYTES_PER_PIXEL_AND_CHANNEL = 60
 BYTES_PER_PARAMETER = 24
 
-# Draws the first section of a run, its weight map and some deformations before the training begins.
-DrawTraining = Callable[[RunFolder, np.ndarray, np.ndarray, Config], None]
+# Draws the first section of a run, its labels, its weight map and some deformations before the training begins.
+DrawTraining = Callable[[RunFolder, np.ndarray, np.ndarray, np.ndarray, Config], None]
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class TrainingRequest:
     resume: bool = False  # from the folder's checkpoint, if it has one
     device: str = "cpu"
     compilation: str = "auto"  # one of COMPILE_CHOICES
+    preview_every: int | None = None  # steps between pictures of one section's probability
 
 
 def train_run(request: TrainingRequest, draw: DrawTraining | None = None) -> RunRecord:
@@ -87,7 +89,7 @@ def train_run(request: TrainingRequest, draw: DrawTraining | None = None) -> Run
         record.write(run.record)
         _write_stacks(run, stacks, training_set)
         if draw is not None:
-            draw(run, stacks.volume[0], training_set.weights[0].cpu().numpy(), config)
+            draw(run, stacks.volume[0], stacks.labels[0], training_set.weights[0].cpu().numpy(), config)
         _log_start(record, stacks)
         return _train(run, record, stacks, training_set, earlier, request)
 
@@ -195,20 +197,34 @@ def _train(
     request: TrainingRequest,
 ) -> RunRecord:
     """Train to the last step; the record is written whatever the end is."""
+    preview = _preview(run, record, stacks, request)
+    after_step = preview.after_step if preview else None
     try:
-        final = train(record.config, training_set, run.path, stacks.data, earlier, compilation=request.compilation)
+        final = train(record.config, training_set, run.path, stacks.data, earlier, after_step, request.compilation)
     except Diverged as error:
         replace(record, status="diverged", diverged=(*record.diverged, error.what)).write(run.record)
         raise
     except Interrupted:
         replace(record, status="interrupted").write(run.record)
         raise
+    if preview:
+        preview.write(final.step, final.build_network().to(request.device))
     parts = {name: round(spent, 1) for name, spent in final.parts.items()}
     effect = _effect(final, stacks, request.device)
     record = replace(record, status="finished", config=final.config, up_convolution_effect=effect)
     record = record.with_times(finished=now(), training_seconds=round(final.seconds, 1), training_parts_seconds=parts)
     record.write(run.record)
     return record
+
+
+def _preview(run: RunFolder, record: RunRecord, stacks: Stacks, request: TrainingRequest) -> Preview | None:
+    """What draws a section while the training runs: the first that is scored, or else the first that is trained on."""
+    if request.preview_every is None:
+        return None
+    scored = stacks.evaluation_volume
+    section, which = (stacks.volume[0], "trained on") if scored is None else (scored[0], "scored")
+    logger.info(f"every {request.preview_every:,} steps {run.previews} gets a picture of the first section {which}")
+    return Preview(run, request.preview_every, section, record.standardisation, record.config)
 
 
 def _completed_record(run: RunFolder, final: Checkpoint, stacks: Stacks, device: str) -> RunRecord:

@@ -1,5 +1,6 @@
 """The figures of the paper, from our own code and a run's own data: `report --figures`."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,19 +8,20 @@ from typing import Any
 
 import matplotlib
 import numpy as np
-import torch
 from matplotlib.figure import Figure
 
-from unet_paper.augmentation import draw_deformation
 from unet_paper.checkpoint import new_network
 from unet_paper.config import Config
+from unet_paper.datasets.cell_phantom import make_cell_phantom
 from unet_paper.io.pixel_size import PixelSize
 from unet_paper.io.stack import read_labels, read_probabilities, read_stack
-from unet_paper.metrics.registry import RAND_ERROR
 from unet_paper.metrics.scores import Scores
 from unet_paper.report.figures.cell_figures import draw_found, draw_taught
+from unet_paper.report.figures.deformation_figure import draw_deformations, shown_deformations
 from unet_paper.report.figures.network_figure import draw_network
-from unet_paper.report.figures.section_figures import draw_elastic, draw_segmentation, draw_tile, draw_weight_figure
+from unet_paper.report.figures.section_figures import draw_segmentation, draw_tile, draw_weight_figure
+from unet_paper.report.panels import for_light_and_dark, save_figure
+from unet_paper.report.shown_threshold import shown_threshold, why_shown
 from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.record import RunRecord
 from unet_paper.support.files import atomic_write
@@ -27,6 +29,8 @@ from unet_paper.support.json_files import read_json, write_json
 from unet_paper.weight_map import label_cells, separate_touching_cells, weight_map, weight_maps
 
 CAPTIONS = "captions.json"
+EM_DATASETS = ("isbi", "phantom")  # whose cells are parted by membranes
+TOUCHING_SIZE, TOUCHING_SEED = 256, 2  # px, of the drawn cells
 FONT_SIZE = 13  # points, to be read at half the figures' size
 
 
@@ -35,7 +39,12 @@ class Caption:
     """The name of a figure's files, and what was computed from what."""
 
     name: str
-    text: str
+    text: str  # sentences, the first of which says what the figure shows
+
+    @property
+    def first_sentence(self) -> str:
+        """What the figure shows, in one sentence."""
+        return re.split(r"(?<=\.) ", self.text, maxsplit=1)[0]
 
 
 Captioned = tuple[Caption, Figure]
@@ -44,20 +53,25 @@ Captioned = tuple[Caption, Figure]
 def write_figures(
     run: RunFolder, record: RunRecord, scores: Scores | None, pixel_size: PixelSize | None = None
 ) -> list[Caption]:
-    """Write a run's figures as PNG and SVG into its folder `figures`, with their captions in README.md and in
-    captions.json there. Without held-out or test sections that is figure 1 alone.
+    """Write a run's figures as PNG, and those of lines alone as SVG too, into its folder `figures`, with their captions
+    in README.md and in captions.json there. Without held-out or test sections that is figure 1 alone.
 
     scores : of the primary test-time augmentation.
     """
     captions = []
     with matplotlib.rc_context({"font.size": FONT_SIZE}):
         for caption, figure in figures_of(run, record, scores, pixel_size):
-            save_both(figure, run.figures / caption.name)
+            path = run.figures / f"{caption.name}.png"
+            save_figure(figure, path)
+            path.with_suffix(".svg").unlink(missing_ok=True)  # of an earlier report
+            if not any(axis.images for axis in figure.axes):
+                save_as_svg(figure, path.with_suffix(".svg"))
             captions.append(caption)
     lines = ["# Figures", ""]
     for caption in captions:
-        name = caption.name
-        lines += [f"![{name}]({name}.png)", "", f"**{name}.** {caption.text} ([SVG]({name}.svg))", ""]
+        vector = run.figures / f"{caption.name}.svg"
+        link = f" ([SVG]({vector.name}))" if vector.is_file() else ""
+        lines += [f"![{caption.first_sentence}]({caption.name}.png)", "", f"{caption.text}{link}", ""]
     with atomic_write(run.figures / "README.md") as temporary:
         temporary.write_text("\n".join(lines), encoding="utf-8")
     write_json(run.figures / CAPTIONS, {caption.name: caption.text for caption in captions})
@@ -79,9 +93,9 @@ def figures_of(
     yield (
         Caption(
             "figure-1-network",
-            f"The network of this run, {record.parameters:,} parameters, drawn from one pass of the module itself over "
-            f"a tile of {config.tile_size} px: above each map its channels, below it its size in px. White: the part "
-            "that is copied from the contracting path.",
+            f"Figure 1: the network of this run, with {record.parameters:,} parameters. It is drawn from one pass of "
+            f"the module itself over a tile of {config.tile_size} px. Above each map stand its channels, below it its "
+            "size in px. The white part of a map is copied from the contracting path.",
         ),
         draw_network(network, config.tile_size),
     )
@@ -92,30 +106,30 @@ def figures_of(
     yield (
         Caption(
             "figure-2-tile",
-            f"Overlap-tile prediction as the paper has it ({what}): the block (yellow) needs the tile (blue, dashed), "
-            "of which the part outside the image (under the veil) is mirrored. Ours lays tiles on the network's own "
-            "grid of 16 px; a cost model chooses their size.",
+            f"Figure 2: the block (yellow) needs the tile (blue, dashed), which reaches beyond the image ({what}). "
+            "Under the veil the image is mirrored. This is the paper's tile; ours lie on the network's own grid of 16 "
+            "px, and a cost model chooses their size.",
         ),
         draw_tile(section, pixel_size),
     )
     if record.protocol.sequences is not None:
-        yield from _of_cells(run, record)
+        yield from _of_cells(run, record, pixel_size)
     elif config.classes == 2:
         yield from _of_two_classes(run, record, scores, config, section, what, pixel_size)
-    generator = torch.Generator().manual_seed(config.seed)
-    size = min(config.tile_size, *section.shape)
-    deformation = draw_deformation(
-        section.shape, generator, config.displacement_sigma, config.grid_points, False, False, False
-    )
+        if record.dataset in EM_DATASETS:
+            yield touching_cells(config)
+    grid = config.grid_points
+    size, deformations = shown_deformations(section.shape, config.displacement_sigma, grid, config.seed)
     yield (
         Caption(
             "elastic-deformation",
-            f"Elastic deformation ({what}; seed {config.seed}): (a) the displacements drawn from a Gaussian of "
-            f"{config.displacement_sigma:g} px on a grid of {config.grid_points} x {config.grid_points} points over a "
-            f"tile of {size} px, and how far off they send each pixel for its value, by bicubic interpolation; the "
-            "tile (b) before and (c) after, with the section's own straight grid drawn along.",
+            f"A tile of {size} px is bent, turned and mirrored, as training does anew in every step ({what}). "
+            f"(a) At {grid} x {grid} points of the tile (yellow) an arrow, drawn from a Gaussian of "
+            f"{config.displacement_sigma:g} px, leads to where the value comes from; between "
+            "them it is interpolated bicubically. (b) The tile that it "
+            "makes, (c, d) two others. The orange lines are straight in the section.",
         ),
-        draw_elastic(section, deformation, size, pixel_size),
+        draw_deformations(section, deformations, size, pixel_size),
     )
 
 
@@ -139,29 +153,45 @@ def _of_two_classes(
         yield (
             Caption(
                 "figure-3-weight-map",
-                f"From a truth to its weight map ({what}): (a) the image, (b) its cells, the truth's 4-connected "
-                "components (neighbours in different colours), (c) the mask, white = cell, (d) equation 2 with "
-                f"w_0 = {config.w_0:g}, sigma = {config.sigma:g} px and {whose}. "
-                f"Weights run from {weights.min():.2f} to {weights.max():.2f}.",
+                f"Figure 3: from a truth to its weight map ({what}). (a) The image. (b) Its cells, the truth's "
+                "4-connected components, neighbours in different colours. (c) The mask, cells white. (d) Equation 2 "
+                f"with w_0 = {config.w_0:g}, sigma = {config.sigma:g} px and {whose}; weights run from "
+                f"{weights.min():.2f} to {weights.max():.2f}.",
             ),
-            draw_weight_figure(section, truth, label_cells(truth), weights, pixel_size),
+            draw_weight_figure(weights, section, label_cells(truth), truth, pixel_size),
         )
     probability = run.probability(config.primary)
     if probability.is_file():
-        threshold = scores.best_threshold[RAND_ERROR.key] if scores else 0.5
-        chosen = "the best of the Rand error" if scores else "there are no metrics to choose by"
+        threshold, why = shown_threshold(scores), why_shown(scores)
         yield (
             Caption(
                 "figure-4-segmentation",
-                f"The run's result ({what}): (a) the image, (b) the 4-connected components of the probability "
-                f"({config.primary}) above {threshold:.1f} ({chosen}), neighbours in different colours"
-                + (", and the outlines of the truth's cells in white." if truth is not None else "."),
+                f"Figure 4: what the run found ({what}). (a) The image. (b) The probability of cell "
+                f"({config.primary}). (c) Its 4-connected components above {threshold:.1f}, where {why}; neighbours "
+                "have different colours"
+                + (", and white lines are the outlines of the truth's cells." if truth is not None else "."),
             ),
             draw_segmentation(section, truth, read_probabilities(probability).pixels[0], threshold, pixel_size),
         )
 
 
-def _of_cells(run: RunFolder, record: RunRecord) -> Iterator[Captioned]:
+def touching_cells(config: Config) -> Captioned:
+    """Figure 3 of drawn cells, whose border term is for few pixels, while nearly every membrane of EM has it."""
+    ((frame, cells),) = make_cell_phantom(1, TOUCHING_SIZE, TOUCHING_SEED)
+    weights = weight_map(cells, config.w_0, config.sigma)
+    return (
+        Caption(
+            "figure-3-touching-cells",
+            "Figure 3 on cells that touch, as in the paper: they are drawn, and not of this run. (a) The image. (b) "
+            "The numbered cells. (c) The mask, with a line of background where two of them touch. (d) Equation 2 with "
+            f"w_0 = {config.w_0:g} and sigma = {config.sigma:g} px: the line weighs up to {weights.max():.1f}, the "
+            f"cells {weights[cells > 0].min():.1f}, so that the network learns to keep the cells apart.",
+        ),
+        draw_taught(frame, cells, separate_touching_cells(cells) > 0, weights),
+    )
+
+
+def _of_cells(run: RunFolder, record: RunRecord, pixel_size: PixelSize | None) -> Iterator[Captioned]:
     """Figures 3 and 4 of the scored frame that has the most cells with a mask."""
     config, masks = record.config, read_labels(run.labels).pixels
     chosen = int(np.argmax([len(np.unique(frame)) for frame in masks]))
@@ -173,29 +203,29 @@ def _of_cells(run: RunFolder, record: RunRecord) -> Iterator[Captioned]:
     yield (
         Caption(
             "figure-3-weight-map",
-            f"From masks to the weight map ({what}): (a) the image, (b) the annotated cells, neighbours in different "
-            "colours, (c) the mask with background between cells that touch, white = cell, (d) equation 2 with "
-            f"w_0 = {config.w_0:g}, sigma = {config.sigma:g} px and the class weights of the training set. Weights run "
-            f"from {weights.min():.2f} to {weights.max():.2f}.",
+            f"Figure 3: from masks to the weight map ({what}). (a) The image. (b) The annotated cells, neighbours in "
+            "different colours. (c) The mask with background between cells that touch: cells are white, and gray is "
+            f"what nobody annotated, if anything. (d) Equation 2 with w_0 = {config.w_0:g}, sigma = {config.sigma:g} "
+            "px and the class weights of the training set; weights run from "
+            f"{weights.min():.2f} to {weights.max():.2f}.",
         ),
-        draw_taught(frame, of_frame, separate_touching_cells(of_frame) > 0, weights),
+        draw_taught(frame, of_frame, separate_touching_cells(of_frame) > 0, weights, pixel_size),
     )
     if run.segments(config.primary).is_file():
         segments = read_labels(run.segments(config.primary)).pixels[chosen]
         yield (
             Caption(
                 "figure-4-segmentation",
-                f"The run's result ({what}, which was not trained on; {config.primary}): (a) the image, (b) the "
-                "segments in colours, and the outlines of the annotated cells in yellow.",
+                f"Figure 4: what the run found ({what}, which was not trained on; {config.primary}). (a) The image. "
+                "(b) The segments in colours, and the outlines of the annotated cells in yellow.",
             ),
-            draw_found(frame, of_frame, segments),
+            draw_found(frame, of_frame, segments, pixel_size),
         )
 
 
-def save_both(figure: Figure, path: str | Path) -> None:
-    """Write a figure as PNG and as SVG with its letters as outlines: `path`.png and `path`.svg, each whole or not."""
-    options: Any = {"svg.fonttype": "path", "svg.hashsalt": "unet_paper", "image.composite_image": True}
-    for suffix in ("png", "svg"):
-        metadata = {"Date": None, "Creator": None} if suffix == "svg" else {"Software": None}
-        with matplotlib.rc_context(options), atomic_write(Path(f"{path}.{suffix}")) as temporary:
-            figure.savefig(temporary, format=suffix, metadata=metadata)
+def save_as_svg(figure: Figure, path: Path) -> None:
+    """Write a figure as SVG with its letters as outlines, whole or not at all."""
+    for_light_and_dark(figure)
+    options: Any = {"svg.fonttype": "path", "svg.hashsalt": "unet_paper"}
+    with matplotlib.rc_context(options), atomic_write(path) as temporary:
+        figure.savefig(temporary, format="svg", metadata={"Date": None, "Creator": None})

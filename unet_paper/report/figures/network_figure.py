@@ -10,6 +10,7 @@ from matplotlib.patches import FancyArrowPatch, Rectangle
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from unet_paper.network import UNet
+from unet_paper.report.panels import GRAY
 
 COLOURS = {
     "conv 3x3": "#0072b2",
@@ -129,7 +130,7 @@ def draw_network(network: UNet, input_size: int = 572) -> Figure:
             arrow((source.x + source.width, last.middle), (last.x, last.middle), "copy and crop")
             text = f"{cropped.before}² cropped to {cropped.size}²"
             middle = (source.x + source.width + last.x) / 2, last.middle + 0.06
-            axis.text(*middle, text, ha="center", va="bottom", fontsize=10, color=COLOURS["copy and crop"])
+            axis.text(*middle, text, ha="center", va="bottom", fontsize=10, color=GRAY)
         elif kind == "max pool 2x2":
             ends_of_levels.append(last)
             level, x = level + 1, last.x + 0.1

@@ -9,19 +9,17 @@ import numpy as np
 from matplotlib import colormaps
 from PIL import Image
 from scipy import ndimage
-from skimage.segmentation import expand_labels
 
 from unet_paper.metrics.warping_error import MERGE, warping_kinds
 from unet_paper.metrics.warping_error import SPLIT as SPLIT_KIND
 from unet_paper.report.colours import COMPONENTS, MERGER, MISSED_CELL, MISSED_MEMBRANE, SPLIT, WEIGHTS, Colour
-from unet_paper.report.pictures import gray_range, spots
+from unet_paper.report.components import components, spots
+from unet_paper.report.panels import gray_range
+from unet_paper.report.shown_threshold import THRESHOLDS
 from unet_paper.support.files import atomic_write
 from unet_paper.support.progress import progress_bar
 
-THRESHOLDS = tuple(round(0.1 * step, 1) for step in range(1, 10))  # that the viewer can show
 ERRORS = {"missed membrane": MISSED_MEMBRANE, "missed cell": MISSED_CELL, "merger": MERGER, "split": SPLIT}
-NEAR = 8  # px: components that are closer get different colours, as far as there are colours
-
 
 Spot = list[Any]  # [x, y, radius in px, "split" or "merger"]
 Palette = tuple[np.ndarray, bool]  # colours of the numbers from 0 on, (N, 3) uint8; whether 0 is nothing instead
@@ -122,48 +120,6 @@ def _write_thresholds(pictures: _Section, truth: np.ndarray | None, probability:
             pictures.save("errors", errors, _palette(ERRORS.values(), clear=True), threshold)
             named = ((MERGE, "merger"), (SPLIT_KIND, "split"))
             found.append([[*spot, name] for kind, name in named for spot in spots(kinds == kind)])
-    return found
-
-
-def components(probability: np.ndarray, threshold: float) -> np.ndarray:
-    """The 4-connected components above a threshold, as numbers of colours from 1 on; 0 elsewhere: (H, W) uint8.
-
-    A component's first choice of colour hangs on where it is most probable, so that it mostly stays when the threshold
-    changes; it takes another where a neighbour has it already, as long as there are others.
-    """
-    labels, count = ndimage.label(probability.astype(np.float64) > threshold)
-    if not count:
-        return np.zeros(labels.shape, np.uint8)
-    summits = np.array(ndimage.maximum_position(probability, labels, np.arange(1, count + 1)))
-    scattered = (summits[:, 0] * 2_654_435_761 + summits[:, 1] * 40_503) >> 7
-    return different_colours(labels, scattered)
-
-
-def different_colours(labels: np.ndarray, preferred: np.ndarray) -> np.ndarray:
-    """Colours, numbers from 1 on, for (H, W) labels from 1 on, 0 = none: neighbours' differ where colours suffice.
-
-    preferred : a whole number for each label, which says (modulo the colours there are) which it takes if it can.
-    """
-    colours = np.zeros(len(preferred) + 1, np.uint8)
-    near = neighbours(labels, len(preferred))
-    for number in range(1, len(colours)):
-        taken = np.bincount(colours[near[number]], minlength=len(COMPONENTS) + 1)[1:]
-        choices = np.roll(np.arange(len(COMPONENTS)), -(preferred[number - 1] % len(COMPONENTS)))
-        colours[number] = 1 + choices[np.argmin(taken[choices])]
-    return colours[labels]
-
-
-def neighbours(labels: np.ndarray, count: int) -> dict[int, list[int]]:
-    """The numbers of the components that lie within NEAR px of each, roughly: {number: [others]}."""
-    grown = expand_labels(labels, NEAR / 2)
-    pairs: set[tuple[int, int]] = set()
-    for one, other in ((grown[1:], grown[:-1]), (grown[:, 1:], grown[:, :-1])):
-        touching = (one != other) & (one > 0) & (other > 0)
-        pairs.update(zip(one[touching].tolist(), other[touching].tolist(), strict=True))
-    found: dict[int, list[int]] = {number: [] for number in range(1, count + 1)}
-    for one, other in pairs:
-        found[one].append(other)
-        found[other].append(one)
     return found
 
 

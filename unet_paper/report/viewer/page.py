@@ -15,8 +15,10 @@ import matplotlib
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from unet_paper.report.document import Document, words
+from unet_paper.report.document import Block, Document, words
 from unet_paper.report.figures import Caption
+from unet_paper.report.table import Table
+from unet_paper.report.terms import TERMS, term
 from unet_paper.support.files import atomic_write
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -30,10 +32,27 @@ class Page:
     document: Document
     links: Sequence[str] = ()  # files beside the page
     banner: str | None = None  # what must be known before anything is read
+    note: str = ""  # what the viewer does not show, and why
     viewed: Sequence[dict[str, Any]] = ()  # what `run_page.viewed_run` returns; without any there is no viewer
     curves: Sequence[tuple[str, Figure]] = ()  # with their captions
     figures: Sequence[Caption] = ()  # which lie as PNG and SVG in `figure_folder`, beside the page
     figure_folder: str = "figures"
+
+    @property
+    def opening(self) -> Sequence[Block]:
+        """The document's first table, and below it the paragraphs that come before it; the rest is folded."""
+        first = self._first_table
+        return *self.document.blocks[first : first + 1], *self.document.blocks[:first]
+
+    @property
+    def folded(self) -> Sequence[Block]:
+        """What of the document is opened by a click."""
+        return self.document.blocks[self._first_table + 1 :]
+
+    @property
+    def _first_table(self) -> int:
+        blocks = self.document.blocks
+        return next((number for number, block in enumerate(blocks) if isinstance(block, Table)), len(blocks))
 
     def write(self, path: str | Path) -> None:
         """Write the page, whole or not at all."""
@@ -55,6 +74,7 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters["words"] = words
+    environment.globals |= {"term": term, "terms": TERMS}
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
     return environment
 

@@ -11,15 +11,16 @@ from matplotlib.colors import to_hex
 
 from unet_paper.io.pixel_size import EM, PixelSize
 from unet_paper.io.stack import read_labels, read_probabilities, read_stack
-from unet_paper.metrics.registry import WARPING_ERROR
 from unet_paper.metrics.scores import Scores
 from unet_paper.report.colours import CIRCLES, WEIGHTS, hexadecimal
 from unet_paper.report.document import Document
-from unet_paper.report.figures import read_captions
+from unet_paper.report.figures import EM_DATASETS, read_captions
 from unet_paper.report.plots import history_figure, thresholds_figure
-from unet_paper.report.viewer.layers import ERRORS, THRESHOLDS, SectionPictures, write_pictures
+from unet_paper.report.shown_threshold import shown_threshold, why_shown
+from unet_paper.report.viewer.layers import ERRORS, SectionPictures, write_pictures
 from unet_paper.report.viewer.page import Page
 from unet_paper.runs.folder import RunFolder
+from unet_paper.runs.own_scoring import is_tessellation
 from unet_paper.runs.record import RunRecord
 from unet_paper.support.json_files import read_json, write_json
 from unet_paper.weight_map import separate_touching_cells, weight_maps
@@ -28,7 +29,6 @@ LARGEST_SHOWN = 4096  # px of a side; larger sections a browser does not show we
 MOST_PIXELS = 40 * 512 * 512  # of all the sections shown, which are the first ones
 LINKS = ("run.json", "scores.json", "history.csv", "table1.md", "metrics.md", "table2.md")
 STEPS_OF_SCALE = 12  # colours that tell the weight map's scale
-USUAL_THRESHOLD = 0.5
 SMOKE = "This profile only shows that all parts work; its metrics mean nothing."
 
 
@@ -55,7 +55,8 @@ def write_run_page(
         viewed = [viewed_run(run, record, scores.get(record.config.primary), pictures, run.path, record.name)]
     Page(
         title=f"{record.name}: {record.dataset}, {record.profile_title}",
-        document=Document(document.title, (*document.blocks, note)) if note else document,
+        document=document,
+        note=note,
         links=[name for name in LINKS if (run.path / name).is_file()],
         banner=smoke_banner(record),
         viewed=viewed,
@@ -121,15 +122,18 @@ def viewed_run(
 
     scores : of the primary test-time augmentation; page_folder : where the page goes.
     """
-    best = scores.best_threshold[WARPING_ERROR.key] if scores else USUAL_THRESHOLD
+    best = shown_threshold(scores)
+    background = background_of(record)
     relative = quote(Path(os.path.relpath(run.path, page_folder)).as_posix())
     return pictures.to_json() | {
         "name": name,
         "path": "" if relative == "." else f"{relative}/",
         "sections": section_names(record, pictures.sections),
-        "best": min(range(len(THRESHOLDS)), key=lambda number: abs(THRESHOLDS[number] - best)),
+        "best": pictures.thresholds.index(best),
+        "why_best": why_shown(scores) if scores else "",
+        "background": background,
         "pixel_size": pixel_size_of(record),
-        "error_colours": {kind: hexadecimal(colour) for kind, colour in ERRORS.items()},
+        "error_colours": {kind.replace("membrane", background): hexadecimal(colour) for kind, colour in ERRORS.items()},
         "circle_colours": {kind: hexadecimal(colour) for kind, colour in CIRCLES.items()},
         "weight_colours": [to_hex(colormaps[WEIGHTS](step / (STEPS_OF_SCALE - 1))) for step in range(STEPS_OF_SCALE)],
     }
@@ -141,6 +145,11 @@ def section_names(record: RunRecord, count: int) -> list[str]:
         return [f"frame {number:03}" for number in record.protocol.scored_sections[:count]]
     first = record.protocol.scored_sections[0] if record.protocol.kind == "fold" else 0
     return [f"section {first + number}" for number in range(count)]
+
+
+def background_of(record: RunRecord) -> str:
+    """What lies between the cells of a run, in one word."""
+    return "membrane" if record.dataset in EM_DATASETS or is_tessellation(record) else "background"
 
 
 def pixel_size_of(record: RunRecord) -> PixelSize | None:

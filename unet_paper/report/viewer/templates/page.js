@@ -4,8 +4,10 @@
     image: "image", truth: "truth", probability: "probability", components: "components", errors: "errors",
     weights: "weight map",
   };
+  const TERMS = JSON.parse(document.getElementById("terms").textContent);
   const BY_THRESHOLD = ["components", "errors"];
   const MOST_ZOOM = 32;
+  const LOWEST_STAGE = 288; // px of the screen
   const element = (id) => document.getElementById(id);
   const bounded = (value, low, high) => Math.min(Math.max(value, low), high);
 
@@ -62,6 +64,13 @@
     pane.stage.focus({ preventScroll: true });
     draw();
   }
+
+  // A word with its tooltip where it is a term.
+  const term = (name, text = name) =>
+    TERMS[name] ? `<span class="term" tabindex="0" data-meaning="${TERMS[name]}">${text}</span>` : text;
+
+  // A unit in which lengths up to `longest` nm are short numbers: its name, and how many nm it has.
+  const unitFor = (longest) => [["mm", 1e6], ["µm", 1e3], ["nm", 1]].find(([, nm]) => longest >= nm) || ["nm", 1];
 
   const sectionOf = (pane) => Math.min(state.section, pane.run.sections.length - 1);
 
@@ -122,7 +131,8 @@
     const power = 10 ** Math.floor(Math.log10(widest));
     const length = [5, 2, 1].map((factor) => factor * power).find((value) => value <= widest);
     pane.bar.style.width = `${(length / perPixel) * scale}px`;
-    pane.barLabel.textContent = `${Number(length.toPrecision(1))} ${pane.run.pixel_size ? "nm" : "px"}`;
+    const [unit, nm] = pane.run.pixel_size ? unitFor(length) : ["px", 1];
+    pane.barLabel.textContent = `${Number((length / nm).toPrecision(1))} ${unit}`;
   }
 
   function drawSpots(pane) {
@@ -141,16 +151,19 @@
   function tellLegend(pane) {
     const shown = new Set([pane.overlay.value, pane.background.value]);
     const parts = [];
-    const swatch = (colour, text) => parts.push(`<span class="swatch" style="background:${colour}"></span>${text}`);
+    const swatch = (colour, name, before = "") =>
+      parts.push(`<span class="swatch" style="background:${colour}"></span>${before}${term(name)}`);
     const scale = (colours, low, high) =>
       parts.push(`${low}<span class="scale" style="background:linear-gradient(90deg,${colours})"></span>${high}`);
     if (shown.has("errors")) for (const [name, colour] of Object.entries(pane.run.error_colours)) swatch(colour, name);
     if (state.circles) {
-      for (const [name, colour] of Object.entries(pane.run.circle_colours)) swatch(colour, `circle: ${name}`);
+      for (const [name, colour] of Object.entries(pane.run.circle_colours)) swatch(colour, name, "circle: ");
     }
-    if (shown.has("components")) parts.push("neighbouring components in different colours");
-    if (shown.has("weights")) scale(pane.run.weight_colours.join(","), "weight 0", pane.run.largest_weight.toFixed(1));
-    if (shown.has("probability")) scale("#000,#fff", "membrane 0", "1 cell");
+    if (shown.has("components")) parts.push(`each ${term("component")} in a colour that its neighbours do not have`);
+    if (shown.has("weights")) {
+      scale(pane.run.weight_colours.join(","), `${term("weight")} 0`, pane.run.largest_weight.toFixed(1));
+    }
+    if (shown.has("probability")) scale("#000,#fff", `${pane.run.background} 0`, "1 cell");
     pane.legend.innerHTML = parts.join("&ensp;");
   }
 
@@ -162,9 +175,20 @@
       const [x, y] = pane.pointer.map(Math.floor);
       text += ` · x ${x}, y ${y} px`;
       const size = pane.run.pixel_size;
-      if (size) text += ` = ${Math.round(x * size[0])}, ${Math.round(y * size[1])} nm`;
+      if (size) {
+        const [unit, nm] = unitFor(Math.max(pane.run.size[0] * size[0], pane.run.size[1] * size[1]) / 10);
+        const [right, down] = [x * size[0], y * size[1]].map((length) => (length / nm).toFixed(nm > 1 ? 2 : 0));
+        text += ` = ${right}, ${down} ${unit}`;
+      }
     }
     pane.where.textContent = text;
+  }
+
+  // A whole section with its caption is on the screen, whatever stands above it.
+  function highestStage() {
+    const [{ stage, root }] = panes;
+    const above = stage.getBoundingClientRect().top + window.scrollY;
+    return Math.max(LOWEST_STAGE, window.innerHeight - above - root.querySelector("figcaption").offsetHeight - 12);
   }
 
   function draw() {
@@ -174,6 +198,8 @@
     element("threshold").max = first.thresholds.length - 1;
     element("threshold").value = state.threshold;
     element("threshold-value").textContent = first.thresholds[state.threshold].toFixed(1);
+    const chosen = first.why_best && state.threshold === first.best;
+    element("threshold-why").textContent = chosen ? `here ${first.why_best}` : "";
     element("opacity").value = state.opacity;
     element("opacity-value").textContent = state.covered ? `${state.opacity} %` : "off";
     element("section").setAttribute("aria-valuetext", element("section-value").textContent);
@@ -185,9 +211,11 @@
     element("beside").checked = state.beside;
     panes[1].root.hidden = !state.beside;
     if (!state.beside) active = panes[0];
+    const highest = highestStage();
     for (const pane of state.beside ? panes : panes.slice(0, 1)) {
       pane.root.classList.toggle("active", state.beside && pane === active);
       pane.stage.style.touchAction = state.zoom > 1 ? "none" : "pan-y";
+      pane.stage.style.maxHeight = `${highest}px`;
       pane.stage.style.aspectRatio = `${pane.run.size[0]} / ${pane.run.size[1]}`;
       pane.world.style.width = `${pane.run.size[0]}px`;
       pane.world.style.height = `${pane.run.size[1]}px`;
@@ -330,6 +358,7 @@
     else return;
     event.preventDefault();
   });
-  new ResizeObserver(() => draw()).observe(panes[0].stage);
+  new ResizeObserver(() => requestAnimationFrame(draw)).observe(panes[0].stage);
+  window.addEventListener("resize", draw);
   draw();
 })();

@@ -1,0 +1,61 @@
+"""Components of a probability or a truth, in colours that tell neighbours apart, and circles around spots."""
+
+import numpy as np
+from scipy import ndimage
+from skimage.segmentation import expand_labels
+
+from unet_paper.report.colours import COMPONENTS
+
+NEAR = 8  # px: components that are closer get different colours, as far as there are colours
+
+
+def components(probability: np.ndarray, threshold: float) -> np.ndarray:
+    """The 4-connected components above a threshold, as numbers of colours from 1 on; 0 elsewhere: (H, W) uint8.
+
+    A component's first choice of colour hangs on where it is most probable, so that it mostly stays when the threshold
+    changes; it takes another where a neighbour has it already, as long as there are others.
+    """
+    labels, count = ndimage.label(probability.astype(np.float64) > threshold)
+    if not count:
+        return np.zeros(labels.shape, np.uint8)
+    summits = np.array(ndimage.maximum_position(probability, labels, np.arange(1, count + 1)))
+    scattered = (summits[:, 0] * 2_654_435_761 + summits[:, 1] * 40_503) >> 7
+    return different_colours(labels, scattered)
+
+
+def different_colours(labels: np.ndarray, preferred: np.ndarray) -> np.ndarray:
+    """Colours, numbers from 1 on, for (H, W) labels from 1 on, 0 = none: neighbours' differ where colours suffice.
+
+    preferred : a whole number for each label, which says (modulo the colours there are) which it takes if it can.
+    """
+    colours = np.zeros(len(preferred) + 1, np.uint8)
+    near = neighbours(labels, len(preferred))
+    for number in range(1, len(colours)):
+        taken = np.bincount(colours[near[number]], minlength=len(COMPONENTS) + 1)[1:]
+        choices = np.roll(np.arange(len(COMPONENTS)), -(preferred[number - 1] % len(COMPONENTS)))
+        colours[number] = 1 + choices[np.argmin(taken[choices])]
+    return colours[labels]
+
+
+def neighbours(labels: np.ndarray, count: int) -> dict[int, list[int]]:
+    """The numbers of the components that lie within NEAR px of each, roughly: {number: [others]}."""
+    grown = expand_labels(labels, NEAR / 2)
+    pairs: set[tuple[int, int]] = set()
+    for one, other in ((grown[1:], grown[:-1]), (grown[:, 1:], grown[:, :-1])):
+        touching = (one != other) & (one > 0) & (other > 0)
+        pairs.update(zip(one[touching].tolist(), other[touching].tolist(), strict=True))
+    found: dict[int, list[int]] = {number: [] for number in range(1, count + 1)}
+    for one, other in pairs:
+        found[one].append(other)
+        found[other].append(one)
+    return found
+
+
+def spots(pixels: np.ndarray) -> list[list[float]]:
+    """A circle around each 8-connected group of an (H, W) bool array: [[x, y, radius], ...] in px."""
+    labels, _ = ndimage.label(pixels, structure=np.ones((3, 3)))
+    found = []
+    for rows, across in ndimage.find_objects(labels):
+        radius = 7 + max(rows.stop - rows.start, across.stop - across.start) / 2
+        found.append([(across.start + across.stop - 1) / 2, (rows.start + rows.stop - 1) / 2, radius])
+    return found

@@ -1,0 +1,56 @@
+"""Pictures of a training while it runs: the probability of one section, every so many steps."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from unet_paper.checkpoint import new_network
+from unet_paper.config import Config
+from unet_paper.network import UNet
+from unet_paper.normalisation import Standardisation
+from unet_paper.prediction import Predictor
+from unet_paper.runs.folder import RunFolder
+from unet_paper.support.files import atomic_write
+
+LARGEST = 512  # px of a side; of larger sections the middle is shown
+
+
+@dataclass(frozen=True)
+class Preview:
+    """Writes the pictures of one training; what is trained stays as it is."""
+
+    run: RunFolder
+    every: int  # steps
+    section: np.ndarray  # (H, W) gray values, of the training stack's type
+    standardisation: Standardisation
+    config: Config
+
+    def after_step(self, step: int, network: UNet) -> None:
+        """Write a picture if it is time for one; `network` : the one that is trained, after `step` steps."""
+        if step % self.every == 0:
+            self.write(step, network)
+
+    def write(self, step: int, network: UNet) -> None:
+        """Write step-NNNNNN.png, gray: the probability of cell, white = 1, or the class where there are more than two.
+
+        It is one pass, of a copy of the network, as dropout is for training alone.
+        """
+        copy = new_network(self.config)
+        copy.load_state_dict(network.state_dict())
+        copy.to(next(network.parameters()).device)
+        config = self.config
+        predictor = Predictor(copy, self.standardisation, "none", config.bfloat16, config.extrapolation)
+        shown = self._shown()
+        probability = np.empty((predictor.out_channels, *shown.shape), np.float32)
+        for block in predictor.plan(*shown.shape).blocks:
+            of_block = probability[:, block.top : block.bottom, block.left : block.right]
+            of_block[...] = predictor.predict_block(shown, block)
+        values = probability[0] if len(probability) == 1 else probability.argmax(0) / (len(probability) - 1)
+        with atomic_write(self.run.previews / f"step-{step:06}.png") as temporary:
+            Image.fromarray(np.round(255 * values).astype(np.uint8)).save(temporary, format="PNG", optimize=True)
+
+    def _shown(self) -> np.ndarray:
+        """The section's middle."""
+        top, left = (max(0, (size - LARGEST) // 2) for size in self.section.shape)
+        return self.section[top : top + LARGEST, left : left + LARGEST]

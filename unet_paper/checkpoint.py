@@ -107,6 +107,16 @@ class Checkpoint:
         network.load_state_dict(self.network)
         optimiser.load_state_dict(self.optimiser)
 
+    def initialise(self, network: nn.Module) -> None:
+        """Start a network that is to be trained from these weights. A last layer of other classes stays as it is."""
+        own = network.state_dict()
+        network.load_state_dict(
+            {
+                name: self.network[name] if self.network[name].shape == values.shape else values
+                for name, values in own.items()
+            }
+        )
+
     def resumed_log(self, folder: Path | None, device: torch.device) -> TrainingLog:
         """The log of a training that resumes here."""
         earlier = self.history, self.sums, self.losses, self.seconds, self.parts

@@ -138,6 +138,7 @@ def train(
     resume: Checkpoint | None = None,
     after_step: Callable[[int, UNet], None] | None = None,
     compilation: str = "off",
+    start: Checkpoint | None = None,
 ) -> Checkpoint:
     """Train a network, keeping its history and checkpoints in a folder.
 
@@ -157,6 +158,8 @@ def train(
         Called with the number of steps done and the network, after each. It must leave the network as it is.
     compilation : "auto", "on" or "off"
         Whether to compile the network; see `compute.torch_compile`.
+    start : Checkpoint or None
+        A trained network whose weights a training that is not resumed starts from, of the same settings of the network.
 
     Returns
     -------
@@ -181,6 +184,8 @@ def train(
     network = new_training_network(config, device)
     optimiser = new_optimiser(network, config)
     log, done = TrainingLog(folder, device), 0
+    if start is not None:
+        start.initialise(network)
     if resume is not None:
         resume.restore(network, optimiser)
         log, done = resume.resumed_log(folder, device), resume.step

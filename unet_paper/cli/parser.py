@@ -182,6 +182,14 @@ def _add_train(command: Parser) -> None:
         help="Every N steps, %(const)s unless given, write a small picture of what the network finds in one held-out "
         "section, into RUN/preview. What is trained stays the same.",
     )
+    command.add_argument(
+        "--from",
+        dest="start",
+        type=Path,
+        metavar="WEIGHTS",
+        help="Start from trained weights, a run's or published ones: the network is theirs, and unless they are given, "
+        "so are optimiser and learning rate. Gray values are standardised by your images.",
+    )
     command.add_argument("--resume", action="store_true", help="Resume from RUN's checkpoint, where there is one.")
     command.add_argument(
         "--set",

@@ -26,6 +26,7 @@ def do_train(arguments: Namespace) -> None:
     from unet_paper.report.pictures import draw_training_pictures
     from unet_paper.runs.branching import branch
     from unet_paper.runs.folder import RunFolder
+    from unet_paper.runs.starting_weights import StartingWeights
     from unet_paper.runs.training_run import TrainingRequest, train_run
 
     device = chosen_device(arguments.device)
@@ -40,6 +41,12 @@ def do_train(arguments: Namespace) -> None:
         config = branch(RunFolder(arguments.branch_of), run)
     else:
         config = changed_config(PROFILES[profile], changes)
+    start = None
+    if arguments.start is not None:
+        if arguments.branch_of:
+            raise BadInput("--from and --branch-of are two ways to begin; give one of them")
+        start = StartingWeights.read(arguments.start)
+        config = start.config(config, {change.partition("=")[0] for change in changes})
     source = arguments.data
     if source is None:
         if arguments.labels is None:
@@ -70,6 +77,7 @@ def do_train(arguments: Namespace) -> None:
         device=device,
         compilation=arguments.compile,
         preview_every=arguments.preview,
+        start=start,
     )
     record = train_run(request, draw_training_pictures)
     print(f"trained weights: {run.weights}")

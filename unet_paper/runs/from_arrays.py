@@ -15,6 +15,7 @@ from unet_paper.datasets.labels import interpret_labels, pixels_to_ignore
 from unet_paper.datasets.training_set import prepare_training_set
 from unet_paper.io.hashes import sections_sha256
 from unet_paper.io.sections import as_sections, require_same_shapes, stacked
+from unet_paper.runs.starting_weights import StartingWeights
 from unet_paper.support.errors import BadInput
 from unet_paper.training import train as train_network
 
@@ -26,6 +27,7 @@ def train(
     profile: str = "quick",
     *,
     ignore: int | ArrayLike | Sequence[ArrayLike] | None = None,
+    start: Checkpoint | Path | str | None = None,
     folder: Path | str | None = None,
     device: str | None = None,
     **settings: Any,
@@ -45,6 +47,10 @@ def train(
         "paper", "quick" or "smoke", see `config.PROFILES`.
     ignore : int, bool arrays of the labels' shapes, or None
         The label of pixels of which the truth is not known, or True for such pixels. They weigh nothing in the loss.
+    start : Checkpoint, path or None
+        A trained network to start from, from `train` or `load`, or the file that `load` reads. The network's settings
+        are its own, and unless they are given, optimiser and learning rate are too. Gray values are standardised by
+        these images; a last layer of other classes starts anew.
     folder : path or None
         Gets `history.csv`, `checkpoint.pt` and `weights.pt`; it must hold no training yet. Nothing is written unless
         it is given.
@@ -67,6 +73,9 @@ def train(
         When the loss or a weight stops being finite, or the output says nothing any more.
     """
     config = _config(profile, settings)
+    weights = StartingWeights.of(start)
+    if weights is not None:
+        config = weights.config(config, settings)
     volume, truth = as_sections(images, "images"), as_sections(labels, "labels")
     require_same_shapes(volume, truth, ("images", "labels"))
     for section in truth:
@@ -81,7 +90,8 @@ def train(
     truth, classes = interpret_labels(truth, labels_are, "the array of labels", ignored)
     config = replace(config, classes=classes)
     training_set = prepare_training_set(volume, truth, config, device or default_device(), ignored)
-    return train_network(config, training_set, folder, data)
+    trained = None if weights is None else weights.trained
+    return train_network(config, training_set, folder, data, start=trained)
 
 
 def _config(profile: str, settings: dict[str, Any]) -> Config:

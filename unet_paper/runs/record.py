@@ -74,6 +74,7 @@ class RunRecord:
     times: Times = Times()
     diverged: tuple[str, ...] = ()  # at which step and why, each time
     up_convolution_effect: tuple[float, ...] | None = None  # see diagnostics.py; older records do not tell it
+    start: Mapping[str, Any] | None = None  # the weights that it started from, see starting_weights.py
     trunk: Mapping[str, Any] | None = None  # name and step of the run that this one branched off, see branching.py
 
     @property
@@ -115,6 +116,7 @@ class RunRecord:
             "times": {"started": first["time"], **times},
             "diverged": list(self.diverged),
             "up_convolution_effect": None if self.up_convolution_effect is None else list(self.up_convolution_effect),
+            **({"start": dict(self.start)} if self.start else {}),
             **({"trunk": dict(self.trunk)} if self.trunk else {}),
         }
 
@@ -150,6 +152,7 @@ class RunRecord:
                 times=Times(**times),
                 diverged=tuple(values.get("diverged", ())),
                 up_convolution_effect=None if effect is None else tuple(effect),
+                start=values.get("start"),
                 trunk=values.get("trunk"),
             )
         except (KeyError, TypeError, AttributeError, ValueError) as error:

@@ -25,6 +25,7 @@ from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.preview import Preview
 from unet_paper.runs.record import RunRecord, Session, read_record
 from unet_paper.runs.resuming import checkpoint_to_resume, is_finished
+from unet_paper.runs.starting_weights import StartingWeights, require_same_start
 from unet_paper.support.errors import Diverged
 from unet_paper.support.files import remove_leftovers
 from unet_paper.support.locks import exclusive_lock
@@ -53,6 +54,7 @@ class TrainingRequest:
     device: str = "cpu"
     compilation: str = "auto"  # one of COMPILE_CHOICES
     preview_every: int | None = None  # steps between pictures of one section's probability
+    start: StartingWeights | None = None  # whose weights it starts from; `config` is of their network
 
 
 def train_run(request: TrainingRequest, draw: DrawTraining | None = None) -> RunRecord:
@@ -73,6 +75,8 @@ def train_run(request: TrainingRequest, draw: DrawTraining | None = None) -> Run
     with exclusive_lock(run.lock, run.path):
         remove_leftovers(run.path)
         earlier = checkpoint_to_resume(run, config, stacks, request.resume)
+        if earlier is not None:
+            require_same_start(read_record(run.record), request.start)
         if earlier is not None and is_finished(run, earlier, config):
             logger.info(f"{run.path} is already trained ({earlier.step} steps); nothing to do")
             return _completed_record(run, earlier, stacks, request.device)
@@ -82,6 +86,9 @@ def train_run(request: TrainingRequest, draw: DrawTraining | None = None) -> Run
         session = _session(request, config, earlier)
         if earlier is None:
             record = _new_record(run, config, stacks, training_set, session)
+            if request.start is not None:
+                record = replace(record, start=request.start.described())
+                request.start.announce(config, stacks)
         else:
             record = read_record(run.record)
             sessions = (*record.sessions, session)
@@ -199,8 +206,10 @@ def _train(
     """Train to the last step; the record is written whatever the end is."""
     preview = _preview(run, record, stacks, request)
     after_step = preview.after_step if preview else None
+    start = None if request.start is None else request.start.trained
+    arguments = record.config, training_set, run.path, stacks.data, earlier, after_step, request.compilation
     try:
-        final = train(record.config, training_set, run.path, stacks.data, earlier, after_step, request.compilation)
+        final = train(*arguments, start=start)
     except Diverged as error:
         replace(record, status="diverged", diverged=(*record.diverged, error.what)).write(run.record)
         raise

@@ -1,0 +1,91 @@
+"""Fine-tuning: a training that starts from the weights of another one, a run's or published ones."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from unet_paper.checkpoint import Checkpoint, load
+from unet_paper.config import Config
+from unet_paper.datasets.training_stacks import Stacks
+from unet_paper.io.hashes import file_sha256
+from unet_paper.runs.record import RunRecord
+from unet_paper.support.errors import BadInput
+from unet_paper.support.logs import logger
+
+NETWORK = ("base_channels", "variant", "padding", "batch_norm")  # settings that the weights decide
+RECIPE = ("optimiser", "learning_rate")  # settings that fit such a network, and may be given
+
+
+@dataclass(frozen=True)
+class StartingWeights:
+    """The weights that a training starts from."""
+
+    name: str  # of the file
+    sha256: str  # of the file; of a trained network in memory, nothing
+    trained: Checkpoint
+
+    @classmethod
+    def read(cls, path: Path | str) -> "StartingWeights":
+        """Of a run's weights.pt or of published ones. Raises what `checkpoint.load` raises."""
+        trained = load(path)
+        return cls(Path(path).name, file_sha256(path), trained)
+
+    @classmethod
+    def of(cls, start: Checkpoint | Path | str | None) -> "StartingWeights | None":
+        """Of a trained network, or of what `read` reads."""
+        if start is None:
+            return None
+        return cls("the trained network", "", start) if isinstance(start, Checkpoint) else cls.read(start)
+
+    def config(self, config: Config, given: Collection[str]) -> Config:
+        """A Config with the network of the weights, and, unless given, with the rate and the optimiser that it had.
+
+        given : names of the settings that were asked for. Raises BadInput for those that the weights decide otherwise.
+        """
+        own = self.trained.config
+        for name in NETWORK:
+            wanted = getattr(config, name)
+            if name in given and wanted != getattr(own, name):
+                raise BadInput(
+                    f"{self.name} has {name} {getattr(own, name)}, and {wanted} is asked for; leave that setting out, "
+                    "or start from other weights"
+                )
+        inherited = [*NETWORK, *(RECIPE if not set(RECIPE) & set(given) else ())]
+        return replace(config, **{name: getattr(own, name) for name in inherited})
+
+    def described(self) -> dict[str, Any]:
+        """Plain values, for run.json."""
+        trained = self.trained
+        data = dict(trained.data)
+        return {"weights": self.name, "sha256": self.sha256, "steps": trained.step, "data_sha256": data}
+
+    def announce(self, config: Config, stacks: Stacks) -> None:
+        """Say what is taken over, and what is not."""
+        own = self.trained.config
+        logger.info(
+            f"starting from {self.name} ({own.base_channels} base channels, {self.trained.step:,} steps); optimiser "
+            f"{config.optimiser}, learning rate {config.learning_rate:g}; gray values are standardised by these images"
+        )
+        if own.classes != config.classes:
+            logger.info(
+                f"note: {self.name} knows {own.classes} classes and these labels hold {config.classes}; the last layer "
+                "starts anew"
+            )
+        if stacks.protocol.kind == "fold" and set(stacks.data.values()) & set(self.trained.data.values()):
+            logger.warning(
+                f"note: {self.name} was trained on these very images; if the sections held out here were among them, "
+                "their metrics mean nothing"
+            )
+
+
+def require_same_start(record: RunRecord, start: StartingWeights | None) -> None:
+    """Raise BadInput where a run that is resumed began with other weights than these."""
+    if record.trunk and start is None:
+        return  # a branch starts from its trunk's checkpoint
+    recorded, given = (record.start or {}).get("sha256"), None if start is None else start.sha256
+    if recorded != given:
+        told = [(record.start or {}).get("weights", "new weights"), "new weights" if start is None else start.name]
+        raise BadInput(
+            f"the run began from {told[0]} and would be resumed from {told[1]}, another file; give the same --from"
+        )

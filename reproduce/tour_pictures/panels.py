@@ -11,7 +11,7 @@ from matplotlib.patches import Rectangle
 from PIL import Image
 
 from unet_paper.report import colours
-from unet_paper.report.viewer.layers import different_colours
+from unet_paper.report.components import different_colours
 
 INK = "#78828f"  # of text and lines; read on white and on black
 ORANGE, BLUE, GREEN, YELLOW = (colours.hexadecimal(colours.COMPONENTS[number]) for number in range(4))

@@ -10,7 +10,7 @@ import numpy as np
 from unet_paper.cli.checks import must_be_writable
 from unet_paper.cli.outputs import outputs
 from unet_paper.cli.segmentation_options import NAMES, given_segmentation
-from unet_paper.io.image_folder import section_names
+from unet_paper.io.image_folder import image_files, section_names
 from unet_paper.io.image_stack import ImageStack
 from unet_paper.io.pixel_size import PixelSize
 from unet_paper.io.sections import Sections
@@ -37,8 +37,8 @@ def do_weights(arguments: Namespace) -> None:
         )
     labels_are, connectivity = arguments.labels_are or "instances", arguments.connectivity
     semantic = labels_are == "classes"
+    truths = [read_labels(path, arguments.ignore) for path in image_files(arguments.labels)]
     files = outputs(arguments.labels, arguments.out, arguments.force, "labels")
-    truths = [read_labels(path, arguments.ignore) for path, _ in files]
     pictures = [] if arguments.png is None else _pictures(arguments.png, truths)
     for picture in pictures:
         must_be_writable(picture, arguments.force)

@@ -133,4 +133,6 @@ def draw_grid(axis: Axes, coordinates: np.ndarray, spacing: float = GRID_SPACING
     for coordinate in coordinates.transpose(2, 0, 1):
         first, last = coordinate.min() // spacing, coordinate.max() // spacing
         levels = np.arange(first + 1, last + 1) * spacing
+        if min(coordinate.shape) < 2 or not levels.size:
+            continue  # there is no line to draw
         axis.contour(coordinate, levels=levels, colors="orange", linewidths=0.9, linestyles="solid")

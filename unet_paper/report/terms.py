@@ -4,7 +4,7 @@ from markupsafe import Markup
 
 from unet_paper.metrics.registry import METRICS
 
-TERMS = {
+VIEWER_TERMS = {
     "threshold": "Pixels whose probability of cell is above the threshold count as cell, all others do not.",
     "split": "One true cell that the result cuts into several.",
     "merger": "Several true cells that the result joins into one.",
@@ -14,8 +14,8 @@ TERMS = {
     "component": "Pixels above the threshold that hang together by their sides: one cell, as the result has it.",
     "weight": "How much a pixel counts in the loss (equation 2): most on the background between two close cells.",
     "TTA": "Test-time augmentation: the probability is the mean over turned or flipped versions of the input.",
-    **{metric.title: metric.meaning for metric in METRICS.values()},
 }
+TERMS = VIEWER_TERMS | {metric.title: metric.meaning for metric in METRICS.values()}
 PIXELS_OF = {"split pixels": "split", "merger pixels": "merger"}  # what a table counts
 
 

@@ -15,10 +15,11 @@ import matplotlib
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
+from unet_paper.metrics.registry import Metric
 from unet_paper.report.document import Block, Document, words
 from unet_paper.report.figures import Caption
 from unet_paper.report.table import Table
-from unet_paper.report.terms import TERMS, term
+from unet_paper.report.terms import TERMS, VIEWER_TERMS, term
 from unet_paper.support.files import atomic_write
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -54,6 +55,13 @@ class Page:
         blocks = self.document.blocks
         return next((number for number, block in enumerate(blocks) if isinstance(block, Table)), len(blocks))
 
+    @property
+    def terms(self) -> dict[str, str]:
+        """What the page explains: the viewer's words, and the metrics in its tables."""
+        tables = [block for block in self.document.blocks if isinstance(block, Table)]
+        metrics = {column.title for table in tables for column in table.columns if isinstance(column, Metric)}
+        return VIEWER_TERMS | {name: sentence for name, sentence in TERMS.items() if name in metrics}
+
     def write(self, path: str | Path) -> None:
         """Write the page, whole or not at all."""
         curves = [
@@ -74,7 +82,7 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters["words"] = words
-    environment.globals |= {"term": term, "terms": TERMS}
+    environment.globals |= {"term": term, "terms": VIEWER_TERMS}
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
     return environment
 

@@ -68,7 +68,7 @@ def test_a_warmup_of_so_many_steps_does_not_depend_on_the_length():
 
 
 def test_a_training_of_so_many_minutes_ends_when_they_are_over(training_set, tmp_path):
-    config = replace(TINY, base_channels=2, minutes=0.05, checkpoint_every=10_000, decay="trapezoid", warmup=0.1)
+    config = replace(TINY, minutes=0.05, checkpoint_every=10_000, decay="trapezoid", learning_rate=1e-5)
     final = train(config, training_set, tmp_path / "run")
     assert final.seconds >= 3 and final.step == final.config.steps
     rows = read_history(tmp_path / "run" / "history.csv")

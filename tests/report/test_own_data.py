@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,8 +14,10 @@ from unet_paper.datasets.folds import Fold, Protocol
 from unet_paper.io.stack import write_stack
 from unet_paper.metrics.seg import score_instances
 from unet_paper.report.cell_pictures import FILLS, NO_CELL, cells_in_colours
+from unet_paper.report.comparison import comparison
 from unet_paper.runs.folder import RunFolder
 
+QUICK = Path(__file__).parents[2] / "results" / "isbi" / "quick"
 COLUMNS = "| TTA | SEG | F1 at IoU 0.5 | cells | found | missed | split | merged | of no cell | pixel error |"
 
 
@@ -109,6 +112,20 @@ def test_colours_of_cells():
     segments[:, 57:][truth[:, 57:] == 2] = 2
     segments[truth == 3], segments[(truth == 4) | (truth == 5)], segments[15:25, 90:100] = 3, 4, 9
     shown = cells_in_colours(truth, segments, score_instances(truth, segments).objects)
-    for place, name in (((20, 20), "missed"), ((60, 20), "found"), ((60, 50), "merged"), ((60, 65), "merged")):
+    for place, name in (((20, 20), "missed"), ((60, 20), "right"), ((60, 50), "merged"), ((60, 65), "merged")):
         assert tuple(shown[place]) == FILLS[name]
     assert tuple(shown[15, 95]) == NO_CELL and tuple(shown[45, 45]) == (0, 0, 0)
+
+
+def test_a_comparison_has_what_fits_each_run(make_run):
+    run = make_run("instances")
+    alone = comparison([run.path])
+    assert [getattr(column, "key", column) for column in alone.columns[4:]] == ["seg", "f1", "pixel_error"]
+    beside_em = comparison([run.path, QUICK])
+    assert [getattr(column, "key", column) for column in beside_em.columns[4:]] == [
+        *("seg", "f1"),
+        *("warping_error", "rand_error", "pixel_error"),
+    ]
+    own, *of_em = beside_em.rows
+    assert own[4:6] == alone.rows[0][4:6] and own[6:8] == (None, None)
+    assert all(row[4:6] == (None, None) and None not in row[6:] for row in of_em)

@@ -7,6 +7,7 @@ from pathlib import Path
 from unet_paper.cli.program import program_name
 from unet_paper.runs.cell_scoring import segmentation_name
 from unet_paper.runs.folder import RunFolder
+from unet_paper.runs.own_scoring import is_tessellation
 from unet_paper.runs.pipeline import Stage, stages_after_training
 from unet_paper.runs.record import RunRecord
 
@@ -49,6 +50,8 @@ def next_commands(run: RunFolder, record: RunRecord) -> list[str]:
     """What to type after a training: predict, score and report what was held out, or predict any image."""
     config = record.config
     if not run.labels.exists():
-        return [typed(["predict", "--weights", run.weights, "IMAGE.tif", "PROBABILITY.tif", "--tta", config.primary])]
+        has_cells = record.dataset == "own" and config.classes == 2 and not is_tessellation(record)
+        out = ["PROBABILITY.tif", *(("--instances", "CELLS.tif") if has_cells else ())]
+        return [typed(["predict", "--weights", run.weights, "IMAGE.tif", *out, "--tta", config.primary])]
     stages = [stage for stage in stages_after_training(run, record) if stage.tta in (None, config.primary)]
     return [stage_command(stage, run, record) for stage in stages]

@@ -1,4 +1,4 @@
-"""What became of each cell: found, missed, split or merged, in the colours of all pictures."""
+"""What became of each cell: right, missed, split or merged, in the colours of all pictures."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,9 +14,9 @@ from unet_paper.report import colours
 from unet_paper.report.panels import KEEP_COLOUR, gray_range, panels, save_figure
 from unet_paper.report.pictures import MOST_SECTIONS
 
-FOUND = (160, 160, 160)
+RIGHT = (160, 160, 160)
 FILLS: dict[str, colours.Colour] = {
-    "found": FOUND,
+    "right": RIGHT,
     "missed": colours.MISSED_CELL,
     "split": colours.CIRCLES["split"],
     "merged": colours.CIRCLES["merger"],
@@ -32,7 +32,7 @@ def outcome(cell: ObjectScore) -> str:
         return "merged"
     if cell.split:
         return "split"
-    return "missed" if cell.segment is None else "found"
+    return "missed" if cell.segment is None else "right"
 
 
 def cells_in_colours(
@@ -69,7 +69,7 @@ def draw_cells(
     truth, segments : (Z, H, W) numbers; volume : (Z, H, W) gray values; names : of the Z sections.
     """
     of_section = [[cell for cell in scores.objects if cell.frame == number] for number in range(len(truth))]
-    wrong = [sum(outcome(cell) != "found" for cell in cells) for cells in of_section]
+    wrong = [sum(outcome(cell) != "right" for cell in cells) for cells in of_section]
     drawn = sorted(np.argsort(-np.array(wrong), kind="stable")[:MOST_SECTIONS])
     black_and_white = None if volume is None else gray_range(volume)
     columns = min(len(drawn), 3)

@@ -1,16 +1,19 @@
 """Several runs in one table, and on one page."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from unet_paper.metrics.registry import TABLE_1_METRICS
 from unet_paper.metrics.scores import Scores
 from unet_paper.report.document import Document
+from unet_paper.report.own_data import CELL_METRICS, fitting_metrics
 from unet_paper.report.plots import history_figure, thresholds_figure
 from unet_paper.report.table import Cell, Table
 from unet_paper.report.viewer.page import Page
 from unet_paper.report.viewer.run_page import described_pictures, smoke_banner, viewed_run
+from unet_paper.runs.cell_scoring import CellScores
 from unet_paper.runs.folder import RunFolder, unique_names
+from unet_paper.runs.own_scoring import cells_of_run, is_tessellation
 from unet_paper.runs.record import RunRecord
 from unet_paper.runs.results import read_history, read_run
 from unet_paper.support.files import atomic_write
@@ -20,25 +23,36 @@ NamedRun = tuple[str, RunRecord, Mapping[str, Scores]]
 
 def comparison(folders: Sequence[str | Path]) -> Table:
     """The table of several runs, which are called by their folders."""
-    names = unique_names(folders)
-    return comparison_table(
-        (name, *read_run(RunFolder(Path(folder)))) for name, folder in zip(names, folders, strict=True)
-    )
+    runs, cells = [], {}
+    for name, folder in zip(unique_names(folders), folders, strict=True):
+        run = RunFolder(Path(folder))
+        record, scores = read_run(run)
+        runs.append((name, record, scores))
+        cells[name] = cells_of_run(run, record) if record.dataset == "own" else {}
+    return comparison_table(runs, cells)
 
 
-def comparison_table(runs: Iterable[NamedRun]) -> Table:
-    """One row for each test-time augmentation of each run: what was run, and its errors. A run without metrics has a
-    row that says so.
+def comparison_table(runs: Sequence[NamedRun], cells: Mapping[str, Mapping[str, CellScores]] | None = None) -> Table:
+    """One row for each test-time augmentation of each run: what was run, and the metrics that fit its data. A run
+    without metrics has a row that says so.
+
+    cells : the scores of cells by name of run and test-time augmentation.
     """
+    fitting = {name: fitting_metrics(record) for name, record, _ in runs}
+    shown = [metric for metric in TABLE_1_METRICS if any(metric in metrics for metrics in fitting.values())]
+    of_cells = CELL_METRICS if any((cells or {}).values()) else ()
     rows: list[Sequence[Cell]] = []
     for name, record, scores in runs:
         for tta, values in scores.items():
-            errors = (values.value(metric) for metric in TABLE_1_METRICS)
-            rows.append((name, record.profile_title, f"{record.dataset}, {record.protocol}", tta, *errors))
+            found = (cells or {}).get(name, {}).get(tta)
+            counted = (getattr(found.scores, metric.key) if found else None for metric in of_cells)
+            errors = (values.value(metric) if metric in fitting[name] else None for metric in shown)
+            scored_on = f"{record.dataset}, {record.protocol}"
+            rows.append((name, record.profile_title, scored_on, tta, *counted, *errors))
         if not scores:
-            nothing = (None,) * len(TABLE_1_METRICS)
+            nothing = (None,) * (len(of_cells) + len(shown))
             rows.append((name, record.profile_title, f"{record.dataset}, no metrics", None, *nothing))
-    return Table(("run", "profile", "scored on", "TTA", *TABLE_1_METRICS), rows)
+    return Table(("run", "profile", "scored on", "TTA", *of_cells, *shown), rows)
 
 
 def write_comparison(path: str | Path, folders: Sequence[str | Path]) -> None:
@@ -62,13 +76,13 @@ def comparison_page(folders: Sequence[str | Path], page_folder: Path) -> Page:
         if run.history.is_file():
             histories[name] = read_history(run.history)
         of_primary = scores.get(record.config.primary)
-        if of_primary is not None and of_primary.is_complete:
+        if of_primary is not None and of_primary.is_complete and is_tessellation(record):
             primary[name] = of_primary
         pictures = described_pictures(run)
         if pictures is None:
             missing.append(name)
         else:
-            viewed.append(viewed_run(run, record, of_primary, pictures, page_folder, name))
+            viewed.append(viewed_run(run, record, primary.get(name), pictures, page_folder, name))
         banners.append(smoke_banner(record))
     curves = []
     if histories:

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import tifffile
 
 from unet_paper.cli.commands import main
 from unet_paper.io.stack import write_stack
@@ -101,3 +102,20 @@ def test_what_is_refused(nuclei, capsys, truth, result, options, message):
     assert main(["score", str(nuclei / truth), str(nuclei / result), *options]) == 2
     printed = capsys.readouterr().err
     assert message in printed and len(printed.splitlines()) == 1
+
+
+def test_folders_of_frames_that_differ_in_size(nuclei, tmp_path):
+    """They are paired by name and scored together, also with what is not known."""
+    numbers, probability = tifffile.imread(nuclei / "numbers.tif"), tifffile.imread(nuclei / "probability.tif")
+    for name, rows in (("a", slice(None)), ("b", slice(20, None))):
+        write_stack(tmp_path / "truth" / f"{name}.tif", numbers[rows][None])
+        write_stack(tmp_path / "maps" / f"{name}.tif", probability[rows][None])
+        write_stack(tmp_path / "unknown" / f"{name}.tif", np.zeros((1, *numbers[rows].shape), np.uint8))
+    scores = seg_of(tmp_path, "truth", "maps", "--unknown", str(tmp_path / "unknown"))
+    assert scores["seg"] == pytest.approx((100 / 180 + 80 / 180 + 90 / 100 + 90 / 100) / 4)
+    assert scores["frames"] == 2 and scores["found"] == 4
+    out = tmp_path / "all.json"
+    files = [str(tmp_path / "truth"), str(tmp_path / "maps")]
+    assert main(["score", *files, "--metrics", "all", "--json", str(out)]) == 0
+    both = json.loads(out.read_text())
+    assert both["seg"] == scores["seg"] and both["pixel_error"] < 0.2

@@ -9,6 +9,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from skimage.segmentation import find_boundaries
 
+from unet_paper.io.sections import Sections
 from unet_paper.metrics.seg import InstanceScores, ObjectScore
 from unet_paper.report import colours
 from unet_paper.report.panels import KEEP_COLOUR, gray_range, panels, save_figure
@@ -58,8 +59,8 @@ def cells_in_colours(
 
 def draw_cells(
     path: str | Path,
-    truth: np.ndarray,
-    segments: np.ndarray,
+    truth: Sections,
+    segments: Sections,
     scores: InstanceScores,
     names: Sequence[str],
     volume: np.ndarray | None = None,

@@ -58,7 +58,7 @@ def _draw(run: RunFolder, record: RunRecord, threshold: float, cells: CellScores
     threshold : of the first section's errors.
     """
     primary, segmentation = record.config.primary, cells.segmentation
-    truth, probability = read_numbered(run.labels), read_probabilities(run.probability(primary)).pixels
+    truth, probability = read_numbered([run.labels], run.labels), read_probabilities(run.probability(primary)).pixels
     names = section_names(record, len(truth))
     is_cell = separate_touching_cells(truth[0]) > 0
     first = is_cell, probability[0], threshold, f"{names[0]}: probability of cell ({primary})"

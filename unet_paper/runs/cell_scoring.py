@@ -1,6 +1,6 @@
 """SEG of a run on cells (section 4, Table 2): its probabilities as numbered segments, against the masks."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -8,14 +8,17 @@ from typing import Any
 import numpy as np
 
 from unet_paper.datasets.cell_tracking import HELA, PHANTOM, U373
+from unet_paper.datasets.file_pairs import paired
 from unet_paper.datasets.labels import interpret_labels
-from unet_paper.io.hashes import content_sha256
+from unet_paper.io.hashes import sections_sha256
 from unet_paper.io.image_files import open_stack
 from unet_paper.io.numbered_cells import write_cells
+from unet_paper.io.sections import Sections, described, joined, shapes, stacked
 from unet_paper.io.stack import read_labels, read_probabilities
 from unet_paper.metrics.seg import InstanceScores, ObjectScore, score_instances
 from unet_paper.runs.averaging import recorded_tta
 from unet_paper.runs.environment import code_version
+from unet_paper.runs.scoring import read_sections
 from unet_paper.segmentation import RELEASED, CellSegmentation, segment_section
 from unet_paper.support.errors import BadInput
 from unet_paper.support.json_files import read_json, write_json
@@ -96,21 +99,21 @@ def read_cell_scores(path: str | Path) -> CellScores:
         raise BadInput(f"{path}: {error}; score the run again") from None
 
 
-def segment_frames(probability: np.ndarray, segmentation: CellSegmentation) -> np.ndarray:
-    """The segments of (Z, H, W) probabilities: int32, 0 = background, numbered from 1 in every frame."""
-    return np.stack([segment_section(frame, segmentation) for frame in probability])
+def segment_frames(probability: Sections, segmentation: CellSegmentation) -> Sections:
+    """The segments of probabilities: int32, 0 = background, numbered from 1 in every frame."""
+    return stacked([segment_section(frame, segmentation) for frame in probability])
 
 
-def score_segments(masks: np.ndarray, segments: np.ndarray, unknown: np.ndarray | None = None) -> InstanceScores:
-    """SEG and counts of (Z, H, W) segments.
+def score_segments(masks: Sections, segments: Sections, unknown: Sections | None = None) -> InstanceScores:
+    """SEG and counts of the segments of frames.
 
     unknown : bool, where cells may be that have no mask. A segment that lies there for its greater part counts neither
     as unmatched nor in F1. SEG and the other counts, which are of reference cells, are as the challenge takes them.
     """
     scores = score_instances(masks, segments)
-    if unknown is None or not unknown.any():
+    if unknown is None or not joined(unknown).any():
         return scores
-    judged = segments.copy()
+    judged = [of_frame.copy() for of_frame in segments]
     for of_frame, elsewhere in zip(judged, unknown, strict=True):
         areas = np.bincount(of_frame.ravel())
         lying = 2 * np.bincount(of_frame[elsewhere], minlength=len(areas)) > areas
@@ -120,43 +123,50 @@ def score_segments(masks: np.ndarray, segments: np.ndarray, unknown: np.ndarray 
 
 
 def _at_threshold(
-    masks: np.ndarray, probability: np.ndarray, segmentation: CellSegmentation, threshold: float
+    masks: Sections, probability: Sections, segmentation: CellSegmentation, threshold: float
 ) -> AtThreshold:
     segments = segment_frames(probability, replace(segmentation, threshold=threshold))
     scores = score_instances(masks, segments)
     return AtThreshold(threshold, scores.seg, scores.missed, scores.merged, _size_ratio(scores, segments))
 
 
-def _size_ratio(scores: InstanceScores, segments: np.ndarray) -> float | None:
+def _size_ratio(scores: InstanceScores, segments: Sections) -> float | None:
     areas = [np.bincount(of_frame.ravel()) for of_frame in segments]
     found = [(each.frame, each.segment, each.area) for each in scores.objects if each.segment is not None]
     return float(np.median([areas[frame][segment] / area for frame, segment, area in found])) if found else None
 
 
-def read_numbered(path: Path, labels_are: str | None = None) -> np.ndarray:
-    """The cells of a label file, numbered: (Z, H, W). `labels_are`: a key of LABELS_ARE; see `numbered` without it."""
-    labels = read_labels(path).pixels
+def read_numbered(paths: Sequence[Path], name: Path, labels_are: str | None = None) -> Sections:
+    """The cells of label files, numbered. name : of all together, for messages. labels_are : a key of LABELS_ARE; see
+    `numbered` without it.
+    """
+    labels = read_sections(paths, read_labels)
     if labels_are is None:
-        return numbered(labels, path)
+        return numbered(labels, name)
     if labels_are == "classes":
-        raise BadInput(f"{path}: SEG is of cells, not of classes; give labels in which cells are told apart")
+        raise BadInput(f"{name}: SEG is of cells, not of classes; give labels in which cells are told apart")
     if labels_are == "instances":
         return labels
-    mask, _ = interpret_labels(labels, labels_are, path)
-    return np.stack([label_cells(section > 0) for section in mask])
+    masks, _ = interpret_labels(labels, labels_are, name)
+    return stacked([label_cells(section > 0) for section in masks])
 
 
-def numbered(labels: np.ndarray, path: Path) -> np.ndarray:
-    """(Z, H, W) labels as numbered cells. More than two values are the numbers of cells; of two the larger is cell, and
-    each of its 4-connected components is one, which is said where there are several.
+def numbered(labels: Sections, name: Path) -> Sections:
+    """Labels as numbered cells. More than two values are the numbers of cells; of two the larger is cell, and each of
+    its 4-connected components is one, which is said where there are several.
     """
-    values = np.unique(labels)
+    values = np.unique(joined(labels))
     if len(values) != 2:
         return labels
-    components = np.stack([label_cells(section == values[1]) for section in labels])
-    if components.max() > 1:
-        logger.info(f"note: {path} holds two values; each connected part of {values[1]} is taken as a cell")
+    components = stacked([label_cells(section == values[1]) for section in labels])
+    if joined(components).max() > 1:
+        logger.info(f"note: {name} holds two values; each connected part of {values[1]} is taken as a cell")
     return components
+
+
+def _partners(labels: Path, others: Path, what: str) -> list[Path]:
+    """The files that belong to a file of labels, or to those of a folder, in their order."""
+    return [path for _, path in paired([labels], [others], ("labels", what))]
 
 
 def score_cells(
@@ -168,35 +178,42 @@ def score_cells(
     segments_out: Path | None = None,
     labels_are: str | None = None,
 ) -> CellScores:
-    """SEG of a file of probabilities, or of numbered segments, against a truth.
+    """SEG of a file of probabilities, or of numbered segments, against a truth; or of folders, paired by name.
 
     labels_are : see `read_numbered`.
     unknown : a file, above 0 where cells may be that have no mask. The scores go to `out` as JSON, the segments to
     `segments_out`, where these are given. Raises BadInput for files that do not fit.
     """
-    truth = read_numbered(labels, labels_are)
-    where = None if unknown is None else read_labels(unknown).pixels > 0
-    are_probabilities = open_stack(result, kind="labels").pixels.dtype.kind == "f"
-    proposal = read_probabilities(result) if are_probabilities else read_labels(result)
-    for path, shape in ((result, proposal.pixels.shape), (unknown, truth.shape if where is None else where.shape)):
-        if shape != truth.shape:
-            raise BadInput(f"{labels} has shape {truth.shape} and {path} {shape}; both must be the same")
-    if are_probabilities:
-        segments = segment_frames(proposal.pixels, segmentation)
-    else:
-        segments = numbered(proposal.pixels, result)
+    pairs = paired([labels], [result], ("labels", "results"))
+    truth = read_numbered([path for path, _ in pairs], labels, labels_are)
+    files = [path for _, path in pairs]
+    are_probabilities = open_stack(files[0], kind="labels").pixels.dtype.kind == "f"
+    proposal = read_sections(files, read_probabilities if are_probabilities else read_labels)
+    where: Sections | None = None
+    if unknown is not None:
+        marks = read_sections(_partners(labels, unknown, "marks"), read_labels)
+        where = stacked([section > 0 for section in marks])
+    for path, sections in ((result, proposal), (unknown, where)):
+        if sections is not None and shapes(sections) != shapes(truth):
+            raise BadInput(
+                f"{labels} has shape {described(truth)} and {path} {described(sections)}; both must be the same"
+            )
+    segments = segment_frames(proposal, segmentation) if are_probabilities else numbered(proposal, result)
+    if segments_out is not None and not isinstance(segments, np.ndarray):
+        raise BadInput("--segments is one file, and the frames differ in size; number them with segment, one by one")
     try:
         found = score_segments(truth, segments, where)
     except BadInput as error:
         raise BadInput(f"{labels} and {result}: {error}") from None
-    hashes = content_sha256(truth), content_sha256(proposal.pixels)
+    hashes = sections_sha256(truth), sections_sha256(proposal)
     how = segmentation if are_probabilities else None, len(truth), _size_ratio(found, segments)
     tried: tuple[AtThreshold, ...] = ()
     if are_probabilities:
-        tried = tuple(_at_threshold(truth, proposal.pixels, segmentation, threshold) for threshold in THRESHOLDS)
+        tried = tuple(_at_threshold(truth, proposal, segmentation, threshold) for threshold in THRESHOLDS)
     scores = CellScores(found, *how, *hashes, asdict(code_version()), recorded_tta(result), tried)
-    if segments_out is not None:
-        write_cells(segments_out, segments, f"segments: {segmentation}", proposal.pixel_size)
+    if segments_out is not None and isinstance(segments, np.ndarray):
+        size = open_stack(result, kind="labels").pixel_size
+        write_cells(segments_out, segments, f"segments: {segmentation}", size)
     if out is not None:
         write_json(out, scores.to_json())
     return scores

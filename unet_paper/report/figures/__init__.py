@@ -17,7 +17,7 @@ from unet_paper.io.pixel_size import PixelSize
 from unet_paper.io.stack import read_labels, read_probabilities, read_stack
 from unet_paper.metrics.scores import Scores
 from unet_paper.report.figures.cell_figures import draw_found, draw_taught
-from unet_paper.report.figures.deformation_figure import draw_deformations, shown_deformations
+from unet_paper.report.figures.deformation_figure import LONGER, draw_deformations, shown_deformations
 from unet_paper.report.figures.network_figure import draw_network
 from unet_paper.report.figures.section_figures import draw_segmentation, draw_tile, draw_weight_figure
 from unet_paper.report.panels import for_light_and_dark, save_figure
@@ -125,9 +125,8 @@ def figures_of(
             "elastic-deformation",
             f"A tile of {size} px is bent, turned and mirrored, as training does anew in every step ({what}). "
             f"(a) At {grid} x {grid} points of the tile (yellow) an arrow, drawn from a Gaussian of "
-            f"{config.displacement_sigma:g} px, leads to where the value comes from; between "
-            "them it is interpolated bicubically. (b) The tile that it "
-            "makes, (c, d) two others. The orange lines are straight in the section.",
+            f"{config.displacement_sigma:g} px and shown {LONGER} times as long, points to where the value comes "
+            "from; between them it is interpolated bicubically. (b) The tile that it makes, (c, d) two others. The orange lines are straight in the section.",
         ),
         draw_deformations(section, deformations, size, pixel_size),
     )

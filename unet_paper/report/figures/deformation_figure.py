@@ -16,7 +16,8 @@ from unet_paper.report.colours import COMPONENTS, hexadecimal
 from unet_paper.report.panels import add_scale_bar, draw_grid, gray_range, row_of_panels
 
 ARROW, FRAME = hexadecimal(COMPONENTS[4]), hexadecimal(COMPONENTS[3])
-MARGIN = 40  # px around the tile, in which vectors may end
+LONGER = 3  # times as long as they are, vectors are drawn
+MARGIN = 60  # px around the tile, in which vectors may end
 TURNS = (0.0, 40.0, 160.0)  # degrees; the last tile is mirrored too
 SMALLEST_SHOWN = 64  # px of the tile, however small the image is
 FARTHEST = 3.0  # standard deviations that a displacement hardly exceeds
@@ -66,8 +67,8 @@ def draw_deformations(
     points = margin + np.linspace(0, size - 1, first.grid.shape[-1])
     across, down = np.meshgrid(points, points)
     along, below = first.grid.numpy()
-    look: dict[str, Any] = {"edgecolor": "white", "linewidth": 0.8, "width": 0.016, "zorder": 3}
-    axes[0].quiver(across, down, along, below, color=ARROW, angles="xy", scale_units="xy", scale=1, **look)
+    look: dict[str, Any] = {"edgecolor": "white", "linewidth": 0.8, "width": 0.012, "zorder": 3}
+    axes[0].quiver(across, down, along, below, color=ARROW, angles="xy", scale_units="xy", scale=1 / LONGER, **look)
     axes[0].plot(across.ravel(), down.ravel(), "o", color=ARROW, markeredgecolor="white", markersize=5, zorder=3)
     add_scale_bar(axes[1], size, size, pixel_size)
     return figure

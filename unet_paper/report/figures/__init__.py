@@ -125,8 +125,9 @@ def figures_of(
             "elastic-deformation",
             f"A tile of {size} px is bent, turned and mirrored, as training does anew in every step ({what}). "
             f"(a) At {grid} x {grid} points of the tile (yellow) an arrow, drawn from a Gaussian of "
-            f"{config.displacement_sigma:g} px and shown {LONGER} times as long, points to where the value comes "
-            "from; between them it is interpolated bicubically. (b) The tile that it makes, (c, d) two others. The orange lines are straight in the section.",
+            f"{config.displacement_sigma:g} px and shown {LONGER} times as long, points to where the value comes from; "
+            "between them it is interpolated bicubically. (b) The tile that it makes, (c, d) two others. The orange "
+            "lines are straight in the section.",
         ),
         draw_deformations(section, deformations, size, pixel_size),
     )

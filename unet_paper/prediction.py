@@ -14,6 +14,7 @@ from unet_paper.compute.memory import available_memory, release
 from unet_paper.compute.precision import autocast, computes_in_bfloat16, default_device
 from unet_paper.config import EXTRAPOLATIONS, TTA
 from unet_paper.io.image_files import TIFF_SUFFIXES, open_stack
+from unet_paper.io.image_stack import ImageStack
 from unet_paper.io.resumable_tiff import Rectangle, ResumableTiff
 from unet_paper.io.stack import require_gray
 from unet_paper.network import UNet
@@ -286,12 +287,7 @@ def predict_file(
     require_gray(stack)
     height, width = volume.shape[1:]
     plan = predictor.plan(height, width, memory, largest_tile)
-    made_with = {
-        **made_with,
-        "tta": predictor.tta,
-        "image_content_sha256": stack.content_sha256,
-        "channel": channel,
-    }
+    made_with = all_made_with(predictor, made_with, stack, channel)
     shape = (len(volume), *volume.shape[1:])
     if predictor.out_channels > 1:
         shape = (len(volume), predictor.out_channels, *volume.shape[1:])
@@ -300,6 +296,30 @@ def predict_file(
         result = ResumableTiff(out, shape, made_with, blocks, stack.pixel_size)
         _predict_remaining(predictor, volume, result, plan, bool(memory or largest_tile))
     return shape
+
+
+def all_made_with(
+    predictor: Predictor, made_with: Mapping[str, Any], stack: ImageStack, channel: int | str | None
+) -> dict[str, Any]:
+    """What a result depends on, as its file tells it; made_with : all but augmentation and image."""
+    return {
+        **made_with,
+        "tta": predictor.tta,
+        "image_content_sha256": stack.content_sha256,
+        "channel": channel,
+    }
+
+
+def is_made(
+    predictor: Predictor, made_with: Mapping[str, Any], image: Path, out: Path, channel: int | str | None
+) -> bool:
+    """Whether `out` tells that this very prediction of `image` has made it."""
+    try:
+        told = open_stack(out, kind="labels").made_with
+    except BadInput:
+        return False
+    wanted = all_made_with(predictor, made_with, open_stack(image, channel), channel)
+    return all(told.get(name) == str(value) for name, value in wanted.items() if value is not None)
 
 
 def _predict_remaining(

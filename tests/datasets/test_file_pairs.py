@@ -43,7 +43,7 @@ def test_a_folder_of_several_formats_and_sizes(nuclei_folders):
 def test_files_that_the_shell_lists_are_a_folder_of_them(nuclei_folders):
     lists = [sorted((nuclei_folders / name).glob("t*")) for name in ("images", "masks")]
     mixed = load_files(OwnFiles(lists[0], lists[1][::-1], "instances"), None)
-    assert mixed.protocol.files == ("t1", "t10", "t2")  # in the order in which they are given
+    assert mixed.protocol.files == ("t1", "t2", "t10")  # whatever the order in which they are given
     whole = load_files(OwnFiles((nuclei_folders / "images",), lists[1], "instances"), None)
     for name, of_folder in zip(whole.protocol.files, whole.volume, strict=True):
         assert np.array_equal(of_folder, mixed.volume[mixed.protocol.files.index(name)])

@@ -163,24 +163,20 @@ def _score_cells(arguments: Namespace) -> None:
     from unet_paper.runs.own_scoring import score_all
     from unet_paper.segmentation import CellSegmentation
 
-    if arguments.ignore is not None:
-        raise BadInput(
-            "--ignore belongs to the challenge's metrics; SEG takes --unknown, a file that marks such pixels"
-        )
     segmentation = given_segmentation(arguments)
     how = segmentation or CellSegmentation()
     files = arguments.labels, arguments.probability
     if arguments.metrics == "all":
         if arguments.segments is not None:
             raise BadInput("--segments belongs to --metrics seg")
-        scores = score_all(*files, arguments.json, arguments.labels_are, how, arguments.unknown)
+        scores = score_all(*files, arguments.json, arguments.labels_are, how, arguments.unknown, arguments.ignore)
         _print_challenge(scores.challenge)
         found = scores.cells
     else:
         if arguments.segments is not None:
             must_be_writable(arguments.segments, arguments.force)
         others = arguments.unknown, arguments.json, arguments.segments
-        found = score_cells(*files, how, *others, arguments.labels_are)
+        found = score_cells(*files, how, *others, arguments.labels_are, arguments.ignore)
     if found.segmentation is None and segmentation is not None:
         logger.warning(f"note: {arguments.probability} holds numbered cells; {NAMES} are of probabilities")
     counts = found.scores

@@ -216,14 +216,18 @@ def _add_predict(command: Parser) -> None:
         help="A run's weights.pt, or published weights; those of this repository for EM membranes unless given.",
     )
     command.add_argument(
-        "image", type=Path, metavar="IN", help="The image: a TIFF stack, another image file, or an OME-Zarr."
+        "images",
+        type=Path,
+        nargs="+",
+        metavar="IN",
+        help="The image: a TIFF stack, another image file, or an OME-Zarr. Or several files, or a folder of them.",
     )
     command.add_argument(
         "out",
         type=Path,
         metavar="OUT",
         help="The probabilities, 32-bit floats: 0 = membrane, 1 = cell. A TIFF, or an OME-Zarr with a name that ends "
-        "in .zarr.",
+        "in .zarr; of several images a folder.",
     )
     command.add_argument(
         "--tta", choices=TTA, default=Config.primary, help="The test-time augmentation; %(default)s unless given."

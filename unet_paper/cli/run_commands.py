@@ -10,6 +10,7 @@ from unet_paper.cli.segmentation_options import NAMES, given_segmentation
 from unet_paper.cli.values import changed_config, recipe
 from unet_paper.config import PROFILES
 from unet_paper.datasets.folds import Fold
+from unet_paper.io.image_files import TIFF_SUFFIXES
 from unet_paper.support.errors import BadInput
 from unet_paper.support.logs import logger
 from unet_paper.support.parts import Part
@@ -99,27 +100,33 @@ def published_weights() -> Path:
 def do_predict(arguments: Namespace) -> None:
     """`predict`"""
     from unet_paper.compute.allocator import keep_freed_memory
+    from unet_paper.io.image_folder import several_files
     from unet_paper.io.ome_zarr import SUFFIX
-    from unet_paper.runs.pipeline import PredictionRequest, predict
+    from unet_paper.runs.pipeline import PredictionRequest, predict, predict_files
     from unet_paper.segmentation import CellSegmentation
 
     segmentation = given_segmentation(arguments)
     if arguments.instances is None and segmentation is not None:
         raise BadInput(f"{NAMES} belong to --instances CELLS.tif")
     into_zarr = arguments.out.suffix.lower() == SUFFIX
-    if into_zarr and arguments.instances is not None:
-        raise BadInput("--instances numbers the cells of a TIFF; give OUT a name that ends in .tif")
+    several = several_files(arguments.images)
+    image = arguments.images[0]
+    if into_zarr and (several or arguments.instances is not None):
+        raise BadInput(f"{arguments.out} is an OME-Zarr, of one image and without --instances; give OUT another name")
     if not into_zarr:
         _require_no_distribution(arguments)
+    if several:
+        _require_folders(arguments)
+    elif not into_zarr:
         must_be_writable(arguments.out)
-        if not (arguments.out.exists() and arguments.image.exists() and arguments.out.samefile(arguments.image)):
+        if not (arguments.out.exists() and image.exists() and arguments.out.samefile(image)):
             must_be_writable(arguments.out, arguments.force)  # the image itself is refused in any case
-    if arguments.instances is not None:
-        cells_must_be_writable(arguments.instances, (arguments.image, arguments.out), arguments.force)
+        if arguments.instances is not None:
+            cells_must_be_writable(arguments.instances, (image, arguments.out), arguments.force)
     keep_freed_memory()
     request = PredictionRequest(
         arguments.weights or published_weights(),
-        arguments.image,
+        image,
         arguments.out,
         arguments.tta,
         arguments.extrapolation,
@@ -131,6 +138,9 @@ def do_predict(arguments: Namespace) -> None:
         arguments.instances,
         segmentation or CellSegmentation(),
     )
+    if several:
+        predict_files(request, arguments.images, arguments.force)
+        return
     if not into_zarr:
         predict(request)
         return
@@ -140,6 +150,13 @@ def do_predict(arguments: Namespace) -> None:
         arguments.workers, arguments.scheduler, Part.parse(arguments.part) if arguments.part else None
     )
     predict_volume(request, distribution, arguments.ome_zarr, arguments.force)
+
+
+def _require_folders(arguments: Namespace) -> None:
+    """Raise BadInput where results of several images are to go into one file."""
+    for out in (arguments.out, arguments.instances):
+        if out is not None and (out.is_file() or out.suffix.lower() in TIFF_SUFFIXES):
+            raise BadInput(f"{out} is one file, and the images are several; give the name of a folder for the results")
 
 
 def _require_no_distribution(arguments: Namespace) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from unet_paper.datasets.file_pairs import paired
 from unet_paper.io.hashes import joint_sha256
-from unet_paper.io.image_folder import section_names
+from unet_paper.io.image_folder import by_number, section_names, stem
 from unet_paper.io.image_stack import ImageStack
 from unet_paper.io.labelled_box import box_of
 from unet_paper.io.pixel_size import PixelSize
@@ -42,7 +42,7 @@ def read_pairs(
     cannot be read or have no partner, a pair that differs in shape, and images of several types.
     """
     of_images, of_labels = _paths(images), _paths(labels)
-    pairs = paired(of_images, of_labels)
+    pairs = sorted(paired(of_images, of_labels), key=lambda pair: by_number(stem(pair[0])))
     read: list[tuple[ImageStack, ImageStack]] = []
     for image, truth in progress_bar(pairs, desc="read", unit="file") if len(pairs) > 1 else pairs:
         gray, labelled = read_gray(image, channel, box_of(truth, image)), read_labels(truth, ignore)

@@ -44,6 +44,11 @@ def image_files(paths: Sequence[Path]) -> list[Path]:
     return files
 
 
+def results_of(inputs: Sequence[Path], out: Path) -> list[tuple[Path, Path]]:
+    """Every file of what was named, and the TIFF of the same name in the folder `out`."""
+    return [(file, out / f"{stem(file)}.tif") for file in image_files(inputs)]
+
+
 def stem(path: Path) -> str:
     """A file's name without its ending, and without the .ome before it."""
     name = path.name[: len(path.name) - len(path.suffix)]

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from unet_paper.io.image_folder import image_files
 from unet_paper.io.stack import read_probabilities, read_stack
 from unet_paper.metrics.scores import Scores
 from unet_paper.report.cell_pictures import draw_cells
@@ -13,6 +14,7 @@ from unet_paper.report.own_data import own_document
 from unet_paper.report.panels import save_figure
 from unet_paper.report.pictures import draw_result
 from unet_paper.report.plots import history_figure, thresholds_figure
+from unet_paper.report.shown_sections import padded, read_shown
 from unet_paper.report.shown_threshold import shown_threshold
 from unet_paper.report.viewer.run_page import background_of, pixel_size_of, section_names, write_run_page
 from unet_paper.runs.cell_scoring import CellScores, read_numbered
@@ -39,9 +41,9 @@ def write_own_report(run: RunFolder, record: RunRecord, scores: Mapping[str, Sco
     fitting = {tta: values for tta, values in scores.items() if values.is_complete and is_tessellation(record)}
     if fitting:
         save_figure(thresholds_figure(fitting), run.path / "thresholds.png")
-    if run.weight_maps.is_file():
-        save_figure(draw_weight_figure(read_stack(run.weight_maps).pixels[0]), run.path / "weight-map.png")
-    if primary in scores and primary in cells and run.labels.is_file() and run.probability(primary).is_file():
+    if run.weight_maps.exists():
+        save_figure(draw_weight_figure(read_shown(run.weight_maps, read_stack)[0]), run.path / "weight-map.png")
+    if primary in scores and primary in cells and run.labels.exists() and run.probability(primary).exists():
         _draw(run, record, shown_threshold(fitting.get(primary)), cells[primary])
     document = own_document(record, scores, cells)
     with atomic_write(run.own_table) as temporary:
@@ -58,11 +60,13 @@ def _draw(run: RunFolder, record: RunRecord, threshold: float, cells: CellScores
     threshold : of the first section's errors.
     """
     primary, segmentation = record.config.primary, cells.segmentation
-    truth, probability = read_numbered([run.labels], run.labels), read_probabilities(run.probability(primary)).pixels
+    files = image_files([run.labels])
+    truth = padded(read_numbered(files, run.labels))
+    probability = read_shown(run.probability(primary), read_probabilities)
     names = section_names(record, len(truth))
     is_cell = separate_touching_cells(truth[0]) > 0
     first = is_cell, probability[0], threshold, f"{names[0]}: probability of cell ({primary})"
-    volume = read_stack(run.volume).pixels if run.volume.is_file() else None
+    volume = read_shown(run.volume, read_stack) if run.volume.exists() else None
     between = background_of(record)
     draw_result(run.path / "result.png", *first, between=between)
     if volume is not None:

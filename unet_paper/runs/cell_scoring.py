@@ -9,7 +9,7 @@ import numpy as np
 
 from unet_paper.datasets.cell_tracking import HELA, PHANTOM, U373
 from unet_paper.datasets.file_pairs import paired
-from unet_paper.datasets.labels import interpret_labels
+from unet_paper.datasets.labels import interpret_labels, pixels_to_ignore
 from unet_paper.io.hashes import sections_sha256
 from unet_paper.io.image_files import open_stack
 from unet_paper.io.numbered_cells import write_cells
@@ -18,7 +18,7 @@ from unet_paper.io.stack import read_labels, read_probabilities
 from unet_paper.metrics.seg import InstanceScores, ObjectScore, score_instances
 from unet_paper.runs.averaging import recorded_tta
 from unet_paper.runs.environment import code_version
-from unet_paper.runs.scoring import read_sections
+from unet_paper.runs.scoring import either, read_sections
 from unet_paper.segmentation import RELEASED, CellSegmentation, segment_section
 from unet_paper.support.errors import BadInput
 from unet_paper.support.json_files import read_json, write_json
@@ -140,14 +140,19 @@ def read_numbered(paths: Sequence[Path], name: Path, labels_are: str | None = No
     """The cells of label files, numbered. name : of all together, for messages. labels_are : a key of LABELS_ARE; see
     `numbered` without it.
     """
-    labels = read_sections(paths, read_labels)
+    return _numbered_truth(read_sections(paths, read_labels), name, labels_are)
+
+
+def _numbered_truth(labels: Sections, name: Path, labels_are: str | None, ignored: Sections | None = None) -> Sections:
+    if ignored is not None and labels_are in (None, "instances"):
+        labels = [np.where(mask, 0, section) for section, mask in zip(labels, ignored, strict=True)]
     if labels_are is None:
         return numbered(labels, name)
     if labels_are == "classes":
         raise BadInput(f"{name}: SEG is of cells, not of classes; give labels in which cells are told apart")
     if labels_are == "instances":
         return labels
-    masks, _ = interpret_labels(labels, labels_are, name)
+    masks, _ = interpret_labels(labels, labels_are, name, ignored)
     return stacked([label_cells(section > 0) for section in masks])
 
 
@@ -177,22 +182,25 @@ def score_cells(
     out: Path | None = None,
     segments_out: Path | None = None,
     labels_are: str | None = None,
+    ignore: int | None = None,
 ) -> CellScores:
     """SEG of a file of probabilities, or of numbered segments, against a truth; or of folders, paired by name.
 
     labels_are : see `read_numbered`.
-    unknown : a file, above 0 where cells may be that have no mask. The scores go to `out` as JSON, the segments to
+    unknown : a file, above 0 where cells may be that have no mask; such pixels may have the label `ignore`. The scores go to `out` as JSON, the segments to
     `segments_out`, where these are given. Raises BadInput for files that do not fit.
     """
     pairs = paired([labels], [result], ("labels", "results"))
-    truth = read_numbered([path for path, _ in pairs], labels, labels_are)
+    given = read_sections([path for path, _ in pairs], lambda path: read_labels(path, ignore))
+    ignored = pixels_to_ignore(given, ignore, labels)
+    truth = _numbered_truth(given, labels, labels_are, ignored)
     files = [path for _, path in pairs]
     are_probabilities = open_stack(files[0], kind="labels").pixels.dtype.kind == "f"
     proposal = read_sections(files, read_probabilities if are_probabilities else read_labels)
-    where: Sections | None = None
+    where = ignored
     if unknown is not None:
         marks = read_sections(_partners(labels, unknown, "marks"), read_labels)
-        where = stacked([section > 0 for section in marks])
+        where = either(ignored, stacked([section > 0 for section in marks]))
     for path, sections in ((result, proposal), (unknown, where)):
         if sections is not None and shapes(sections) != shapes(truth):
             raise BadInput(

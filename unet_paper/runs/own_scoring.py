@@ -34,13 +34,14 @@ def score_all(
     labels_are: str | None = None,
     segmentation: CellSegmentation | None = None,
     unknown: Path | None = None,
+    ignore: int | None = None,
 ) -> OwnScores:
     """Both kinds of metrics of probabilities, written to `out` as JSON where that is given; see `score_file` and
     `score_cells`.
     """
-    challenge = score_file(labels, probability, labels_are=labels_are, unknown=unknown)
+    challenge = score_file(labels, probability, labels_are=labels_are, ignore=ignore, unknown=unknown)
     how = segmentation or CellSegmentation()
-    scores = OwnScores(challenge, score_cells(labels, probability, how, unknown, labels_are=labels_are))
+    scores = OwnScores(challenge, score_cells(labels, probability, how, unknown, labels_are=labels_are, ignore=ignore))
     if out is not None:
         write_json(out, scores.to_json())
     return scores

@@ -1,15 +1,16 @@
 """The stages of one run on disk: train, predict with each test-time augmentation, score, report."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from unet_paper import checkpoint as checkpoints
 from unet_paper.config import PAPER
 from unet_paper.io.hashes import file_sha256
-from unet_paper.prediction import Predictor, predict_file
+from unet_paper.io.image_folder import is_folder, results_of
+from unet_paper.prediction import Predictor, is_made, predict_file
 from unet_paper.runs.cell_scoring import SEGMENTATIONS, score_cells, segmentation_name
 from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.instances import segment_file
@@ -108,7 +109,11 @@ def carry_out(stage: Stage, run: RunFolder, record: RunRecord, report: Report, d
     elif stage.tta is not None:
         probability = run.probability(stage.tta)
         if stage.kind == "predict":
-            predict(PredictionRequest(run.weights, run.volume, probability, stage.tta, device=device))
+            wanted = PredictionRequest(run.weights, run.volume, probability, stage.tta, device=device)
+            if is_folder(run.volume):
+                predict_files(wanted, [run.volume], force=True)
+            else:
+                predict(wanted)
         elif record.protocol.sequences is not None:
             segmentation = SEGMENTATIONS[segmentation_name(record.dataset)]
             out = run.scores(stage.tta, record.config.primary)
@@ -140,12 +145,34 @@ def make_predictor(request: PredictionRequest) -> tuple[Predictor, dict[str, str
     }
 
 
-def predict(request: PredictionRequest) -> tuple[int, ...]:
-    """Predict an image file with a trained network into a TIFF, and number its cells where that is asked for. Returns
-    the result's shape.
-    """
+def predict(request: PredictionRequest) -> None:
+    """Predict an image file with a trained network into a TIFF, and number its cells where that is asked for."""
     predictor, made_with = make_predictor(request)
     logger.info(f"predicting in {made_with['precision']} on {request.device}")
+    _predict_one(predictor, request, made_with)
+
+
+def predict_files(request: PredictionRequest, images: Sequence[Path], force: bool = False) -> None:
+    """Predict files and those of folders, each into a TIFF of the same name in the folder `request.out`, and their
+    cells into `request.instances`.
+
+    Results that the same prediction has made are left as they are, so that the same call resumes. Raises BadInput,
+    before any work, for other files in their place, unless `force` replaces them.
+    """
+    predictor, made_with = make_predictor(request)
+    remaining = []
+    for image, out in results_of(images, request.out):
+        if not out.exists() or not is_made(predictor, made_with, image, out, request.channel):
+            if out.exists() and not force:
+                raise BadInput(f"{out} is there already; give another folder, or --force to replace it")
+            remaining.append((image, out))
+    logger.info(f"predicting {len(remaining)} images in {made_with['precision']} on {request.device}")
+    for image, out in remaining:
+        cells = None if request.instances is None else request.instances / out.name
+        _predict_one(predictor, replace(request, image=image, out=out, instances=cells), made_with)
+
+
+def _predict_one(predictor: Predictor, request: PredictionRequest, made_with: dict[str, str]) -> None:
     shape = predict_file(
         predictor, request.image, request.out, made_with, request.channel, request.memory, request.largest_tile
     )
@@ -157,4 +184,3 @@ def predict(request: PredictionRequest) -> tuple[int, ...]:
     logger.info(f"wrote {shape[0]} sections ({meaning}) to {request.out}")
     if request.instances is not None:
         segment_file(request.out, request.instances, request.segmentation)
-    return shape

@@ -21,6 +21,7 @@ from unet_paper.report.figures.deformation_figure import LONGER, draw_deformatio
 from unet_paper.report.figures.network_figure import draw_network
 from unet_paper.report.figures.section_figures import draw_segmentation, draw_tile, draw_weight_figure
 from unet_paper.report.panels import for_light_and_dark, save_figure
+from unet_paper.report.shown_sections import read_shown
 from unet_paper.report.shown_threshold import shown_threshold, why_shown
 from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.record import RunRecord
@@ -99,9 +100,9 @@ def figures_of(
         ),
         draw_network(network, config.tile_size),
     )
-    if not run.volume.is_file():
+    if not run.volume.exists():
         return
-    volume = read_stack(run.volume).pixels
+    volume = read_shown(run.volume, read_stack)
     section, what = volume[0], f"{record.dataset}, first scored section"
     yield (
         Caption(
@@ -144,8 +145,8 @@ def _of_two_classes(
 ) -> Iterator[Captioned]:
     """Figures 3 and 4, where there is a truth and a probability."""
     truth = None
-    if run.labels.is_file():
-        labels = read_labels(run.labels).pixels[:1]
+    if run.labels.exists():
+        labels = read_shown(run.labels, read_labels)[:1]
         truth = labels[0] > 0
         known = record.class_weights
         whose = "the class weights of the training set" if known else "class weights balanced over this section"
@@ -161,7 +162,7 @@ def _of_two_classes(
             draw_weight_figure(weights, section, label_cells(truth), truth, pixel_size),
         )
     probability = run.probability(config.primary)
-    if probability.is_file():
+    if probability.exists():
         threshold, why = shown_threshold(scores), why_shown(scores)
         yield (
             Caption(
@@ -171,7 +172,7 @@ def _of_two_classes(
                 "have different colours"
                 + (", and white lines are the outlines of the truth's cells." if truth is not None else "."),
             ),
-            draw_segmentation(section, truth, read_probabilities(probability).pixels[0], threshold, pixel_size),
+            draw_segmentation(section, truth, read_shown(probability, read_probabilities)[0], threshold, pixel_size),
         )
 
 
@@ -193,10 +194,10 @@ def touching_cells(config: Config) -> Captioned:
 
 def _of_cells(run: RunFolder, record: RunRecord, pixel_size: PixelSize | None) -> Iterator[Captioned]:
     """Figures 3 and 4 of the scored frame that has the most cells with a mask."""
-    config, masks = record.config, read_labels(run.labels).pixels
+    config, masks = record.config, read_shown(run.labels, read_labels)
     chosen = int(np.argmax([len(np.unique(frame)) for frame in masks]))
-    frame, of_frame = read_stack(run.volume).pixels[chosen], masks[chosen]
-    unknown = read_labels(run.unknown).pixels[chosen] > 0
+    frame, of_frame = read_shown(run.volume, read_stack)[chosen], masks[chosen]
+    unknown = read_shown(run.unknown, read_labels)[chosen] > 0
     sizes = config.w_0, config.sigma
     what = f"{record.dataset}, frame {record.protocol.scored_sections[chosen]:03} of the scored sequence"
     weights = weight_map(of_frame, *sizes, class_weights=record.class_weights, ignore=unknown)

@@ -16,6 +16,7 @@ from unet_paper.report.colours import CIRCLES, WEIGHTS, hexadecimal
 from unet_paper.report.document import Document
 from unet_paper.report.figures import EM_DATASETS, read_captions
 from unet_paper.report.plots import history_figure, thresholds_figure
+from unet_paper.report.shown_sections import read_shown
 from unet_paper.report.shown_threshold import shown_threshold, why_shown
 from unet_paper.report.viewer.layers import ERRORS, SectionPictures, write_pictures
 from unet_paper.report.viewer.page import Page
@@ -77,27 +78,27 @@ def write_section_pictures(run: RunFolder, record: RunRecord) -> tuple[SectionPi
 
     Returns what the viewer must know of them (None where there is nothing to show), and a note for the reader, or "".
     """
-    if not run.volume.is_file():
+    if not run.volume.exists():
         if described_pictures(run):
             return described_pictures(run), ""
         return None, "There is no viewer here: no sections were held out, and there was no test stack with a truth."
     if record.config.classes > 2:
         return None, "There is no viewer here: it shows two classes, and this run has more."
-    volume = read_stack(run.volume).pixels
+    volume = read_shown(run.volume, read_stack)
     count, height, width = volume.shape
     if max(height, width) > LARGEST_SHOWN:
         return None, f"There is no viewer here: it shows sections of up to {LARGEST_SHOWN:,} px a side."
     volume = volume[: max(1, MOST_PIXELS // (height * width))]
     truth = probability = weights = None
-    if run.labels.is_file():
-        labels = read_labels(run.labels).pixels[: len(volume)]
+    if run.labels.exists():
+        labels = read_shown(run.labels, read_labels)[: len(volume)]
         truth = separate_touching_cells(labels) > 0
-        unknown = read_labels(run.unknown).pixels[: len(volume)] > 0 if run.unknown.is_file() else None
+        unknown = read_shown(run.unknown, read_labels)[: len(volume)] > 0 if run.unknown.exists() else None
         sizes = record.config.w_0, record.config.sigma
         weights = weight_maps(labels, *sizes, class_weights=record.class_weights, ignore=unknown)
     primary = run.probability(record.config.primary)
-    if primary.is_file():
-        probability = read_probabilities(primary).pixels[: len(volume)]
+    if primary.exists():
+        probability = read_shown(primary, read_probabilities)[: len(volume)]
     of_membranes = record.protocol.sequences is None  # splits and mergers of cells the warping error does not know
     pictures = write_pictures(run.pictures, volume, truth, probability, weights, warping=of_membranes)
     write_json(run.pictures / "page.json", pictures.to_json())
@@ -140,9 +141,13 @@ def viewed_run(
 
 
 def section_names(record: RunRecord, count: int) -> list[str]:
-    """What the scored sections are called: their numbers in the stack that they are from, counted from 0."""
+    """What the scored sections are called: their numbers in the stack that they are from, counted from 0, or their
+    files' names.
+    """
     if record.protocol.sequences is not None:
         return [f"frame {number:03}" for number in record.protocol.scored_sections[:count]]
+    if record.protocol.files and record.protocol.kind == "fold":
+        return record.protocol.names(record.protocol.scored_sections[:count])
     first = record.protocol.scored_sections[0] if record.protocol.kind == "fold" else 0
     return [f"section {first + number}" for number in range(count)]
 

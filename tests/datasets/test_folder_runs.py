@@ -1,0 +1,160 @@
+"""A run on a folder of images of several sizes, some pixels ignored: train, predict, score and report."""
+
+import json
+import shutil
+
+import imageio.v3 as imageio
+import numpy as np
+import pytest
+from PIL import Image
+
+from unet_paper import score, train, weight_map
+from unet_paper.cli.commands import main
+from unet_paper.datasets.labels import interpret_labels, pixels_to_ignore
+from unet_paper.datasets.training_stacks import OwnFiles, load_files
+from unet_paper.io.stack import read_labels, read_stack
+from unet_paper.metrics.registry import CHALLENGE_METRICS
+from unet_paper.runs.record import read_record
+from unet_paper.support.errors import BadInput
+
+TINY = [
+    "--profile",
+    "smoke",
+    "--set",
+    "base_channels=2",
+    "--set",
+    "tile_size=188",
+    "--set",
+    "steps=2",
+    "--device",
+    "cpu",
+]
+IGNORED = 250
+
+
+def command(*words):
+    return main([str(word) for word in words])
+
+
+@pytest.fixture(scope="module")
+def run(nuclei_folders, tmp_path_factory):
+    """Trained on t10, scored on t1 and t2; the left part of each label file is ignored."""
+    own = tmp_path_factory.mktemp("own")
+    shutil.copytree(nuclei_folders / "images", own / "images")
+    (own / "masks").mkdir()
+    for path in (nuclei_folders / "masks").iterdir():
+        labels = np.array(imageio.imread(path))
+        labels[:, :20] = IGNORED
+        imageio.imwrite(own / "masks" / path.name, labels)
+    files = ["--images", own / "images", "--labels", own / "masks", "--labels-are", "instances", "--ignore", IGNORED]
+    assert command("train", *files, "--fold", "1/2", "--out", own / "run", *TINY) == 0
+    return own / "run"
+
+
+def test_what_the_run_holds(run):
+    protocol = read_record(run / "run.json").protocol
+    assert protocol.ignore == IGNORED and protocol.files == ("t1", "t2", "t10")
+    weights = read_stack(run / "weight-maps.tif").pixels[0]  # sections of one size are a stack
+    assert not weights[:, :20].any() and weights[:, 20:].min() > 0
+    assert [path.name for path in sorted((run / "evaluation-volume").iterdir())] == ["t1.tif", "t2.tif"]
+    labels, unknown = (read_labels(run / f"evaluation-{name}/t1.tif").pixels[0] for name in ("labels", "unknown"))
+    assert labels.shape == (70, 90) and np.array_equal(unknown > 0, np.arange(90)[None] + 0 * labels < 20)
+
+
+def test_predicted_scored_and_reported(run, capsys):
+    folder, result = run / "evaluation-volume", run / "probability-none"
+    predict = ["predict", "--weights", run / "weights.pt", folder, result, "--tta", "none", "--device", "cpu"]
+    assert command(*predict) == 0
+    assert read_stack(result / "t1.tif").pixels.shape == (1, 70, 90)
+    before = (result / "t1.tif").stat().st_mtime_ns
+    assert command(*predict) == 0 and (result / "t1.tif").stat().st_mtime_ns == before  # it resumes: nothing is left
+    other = [*predict[:-4], "--tta", "d4", "--device", "cpu"]
+    assert command(*other) == 2 and "there already" in capsys.readouterr().err
+    files = ["score", run / "evaluation-labels", result, "--metrics", "all", "--unknown", run / "evaluation-unknown"]
+    assert command(*files, "--json", run / "scores.json") == 0
+    scores = json.loads((run / "scores.json").read_text())
+    assert scores["ignored_pixels"] == (70 + 64) * 20 and 0 <= scores["seg"] <= 1
+    assert command("report", run) == 0
+    assert "t2" in (run / "index.html").read_text()
+
+
+def test_several_images_into_a_folder(run, tmp_path, capsys):
+    images = sorted((run.parent / "images").glob("t*"))
+    predict = ["predict", "--weights", run / "weights.pt", "--tta", "none", "--device", "cpu", *images]
+    assert command(*predict, tmp_path / "one.tif") == 2
+    assert "is one file, and the images are several" in capsys.readouterr().err
+    assert command(*predict, tmp_path / "out", "--instances", tmp_path / "cells") == 0
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["t1.tif", "t10.tif", "t2.tif"]
+    assert (tmp_path / "cells/t1.tif").is_file() and (tmp_path / "cells/t1.csv").is_file()
+
+
+def test_score_by_value_and_by_mask_are_the_same(tmp_path, random_stack, random, capsys):
+    truth, proposal = random_stack((1, 40, 40), "float32")
+    ignore = random.random(truth.shape) < 0.2
+    labels = np.where(ignore, 7, truth * 255).astype(np.uint8)
+    imageio.imwrite(tmp_path / "labels.tif", labels[0])
+    imageio.imwrite(tmp_path / "probability.tif", np.clip(proposal[0], 0, 1))
+    files = ["score", tmp_path / "labels.tif", tmp_path / "probability.tif"]
+    assert command(*files, "--ignore", 7, "--json", tmp_path / "scores.json") == 0
+    found = json.loads((tmp_path / "scores.json").read_text())
+    wanted = score(truth, proposal, ignore)
+    assert all(found[metric.key] == wanted.value(metric) for metric in CHALLENGE_METRICS)
+    assert score(labels, proposal, 7) == wanted
+    assert f"{100 * ignore.mean():.1f} % of the pixels" in capsys.readouterr().out
+
+
+def test_sections_of_several_sizes_are_scored_together(random_stack):
+    truth, proposal = random_stack((2, 30, 40), "tenths")
+    cut = [truth[0], truth[1][:20, :33]], [proposal[0], proposal[1][:20, :33]]
+    both, first, second = score(*cut), score(*(part[0] for part in cut)), score(*(part[1] for part in cut))
+    for of_both, one, other in zip(both.warping_counts, first.warping_counts, second.warping_counts, strict=True):
+        assert of_both == (*one, *other)
+    assert score(list(truth), list(proposal)) == score(truth, proposal)
+    with pytest.raises(BadInput, match="both must be of the same sections"):
+        score(cut[0], cut[1][::-1])
+
+
+@pytest.mark.parametrize(
+    ("values", "labels_are", "ignore", "wanted"),
+    [
+        ([0, 1, 255], "cells", 255, [0, 255, 0]),
+        ([0, 1, 2], "cells", 0, [0, 0, 255]),  # as ilastik writes: 0 is not annotated, 1 background, 2 cell
+        ([0, 1, 9], "membranes", 9, [255, 0, 0]),
+        ([-1, 0, 1], "classes", -1, [0, 0, 1]),
+        ([0, 5, 255], "instances", 255, [0, 5, 0]),
+    ],
+)
+def test_labels_beside_what_is_ignored(values, labels_are, ignore, wanted):
+    labels = np.array([[values]])
+    ignored = pixels_to_ignore(labels, ignore, "labels.tif")
+    assert interpret_labels(labels, labels_are, "labels.tif", ignored)[0].ravel().tolist() == wanted
+    assert weight_map(labels[0], ignore=ignore)[0, values.index(ignore)] == 0
+
+
+def test_negative_values_may_be_ignored(tmp_path):
+    labels = np.array([[-1, 0, 1], [-1, 0, 1]], np.int16)
+    imageio.imwrite(tmp_path / "labels.tif", labels)
+    Image.fromarray(np.arange(6, dtype=np.uint8).reshape(2, 3)).save(tmp_path / "image.png")
+    files = OwnFiles(tmp_path / "image.png", tmp_path / "labels.tif", "cells", ignore=-1)
+    assert load_files(files).ignored[0].tolist() == [[True, False, False]] * 2
+    with pytest.raises(BadInput, match="negative labels"):
+        load_files(OwnFiles(tmp_path / "image.png", tmp_path / "labels.tif", "cells"))
+
+
+def test_a_value_that_nobody_has_is_said(caplog):
+    assert pixels_to_ignore(np.array([[[0, 1]]]), 9, "labels.tif") is None
+    assert "no pixels of labels.tif hold 9, so none is ignored" in caplog.text
+    with pytest.raises(BadInput, match="all pixels of labels.tif hold 1"):
+        pixels_to_ignore(np.array([[[1, 1]]]), 1, "labels.tif")
+
+
+def test_arrays_of_several_sizes_and_ignored_pixels(random):
+    images = [random.integers(0, 255, size).astype(np.uint8) for size in ((40, 50), (30, 33))]
+    labels = [(image > 128).astype(np.uint8) for image in images]
+    for section in labels:
+        section[:5] = 9
+    tiny = dict(profile="smoke", base_channels=2, steps=2, tile_size=188, device="cpu")
+    by_value = train(images, labels, "cells", ignore=9, **tiny)
+    masks = [section == 9 for section in labels]
+    by_mask = train(images, [np.where(section == 9, 1, section) for section in labels], "cells", ignore=masks, **tiny)
+    assert all((values == by_mask.network[name]).all() for name, values in by_value.network.items())

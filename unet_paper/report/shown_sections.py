@@ -1,0 +1,30 @@
+"""The sections of a run for its pictures: one array, also where they differ in size."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from unet_paper.io.image_folder import image_files, is_folder
+from unet_paper.io.image_stack import ImageStack
+from unet_paper.io.sections import Sections
+
+
+def read_shown(path: Path, read: Callable[[Path], ImageStack]) -> np.ndarray:
+    """A stack, or the sections of a folder: (Z, H, W). Smaller ones get a rim of the lowest value."""
+    if not is_folder(path):
+        return read(path).pixels
+    sections = [section for file in image_files([path]) for section in read(file).pixels]
+    return padded(sections)
+
+
+def padded(sections: Sections) -> np.ndarray:
+    """Sections of any sizes as one array, see `read_shown`."""
+    if isinstance(sections, np.ndarray):
+        return sections
+    height, width = (max(section.shape[axis] for section in sections) for axis in (0, 1))
+    lowest = min(section.min() for section in sections)
+    shown = np.full((len(sections), height, width), lowest, sections[0].dtype)
+    for place, section in zip(shown, sections, strict=True):
+        place[: section.shape[0], : section.shape[1]] = section
+    return shown

@@ -187,8 +187,8 @@ def score_cells(
     """SEG of a file of probabilities, or of numbered segments, against a truth; or of folders, paired by name.
 
     labels_are : see `read_numbered`.
-    unknown : a file, above 0 where cells may be that have no mask; such pixels may have the label `ignore`. The scores go to `out` as JSON, the segments to
-    `segments_out`, where these are given. Raises BadInput for files that do not fit.
+    unknown : a file, above 0 where cells may be that have no mask. ignore : the label of such pixels. The scores go to
+    `out` as JSON, the segments to `segments_out`, where these are given. Raises BadInput for files that do not fit.
     """
     pairs = paired([labels], [result], ("labels", "results"))
     given = read_sections([path for path, _ in pairs], lambda path: read_labels(path, ignore))

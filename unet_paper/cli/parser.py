@@ -430,7 +430,7 @@ COMMANDS = {
     ),
     "report": (
         "Write the table and the page of runs",
-        "They are written into each run's folder: table1.md, index.html and the pictures.",
+        "They are written into each run's folder: table1.md (metrics.md of your own data), index.html, pictures.",
         (),
         _add_report,
     ),

@@ -98,6 +98,20 @@ def test_masks_that_are_called_so(folders, caplog):
     assert "without words such as mask: t1.png, t1_mask.tif" in caplog.text
 
 
+def test_masks_that_are_called_so_and_one_lacks(folders):
+    for path in sorted((folders / "masks").iterdir()):
+        path.rename(path.with_name(f"{path.stem}_mask{path.suffix}"))
+    (folders / "masks/t10_mask.tif").unlink()
+    with pytest.raises(BadInput, match="images without labels of the same name: t10.png; .*holds t1_mask.tif, t2_mask"):
+        load(folders)
+
+
+def test_a_folder_of_images_is_none_of_labels(nuclei_folders):
+    images = nuclei_folders / "images"
+    with pytest.raises(BadInput, match="t1.png is given for the images and for the labels; these are two files"):
+        load_files(OwnFiles(images, images, "instances"))
+
+
 def damage(folder, what):
     images, masks = folder / "images", folder / "masks"
     if what == "no labels":

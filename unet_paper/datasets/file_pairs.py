@@ -29,12 +29,10 @@ def paired(images: Sequence[Path], labels: Sequence[Path], names: tuple[str, str
     if not several_files(images) and not several_files(labels):
         return [(images[0], labels[0])]
     first, second = image_files(images), image_files(labels)
-    pairs = _by(stem, first, second)
-    if len(pairs) < max(len(first), len(second)):
-        others = _by(without_words, first, second)
-        if len(others) == len(first) == len(second):
-            logger.info(f"pairs are made by name without words such as mask: {others[0][0].name}, {others[0][1].name}")
-            return others
+    pairs, without = _by(stem, first, second), _by(without_words, first, second)
+    if len(without) > len(pairs):
+        pairs = without
+        logger.info(f"pairs are made by name without words such as mask: {pairs[0][0].name}, {pairs[0][1].name}")
     _require_partners(first, second, pairs, names)
     return pairs
 

@@ -44,6 +44,9 @@ def read_pairs(
     of_images, of_labels = _paths(images), _paths(labels)
     pairs = sorted(paired(of_images, of_labels), key=lambda pair: by_number(stem(pair[0])))
     read: list[tuple[ImageStack, ImageStack]] = []
+    for image, truth in pairs if len(pairs) > 1 else ():
+        if image.exists() and truth.exists() and image.samefile(truth):
+            raise BadInput(f"{image} is given for the images and for the labels; these are two files")
     for image, truth in progress_bar(pairs, desc="read", unit="file") if len(pairs) > 1 else pairs:
         gray, labelled = read_gray(image, channel, box_of(truth, image)), read_labels(truth, ignore)
         if gray.pixels.shape != labelled.pixels.shape:

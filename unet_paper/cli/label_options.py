@@ -1,0 +1,93 @@
+"""What `weights`, `segment` and `score` take."""
+
+import argparse
+from pathlib import Path
+
+from unet_paper.cli.segmentation_options import add_segmentation_options
+from unet_paper.cli.shared_options import add_channel, add_force, add_ignore, add_labels_are
+from unet_paper.cli.values import numbers
+from unet_paper.config import Config
+
+
+def add_weights(command: argparse.ArgumentParser) -> None:
+    """What `weights` takes."""
+    command.add_argument(
+        "labels", type=Path, nargs="+", metavar="LABELS", help="The labels: a TIFF stack, images, or a folder of them."
+    )
+    command.add_argument(
+        "out", type=Path, metavar="OUT", help="The weight maps, a TIFF of 32-bit floats; of several files a folder."
+    )
+    command.add_argument(
+        "--png", type=Path, metavar="DIR", help="Also draw figure 3 of every section, into this folder."
+    )
+    command.add_argument("--image", type=Path, metavar="IMAGE", help="The labels' image, for these pictures.")
+    add_channel(command)
+    add_labels_are(command, "instances unless given, which fits 0 and 255 too.")
+    add_ignore(command, "They weigh 0.")
+    command.add_argument(
+        "--class-weights",
+        type=numbers,
+        metavar="B,C",
+        help="w_c of background and cell; the inverse class frequencies unless given.",
+    )
+    command.add_argument(
+        "--connectivity",
+        type=int,
+        choices=(4, 8),
+        default=4,
+        help="Whether pixels that touch at a corner (8) or only at a side (4) are of one cell; 4 unless given.",
+    )
+    command.add_argument(
+        "--w0", type=float, default=Config.w_0, help="Height of the border term; %(default)s unless given."
+    )
+    command.add_argument(
+        "--sigma", type=float, default=Config.sigma, help="Width of the border term in px; %(default)s unless given."
+    )
+    add_force(command)
+
+
+def add_segment(command: argparse.ArgumentParser) -> None:
+    """What `segment` takes."""
+    command.add_argument("probability", type=Path, metavar="PROBABILITY.tif", help="What `predict` wrote.")
+    command.add_argument(
+        "out",
+        type=Path,
+        metavar="INSTANCES.tif",
+        help="The cells, numbered from 1, 0 = background; Fiji shows each in a colour of its own.",
+    )
+    add_segmentation_options(command)
+    add_force(command)
+
+
+def add_score(command: argparse.ArgumentParser) -> None:
+    """What `score` takes."""
+    command.add_argument("labels", type=Path, metavar="LABELS", help="The truth, a file or a folder.")
+    command.add_argument(
+        "probability",
+        type=Path,
+        metavar="RESULT",
+        help="What `predict` wrote, or, with seg, numbered cells; of a folder, files of the same names.",
+    )
+    add_labels_are(
+        command,
+        "unless given, the larger of two values is cell, and of more each is a cell, touching ones separated.",
+    )
+    add_ignore(command, "They count in no metric.")
+    command.add_argument(
+        "--metrics",
+        choices=("challenge", "seg", "all"),
+        default="challenge",
+        help="The EM challenge's; or SEG, the cell tracking challenge's, with F1 and counts of cells; or all, which a "
+        "report on your own data takes; %(default)s unless given.",
+    )
+    add_segmentation_options(command, "with seg or all, for probabilities")
+    command.add_argument(
+        "--unknown",
+        type=Path,
+        metavar="FILE",
+        help="A file, or a folder of files, above 0 where the truth is not known: such pixels count in no metric. With "
+        "seg, where cells may be that have no mask.",
+    )
+    command.add_argument("--segments", type=Path, metavar="OUT.tif", help="With seg, also write the segments.")
+    command.add_argument("--json", type=Path, metavar="FILE", help="Also write the metrics and their curves.")
+    add_force(command)

@@ -12,4 +12,4 @@ OPTIMISER = "adam"  # loses no training, and each sequence has few frames; the p
 def cell_changes(profile: str, optimiser: str | None = None, minutes: float | None = None) -> list[str]:
     """NAME=VALUE changes of a profile for the experiment on cells."""
     settings = FOR_ALL | OF_PROFILE[profile]
-    return [*recipe(optimiser or OPTIMISER, minutes), *(f"{name}={value}" for name, value in settings.items())]
+    return [*recipe(profile, optimiser or OPTIMISER, minutes), *(f"{name}={value}" for name, value in settings.items())]

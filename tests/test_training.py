@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from unet_paper import checkpoint
-from unet_paper.config import PAPER, PROFILES
+from unet_paper.cli.values import changed_config, recipe
+from unet_paper.config import OPTIMISERS, PAPER, PROFILES, optimiser_settings
 from unet_paper.datasets.training_set import draw_tile, prepare_training_set
 from unet_paper.io.stack import read_labels, read_stack
 from unet_paper.prediction import predict_stack
@@ -225,10 +226,10 @@ def test_every_setting_says_where_it_comes_from():
         assert described[name]["value"] == value and described[name]["source"] == "paper"
 
 
-def test_quick_changes_only_width_steps_and_what_the_paper_leaves_open():
+def test_quick_changes_only_width_optimiser_steps_and_what_the_paper_leaves_open():
     quick, paper = PROFILES["quick"].described(), PAPER.described()
     changed = {name for name in paper if quick[name]["value"] != paper[name]["value"]}
-    assert changed - {name for name in paper if paper[name]["source"] == "ours"} == {"base_channels"}
+    assert changed - {name for name in paper if paper[name]["source"] == "ours"} == {"base_channels", "optimiser"}
 
 
 def test_a_trapezoid_is_flat_until_the_last_fifth():
@@ -256,3 +257,11 @@ def test_rates_of_a_step_reach_the_optimiser():
     assert weights["momentum"] == momentum_at(5, config) < 0.99
     assert all(values.ndim == 1 for values in biases["params"]) and len(biases["params"]) == len(weights["params"])
     assert len(new_optimiser(network, TINY).param_groups) == 1
+
+
+def test_each_profile_can_train_by_either_optimiser():
+    for name, profile in PROFILES.items():
+        sgd, adam = (replace(profile, **optimiser_settings(optimiser, name)) for optimiser in OPTIMISERS)
+        assert (sgd.optimiser, sgd.momentum, adam.optimiser, adam.learning_rate) == ("sgd", 0.99, "adam", 0.001)
+        assert profile in (sgd, adam)
+    assert changed_config(PROFILES["quick"], recipe("quick", "sgd", None)).learning_rate == 0.016

@@ -85,7 +85,7 @@ def main(given: list[str] | None = None) -> int:
     except BadInput as error:
         print(error, file=sys.stderr)
         return 2
-    print(record.write_readme(options.out, ROOT / "results" / "isbi" / "quick" / "run.json"))
+    print(record.write_readme(options.out, ROOT / "results" / "isbi" / "quick-sgd" / "run.json"))
     return 0
 
 

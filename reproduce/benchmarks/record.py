@@ -47,7 +47,7 @@ def readme(folder: Path, quick_run: Path) -> str:
         if "runtimes" in record:
             lines += runtimes_tables.lines(record["runtimes"])
     if run is not None:
-        lines += speed_tables.stages(run)
+        lines += speed_tables.stages(run, quick_run.parent.name)
     for record in records:
         if "metrics" in record:
             lines += agreement_tables.lines(record["metrics"])

@@ -50,7 +50,7 @@ def lines(part: dict[str, Any]) -> list[str]:
         shares = ", ".join(f"{name} {100 * spent / training['seconds']:.1f} %" for name, spent in parts.items())
         text += [
             "",
-            f"A training of {training['steps']} steps as `quick` trains spends "
+            f"A training of {training['steps']} steps of the `quick` network spends "
             f"{100 * step / training['seconds']:.1f} % of its time in forward, backward and optimiser ({shares}).",
         ]
     if "bfloat16" in part:
@@ -64,8 +64,8 @@ def lines(part: dict[str, Any]) -> list[str]:
     return text
 
 
-def stages(run: RunRecord) -> list[str]:
-    """Where the time of a whole run went, from its own record; nothing where that does not tell."""
+def stages(run: RunRecord, name: str) -> list[str]:
+    """Where the time of a whole run in the folder `name` went, from its record; nothing where that does not tell."""
     seconds, parts = run.times.pipeline_seconds, run.times.training_parts_seconds
     if not seconds or not parts or not run.times.training_seconds:
         return []
@@ -79,9 +79,9 @@ def stages(run: RunRecord) -> list[str]:
     ]
     return [
         "",
-        f"## The `{run.name}` run by stages",
+        f"## The `{name}` run by stages",
         "",
-        f"From its record, results/{run.dataset}/{run.name}/run.json. {100 * inside:.1f} % of the training time is "
+        f"From its record, results/{run.dataset}/{name}/run.json. {100 * inside:.1f} % of the training time is "
         "spent in forward, backward and optimiser.",
         "",
         Table(["stage", "part of the whole"], rows).to_markdown(),

@@ -37,10 +37,10 @@ from pathlib import Path
 
 from reproduce.studies import archive, budgets, cells, plot, release, search, table_1, tables
 from reproduce.studies.archive import StudyRun
-from reproduce.studies.definitions import CONTROLS, RELEASES, STUDIES, Run, runs_of
+from reproduce.studies.definitions import BY_EITHER, CONTROLS, RELEASES, STUDIES, Run, runs_of
 from reproduce.studies.groups import same_training
 from reproduce.studies.runner import ROOT, OutOfTime, command, has_diverged, make
-from unet_paper.config import PROFILES
+from unet_paper.config import OPTIMISERS, PROFILES
 from unet_paper.runs.folder import RunFolder
 from unet_paper.support.errors import BadInput
 from unet_paper.support.files import atomic_write
@@ -64,6 +64,8 @@ def carry_out(name: str, arguments: argparse.Namespace, deadline: float | None) 
     """All runs of one study, and its table."""
     profile = arguments.profile
     usual = name if profile == "quick" or name in (*WITHOUT_TABLE, "full-fold") else f"{name}-{profile}"
+    if name in BY_EITHER and arguments.optimiser != "sgd":
+        usual += f"-{arguments.optimiser}"
     results = ROOT / "results" / "isbi"
     folder = arguments.out or results
     if name not in RELEASES and (arguments.study == "all" or not arguments.out):  # a release is a folder of its own
@@ -71,7 +73,7 @@ def carry_out(name: str, arguments: argparse.Namespace, deadline: float | None) 
     folder = folder.absolute()
     changes = dict(change.split("=", 1) for change in arguments.changes)
     data = arguments.data.absolute()
-    runs = runs_of(name, arguments.seeds, profile)
+    runs = runs_of(name, arguments.seeds, profile, arguments.optimiser)
     wanted = [run for run in runs if arguments.only in run.name]
     part = Part.parse(arguments.part) if arguments.part else None
     if part is not None:
@@ -150,6 +152,12 @@ def main() -> int:
     parser.add_argument("--data", type=Path, required=True, metavar="DIR")
     parser.add_argument("--minutes", type=float, metavar="M", help="then stop; the same command resumes")
     parser.add_argument("--profile", choices=PROFILES, default="quick")
+    parser.add_argument(
+        "--optimiser",
+        choices=OPTIMISERS,
+        default="sgd",
+        help=f"of {', '.join(BY_EITHER)}; the paper's (sgd) unless given",
+    )
     parser.add_argument("--set", dest="changes", action="append", default=[], metavar="NAME=VALUE")
     parser.add_argument("--seeds", type=int, default=3, metavar="N", help="of each ablation and intervention (3)")
     parser.add_argument("--only", default="", metavar="WORD", help="runs whose names have it")

@@ -33,7 +33,7 @@ def compared(
         control = own[title]
         alike = [*elsewhere.values(), control]
         known_from += [
-            f"the {count(row)} runs [quick](../quick) and [seeds](../seeds), of another fold"
+            f"the {count(row)} runs [quick-sgd](../quick-sgd) and [seeds](../seeds), of another fold"
             for row in elsewhere.values()
         ]
     rows = {other: (row, control) for other, row in others.items()}

@@ -3,12 +3,14 @@
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from unet_paper.config import OPTIMISERS, PROFILES
+from unet_paper.config import ADAM, PROFILES, optimiser_settings
 
 STUDIES = (
     *("hyper-parameter-search", "adam-rate", "budgets", "folds", "full-fold", "seeds", "ablations", "interventions"),
     *("release", "arms"),
 )
+BY_EITHER = ("folds", "full-fold", "seeds", "ablations", "interventions")  # optimiser, by the paper's unless asked for
+QUICK_SGD = "quick-sgd"  # the run of fold 6/6 with `quick --optimiser sgd`, of which `seeds` has other seeds
 RELEASES = ("release", "arms")  # of networks trained on all sections; nothing of them is scored here
 CONTROLS = ("as the paper", "baseline")  # groups that the others of ablations and interventions are compared with
 SEARCH_FOLD = "1/6"  # on which choices are made
@@ -48,7 +50,7 @@ ABLATIONS: dict[str, dict[str, Any]] = {
     "no dropout": {"dropout": 0.0},
     "padded": {"padding": "zeros"},
     "padded, batch norm": {"padding": "zeros", "batch_norm": True},
-    "Adam": {"optimiser": "adam", "learning_rate": 0.001},
+    "Adam": ADAM,
     "release": {"variant": "release"},
 }
 
@@ -57,9 +59,9 @@ ABLATIONS: dict[str, dict[str, Any]] = {
 LEFT_OUT = {"sections 0 to 3 left out": "0-3", "sections 21 to 24 left out": "21-24"}
 
 
-def interventions(profile: str) -> dict[str, dict[str, Any]]:
+def interventions(profile: str, rate: float) -> dict[str, dict[str, Any]]:
     """Against mergers and thick membranes, by settings alone: what each is called, and the settings that differ from
-    those of the profile.
+    those of the profile, trained at this rate.
     """
     usual = PROFILES[profile]
     return {
@@ -67,7 +69,7 @@ def interventions(profile: str) -> dict[str, dict[str, Any]]:
         "twice the steps": {"steps": 2 * usual.steps},
         "half the class balance": {"class_balance": 0.5},
         "twice the border term": {"w_0": 2 * usual.w_0},
-        "twice the channels": {"base_channels": 2 * usual.base_channels, "learning_rate": usual.learning_rate / 2},
+        "twice the channels": {"base_channels": 2 * usual.base_channels, "learning_rate": rate / 2},
     }
 
 
@@ -101,19 +103,19 @@ SEARCH: dict[str, dict[str, dict[str, Any]]] = {
 # What training gets in a time: a trunk of constant rate for each width, optimiser and seed, and off it a branch for
 # each number of tiles, of which the last fifth lets the rate fall.
 TILES = (300, 600, 1200, 2500, 5000, 10_000)
-STABLE_SGD = {"up_convolution_fan_in": "blob", "momentum_warmup": 500.0}
+STABLE_SGD: dict[str, Any] = {"optimiser": "sgd", "up_convolution_fan_in": "blob", "momentum_warmup": 500.0}
 BUDGETS: dict[str, dict[str, Any]] = {
     f"{channels} channels, {name}": {"base_channels": channels} | settings
     for channels in (16, 32, 64)
     for name, settings in {
         "SGD": STABLE_SGD | {"learning_rate": 0.256 / channels},
-        "Adam": OPTIMISERS["adam"],
+        "Adam": ADAM,
     }.items()
 }
 
 # Adam's rate, for a quarter of the channels and for all.
 ADAM_RATES: dict[str, tuple[str, dict[str, Any]]] = {
-    f"{title}, {rate}": (profile, OPTIMISERS["adam"] | settings | {"learning_rate": rate})
+    f"{title}, {rate}": (profile, ADAM | settings | {"learning_rate": rate})
     for title, profile, settings in (
         ("16 channels", "quick", {"steps": 1000}),
         ("64 channels", "paper", {"steps": 400, "tile_size": 252}),
@@ -123,8 +125,8 @@ ADAM_RATES: dict[str, tuple[str, dict[str, Any]]] = {
 
 # Networks trained on all sections and released, with the probabilities of the test sections.
 ARMS: dict[str, tuple[str, dict[str, Any]]] = {
-    "quarter-adam": ("quick", OPTIMISERS["adam"] | {"warmup": 125.0}),
-    "quarter-sgd": ("quick", STABLE_SGD | {"warmup": 125.0}),
+    "quarter-adam": ("quick", ADAM | {"warmup": 125.0}),
+    "quarter-sgd": ("quick", optimiser_settings("sgd", "quick") | STABLE_SGD | {"warmup": 125.0}),
 }
 
 
@@ -147,8 +149,8 @@ def _search() -> list[Run]:
     for choice, tried in SEARCH.items():
         full = choice == "learning rate, full network"
         for name, changes in tried.items():
-            settings = changes if full else {"learning_rate": 0.016, "steps": 1000} | changes
             profile = "paper" if full else "quick"
+            settings = changes if full else optimiser_settings("sgd", profile) | {"steps": 1000} | changes
             runs[name] = Run(name, choice, SEARCH_FOLD, settings | ONE_PASS, profile=profile)
     return list(runs.values())
 
@@ -157,8 +159,19 @@ def _named(group: str, seed: int) -> str:
     return f"{'-'.join(group.replace(',', '').split())}-seed-{seed}"
 
 
-def runs_of(study: str, seeds: int, profile: str = "quick") -> list[Run]:
-    """The runs of a study with a profile; `seeds` of each ablation and intervention."""
+def runs_of(study: str, seeds: int, profile: str = "quick", optimiser: str = "sgd") -> list[Run]:
+    """The runs of a study with a profile; `seeds` of each ablation and intervention.
+
+    optimiser : of folds, seeds, ablations and interventions; the other studies say by which they train.
+    """
+    trained = optimiser_settings(optimiser, profile)
+    return [
+        replace(run, changes=trained | run.changes) if study in BY_EITHER else run
+        for run in _runs_of(study, seeds, profile, trained["learning_rate"])
+    ]
+
+
+def _runs_of(study: str, seeds: int, profile: str, rate: float) -> list[Run]:
     if study == "folds":
         subgroup = "folds 2 to 5, without sections of the hyper-parameter search"
         return [Run(f"fold-{n}", "5 folds", f"{n}/5", subgroup=subgroup if n > 1 else None) for n in range(1, 6)]
@@ -184,7 +197,7 @@ def runs_of(study: str, seeds: int, profile: str = "quick") -> list[Run]:
         return [
             Run(_named(group, seed), group, SEARCH_FOLD, changes | {"seed": seed})
             for seed in range(seeds)
-            for group, changes in interventions(profile).items()
+            for group, changes in interventions(profile, rate).items()
         ]
     return [
         Run(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from reproduce.studies import archive
 from reproduce.studies.archive import StudyRun
-from reproduce.studies.definitions import Run
+from reproduce.studies.definitions import QUICK_SGD, Run
 from unet_paper.metrics.registry import CHALLENGE_METRICS, PIXEL_ERROR
 from unet_paper.metrics.scores import Scores
 from unet_paper.runs.diagnostics import are_inactive
@@ -15,10 +15,10 @@ Values = dict[str, dict[str, list[float]]]  # by test-time augmentation and key 
 
 
 def same_training(results: Path, control: StudyRun, same_fold: bool) -> list[StudyRun]:
-    """The runs `quick` and its other seeds, where they differ from the control in the seed alone (and in the fold
+    """The run of QUICK_SGD and its other seeds, where they differ from the control in the seed alone (and in the fold
     unless `same_fold`); at least three, or none.
     """
-    quick = [archive.from_folder(results / "quick")] if (results / "quick" / "run.json").is_file() else []
+    quick = [archive.from_folder(results / QUICK_SGD)] if (results / QUICK_SGD / "run.json").is_file() else []
     settings = _settings(control.record)
     alike = [
         run

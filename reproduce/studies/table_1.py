@@ -9,6 +9,7 @@ from typing import Any
 
 from reproduce.studies import archive
 from reproduce.studies.archive import StudyRun
+from reproduce.studies.definitions import QUICK_SGD
 from reproduce.studies.statistics import mean_and_deviation
 from unet_paper.metrics.registry import METRICS, PIXEL_ERROR, TABLE_1_METRICS
 from unet_paper.report.table import Table
@@ -80,8 +81,10 @@ ENTRIES = (
     Entry("released quarter network, Adam", "quarter-adam"),
     Entry("released quarter network, SGD", "quarter-sgd"),
     Entry("full network, one fold", "full-fold"),
-    Entry("reduced network, 5 folds", "folds", "fold-"),
-    Entry("reduced network, one fold", "quick"),
+    Entry("reduced network, Adam, 5 folds", "folds-adam", "fold-"),
+    Entry("reduced network, Adam, one fold", "ablations", "Adam-seed-"),
+    Entry("reduced network, SGD, 5 folds", "folds", "fold-"),
+    Entry("reduced network, SGD, one fold", QUICK_SGD),
 )
 
 
@@ -93,11 +96,12 @@ def duration(seconds: float) -> str:
 def scored_on(runs: Sequence[StudyRun]) -> str:
     """The protocol in a few words. Runs refuse test labels that are not the official ones, whose hash they verify."""
     protocol = runs[0].record.protocol
-    if len(runs) > 1:
+    if len(runs) > 1 and len({run.record.protocol.fold for run in runs}) > 1:
         return f"each of {len(runs)} contiguous folds of the training stack"
     if protocol.kind == "test":
         return "test stack, official labels"
-    return f"validation fold {protocol.fold} of the training stack" if protocol.kind == "fold" else "nothing"
+    seeds = f", {len(runs)} seeds" if len(runs) > 1 else ""
+    return f"validation fold {protocol.fold} of the training stack{seeds}" if protocol.kind == "fold" else "nothing"
 
 
 def hardware(record: RunRecord) -> str:
@@ -144,7 +148,7 @@ def our_rows(results: Path) -> list[list[str]]:
         for tta in record.config.tta:
             errors, all_cell, where = errors_of(runs, tta), "", scored_on(runs)
             if errors is not None:
-                found = [1 - (run.scores[tta].curve(PIXEL_ERROR)[0] or 0.0) for run in runs]
+                found = sorted({1 - (run.scores[tta].curve(PIXEL_ERROR)[0] or 0.0) for run in runs})
                 all_cell = mean_and_deviation(found, 4)
             else:
                 measured = test_scores(results / entry.study, tta, record.config.primary)
@@ -196,8 +200,8 @@ def table(results: Path) -> str:
         "Written by `python -m reproduce.studies` from the records of the runs. The paper's rows are the challenge "
         "server's, of the 30 test sections; a row of ours is of them only where it says so. Rows of folds are of the "
         "training stack, another stack with thinner membranes in its truth: side by side with the paper's, not one "
-        "against the other. Of several folds, one run each: mean ± standard deviation. Bold: the primary TTA. Times on "
-        "CPU cores are of a machine that others used too.",
+        "against the other. Of several folds or seeds, one run each: mean ± standard deviation. Bold: the primary TTA. "
+        "Times on CPU cores are of a machine that others used too.",
         "",
         Table([*COLUMNS, *titles, ALL_CELL], [*rows, *our_rows(results)]).to_markdown(),
         "",
@@ -228,7 +232,7 @@ def headline(results: Path) -> str:
                 errors = [metric.formatted(measured[metric.key]) for metric in TABLE_1_METRICS]
                 rows.append([f"ours, {entry.title}, {tta}", RECOVERED, *what, *errors])
         of_primary = errors_of(runs, config.primary)
-        if of_primary is not None and entry.study != "quick":
+        if of_primary is not None and entry.study != QUICK_SGD:
             rows.append([f"ours, {entry.title}, {config.primary}", scored_on(runs), *what, *of_primary])
     titles = [metric.title for metric in TABLE_1_METRICS]
     return "\n".join(["# The headline", "", Table([*HEADLINE_COLUMNS, *titles], rows).to_markdown(), ""])

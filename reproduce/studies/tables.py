@@ -92,8 +92,8 @@ def interval_of_seeds(values: Values, primary: str) -> str:
         low, high = prediction_interval(values[primary][metric.key])
         ranges.append(f"{metric.title} {metric.formatted(max(low, 0))} to {metric.formatted(high)}")
     return (
-        "The first row is of the runs [quick](../quick) and [seeds](../seeds), which differ in the seed alone. Where "
-        f"one more seed would lie, 19 times of 20: {', '.join(ranges)} ({primary}, errors taken as normal)."
+        "The first row is of the runs [quick-sgd](../quick-sgd) and [seeds](../seeds), which differ in the seed alone. "
+        f"Where one more seed would lie, 19 times of 20: {', '.join(ranges)} ({primary}, errors taken as normal)."
     )
 
 

@@ -26,7 +26,8 @@ def checkpoint_of(run: str) -> Checkpoint:
 
 
 @pytest.mark.parametrize(
-    "run, said", [("quick", "0.001939 | 0.1271 | 0.0500"), ("final", "official test sections, labels recovered | none")]
+    "run, said",
+    [("quick-sgd", "0.001939 | 0.1271 | 0.0500"), ("final", "official test sections, labels recovered | none")],
 )
 def test_errors_are_those_of_the_record(run, said):
     checkpoint = checkpoint_of(run)
@@ -49,7 +50,7 @@ def test_scores_of_cells_are_told_too(make_record, make_checkpoint, tmp_path):
 
 
 def test_a_record_of_another_network_tells_nothing(make_checkpoint):
-    source = provenance(RESULTS / "quick" / "weights.pt", make_checkpoint())
+    source = provenance(RESULTS / "quick-sgd" / "weights.pt", make_checkpoint())
     assert source.record is None and not source.errors
     assert "No errors on held-out sections" in documentation("a name", make_checkpoint(), source)
 

@@ -17,7 +17,7 @@ from unet_paper.report.cell_pictures import FILLS, NO_CELL, cells_in_colours
 from unet_paper.report.comparison import comparison
 from unet_paper.runs.folder import RunFolder
 
-QUICK = Path(__file__).parents[2] / "results" / "isbi" / "quick"
+QUICK = Path(__file__).parents[2] / "results" / "isbi" / "quick-sgd"
 COLUMNS = "| TTA | SEG | F1 at IoU 0.5 | cells | found | missed | split | merged | of no cell | pixel error |"
 
 

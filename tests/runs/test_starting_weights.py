@@ -67,9 +67,9 @@ def test_the_network_is_that_of_the_weights(phantom, trained):
 
 def test_a_rate_that_is_given_stays(trained):
     start = StartingWeights.of(trained)
-    assert start.config(PROFILES["quick"], ()).learning_rate == trained.config.learning_rate
-    own = start.config(replace(PROFILES["quick"], learning_rate=0.5), ("learning_rate",))
-    assert (own.learning_rate, own.optimiser, own.steps) == (0.5, "sgd", PROFILES["quick"].steps)
+    assert start.config(PROFILES["paper"], ()).learning_rate == trained.config.learning_rate
+    own = start.config(replace(PROFILES["paper"], learning_rate=0.5), ("learning_rate",))
+    assert (own.learning_rate, own.optimiser, own.steps) == (0.5, "sgd", PROFILES["paper"].steps)
 
 
 def test_other_classes_get_a_new_last_layer(phantom, trained):

@@ -32,7 +32,7 @@ def do_train(arguments: Namespace) -> None:
 
     device = chosen_device(arguments.device)
     profile = arguments.profile or ("paper" if device == "cuda" else "quick")
-    changes = [*recipe(arguments.optimiser, arguments.minutes), *arguments.changes]
+    changes = [*recipe(profile, arguments.optimiser, arguments.minutes), *arguments.changes]
     fold = Fold.parse(arguments.fold) if arguments.fold else None
     run = RunFolder(arguments.out)
     must_be_writable(run.record)

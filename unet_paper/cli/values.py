@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import fields, replace
 from typing import Any
 
-from unet_paper.config import OPTIMISERS, Config
+from unet_paper.config import Config, optimiser_settings
 from unet_paper.support.errors import BadInput
 
 KINDS = {bool: "true or false", int: "a whole number", float: "a number"}
@@ -81,9 +81,9 @@ def above_zero(text: str) -> float:
     return number
 
 
-def recipe(optimiser: str | None, minutes: float | None) -> list[str]:
-    """NAME=VALUE changes of the options --optimiser and --minutes."""
-    changes = OPTIMISERS[optimiser] if optimiser else {}
+def recipe(profile: str, optimiser: str | None, minutes: float | None) -> list[str]:
+    """NAME=VALUE changes that the options --optimiser and --minutes make to a profile."""
+    changes = optimiser_settings(optimiser, profile) if optimiser else {}
     return [f"{name}={value}" for name, value in (changes | ({"minutes": minutes} if minutes else {})).items()]
 
 

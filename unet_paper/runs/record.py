@@ -84,8 +84,8 @@ class RunRecord:
 
     @property
     def profile_title(self) -> str:
-        """The profile and what was changed, in words: "quick with steps=500"."""
-        changes = ", ".join(f"{name}={_as_text(value)}" for name, value in self.changes.items())
+        """The profile, as it is now, and in what the run differs, in words: "quick with steps=500"."""
+        changes = ", ".join(f"{name}={_as_text(value)}" for name, value in self.config.changes().items())
         return f"{self.config.profile} with {changes}" if changes else self.config.profile
 
     def to_json(self) -> dict[str, Any]:

@@ -64,9 +64,9 @@ def text(steps: Sequence[Row], levels: Sequence[Row]) -> str:
         "",
         f"Written by `python -m reproduce.studies.training_dynamics`: the first {count} steps of the `quick` network "
         "on the ISBI stack but for fold 1/6, one thing changed at a time. `as is` is `--optimiser sgd`; `blob` counts "
-        "the N of an up-convolution's initial weights as Caffe's filler does. Mean ± standard deviation over the seeds. A "
-        "dead ReLU is a channel that is 0 all over a tile; the last three columns are of the last step. Every step: "
-        "[steps.csv](steps.csv); by level: [levels.csv](levels.csv).",
+        "the N of an up-convolution's initial weights as Caffe's filler does. Mean ± standard deviation over the "
+        "seeds. A dead ReLU is a channel that is 0 all over a tile; the last three columns are of the last step. Every "
+        "step: [steps.csv](steps.csv); by level: [levels.csv](levels.csv).",
         "",
         Table(header, rows).to_markdown(),
         "",

@@ -1,5 +1,7 @@
 """Table 2: the paper's rows, ours beside them, and never a phantom's."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -8,7 +10,7 @@ from unet_paper.datasets.cell_tracking import HELA, PHANTOM, U373
 from unet_paper.datasets.folds import Protocol
 from unet_paper.metrics.seg import score_instances
 from unet_paper.report.table_2 import TABLE_2, each_run, table_2, table_2_document
-from unet_paper.runs.cell_scoring import RELEASED, CellScores
+from unet_paper.runs.cell_scoring import RELEASED, AtThreshold, CellScores
 
 
 @pytest.fixture
@@ -39,6 +41,18 @@ def test_the_mean_of_both_directions_is_our_row(cell_run):
     runs = [cell_run(U373, "01", 8), cell_run(U373, "02", 9), cell_run(HELA, "01", 6)]
     assert table_2(runs).to_markdown().splitlines()[-1] == ("| **ours, quick, d4** | **0.8500** | **0.6000 (1 run)** |")
     assert len(each_run(runs).rows) == 3
+
+
+def test_argmax_has_a_row_of_its_own_where_it_is_not_what_counts(cell_run):
+    record, scores = cell_run(U373, "01", 8)
+    tried = (AtThreshold(0.5, 0.7, 0, 0, 1.2),)
+    counted = replace(scores["d4"], segmentation=replace(RELEASED, threshold=0.9), per_threshold=tried)
+    rows = table_2([(record, {"d4": counted})]).rows[len(TABLE_2) :]
+    assert [row[:2] for row in rows] == [
+        ("ours, quick, d4", "0.8000 (1 run)"),
+        ("ours, quick, d4, argmax", "0.7000 (1 run)"),
+    ]
+    assert "above 0.9, 8-connected" in table_2_document([(record, {"d4": counted})]).to_markdown()
 
 
 def test_profiles_are_not_mixed(cell_run):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from unet_paper.cli.commands import main
+from unet_paper.config import PROFILES
 from unet_paper.datasets.cell_tracking import DATASETS, HELA, PHANTOM, U373
 from unet_paper.io.stack import read_stack, write_stack
 from unet_paper.metrics.seg import score_instances
@@ -19,6 +20,8 @@ from unet_paper.runs.cell_scoring import (
     score_segments,
     segment_frames,
     segmentation_name,
+    segmentation_of,
+    threshold_of,
 )
 from unet_paper.support.errors import BadInput
 from unet_paper.support.json_files import read_json
@@ -71,6 +74,14 @@ def test_settings_have_a_source_and_every_data_set_has_some():
     assert set(SEGMENTATIONS) == {*DATASETS, PHANTOM} and segmentation_name("own") == U373
 
 
+def test_the_threshold_undoes_the_class_balance(make_record):
+    """A pixel that is cell with probability 1 / 2 gets, in a loss that weighs cell 9 times as much, 9 / 10."""
+    assert threshold_of((0.2, 1.8)) == 0.9 and threshold_of((1.0, 1.0)) == threshold_of(None) == 0.5
+    record = replace(make_record(PROFILES["smoke"], U373), class_weights=(0.2, 1.8))
+    assert segmentation_of(record) == replace(RELEASED, threshold=0.9)
+    assert segmentation_of(record).described()["threshold"]["source"] == "ours"
+
+
 def test_what_is_found_where_nothing_is_annotated_is_no_error_and_changes_no_seg():
     masks = np.zeros((1, 10, 30), np.uint16)
     masks[0, 2:8, 2:8] = 1
@@ -111,6 +122,8 @@ def test_scores_of_files(files):
     given = score_cells(files / "masks.tif", out[1], settings)
     assert given.scores == scores.scores and given.segmentation is None
     assert CellScores.from_json(given.to_json()) == given
+    strict = score_cells(files / "masks.tif", files / "probability.tif", replace(settings, threshold=0.85))
+    assert strict.scores.seg == 1 and strict.by_argmax.seg == scores.scores.seg and scores.by_argmax is None
 
 
 def test_score_seg_on_the_command_line(files, capsys):

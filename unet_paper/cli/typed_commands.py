@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from unet_paper.cli.program import program_name
-from unet_paper.runs.cell_scoring import segmentation_name
+from unet_paper.runs.cell_scoring import segmentation_name, segmentation_of
 from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.own_scoring import is_tessellation
 from unet_paper.runs.pipeline import Stage, stages_after_training
@@ -37,7 +37,8 @@ def stage_words(stage: Stage, run: RunFolder, record: RunRecord) -> list[str | P
         run.scores(stage.tta, record.config.primary),
     ]
     if record.protocol.sequences is not None:
-        scores += ["--metrics", "seg", "--segmentation", segmentation_name(record.dataset), "--unknown", run.unknown]
+        scores += ["--metrics", "seg", "--segmentation", segmentation_name(record.dataset)]
+        scores += ["--threshold", f"{segmentation_of(record).threshold:g}", "--unknown", run.unknown]
         scores += ["--segments", run.segments(stage.tta)]
     elif record.dataset == "own":
         scores += ["--metrics", "all"]

@@ -18,8 +18,9 @@ from unet_paper.io.stack import read_labels, read_probabilities
 from unet_paper.metrics.seg import InstanceScores, ObjectScore, score_instances
 from unet_paper.runs.averaging import recorded_tta
 from unet_paper.runs.environment import code_version
+from unet_paper.runs.record import RunRecord
 from unet_paper.runs.scoring import either, read_sections
-from unet_paper.segmentation import RELEASED, CellSegmentation, segment_section
+from unet_paper.segmentation import RELEASED, THRESHOLD, CellSegmentation, segment_section
 from unet_paper.support.errors import BadInput
 from unet_paper.support.json_files import read_json, write_json
 from unet_paper.support.logs import logger
@@ -33,6 +34,21 @@ SEGMENTATIONS = {U373: RELEASED, HELA: replace(RELEASED, outer=0), PHANTOM: repl
 def segmentation_name(dataset: str) -> str:
     """Which of SEGMENTATIONS is for a data set; the release's for another."""
     return dataset if dataset in SEGMENTATIONS else U373
+
+
+def threshold_of(class_weights: Sequence[float] | None) -> float:
+    """The probability above which a pixel is cell where the loss weighed background and cell so: p / w_cell is there
+    (1 - p) / w_background. It undoes the class balance, which makes argmax take too much for cell where cells are rare.
+    """
+    if class_weights is None:
+        return THRESHOLD
+    background, cell = class_weights
+    return round(cell / (background + cell), 4)
+
+
+def segmentation_of(record: RunRecord) -> CellSegmentation:
+    """How the probabilities of a run on cells become segments."""
+    return replace(SEGMENTATIONS[segmentation_name(record.dataset)], threshold=threshold_of(record.class_weights))
 
 
 @dataclass(frozen=True)
@@ -59,6 +75,13 @@ class CellScores:
     code: Mapping[str, Any] = field(default_factory=dict)
     tta: str | None = None  # the test-time augmentation that the result tells
     per_threshold: tuple[AtThreshold, ...] = ()  # of probabilities
+
+    @property
+    def by_argmax(self) -> AtThreshold | None:
+        """What the released scripts' threshold gives, where another one counts."""
+        if self.segmentation is None or self.segmentation.threshold == THRESHOLD:
+            return None
+        return next((each for each in self.per_threshold if each.threshold == THRESHOLD), None)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values only."""

@@ -11,7 +11,7 @@ from unet_paper.config import PAPER
 from unet_paper.io.hashes import file_sha256
 from unet_paper.io.image_folder import is_folder, results_of
 from unet_paper.prediction import Predictor, is_made, predict_file
-from unet_paper.runs.cell_scoring import SEGMENTATIONS, score_cells, segmentation_name
+from unet_paper.runs.cell_scoring import score_cells, segmentation_of
 from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.instances import segment_file
 from unet_paper.runs.own_scoring import score_all
@@ -115,9 +115,8 @@ def carry_out(stage: Stage, run: RunFolder, record: RunRecord, report: Report, d
             else:
                 predict(wanted)
         elif record.protocol.sequences is not None:
-            segmentation = SEGMENTATIONS[segmentation_name(record.dataset)]
             out = run.scores(stage.tta, record.config.primary)
-            score_cells(run.labels, probability, segmentation, run.unknown, out, run.segments(stage.tta))
+            score_cells(run.labels, probability, segmentation_of(record), run.unknown, out, run.segments(stage.tta))
         elif record.dataset == "own":
             unknown = run.unknown if run.unknown.exists() else None
             score_all(run.labels, probability, run.scores(stage.tta, record.config.primary), unknown=unknown)

@@ -1,4 +1,4 @@
-"""The record of the benchmarks: a JSON file for each device, in it each of PARTS, and README.md of all of them."""
+"""The record of the benchmarks: a JSON file for each device, in it each of KEPT, and README.md of all of them."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -11,6 +11,7 @@ from unet_paper.support.files import atomic_write
 from unet_paper.support.json_files import read_json, write_json
 
 PARTS = ("speed", "runtimes", "metrics", "scaling")
+KEPT = (*PARTS, "volumes")  # whose page is its own, see volumes.py
 INTRODUCTION = (
     "# Benchmarks",
     "",
@@ -33,7 +34,7 @@ def keep(folder: Path, name: str, part: dict[str, Any]) -> None:
     """Put one part into its device's record; the others stay."""
     path = folder / f"{slug(part)}.json"
     found = (read_json(path) if path.is_file() else {}) | {name: part}
-    write_json(path, {name: found[name] for name in PARTS if name in found})
+    write_json(path, {name: found[name] for name in KEPT if name in found})
 
 
 def readme(folder: Path, quick_run: Path) -> str:

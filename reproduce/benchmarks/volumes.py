@@ -1,199 +1,102 @@
-"""How prediction of volumes scales: memory against size, time against workers, killed workers, 100,000 blocks.
+"""How prediction of volumes scales: killed workers, time against workers, memory against size, a scheduler's cost.
 
-python -m reproduce.benchmarks.volumes --weights FILE [--sections Z] [--side PX] [--blocks N] [--out DIR]
+python -m reproduce.benchmarks.volumes [MEASUREMENT ...] [--weights FILE] [--base-channels N] [--sections Z] [--side PX]
+                                       [--depth Z] [--blocks N] [--sides PX ...] [--results DIR]
 
-Needs the extra `volumes`. FILE is any network; memory is measured with the `quick` network, untrained. Writes README.md
-and scaling.png.
+MEASUREMENT is one of
+  proof      the volume by one process, and by two workers of which two are killed: equal bits, read by ome-zarr
+  workers    the volume by one process, one worker and two
+  memory     of a process that predicts one block of a volume of each side, by the network of --weights
+  scheduler  blocks without work, and a tenth of them
+Without one: all. The volume is predicted by the network of --weights, or by an untrained one of --base-channels.
+
+Needs the extra `volumes`. Keeps each measurement in benchmarks/<device>.json, and writes scaling/README.md and
+scaling/scaling.png of all that are kept.
 """
 
 import argparse
 import os
-import signal
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import psutil
-import torch
-import zarr
-
-from reproduce.benchmarks.scaling import peak_memory
+from reproduce.benchmarks import record, volumes_measured
 from reproduce.benchmarks.volumes_page import write_page
-from unet_paper import checkpoint as checkpoints
-from unet_paper.checkpoint import Checkpoint
-from unet_paper.config import PROFILES
-from unet_paper.io.image_files import open_stack
-from unet_paper.normalisation import Standardisation
-from unet_paper.runs.pipeline import PredictionRequest
-from unet_paper.support.progress import progress_bar
-from unet_paper.volumes.blocks import Grid
-from unet_paper.volumes.engines import cluster, on_cluster
-from unet_paper.volumes.result import Layout, create_result
-from unet_paper.volumes.work import Outcome
+from unet_paper import checkpoint
+from unet_paper.support.json_files import read_json
 
 ROOT = Path(__file__).resolve().parents[2]
-SIDES = (512, 1024, 2048, 4096)  # px
-KILLS = 2
+MEASUREMENTS = ("proof", "workers", "memory", "scheduler")
+PART = "volumes"  # of the device's record
 
 
 def parse(given: list[str] | None = None) -> argparse.Namespace:
     """The options."""
-    parser = argparse.ArgumentParser(prog="python -m reproduce.benchmarks.volumes", description=__doc__)
-    parser.add_argument("--weights", type=Path, required=True, metavar="FILE")
-    parser.add_argument("--sections", type=int, default=64, metavar="Z", help="of the volume that workers share")
+    parser = argparse.ArgumentParser(
+        prog="python -m reproduce.benchmarks.volumes",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("measurements", nargs="*", metavar="MEASUREMENT", help=", ".join(MEASUREMENTS))
+    parser.add_argument(
+        "--weights",
+        type=Path,
+        default=ROOT / "results" / "isbi" / "quarter-adam" / "weights.safetensors",
+        metavar="FILE",
+        help="of a trained network; default: the quarter network's",
+    )
+    parser.add_argument("--base-channels", type=int, metavar="N", help="of an untrained network for the volume")
+    parser.add_argument("--sections", type=int, default=64, metavar="Z", help="of the volume")
     parser.add_argument("--side", type=int, default=4096, metavar="PX", help="of its sections")
-    parser.add_argument("--blocks", type=int, default=100_000, metavar="N", help="of the dry run")
-    parser.add_argument("--out", type=Path, default=ROOT / "results" / "scaling", metavar="DIR")
-    return parser.parse_args(given)
-
-
-def make_volume(path: Path, sections: int, side: int) -> Path:
-    """An OME-Zarr of noise, in chunks of 16 x 256 x 256 px, written shard by shard."""
-    create_result(path, Layout(Grid((sections, side, side), (16, 256, 256)), 1, "0.4"), {})
-    shape, random = (sections, side, side), np.random.default_rng(0)
-    group = zarr.open_group(path, mode="r+")
-    array = group.create_array(
-        "0",
-        shape=shape,
-        chunks=(16, 256, 256),
-        dtype="uint8",
-        overwrite=True,
-        chunk_key_encoding={"name": "v2", "separator": "/"},
+    parser.add_argument("--depth", type=int, default=16, metavar="Z", help="sections that a volume stores together")
+    parser.add_argument("--blocks", type=int, default=100_000, metavar="N", help="that the scheduler hands out")
+    parser.add_argument(
+        "--sides", type=int, nargs="+", default=[1024, 8192, 65536], metavar="PX", help="of which memory is measured"
     )
-    for first in range(0, sections, 16):
-        for top in range(0, side, 256):
-            rows = random.integers(0, 256, (min(16, sections - first), min(256, side - top), side), dtype=np.uint8)
-            array[first : first + 16, top : top + 256] = rows
-    return path
+    parser.add_argument("--results", type=Path, default=ROOT / "results", metavar="DIR")
+    options = parser.parse_args(given)
+    unknown = [name for name in options.measurements if name not in MEASUREMENTS]
+    if unknown:
+        parser.error(f"there is no measurement {unknown[0]}; choose from {', '.join(MEASUREMENTS)}")
+    options.measurements = options.measurements or list(MEASUREMENTS)
+    return options
 
 
-def untrained(path: Path) -> Path:
-    """The `quick` network's weights before training."""
-    torch.manual_seed(0)
-    network = checkpoints.new_network(PROFILES["quick"]).state_dict()
-    checkpoints.save(
-        path, Checkpoint(1, PROFILES["quick"], Standardisation(0.5, 0.3, "uint8"), network, None, [], {}, 0.0)
-    )
-    return path
-
-
-def command(weights: Path, image: Path, out: Path, *options: str) -> list[str]:
-    """One pass into an OME-Zarr, on the CPU."""
-    program = [sys.executable, "-m", "unet_paper", "predict", "--weights", str(weights), str(image), str(out)]
-    return [*program, "--tta", "none", "--device", "cpu", *options]
-
-
-def memory_by_side(weights: Path, folder: Path, sides: tuple[int, ...]) -> list[dict[str, float]]:
-    """Peak memory of the process that predicts one section of each side."""
-    rows = []
-    for side in progress_bar(sides, desc="memory", unit="volume", disable=False):
-        image = make_volume(folder / f"side-{side}.zarr", 1, side)
-        process = subprocess.Popen(
-            command(weights, image, folder / f"of-{side}.zarr"),
-            cwd=ROOT,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        peak = 0
-        while process.poll() is None:
-            peak = max(peak, peak_memory(process.pid))
-            time.sleep(0.05)
-        if process.returncode:
-            raise RuntimeError(f"prediction of {side} px failed")
-        rows.append({"side": side, "MiB": peak / 1024})
-    return rows
-
-
-def shared_by(weights: Path, image: Path, out: Path, workers: int | None, kills: int = 0) -> dict[str, Any]:
-    """Predict a volume, killing workers on the way. Blocks per second are from the first shard's file to the last's."""
-    options = [] if workers is None else ["--workers", str(workers)]
-    process = subprocess.Popen(command(weights, image, out, *options), cwd=ROOT, stdout=subprocess.DEVNULL)
-    marks, killed = out.with_name(out.name + ".partial") / "done", 0
-    while process.poll() is None:
-        if killed < kills and len(list(marks.glob("*/*"))) > killed:
-            youngest = max(_workers(process.pid), key=lambda worker: worker.create_time(), default=None)
-            if youngest is not None:
-                os.kill(youngest.pid, signal.SIGKILL)
-                killed += 1
-        time.sleep(0.1)
-    if process.returncode or killed < kills:
-        raise RuntimeError(f"prediction by {workers} workers failed, or ended before {kills} were killed")
-    written = sorted(
-        path.stat().st_mtime for path in (out / "0").rglob("*") if path.is_file() and path.name.isdecimal()
-    )
-    return {
-        "workers": workers,
-        "kills": kills,
-        "blocks": len(written),
-        "blocks_per_second": (len(written) - 1) / (written[-1] - written[0]),
-    }
-
-
-def _workers(process: int) -> list[Any]:
-    """The worker processes of a local cluster that have loaded their network."""
-    return [
-        child
-        for child in psutil.Process(process).children(recursive=True)
-        if "spawn_main" in " ".join(child.cmdline()) and child.memory_info().rss > 2**28
-    ]
-
-
-def dry_run(blocks: int) -> dict[str, float]:
-    """A scheduler's memory, start-up and rate for so many blocks without work; it lives in this process."""
-    before = psutil.Process().memory_info().rss
-    with cluster(2, None) as client:
-        started, peak, first = time.perf_counter(), 0, 0.0
-        request = PredictionRequest(Path("weights"), Path("image"), Path("out.zarr"))
-        outcomes = on_cluster(client, request, range(blocks), no_work)
-        for done, _ in enumerate(progress_bar(outcomes, total=blocks, desc="dry run", unit="block", disable=False)):
-            first = first or time.perf_counter() - started
-            if done % 1000 == 0:
-                peak = max(peak, psutil.Process().memory_info().rss)
-        seconds = time.perf_counter() - started
-    return {
-        "blocks": blocks,
-        "first_seconds": first,
-        "blocks_per_second": blocks / seconds,
-        "MiB": (peak - before) / 2**20,
-    }
-
-
-def no_work(request: PredictionRequest, number: int) -> Outcome:
-    """What a worker does in a dry run."""
-    return Outcome(number)
-
-
-def equal(first: Path, second: Path) -> bool:
-    """Whether two results have the same bits."""
-    ours, theirs = open_stack(first).pixels, open_stack(second).pixels
-    return all(np.array_equal(a, b) for a, b in zip(ours, theirs, strict=True))
+def measure(name: str, options: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    """One measurement, with its circumstances; files go into `folder`."""
+    weights = options.weights.resolve()
+    load = os.getloadavg()[2]
+    found: dict[str, Any] = {}
+    if name == "scheduler":
+        found["runs"] = [volumes_measured.dry_run(blocks) for blocks in (options.blocks // 10, options.blocks)]
+    elif name == "memory":
+        found["base_channels"] = checkpoint.load(weights).config.base_channels
+        found["depth"] = options.depth
+        found["runs"] = volumes_measured.memory_by_side(weights, folder, options.sides, options.depth)
+    else:
+        if options.base_channels:
+            weights = volumes_measured.untrained(folder / "untrained.pt", options.base_channels)
+        image = volumes_measured.make_volume(folder / "volume.zarr", options.sections, options.side, options.depth)
+        found |= volumes_measured.described(weights, image, is_trained=not options.base_channels)
+        run = volumes_measured.proof if name == "proof" else volumes_measured.by_workers
+        found |= run(weights, image, folder)
+    return record.described("cpu") | {"load": load} | found
 
 
 def main(given: list[str] | None = None) -> int:
     """Measure and write."""
     options = parse(given)
-    with tempfile.TemporaryDirectory() as name:
-        folder, weights = Path(name), options.weights.resolve()
-        memory = memory_by_side(untrained(folder / "quick.pt"), folder, SIDES)
-        image = make_volume(folder / "volume.zarr", options.sections, options.side)
-        shared = [shared_by(weights, image, folder / f"by-{workers}.zarr", workers) for workers in (None, 1, 2)]
-        shared.append(shared_by(weights, image, folder / "killed.zarr", 2, KILLS))
-        same = all(equal(folder / "by-None.zarr", folder / f"{other}.zarr") for other in ("by-1", "by-2", "killed"))
-    dry = dry_run(options.blocks)
-    measured = {
-        "memory": memory,
-        "volume": [options.sections, options.side, options.side],
-        "weights": checkpoints.load(weights).config.base_channels,
-        "shared": shared,
-        "same": same,
-        "dry_run": dry,
-        "load": os.getloadavg()[2],
-    }
-    print(write_page(options.out, measured))
+    benchmarks = options.results / "benchmarks"
+    for name in options.measurements:
+        with tempfile.TemporaryDirectory() as folder:
+            measured = measure(name, options, Path(folder))
+        path = benchmarks / f"{record.slug(measured)}.json"
+        part = (read_json(path) if path.is_file() else {}).get(PART, {})
+        part |= {"hardware": measured["hardware"], name: measured}
+        record.keep(benchmarks, PART, part)
+        write_page(options.results / "scaling", part)
+    print((options.results / "scaling" / "README.md").read_text())
     return 0
 
 

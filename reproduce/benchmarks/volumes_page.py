@@ -1,106 +1,169 @@
 """The page of the benchmark of volumes: README.md and scaling.png."""
 
-import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from reproduce.benchmarks.volumes_on_paper import on_paper
 from unet_paper.report.table import Table
-from unet_paper.runs.environment import code_version, hardware
 from unet_paper.support.files import atomic_write
 
-PIXELS = 10**12  # of the volume that is only calculated
-BLOCK_PIXELS = 16 * 816 * 816  # of one of its blocks
+LIMIT = 2048  # MiB that a worker may take
 
 
-def write_page(folder: Path, measured: dict[str, Any]) -> str:
-    """Write both, and return the page's text."""
-    text = page(measured)
+def write_page(folder: Path, part: Mapping[str, Any]) -> None:
+    """Write both."""
     with atomic_write(folder / "scaling.png") as temporary:
-        figure(measured).savefig(temporary, dpi=120)
+        figure(part).savefig(temporary, dpi=120)
     with atomic_write(folder / "README.md") as temporary:
-        temporary.write_text(text)
-    return text
+        temporary.write_text(page(part))
 
 
-def figure(measured: dict[str, Any]) -> Figure:
+def figure(part: Mapping[str, Any]) -> Figure:
     """Memory against size, and time against workers."""
     drawn = Figure((8, 3.2), layout="constrained")
-    memory, workers = drawn.subplots(1, 2)
-    memory.plot([row["side"] for row in measured["memory"]], [row["MiB"] for row in measured["memory"]], "o-")
-    memory.axhline(2048, color="gray", linestyle=":")
-    memory.set(xscale="log", xlabel="side of a section, px", ylabel="peak memory of a process, MiB", ylim=(0, None))
-    memory.set_xticks([row["side"] for row in measured["memory"]], [str(row["side"]) for row in measured["memory"]])
-    memory.minorticks_off()
-    rows = [row for row in measured["shared"] if row["workers"] and not row["kills"]]
-    seconds = [row["blocks"] / row["blocks_per_second"] for row in rows]
-    workers.plot([row["workers"] for row in rows], seconds, "o-", label="measured")
-    workers.plot(
-        [row["workers"] for row in rows],
-        [seconds[0] / row["workers"] for row in rows],
-        ":",
-        color="gray",
-        label="ideal",
-    )
-    workers.set(
-        xlabel="workers", ylabel="time of all blocks, s", ylim=(0, None), xticks=[row["workers"] for row in rows]
-    )
-    workers.legend()
+    left, right = drawn.subplots(1, 2)
+    if "memory" in part:
+        _draw_memory(left, part["memory"]["runs"])
+    if "workers" in part:
+        _draw_workers(right, part["workers"]["runs"])
     return drawn
 
 
-def page(measured: dict[str, Any]) -> str:
+def _draw_memory(axes: Axes, runs: list[dict[str, Any]]) -> None:
+    axes.plot([run["pixels"] for run in runs], [run["MiB"] for run in runs], "o-", label="measured")
+    axes.axhline(LIMIT, color="gray", linestyle=":", label="what a worker may take")
+    axes.set(xscale="log", xlabel="volume, px", ylabel="peak memory of a process, MiB", ylim=(0, None))
+    axes.legend()
+
+
+def _draw_workers(axes: Axes, runs: list[dict[str, Any]]) -> None:
+    shared = [run for run in runs if run["workers"]]
+    workers = [run["workers"] for run in shared]
+    times = [shared[0]["blocks_per_second"] / run["blocks_per_second"] for run in shared]
+    axes.plot(workers, times, "o-", label="measured")
+    axes.plot(workers, [1 / count for count in workers], ":", color="gray", label="ideal")
+    axes.set(xlabel="workers", ylabel="time, in that of one worker", ylim=(0, None), xticks=workers)
+    axes.legend()
+
+
+def page(part: Mapping[str, Any]) -> str:
     """README.md."""
-    sections, height, width = measured["volume"]
-    dry, device = measured["dry_run"], hardware("cpu").device
-    memory = [[str(row["side"]), f"{row['MiB']:.0f}"] for row in measured["memory"]]
-    shared = [
-        [
-            "one process" if row["workers"] is None else f"{row['workers']}",
-            str(row["kills"]),
-            str(row["blocks"]),
-            f"{row['blocks_per_second']:.3f}",
-        ]
-        for row in measured["shared"]
+    sections = {"proof": _proof, "workers": _workers, "memory": _memory, "scheduler": _scheduler}
+    lines = [
+        "# Volumes: how prediction scales",
+        "",
+        "Written by `python -m reproduce.benchmarks.volumes` from its record in [benchmarks](../benchmarks). The "
+        "machine did other work at the time, so compare what stands in one table. CPU time is that of the processes "
+        "themselves.",
+        "",
+        "![Memory against size, time against workers](scaling.png)",
     ]
-    rate = next(row["blocks_per_second"] for row in measured["shared"] if row["workers"] == 1)
-    pixels = rate * sections * height * width / measured["shared"][0]["blocks"]
-    blocks = PIXELS / BLOCK_PIXELS
-    same = "the same bits" if measured["same"] else "DIFFERENT results"
-    commit = (code_version().commit or "none")[:7]
-    hours, reads = PIXELS / pixels / 1000 / 3600, ((816 + 184) / 816) ** 2
-    return f"""# Volumes: how prediction scales
+    for name, write in sections.items():
+        lines += ["", *(write(part[name]) if name in part else [f"`{name}` has not been measured."])]
+    return "\n".join([*lines, "", *on_paper(part)]) + "\n"
 
-Written by `python -m reproduce.benchmarks.volumes`, commit {commit}, on {device}, {os.cpu_count()} cores,
-which did other
-work at the time (load {measured["load"]:.0f}): compare the rows with one another only.
 
-![Memory against size, time against workers](scaling.png)
+def _circumstances(measured: Mapping[str, Any]) -> str:
+    """When, with which code and beside what."""
+    hardware, commit = measured["hardware"], (measured["code"]["commit"] or "none")[:7]
+    return (
+        f"({measured['time'][:10]}, commit {commit}, {hardware['processor']}, {hardware['cores']} cores, load "
+        f"{measured['load']:.1f} before)"
+    )
 
-Peak memory of the process that predicts one section with the `quick` network (`--tta none`):
 
-{Table(["side, px", "peak memory, MiB"], memory).to_markdown()}
+def _volume(measured: Mapping[str, Any]) -> str:
+    kind = "trained" if measured["is_trained"] else "untrained"
+    return (
+        f"a volume of {_times(measured['shape'])} px of noise in {measured['blocks']} blocks of up to "
+        f"{_times(measured['shard'])} px, by {'an' * (kind == 'untrained') or 'a'} {kind} network of "
+        f"{measured['base_channels']} base channels, one pass"
+    )
 
-A volume of {sections} x {height} x {width} px, a network of {measured["weights"]} base channels, shared by
-workers, some of
-them killed with SIGKILL in the middle of their blocks: **{same}**.
 
-{Table(["workers", "killed", "blocks", "blocks per second"], shared).to_markdown()}
+def _proof(measured: Mapping[str, Any]) -> list[str]:
+    killed = measured["shared"]["killed_after_blocks"]
+    after = " and ".join(map(str, killed))
+    same = "are the same bits" if measured["is_equal"] else "DIFFER"
+    levels = ", ".join(_times(shape) for shape in measured["levels"])
+    return [
+        "## Killed workers",
+        "",
+        f"Predicted: {_volume(measured)} {_circumstances(measured)}.",
+        "",
+        f"- By one process; and by two workers, of which {len(killed)} were killed (SIGKILL), after {after} blocks. "
+        f"**The results {same}.**",
+        f"- ome-zarr's reader finds {levels} px in the second, and its validators accept its axes and transformations.",
+        f"- Peak memory: {measured['single']['MiB']:.0f} MiB of the one process, {measured['shared']['MiB']:.0f} MiB "
+        "of the largest worker.",
+    ]
 
-{dry["blocks"]:,} blocks without work, by two workers: the first is done after {dry["first_seconds"]:.1f} s,
-the scheduler
-hands out {dry["blocks_per_second"]:,.0f} blocks a second and takes {dry["MiB"]:.0f} MiB more. It knows of
-4,096 blocks at a
-time, so its memory does not grow with the volume.
 
-On paper: 10^12 px are {blocks:,.0f} blocks of 16 x 816 x 816 px. At the rate of one worker above
-({pixels / 1e6:.2f} million px a second) 1,000 cores take {hours:.1f} hours. Eight GPUs of R px a second each take
-10^12 / 8 R seconds; none was measured. What grows beyond the work: a block of 816 px reads {reads:.1f} times
-its own pixels,
-which are 25 chunks of 16 x 256 x 256 px, and writes five files and a mark. It ends scaling where the cores
-finish more blocks
-a second than the scheduler hands out, or where the store serves fewer than some 30 requests for each core in
-the time of a
-block.
-"""
+def _workers(measured: Mapping[str, Any]) -> list[str]:
+    runs = measured["runs"]
+    alone = next(run for run in runs if run["workers"] is None)
+    rows = [
+        [
+            "one process" if run["workers"] is None else f"{run['workers']} by dask",
+            f"{run['blocks_per_second'] / alone['blocks_per_second']:.2f}",
+            f"{run['cpu_seconds_per_block'] / alone['cpu_seconds_per_block']:.2f}",
+            f"{run['MiB']:.0f}",
+        ]
+        for run in runs
+    ]
+    titles = ["workers", "blocks in a time", "CPU time of a block", "peak memory of a worker, MiB"]
+    return [
+        "## One worker and two",
+        "",
+        f"Predicted, one run after the other: {_volume(measured)} {_circumstances(measured)}. Rates are those after "
+        "the first block, in the single process's. Where others take part of the cores, the CPU time tells what a "
+        "worker costs, and the blocks in a time what was left.",
+        "",
+        Table(titles, rows).to_markdown(),
+    ]
+
+
+def _memory(measured: Mapping[str, Any]) -> list[str]:
+    depth = measured["depth"]
+    rows = [
+        [f"{depth} x {run['side']:,} x {run['side']:,}", f"{run['blocks']:,}", f"{run['MiB']:.0f}"]
+        for run in measured["runs"]
+    ]
+    return [
+        "## Memory",
+        "",
+        f"Of the process that does the first block (`--part 1/BLOCKS`, as a job of an array does), with the network of "
+        f"{measured['base_channels']} base channels, one pass {_circumstances(measured)}. A worker may take "
+        f"{LIMIT:,} MiB.",
+        "",
+        Table(["volume, px", "blocks", "peak memory, MiB"], rows).to_markdown(),
+    ]
+
+
+def _scheduler(measured: Mapping[str, Any]) -> list[str]:
+    rows = [
+        [
+            f"{run['blocks']:,}",
+            f"{run['MiB']:.0f}",
+            f"{run['first_share'] * run['blocks']:,.0f}",
+            f"{1000 * run['cpu_seconds_per_block']:.2f}",
+        ]
+        for run in measured["runs"]
+    ]
+    titles = ["blocks", "memory, MiB", "start-up, in blocks of its time", "CPU time of a block, ms"]
+    return [
+        "## The scheduler",
+        "",
+        f"Blocks without work, by two workers {_circumstances(measured)}: what the process of the command takes, in "
+        "which the scheduler and the client live. It knows of 4,096 blocks at a time.",
+        "",
+        Table(titles, rows).to_markdown(),
+    ]
+
+
+def _times(shape: list[int]) -> str:
+    return " x ".join(f"{length:,}" for length in shape)

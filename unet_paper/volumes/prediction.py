@@ -74,7 +74,7 @@ def predict_volume(
     predictor.check(stack.pixels)
     seen = _samples(stack.pixels)
     job = Job(
-        _layout(predictor, stack, request, version or _version_of(request.image)),
+        layout_of(predictor, stack, request, version or _version_of(request.image)),
         made_with | {"tta": predictor.tta, "channel": request.channel, "image_sample_sha256": _sha256(stack, seen)},
     )
     if out.exists() and made_with_of(out) == job.made_with and (part is not None or not force):
@@ -110,7 +110,7 @@ def _version_of(image: Path) -> str:
     return version if version in WRITTEN_VERSIONS else WRITTEN_VERSIONS[-1]
 
 
-def _layout(predictor: Predictor, stack: ImageStack, request: PredictionRequest, version: str) -> Layout:
+def layout_of(predictor: Predictor, stack: ImageStack, request: PredictionRequest, version: str) -> Layout:
     """Blocks are those that cost least within the memory of a tile, which does not depend on what is free here."""
     depth, height, width = stack.pixels.shape
     of_pixel = BYTES_PER_PIXEL_AND_CHANNEL * predictor.network.classifier.in_channels

@@ -1,0 +1,34 @@
+"""The page of the benchmark of volumes says what its record holds, and what was not measured."""
+
+from reproduce.benchmarks.volumes_page import page, write_page
+
+
+def described():
+    hardware = {"device": "cpu", "processor": "X", "cores": 2}
+    return {"time": "2026-01-01T00:00:00", "code": {"commit": "a" * 40}, "hardware": hardware, "load": 3.0}
+
+
+VOLUME = {"base_channels": 4, "is_trained": False, "shape": [2, 300, 300], "shard": [2, 160, 304], "blocks": 4}
+
+
+def test_what_is_measured_is_said_and_the_rest_too(tmp_path):
+    proof = described() | VOLUME | {"is_equal": True, "levels": [[2, 300, 300]], "single": {"MiB": 400.0}}
+    proof["shared"] = {"MiB": 500.0, "killed_after_blocks": [1, 2]}
+    text = page({"proof": proof})
+    assert "of which 2 were killed (SIGKILL), after 1 and 2 blocks. **The results are the same bits.**" in text
+    assert "`scheduler` has not been measured." in text and "10^12 px" in text
+    assert "**The results DIFFER.**" in page({"proof": proof | {"is_equal": False}})
+    runs = [
+        {"workers": workers, "blocks_per_second": rate, "cpu_seconds_per_block": 2.0, "MiB": 300.0}
+        for workers, rate in ((None, 2.0), (1, 1.8), (2, 3.0))
+    ]
+    part = {"proof": proof, "workers": described() | VOLUME | {"runs": runs}}
+    dry = [{"blocks": count, "first_share": 0.1, "cpu_seconds_per_block": 0.001, "MiB": 20.0} for count in (10, 100)]
+    part["scheduler"] = described() | {"runs": dry}
+    part["memory"] = described() | {"base_channels": 16, "depth": 2}
+    part["memory"]["runs"] = [{"side": side, "pixels": 2 * side**2, "blocks": 1, "MiB": 600.0} for side in (512, 1024)]
+    write_page(tmp_path, part)
+    text = (tmp_path / "README.md").read_text()
+    assert "| 2 by dask | 1.50 | 1.00 | 300 |" in text and "hands out 2,000 blocks" in text
+    assert "not been measured" not in text.replace("No GPU has been measured", "")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["README.md", "scaling.png"]

@@ -60,8 +60,10 @@ def test_a_plain_tiff_is_mapped_not_read(tmp_path, stack):
 
 
 def test_a_large_packed_tiff_is_unpacked_into_a_file(tmp_path, stack, monkeypatch):
+    """One whose tiles or strips cannot be read one by one, as here those of a colour table."""
     monkeypatch.setattr("unet_paper.io.raw_image.UNPACKED_IN_MEMORY", 100)
-    tifffile.imwrite(tmp_path / "stack.tif", stack, photometric="minisblack", compression="zlib")
+    table = np.repeat(np.arange(256, dtype=np.uint16)[None] * 257, 3, axis=0)
+    tifffile.imwrite(tmp_path / "stack.tif", stack, photometric="palette", colormap=table, compression="zlib")
     found = open_stack(tmp_path / "stack.tif", scratch=tmp_path).pixels
     assert isinstance(found, np.memmap) and np.array_equal(found, stack)
     assert [path.name for path in tmp_path.iterdir()] == ["stack.tif"]  # the unpacked pixels have no name any more

@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
+import tifffile
 import torch
+from skimage.io import imsave
 
 from unet_paper.cli.commands import main
 from unet_paper.io.image_files import open_stack
@@ -63,6 +65,22 @@ def test_test_time_augmentation(predict, make_zarr, pixels, tmp_path, tta, tile)
     for given, out in ((image, "out.zarr"), (stack, "out.tif")):
         assert predict(given, tmp_path / out, tta=tta, tile=tile) == 0
     assert np.array_equal(open_stack(tmp_path / "out.zarr").pixels, read_stack(tmp_path / "out.tif").pixels)
+
+
+@pytest.mark.parametrize("kind", ["packed", "folder"])
+def test_packed_tiffs_and_folders_of_sections(predict, pixels, expected, tmp_path, monkeypatch, kind):
+    """A block unpacks the tiles or the file that it needs, and the map is that of the plain TIFF."""
+    monkeypatch.setattr("unet_paper.io.raw_image.UNPACKED_IN_MEMORY", 100)
+    image = tmp_path / kind
+    if kind == "packed":
+        image = image.with_suffix(".tif")
+        tifffile.imwrite(image, pixels, photometric="minisblack", compression="zlib", tile=(16, 16))
+    else:
+        image.mkdir()
+        for number, section in enumerate(pixels):
+            imsave(image / f"{number}.png", section, check_contrast=False)
+    assert predict(image, tmp_path / "out.zarr") == 0
+    assert np.array_equal(open_stack(tmp_path / "out.zarr").pixels, expected)
 
 
 def test_tiff_to_zarr_and_back(predict, image, stack, expected, tmp_path):

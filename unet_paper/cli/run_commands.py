@@ -109,10 +109,12 @@ def do_predict(arguments: Namespace) -> None:
     if arguments.instances is None and segmentation is not None:
         raise BadInput(f"{NAMES} belong to --instances CELLS.tif")
     into_zarr = arguments.out.suffix.lower() == SUFFIX
-    several = several_files(arguments.images)
+    several = several_files(arguments.images) and not into_zarr
     image = arguments.images[0]
-    if into_zarr and (several or arguments.instances is not None):
-        raise BadInput(f"{arguments.out} is an OME-Zarr, of one image and without --instances; give OUT another name")
+    if into_zarr and (len(arguments.images) > 1 or arguments.instances is not None):
+        raise BadInput(
+            f"{arguments.out} is an OME-Zarr, of one image or folder and without --instances; give OUT another name"
+        )
     if not into_zarr:
         _require_no_distribution(arguments)
     if several:

@@ -128,7 +128,7 @@ def add_predict(command: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="OUT",
         help="The probabilities, 32-bit floats: 0 = membrane, 1 = cell. A TIFF, or an OME-Zarr with a name that ends "
-        "in .zarr; of several images a folder.",
+        "in .zarr; of several images a folder. A folder's images are the sections of one OME-Zarr.",
     )
     command.add_argument(
         "--tta", choices=TTA, default=Config.primary, help="The test-time augmentation; %(default)s unless given."

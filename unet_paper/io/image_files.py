@@ -8,12 +8,13 @@ from typing import cast
 import numpy as np
 
 from unet_paper.io.image_stack import ImageStack
+from unet_paper.io.lazy_stack import LazyStack
 from unet_paper.io.meaning import labels_meant, one_channel, several_channels, turned_upright, values_meant
 from unet_paper.io.ome_zarr import is_zarr, open_zarr
 from unet_paper.io.other_formats import open_image
 from unet_paper.io.pixel_size import PixelSize
 from unet_paper.io.quiet import quiet_readers
-from unet_paper.io.raw_image import Kind, RawImage, Scratch
+from unet_paper.io.raw_image import SECTION_AXES, Kind, RawImage, Scratch
 from unet_paper.io.tiff import MAGIC, open_tiff
 from unet_paper.support.errors import BadInput
 from unet_paper.support.logs import logger
@@ -21,7 +22,6 @@ from unet_paper.support.logs import logger
 TIFF_SUFFIXES = (".tif", ".tiff", ".btf")
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".pgm", ".webp", ".jp2", ".gif")
 OTHER_MAGIC = (b"\x89PNG", b"\xff\xd8\xff", b"BM", b"P5", b"P2", b"P4", b"P1", b"RIFF", b"GIF8", b"\0\0\0\x0cjP")
-SECTION_AXES = "ZTIQRH"  # what tifffile calls axes along which sections follow one another
 CHANNEL_AXES = "CS"  # channels, and the samples of a colour pixel
 
 
@@ -46,8 +46,8 @@ def open_stack(
 
     Returns
     -------
-    ImageStack: (Z, H, W) in the file's own type; mapped, not read, where the file allows; of an OME-Zarr a LazyStack,
-    which is read where it is asked for. A single image becomes Z = 1.
+    ImageStack: (Z, H, W) in the file's own type; mapped, not read, where the file allows; of an OME-Zarr and of a large
+    packed TIFF a LazyStack, which is read where it is asked for. A single image becomes Z = 1.
 
     Raises BadInput for a file that is missing, no image, cut off, empty, in colour or of several channels (without
     `channel`), or with more than one axis of sections; for labels of a lossy format.
@@ -96,6 +96,9 @@ def _turned_size(raw: RawImage) -> PixelSize | None:
 def _sections(path: Path, raw: RawImage, channel: int | str | None, kind: Kind) -> np.ndarray:
     """Axes in any order -> (Z, H, W)."""
     array, axes = raw.pixels, raw.axes
+    if isinstance(array, LazyStack):
+        _require_one_channel(path, raw, channel)
+        return array
     if array.size == 0:
         raise BadInput(f"{path} has shape {array.shape}; give at least one section of at least one pixel")
     kept = [place for place, letter in enumerate(axes) if array.shape[place] > 1 or letter in "YX"]
@@ -117,6 +120,11 @@ def _sections(path: Path, raw: RawImage, channel: int | str | None, kind: Kind) 
         if channel is None:
             raise several_channels(path, array, kind, axes.index(channels[0]) < axes.index("Y"))
         array = one_channel(path, array, channel, raw.colours)
-    elif channel not in (None, "gray", 0) and not raw.tables:
-        raise BadInput(f"{path} has one channel only; there is no channel {channel}")
+    else:
+        _require_one_channel(path, raw, channel)
     return array if sections else array[None]
+
+
+def _require_one_channel(path: Path, raw: RawImage, channel: int | str | None) -> None:
+    if channel not in (None, "gray", 0) and not raw.tables:
+        raise BadInput(f"{path} has one channel only; there is no channel {channel}")

@@ -16,6 +16,7 @@ from unet_paper.support.errors import BadInput
 
 Kind = Literal["image", "labels", "probabilities"]  # what a file is read as
 
+SECTION_AXES = "ZTIQRH"  # what tifffile calls axes along which sections follow one another
 UNPACKED_IN_MEMORY = 2**28  # bytes; what is larger and cannot be mapped is unpacked into a file
 
 
@@ -23,7 +24,7 @@ UNPACKED_IN_MEMORY = 2**28  # bytes; what is larger and cannot be mapped is unpa
 class RawImage:
     """Stored numbers, their axes as tifffile names them, and how they are meant."""
 
-    pixels: np.ndarray
+    pixels: np.ndarray  # or a LazyStack
     axes: str
     bits: int = 0  # of a value, where these are fewer than its type has; 0: all
     tables: tuple[np.ndarray, ...] = ()  # colour tables (N, 3) uint8: one, or one for each section
@@ -44,11 +45,15 @@ class Scratch:
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder
 
+    def is_large(self, shape: tuple[int, ...], dtype: DTypeLike) -> bool:
+        """Whether an array would go into the folder."""
+        return int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize > UNPACKED_IN_MEMORY
+
     def empty(self, path: Path, shape: tuple[int, ...], dtype: DTypeLike) -> np.ndarray:
         """An array to be filled. Raises BadInput, naming the file at `path`, where there is no room for it."""
         dtype = np.dtype(dtype)
         size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
-        if size <= UNPACKED_IN_MEMORY:
+        if not self.is_large(shape, dtype):
             require_memory(size, f"{path}, unpacked,", "save it uncompressed")
             return np.empty(shape, dtype)
         with tempfile.TemporaryFile(dir=self.folder) as unpacked:

@@ -4,6 +4,7 @@ import math
 import os
 import re
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import tifffile
@@ -26,6 +27,7 @@ from unet_paper.io.tiff_directory import (
     require_pixels,
 )
 from unet_paper.io.tiff_promises import require_imagej_images, require_ome_files, require_promised, require_shaped_pages
+from unet_paper.io.tiff_segments import SEGMENTS_AXES, in_segments
 from unet_paper.support.logs import logger
 
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -114,6 +116,10 @@ def _read(
     if series[0].dataoffset and not sparse:
         stored = dtype.newbyteorder(file.byteorder)
         return np.memmap(path, stored, "r", offset=series[0].dataoffset, shape=shape), axes
+    if scratch.is_large(shape, dtype):
+        segments = in_segments(path, file, series[0], [pages[number] for number in sections])
+        if segments is not None:
+            return cast(np.ndarray, segments), SEGMENTS_AXES
     result = scratch.empty(path, shape, dtype)
     series[0].asarray(out=result)
     return result, axes

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from unet_paper.io.image_files import open_stack
+from unet_paper.io.folder_stack import open_volume
 from unet_paper.io.image_stack import ImageStack
 from unet_paper.io.ome_zarr import SUFFIX, WRITTEN_VERSIONS, is_zarr, open_zarr
 from unet_paper.prediction import BYTES_PER_PIXEL_AND_CHANNEL, MOST_PIXELS, Predictor
@@ -70,7 +70,7 @@ def predict_volume(
     out, part = request.out, distribution.part
     _require_name(request, force)
     predictor, made_with = make_predictor(request)
-    stack = open_stack(request.image, request.channel, out.parent if out.parent.is_dir() else None)
+    stack = open_volume(request.image, request.channel, out.parent if out.parent.is_dir() else None)
     predictor.check(stack.pixels)
     seen = _samples(stack.pixels)
     job = Job(

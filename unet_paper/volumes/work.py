@@ -11,7 +11,7 @@ from typing import cast
 import numpy as np
 import torch
 
-from unet_paper.io.image_files import open_stack
+from unet_paper.io.folder_stack import open_volume
 from unet_paper.network import CONTEXT
 from unet_paper.overlap_tile import Block, View, mirrored_indices
 from unet_paper.runs.pipeline import PredictionRequest, make_predictor
@@ -85,7 +85,7 @@ class Worker:
                     f"here {name} is {value}, and {self.folder.path} was begun with {self.job.made_with[name]}; the "
                     "machines must be alike, or --float32 be given from the start"
                 )
-        self.volume = open_stack(request.image, request.channel, request.out.parent).pixels
+        self.volume = open_volume(request.image, request.channel, request.out.parent).pixels
         self.result = Result(self.folder.result, self.job.layout)
         self._region = lru_cache(maxsize=16)(self._find_region)
 

@@ -17,6 +17,9 @@ from unet_paper.volumes.work import Outcome, attempt
 WINDOW = 4096
 # Workers that may die with a block in hand before it is given up: one that takes more memory than there is kills each.
 DEATHS = 3
+# A killed worker whose replacement takes longer to begin is given up for good by dask, after 15 s unless it is told. On
+# a busy machine loading PyTorch takes longer, and with the last worker gone the work would never end.
+REPLACEMENT = "1 hour"
 CONNECT_SECONDS = 20  # to wait for a scheduler to answer
 
 Work = Callable[[PredictionRequest, int], Outcome]
@@ -42,7 +45,11 @@ def cluster(workers: int | None, scheduler: str | None) -> Iterator[Any]:
     import dask
     from distributed import Client, LocalCluster
 
-    with dask.config.set({"distributed.scheduler.allowed-failures": DEATHS}):
+    settings = {
+        "distributed.scheduler.allowed-failures": DEATHS,
+        "distributed.deploy.lost-worker-timeout": REPLACEMENT,
+    }
+    with dask.config.set(settings):
         if scheduler is None:
             with (
                 LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=":0") as local,

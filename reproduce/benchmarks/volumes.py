@@ -69,7 +69,7 @@ def measure(name: str, options: argparse.Namespace, folder: Path) -> dict[str, A
     load = os.getloadavg()[2]
     found: dict[str, Any] = {}
     if name == "scheduler":
-        found["runs"] = [volumes_measured.dry_run(blocks) for blocks in (options.blocks // 10, options.blocks)]
+        found["runs"] = volumes_measured.dry_runs((options.blocks // 10, options.blocks))
     elif name == "memory":
         found["base_channels"] = checkpoint.load(weights).config.base_channels
         found["depth"] = options.depth

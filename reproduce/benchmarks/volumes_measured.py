@@ -221,19 +221,23 @@ def memory_by_side(weights: Path, folder: Path, sides: Sequence[int], depth: int
     return rows
 
 
-def dry_run(blocks: int) -> dict[str, float]:
+def dry_runs(counts: Sequence[int]) -> list[dict[str, float]]:
     """A scheduler's memory, start-up and time for so many blocks without work; it lives in this process."""
+    before = psutil.Process().memory_info().rss
+    with cluster(1, None) as client:
+        return [_dry_run(client, blocks, before) for blocks in counts]
+
+
+def _dry_run(client: Any, blocks: int, before: int) -> dict[str, float]:
     here = psutil.Process()
-    before = here.memory_info().rss
-    with cluster(2, None) as client:
-        started, used, peak, first = time.monotonic(), sum(here.cpu_times()[:2]), 0, 0.0
-        request = PredictionRequest(Path("weights"), Path("image"), Path("out.zarr"))
-        outcomes = on_cluster(client, request, range(blocks), no_work)
-        for done, _ in enumerate(progress_bar(outcomes, total=blocks, desc="dry run", unit="block", disable=False)):
-            first = first or time.monotonic() - started
-            if done % 1000 == 0:
-                peak = max(peak, here.memory_info().rss)
-        seconds, used = time.monotonic() - started, sum(here.cpu_times()[:2]) - used
+    started, used, peak, first = time.monotonic(), sum(here.cpu_times()[:2]), 0, 0.0
+    request = PredictionRequest(Path("weights"), Path("image"), Path(f"{blocks}.zarr"))
+    outcomes = on_cluster(client, request, range(blocks), no_work)
+    for done, _ in enumerate(progress_bar(outcomes, total=blocks, desc="dry run", unit="block", disable=False)):
+        first = first or time.monotonic() - started
+        if done % 1000 == 0:
+            peak = max(peak, here.memory_info().rss)
+    seconds, used = time.monotonic() - started, sum(here.cpu_times()[:2]) - used
     return {
         "blocks": blocks,
         "first_share": first / seconds,

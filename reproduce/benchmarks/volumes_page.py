@@ -158,7 +158,7 @@ def _scheduler(measured: Mapping[str, Any]) -> list[str]:
     return [
         "## The scheduler",
         "",
-        f"Blocks without work, by two workers {_circumstances(measured)}: what the process of the command takes, in "
+        f"Blocks without work, by one worker {_circumstances(measured)}: what the process of the command takes, in "
         "which the scheduler and the client live. It knows of 4,096 blocks at a time.",
         "",
         Table(titles, rows).to_markdown(),

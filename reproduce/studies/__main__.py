@@ -1,7 +1,7 @@
 """Studies: several runs each, their table and plot. Stops and resumes at any moment.
 
 python -m reproduce.studies NAME --data DIR [--minutes M] [--profile P] [--set NAME=VALUE ...] [--seeds N]
-                            [--part K/N] [--out FOLDER]
+                            [--part K/N | --scheduler ADDRESS] [--out FOLDER]
 
 NAME is one of
   hyper-parameter-search  what the paper leaves open, short runs scored on fold 1/6
@@ -24,8 +24,9 @@ profile `paper`: results/isbi/NAME-paper; with --out: in FOLDER), and kept in th
 histories.csv; one that is kept is not made again. After M minutes the training in hand keeps its step and the study
 ends with exit code 75: the same command resumes it. A training that diverges is tried once more from its last
 checkpoint, and then left out. With --part K/N only part K of the runs is made; N such commands, on machines that share
-FOLDER, make the study in the time of one part, and the last one to end writes the tables. The tables are written of the
-runs that are done; when all are, results/isbi/table1.md is renewed.
+FOLDER, make the study in the time of one part, and the last one to end writes the tables. With --scheduler the
+workers of a cluster of dask.distributed make the runs, each a task that resumes from its own checkpoint (extra
+`volumes`). The tables are written of the runs that are done; when all are, results/isbi/table1.md is renewed.
 """
 
 import argparse
@@ -39,14 +40,14 @@ from reproduce.studies import archive, budgets, cells, plot, release, search, ta
 from reproduce.studies.archive import StudyRun
 from reproduce.studies.definitions import BY_EITHER, CONTROLS, RELEASES, STUDIES, Run, runs_of
 from reproduce.studies.groups import same_training
-from reproduce.studies.runner import ROOT, OutOfTime, command, has_diverged, make
+from reproduce.studies.runner import NOT_DONE, ROOT, OutOfTime, command, has_diverged, make
+from reproduce.studies.spread import Task, spread
 from unet_paper.config import OPTIMISERS, PROFILES
 from unet_paper.runs.folder import RunFolder
 from unet_paper.support.errors import BadInput
 from unet_paper.support.files import atomic_write
 from unet_paper.support.parts import Part
 
-NOT_DONE = 75  # exit code: give the same command again
 ALL = ("folds", "ablations", "interventions", "release")
 WITHOUT_TABLE = (*RELEASES, "hyper-parameter-search")  # or with one of their own
 
@@ -80,7 +81,11 @@ def carry_out(name: str, arguments: argparse.Namespace, deadline: float | None) 
         wanted = of_part(wanted, part)
     done = {} if name in RELEASES else gather(folder, runs)
     try:
-        for number, run in enumerate(wanted, 1):
+        if arguments.scheduler:
+            remaining = with_their_trunks([run for run in wanted if run.name not in done])
+            tasks = [Task(group, folder, data, profile, changes) for group in remaining]
+            spread(tasks, arguments.scheduler, deadline)
+        for number, run in enumerate(() if arguments.scheduler else wanted, 1):
             print(f"\n{name} [{number} of {len(wanted)}] {run.name}", flush=True)
             if run.name not in done:
                 make(run, RunFolder(folder / run.name), data, profile, changes, deadline)
@@ -105,12 +110,17 @@ def carry_out(name: str, arguments: argparse.Namespace, deadline: float | None) 
         print(table_1.write(results))
 
 
-def of_part(runs: Sequence[Run], part: Part) -> list[Run]:
-    """A part's runs. Branches of one trunk stay together, as only one of them can train it."""
+def with_their_trunks(runs: Sequence[Run]) -> list[list[Run]]:
+    """Runs that must be made one after the other: branches of one trunk, as only one of them can train it."""
     groups: dict[str, list[Run]] = {}
     for run in runs:
         groups.setdefault(run.trunk or run.name, []).append(run)
-    return [run for group in part.of(list(groups.values())) for run in group]
+    return list(groups.values())
+
+
+def of_part(runs: Sequence[Run], part: Part) -> list[Run]:
+    """A part's runs."""
+    return [run for group in part.of(with_their_trunks(runs)) for run in group]
 
 
 def write(folder: Path, name: str, runs: Sequence[Run]) -> str | None:
@@ -161,7 +171,9 @@ def main() -> int:
     parser.add_argument("--set", dest="changes", action="append", default=[], metavar="NAME=VALUE")
     parser.add_argument("--seeds", type=int, default=3, metavar="N", help="of each ablation and intervention (3)")
     parser.add_argument("--only", default="", metavar="WORD", help="runs whose names have it")
-    parser.add_argument("--part", metavar="K/N", help="make part K of N of the runs")
+    who = parser.add_mutually_exclusive_group()
+    who.add_argument("--part", metavar="K/N", help="make part K of N of the runs")
+    who.add_argument("--scheduler", metavar="ADDRESS", help="of a cluster of dask.distributed, whose workers make them")
     parser.add_argument("--out", type=Path, metavar="DIR", help="default: results/isbi/NAME")
     arguments = parser.parse_args()
     deadline = None if arguments.minutes is None else time.monotonic() + 60 * arguments.minutes
@@ -171,7 +183,10 @@ def main() -> int:
             data = arguments.data.absolute()
             usual = ROOT / "results" / "cells" / f"{cells.STUDY}-{arguments.profile}" / data.name
             folder = (arguments.out or usual).absolute()
-            cells.carry_out(folder, data, arguments.profile, changes, arguments.seeds, arguments.only, deadline)
+            if arguments.part:
+                raise BadInput(f"{cells.STUDY} takes no --part; --scheduler and --only spread it")
+            given = folder, data, arguments.profile, changes, arguments.seeds, arguments.only, deadline
+            cells.carry_out(*given, arguments.scheduler)
             return 0
         for name in ALL if arguments.study == "all" else (arguments.study,):
             carry_out(name, arguments, deadline)

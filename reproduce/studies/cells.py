@@ -16,6 +16,7 @@ from reproduce.cell_recipe import cell_changes
 from reproduce.studies.archive import RECORDS
 from reproduce.studies.definitions import Run
 from reproduce.studies.runner import has_diverged, make
+from reproduce.studies.spread import Task, spread
 from reproduce.studies.statistics import adjusted_p_values, mean_and_deviation
 from unet_paper.datasets.cell_tracking import PHANTOM, SEQUENCES
 from unet_paper.metrics.registry import SEG
@@ -88,17 +89,23 @@ def carry_out(
     seeds: int,
     only: str = "",
     deadline: float | None = None,
+    scheduler: str | None = None,
 ) -> None:
     """Make the runs that are not there yet, in `folder`, and write the table of those that are.
 
-    data : the folder of one data set. Raises OutOfTime at the deadline.
+    data : the folder of one data set. scheduler : the address of a cluster whose workers make them. Raises OutOfTime at
+    the deadline.
     """
     runs = cell_runs(seeds)
     wanted = [run for run in runs if only in run.name]
     settings = dict(change.split("=", 1) for change in cell_changes(profile)) | dict(changes)
     done = {run.name for run in gather(folder, runs)}
     try:
-        for number, run in enumerate(wanted, 1):
+        if scheduler:
+            remaining = [run for run in wanted if run.name not in done]
+            tasks = [Task([run], folder, data, profile, settings, trained_on(run)) for run in remaining]
+            spread(tasks, scheduler, deadline)
+        for number, run in enumerate(() if scheduler else wanted, 1):
             print(f"\n{STUDY} [{number} of {len(wanted)}] {run.name}", flush=True)
             if run.name not in done:
                 make(run, RunFolder(folder / run.name), data, profile, settings, deadline, trained_on(run))

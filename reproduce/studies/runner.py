@@ -14,6 +14,7 @@ from unet_paper.runs.pipeline import stages_after_training
 from unet_paper.runs.record import read_record
 
 ROOT = Path(__file__).resolve().parents[2]
+NOT_DONE = 75  # exit code of a study: give the same command again
 
 
 class OutOfTime(Exception):

@@ -141,7 +141,7 @@ def test_no_raw_section_is_committed():
         path = Path(name)
         assert path.suffix != ".pt" and (path.suffix != ".tif" or path.name == table_1.TEST_PROBABILITY)
         if path.suffix == ".png" and "phantom" not in path.parts:
-            assert path.name in {*PICTURES, "preview.png", "plot.png"} and path.parent.name != "sections"
+            assert path.name in {*PICTURES, "preview.png", "plot.png", "scaling.png"} and path.parent.name != "sections"
 
 
 def test_ablations_are_compared_with_runs_that_differ_in_the_seed_alone(committed, tmp_path):

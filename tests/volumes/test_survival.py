@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -193,6 +194,43 @@ def test_no_scheduler_is_said(request_of, monkeypatch):
     monkeypatch.setattr("unet_paper.volumes.engines.CONNECT_SECONDS", 1)
     with pytest.raises(BadInput, match="--scheduler tcp://127.0.0.1:9: nobody answers"):
         predict_volume(request_of(), Distribution(scheduler="tcp://127.0.0.1:9"))
+
+
+def test_a_replacement_may_begin_late(monkeypatch):
+    """dask gives up a worker that is not back after 15 s; with the last one gone, the work would never end."""
+    import dask
+
+    seen = []
+
+    @contextmanager
+    def recorded(*_, **__):
+        seen.append(dask.config.get("distributed.deploy.lost-worker-timeout"))
+        yield
+
+    for name in ("LocalCluster", "Client"):
+        monkeypatch.setattr(distributed, name, recorded)
+    with cluster(1, None):
+        assert seen == ["1 hour"] * 2
+
+
+@pytest.mark.slow
+def test_a_client_that_is_gone(request_of, weights, image, expected):
+    """The command is killed in mid-work: its workers end by themselves, and one process completes the result."""
+    request = request_of()
+    options = ["--weights", weights, image, request.out, "--tta", "none", "--tile", 252, "--device", "cpu"]
+    command = [sys.executable, "-m", "unet_paper", "predict", *map(str, options), "--workers", "1"]
+    program = psutil.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    folder, family = WorkFolder(request.out), []
+    while program.poll() is None and not (folder.marks.is_dir() and folder.done()):
+        time.sleep(0.01)
+    if program.poll() is None:
+        family = program.children(recursive=True)
+    program.kill()
+    _, alive = psutil.wait_procs(family, timeout=120)
+    assert family and not alive
+    assert 1 <= len(folder.done()) <= BLOCKS
+    predict_volume(request)
+    assert np.array_equal(open_stack(request.out).pixels, expected)
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """The page of the benchmark of volumes: README.md and scaling.png."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from unet_paper.report.table import Table
 from unet_paper.support.files import atomic_write
 
 LIMIT = 2048  # MiB that a worker may take
+WHOLE = (64, 4096, 4096)  # px of the volume that is predicted unless another is asked for
 
 
 def write_page(folder: Path, part: Mapping[str, Any]) -> None:
@@ -24,12 +26,10 @@ def write_page(folder: Path, part: Mapping[str, Any]) -> None:
 
 def figure(part: Mapping[str, Any]) -> Figure:
     """Memory against size, and time against workers."""
-    drawn = Figure((8, 3.2), layout="constrained")
-    left, right = drawn.subplots(1, 2)
-    if "memory" in part:
-        _draw_memory(left, part["memory"]["runs"])
-    if "workers" in part:
-        _draw_workers(right, part["workers"]["runs"])
+    measured = [(name, draw) for name, draw in DRAWN.items() if name in part]
+    drawn = Figure((4 * max(len(measured), 1), 3.2), layout="constrained")
+    for number, (name, draw) in enumerate(measured, 1):
+        draw(drawn.add_subplot(1, len(measured), number), part[name]["runs"])
     return drawn
 
 
@@ -50,6 +50,9 @@ def _draw_workers(axes: Axes, runs: list[dict[str, Any]]) -> None:
     axes.legend()
 
 
+DRAWN = {"memory": _draw_memory, "workers": _draw_workers}
+
+
 def page(part: Mapping[str, Any]) -> str:
     """README.md."""
     sections = {"proof": _proof, "workers": _workers, "memory": _memory, "scheduler": _scheduler}
@@ -60,7 +63,7 @@ def page(part: Mapping[str, Any]) -> str:
         "machine did other work at the time, so compare what stands in one table. CPU time is that of the processes "
         "themselves.",
         "",
-        "![Memory against size, time against workers](scaling.png)",
+        "![Memory against size, and time against workers where it was measured](scaling.png)",
     ]
     for name, write in sections.items():
         lines += ["", *(write(part[name]) if name in part else [f"`{name}` has not been measured."])]
@@ -77,9 +80,11 @@ def _circumstances(measured: Mapping[str, Any]) -> str:
 
 
 def _volume(measured: Mapping[str, Any]) -> str:
+    share = math.prod(measured["shape"]) / math.prod(WHOLE)
+    smaller = f" ({share:.2%} of the {_times(WHOLE)} px that the command takes by itself)" if share < 1 else ""
     kind = "trained" if measured["is_trained"] else "untrained"
     return (
-        f"a volume of {_times(measured['shape'])} px of noise in {measured['blocks']} blocks of up to "
+        f"a volume of {_times(measured['shape'])} px of noise{smaller} in {measured['blocks']} blocks of up to "
         f"{_times(measured['shard'])} px, by {'an' * (kind == 'untrained') or 'a'} {kind} network of "
         f"{measured['base_channels']} base channels, one pass"
     )
@@ -165,5 +170,5 @@ def _scheduler(measured: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _times(shape: list[int]) -> str:
+def _times(shape: Sequence[int]) -> str:
     return " x ".join(f"{length:,}" for length in shape)

@@ -16,6 +16,7 @@ def test_what_is_measured_is_said_and_the_rest_too(tmp_path):
     proof["shared"] = {"MiB": 500.0, "killed_after_blocks": [1, 2]}
     text = page({"proof": proof})
     assert "of which 2 were killed (SIGKILL), after 1 and 2 blocks. **The results are the same bits.**" in text
+    assert "of noise (0.02% of the 64 x 4,096 x 4,096 px that the command takes by itself) in 4 blocks" in text
     assert "`scheduler` has not been measured." in text and "10^12 px" in text
     assert "**The results DIFFER.**" in page({"proof": proof | {"is_equal": False}})
     runs = [

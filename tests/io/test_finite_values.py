@@ -73,6 +73,25 @@ def test_images_of_few_values_and_bright_spots_are_images(tmp_path, random):
         assert np.array_equal(read_gray(tmp_path / "a.tif").pixels, stack)
 
 
+@pytest.mark.parametrize("dtype", ["i4", "u4"])
+def test_a_hot_pixel_of_a_deep_image(tmp_path, random, dtype):
+    """All gray values beside it would be one, as whole numbers are divided by their type's largest."""
+    stack = random.integers(100, 5000, (2, 40, 50)).astype(dtype)
+    write_stack(tmp_path / "a.tif", stack)
+    assert np.array_equal(read_gray(tmp_path / "a.tif").pixels, stack)
+    stack[1, 3, 4] = np.iinfo(dtype).max
+    write_stack(tmp_path / "a.tif", stack)
+    with pytest.raises(BadInput, match="in 1 pixels, far from all others"):
+        read_gray(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize("scale, offset", [(1e-198, 0), (1e-3, 1e9)])
+def test_values_that_32_bits_do_not_tell_apart(tmp_path, random, scale, offset):
+    write_stack(tmp_path / "a.tif", random.random((2, 40, 50)) * scale + offset)
+    with pytest.raises(BadInput, match="as 32-bit numbers are hardly different"):
+        read_gray(tmp_path / "a.tif")
+
+
 @pytest.mark.parametrize("scale, offset", [(1e-25, 0), (1e12, 0), (1, 1e4)])
 def test_sums_are_in_double_precision(random, scale, offset):
     """Squares of 1e-25 and of 1e12 are beyond 32 bits, or nearly so."""

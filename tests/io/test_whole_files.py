@@ -9,7 +9,7 @@ import tifffile
 from PIL import Image
 
 from unet_paper.cli.commands import main
-from unet_paper.io.stack import read_stack
+from unet_paper.io.stack import read_gray, read_stack, write_stack
 from unet_paper.support.errors import BadInput
 
 CUTS = 40
@@ -192,6 +192,42 @@ def test_a_file_of_which_another_has_the_description(tmp_path, stack):
     tifffile.imwrite(tmp_path / "b.ome.tif", stack, photometric="minisblack", description=description, metadata=None)
     with pytest.raises(BadInput, match="described in a.ome.tif, which is missing"):
         read_stack(tmp_path / "b.ome.tif")
+
+
+@pytest.mark.parametrize("bigtiff", [False, True])
+def test_pages_of_zeros(tmp_path, stack, bigtiff):
+    """What a download leaves that had its room before it ended."""
+    path = tmp_path / "a.tif"
+    with tifffile.TiffWriter(path, bigtiff=bigtiff) as file:
+        for section in stack:
+            file.write(section, photometric="minisblack", compression="zlib", metadata=None)
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) * 3 // 5] + bytes(len(content) - len(content) * 3 // 5))
+    with pytest.raises(BadInput, match="cut off or damaged: at byte .* should be image [34] of its chain"):
+        read_stack(path)
+
+
+def test_a_png_of_which_the_end_is_zeros(tmp_path, stack):
+    """Pillow gives black rows for it."""
+    for section in (stack[0], stack[0].astype(np.uint16) * 257):
+        Image.fromarray(section).save(tmp_path / "a.png", compress_level=0)
+        content = (tmp_path / "a.png").read_bytes()
+        (tmp_path / "a.png").write_bytes(content[: len(content) // 2] + bytes(len(content) - len(content) // 2))
+        with pytest.raises(BadInput, match=r"cut off or damaged.*; get the whole file"):
+            read_stack(tmp_path / "a.png")
+
+
+def test_blank_sections_are_noted(tmp_path, stack, caplog):
+    stack[2:] = 0
+    write_stack(tmp_path / "a.tif", stack)
+    read_gray(tmp_path / "a.tif")
+    assert "one gray value only in section 2, 3" in caplog.text
+
+
+def test_a_file_of_another_kind_is_not_called_cut_off(tmp_path):
+    (tmp_path / "a.tif").write_bytes(bytes.fromhex("ff0afa7f") * 20)  # JPEG XL
+    with pytest.raises(BadInput, match="does not begin as one.*; give a TIFF"):
+        read_stack(tmp_path / "a.tif")
 
 
 def test_a_cut_file_is_refused_by_every_reader_of_it(tmp_path, stack, capsys):

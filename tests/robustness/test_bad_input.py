@@ -50,7 +50,7 @@ def folder(tmp_path_factory, small_phantom):
     write_stack(folder / "all-cell.tif", np.full_like(stack, 255))
     tifffile.imwrite(folder / "negative.tif", stack.astype(np.int16) - 3)
     tifffile.imwrite(folder / "complex.tif", stack.astype(np.complex64))
-    tifffile.imwrite(folder / "rgb.tif", np.zeros((10, 10, 3), np.uint8), photometric="rgb")
+    tifffile.imwrite(folder / "rgb.tif", np.arange(300, dtype=np.uint8).reshape(10, 10, 3), photometric="rgb")
     tifffile.imwrite(folder / "many-axes.tif", np.zeros((2, 2, 2, 10, 10), np.uint8))
     (folder / "text.tif").write_text("not a TIFF")
     (folder / "empty.tif").touch()
@@ -79,7 +79,8 @@ def folder(tmp_path_factory, small_phantom):
     pair("constant", stack * 0 + 7, stack // 128)
     pair("float-labels", stack, (stack // 128).astype(np.float32))
     pair("colour", stack, stack // 128)
-    tifffile.imwrite(folder / "colour" / "train-volume.tif", np.zeros((2, 10, 10, 3), np.uint8), photometric="rgb")
+    colours = np.arange(600).reshape(2, 10, 10, 3) % 256
+    tifffile.imwrite(folder / "colour" / "train-volume.tif", colours.astype(np.uint8), photometric="rgb")
     pair("not-numbers", not_numbers, stack // 128)
     pair("without-labels", stack, stack // 128)
     (folder / "without-labels" / "train-labels.tif").unlink()

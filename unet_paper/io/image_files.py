@@ -2,6 +2,7 @@
 PNG and other formats, OME-Zarr.
 """
 
+import re
 from pathlib import Path
 from typing import cast
 
@@ -9,7 +10,14 @@ import numpy as np
 
 from unet_paper.io.image_stack import ImageStack
 from unet_paper.io.lazy_stack import LazyStack
-from unet_paper.io.meaning import labels_meant, one_channel, several_channels, turned_upright, values_meant
+from unet_paper.io.meaning import (
+    labels_meant,
+    one_channel,
+    opaque_gray,
+    several_channels,
+    turned_upright,
+    values_meant,
+)
 from unet_paper.io.ome_zarr import is_zarr, open_zarr
 from unet_paper.io.other_formats import open_image
 from unet_paper.io.pixel_size import PixelSize
@@ -22,6 +30,7 @@ from unet_paper.support.logs import logger
 TIFF_SUFFIXES = (".tif", ".tiff", ".btf")
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".pgm", ".webp", ".jp2", ".gif")
 OTHER_MAGIC = (b"\x89PNG", b"\xff\xd8\xff", b"BM", b"P5", b"P2", b"P4", b"P1", b"RIFF", b"GIF8", b"\0\0\0\x0cjP")
+ENDS_EARLY = re.compile("cut off|truncated|not enough|broken data stream|decoder object")  # what the readers say
 CHANNEL_AXES = "CS"  # channels, and the samples of a colour pixel
 
 
@@ -78,13 +87,17 @@ def _read(path: Path, scratch: Scratch) -> RawImage:
         with open(path, "rb") as file:
             first = file.read(8)
         is_other = not first.startswith(MAGIC) and (suffix in IMAGE_SUFFIXES or first.startswith(OTHER_MAGIC))
+        if not is_other and not first.startswith(MAGIC):
+            raise ValueError("it is empty" if not first else "it does not begin as one")
         return open_image(path) if is_other else open_tiff(path, scratch)
     except BadInput:
         raise
     except Exception as error:  # the readers raise many kinds for a damaged file
         kind = suffix[1:].upper() if suffix in IMAGE_SUFFIXES else "TIFF"
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        advice = "get the whole file" if "cut off" in reason else "give a TIFF stack of gray-value sections, or a PNG"
+        advice = (
+            "get the whole file" if ENDS_EARLY.search(reason) else "give a TIFF stack of gray-value sections, or a PNG"
+        )
         raise BadInput(f"{path} cannot be read as {kind} ({reason}); {advice}") from None
 
 
@@ -117,9 +130,13 @@ def _sections(path: Path, raw: RawImage, channel: int | str | None, kind: Kind) 
         )
     array = np.transpose(array, [axes.index(letter) for letter in (*sections, "Y", "X", *channels)])
     if channels:
-        if channel is None:
-            raise several_channels(path, array, kind, axes.index(channels[0]) < axes.index("Y"))
-        array = one_channel(path, array, channel, raw.colours)
+        as_planes = axes.index(channels[0]) < axes.index("Y")
+        gray = None if as_planes or channel not in (None, "gray") else opaque_gray(array, raw.colours)
+        if gray is None:
+            if channel is None:
+                raise several_channels(path, array, kind, as_planes, raw.colours)
+            gray = one_channel(path, array, channel, raw.colours)
+        array = gray
     else:
         _require_one_channel(path, raw, channel)
     return array if sections else array[None]

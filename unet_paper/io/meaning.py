@@ -18,6 +18,10 @@ def labels_meant(path: Path, raw: RawImage, scratch: Scratch) -> None:
         raise BadInput(f"{path} is compressed as {raw.lossy}; {raw.lossy} changes label values, so save PNG or TIFF")
     if raw.calibration == SIGNED:
         _apply_line(path, raw, scratch)
+    if raw.white_is_zero or any(_darkens(table, raw.pixels) for table in raw.tables):
+        logger.warning(
+            f"note: {path} shows low numbers brighter than high ones; labels are its numbers, so 0 is shown bright"
+        )
     if raw.pixels.dtype == bool:
         raw.pixels = raw.pixels.view(np.uint8)
 
@@ -50,14 +54,29 @@ def turned_upright(path: Path, stack: np.ndarray, orientation: int) -> np.ndarra
     return stack
 
 
-def several_channels(path: Path, pixels: np.ndarray, kind: Kind, stored_as_planes: bool) -> BadInput:
+def opaque_gray(pixels: np.ndarray, colours: str) -> np.ndarray | None:
+    """(..., S) samples -> (...) where they show nothing but gray, and nothing through it; else None."""
+    count = pixels.shape[-1]
+    if count not in (2, 3, 4) or (count > 2 and colours != "RGB") or pixels.dtype.kind != "u":
+        return None
+    if count != 3 and not (pixels[..., -1] == np.iinfo(pixels.dtype).max).all():
+        return None
+    if count > 2 and not all((pixels[..., 0] == pixels[..., other]).all() for other in (1, 2)):
+        return None
+    return np.ascontiguousarray(pixels[..., 0])
+
+
+def several_channels(
+    path: Path, pixels: np.ndarray, kind: Kind, stored_as_planes: bool, colours: str = "RGB"
+) -> BadInput:
     """What is wrong with (..., C) pixels of which no channel is named."""
     count = pixels.shape[-1]
     if kind == "probabilities" and pixels.dtype.kind == "f" and stored_as_planes:
         return BadInput(f"{path} holds probabilities of {count} classes; the challenge's scores know two")
     what = "in colour" if count in (3, 4) else f"of {count} channels"
     sections = f" (if it is {count} sections, save it with photometric='minisblack')" if stored_as_planes else ""
-    option = f" (--channel takes one: a number from 0 to {count - 1}, or gray)" if kind == "image" else ""
+    gray = ", or gray" if count in (3, 4) and colours == "RGB" else ""
+    option = f" (--channel takes one: a number from 0 to {count - 1}{gray})" if kind == "image" else ""
     return BadInput(f"{path} is {what}, shape {pixels.shape}{sections}; give one channel only{option}")
 
 
@@ -75,6 +94,12 @@ def one_channel(path: Path, pixels: np.ndarray, channel: int | str, colours: str
     if not 0 <= int(channel) < count:
         raise BadInput(f"{path} has {count} channels, numbered from 0; there is no channel {channel}")
     return pixels[..., int(channel)]
+
+
+def _darkens(table: np.ndarray, numbers: np.ndarray) -> bool:
+    """Whether a colour table shows gray values that fall, somewhere, as the numbers that occur rise."""
+    used = table[np.unique(numbers)] if numbers.max(initial=0) < len(table) else table
+    return bool((used == used[:, :1]).all() and (np.diff(used[:, 0].astype(int)) < 0).any())
 
 
 def _apply_tables(path: Path, raw: RawImage, channel: int | str | None, scratch: Scratch) -> None:

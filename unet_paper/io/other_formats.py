@@ -1,5 +1,6 @@
 """Opening PNG, JPEG, BMP, PGM, WebP, JPEG 2000 and GIF."""
 
+import io
 import re
 from pathlib import Path
 
@@ -27,10 +28,20 @@ def open_image(path: Path) -> RawImage:
         values = 8 * len(image.getbands())
         require_memory(values * image.width * image.height, f"{path}, unpacked,", "save it as a plain TIFF")
         content = path.read_bytes()
+        if image.format == "PNG":
+            _require_checksums(content)
         raw = _read(image, content)
         raw.orientation = int(image.getexif().get(ORIENTATION, 1))
         raw.lossy = lossy_file(image.format, content)
     return raw
+
+
+def _require_checksums(content: bytes) -> None:
+    """Raise ValueError for a damaged PNG: Pillow decodes what there is, and leaves the rest black."""
+    try:
+        Image.open(io.BytesIO(content), formats=("PNG",)).verify()
+    except (SyntaxError, ValueError, OSError):
+        raise ValueError("it is cut off or damaged: its checksums do not fit") from None
 
 
 def _read(image: Image.Image, content: bytes) -> RawImage:
@@ -38,7 +49,7 @@ def _read(image: Image.Image, content: bytes) -> RawImage:
         bits, kind = content[24], content[25]
         if bits == 16 and kind not in (GRAY, COLOUR_TABLE):  # Pillow would keep eight of the bits
             pixels = imagecodecs.png_decode(content)
-            return _without_opaque_alpha(RawImage(pixels, "YXS" if pixels.ndim == 3 else "YX"))
+            return RawImage(pixels, "YXS" if pixels.ndim == 3 else "YX")
         if bits < 8 and kind == GRAY:  # Pillow spreads them over 0 to 255
             return RawImage(np.array(image.convert("L")) // np.uint8(255 // (2**bits - 1)), "YX", bits)
     if image.mode in ("P", "PA"):
@@ -51,9 +62,7 @@ def _read(image: Image.Image, content: bytes) -> RawImage:
     if len(image.getbands()) >= 3 and image.mode not in RGB_MODES:
         image = image.convert("RGB")
     pixels = np.array(image)
-    if image.format == "WEBP" and (pixels[..., :1] == pixels[..., :3]).all():  # which knows no gray
-        return RawImage(np.ascontiguousarray(pixels[..., 0]), "YX")
-    return _without_opaque_alpha(RawImage(pixels, "YXS" if pixels.ndim == 3 else "YX"))
+    return RawImage(pixels, "YXS" if pixels.ndim == 3 else "YX")
 
 
 def _read_pgm(image: Image.Image, content: bytes) -> RawImage:
@@ -63,11 +72,3 @@ def _read_pgm(image: Image.Image, content: bytes) -> RawImage:
     dtype, full = (np.uint8, 255) if largest < 256 else (np.uint16, 65535)
     spread = np.array(image).astype(np.float64)
     return RawImage(np.rint(spread * largest / full).astype(dtype), "YX")
-
-
-def _without_opaque_alpha(raw: RawImage) -> RawImage:
-    """Gray values with a second sample that says "opaque" everywhere are gray values."""
-    pixels = raw.pixels
-    if pixels.ndim == 3 and pixels.shape[-1] == 2 and (pixels[..., 1] == np.iinfo(pixels.dtype).max).all():
-        return RawImage(np.ascontiguousarray(pixels[..., 0]), "YX")
-    return raw

@@ -11,6 +11,7 @@ import tifffile
 
 from unet_paper.compute.memory import release, require_memory
 from unet_paper.io.image_files import open_stack
+from unet_paper.io.image_folder import named
 from unet_paper.io.image_stack import ImageStack
 from unet_paper.io.lazy_stack import Box, LazyBox, LazyStack
 from unet_paper.io.pixel_size import PixelSize, tiff_options
@@ -18,9 +19,12 @@ from unet_paper.io.raw_image import Kind
 from unet_paper.io.sections import Sections
 from unet_paper.support.errors import BadInput
 from unet_paper.support.files import atomic_write
+from unet_paper.support.logs import logger
 
 WORKING_BYTES = 24  # that training, weight maps and scores take for each pixel of a stack in memory, roughly
 LONE = 100  # times the range of all other gray values: the distance of a value that is no gray value
+LEAST_STEPS = 2**8  # 32-bit numbers between the lowest and the highest gray value
+SMALLEST = 1e-30  # range of gray values, far above the least 32-bit number
 LARGEST = 1e18  # gray value whose square, summed, is still a finite 32-bit number
 
 
@@ -52,10 +56,11 @@ def read_gray(path: Path | str, channel: int | str | None = None, box: Box | Non
 def _require_no_lone_value(stack: ImageStack) -> None:
     """Raise BadInput for one lowest or highest value, such as -9999 for "nothing", beside which the others are one."""
     pixels = stack.pixels
-    if pixels.dtype.kind == "u":
+    deep = pixels.dtype.kind == "f" or pixels.dtype.itemsize > 2
+    if pixels.dtype.kind == "u" and not deep:
         return  # black borders and saturated spots are seen every day
     deviation = pixels.std(dtype=np.float64)
-    for lone in (pixels.min(), pixels.max())[: 2 if pixels.dtype.kind == "f" else 1]:
+    for lone in (pixels.min(), pixels.max())[: 2 if deep else 1]:
         others = pixels[pixels != lone]
         if others.size == 0:
             continue
@@ -74,6 +79,7 @@ def require_gray(stack: ImageStack) -> None:
     if pixels.dtype.kind not in "uif":
         raise BadInput(f"{path} holds {pixels.dtype} values; give whole or floating-point gray values")
     lowest, highest = math.inf, -math.inf
+    blank: list[str] = []
     for index, section in enumerate(pixels):
         low, high = float(section.min()), float(section.max())
         _require_no_nodata(stack, section, f"section {index}")
@@ -85,9 +91,21 @@ def require_gray(stack: ImageStack) -> None:
                 "replace them or cut them away"
             )
         lowest, highest = min(lowest, low), max(highest, high)
+        if low == high:
+            blank.append(str(index))
         release(pixels)
     if lowest == highest:
         raise BadInput(f"{path} holds one gray value only, {lowest:g}; give an image that shows something")
+    if highest - lowest < max(SMALLEST, LEAST_STEPS * 2**-24 * max(-lowest, highest)):
+        raise BadInput(
+            f"{path} holds values from {lowest:.10g} to {highest:.10g}, which as 32-bit numbers are hardly different; "
+            "subtract a constant from them, or scale them"
+        )
+    if blank:
+        logger.warning(
+            f"note: {path} holds one gray value only in section {named(blank)}; if that is a surprise, the "
+            "file may not have been written to its end"
+        )
 
 
 def _require_no_nodata(stack: ImageStack, values: np.ndarray, where: str) -> None:

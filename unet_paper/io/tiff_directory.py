@@ -39,6 +39,11 @@ class Page:
         return not self.number(SUBFILE, 0) & (REDUCED | MASK)
 
     @property
+    def has_pixels(self) -> bool:
+        """Whether it tells their number; a page of a download that ended early may be all zeros."""
+        return self.number(WIDTH, 0) > 0 and self.number(HEIGHT, 0) > 0
+
+    @property
     def is_sparse(self) -> bool:
         """Whether some of its tiles or strips are left out, as GDAL does where all is empty."""
         return any(not offset for offset in self.tags.get(STRIPS, self.tags.get(TILES, ())))
@@ -89,7 +94,10 @@ def read_pages(path: Path) -> list[Page]:
             if here > size:
                 raise _cut_off(pages, offset, size)
             block = file.read(entries * entry_size)
-            pages.append(Page(_tags(file, block, order, big, size)))
+            page = Page(_tags(file, block, order, big, size))
+            if not page.has_pixels:
+                raise ValueError(f"it is cut off or damaged: at byte {offset:,} should be {_image(len(pages))}")
+            pages.append(page)
 
 
 def _number(file: BinaryIO, place: int, code: str, size: int, pages: list[Page]) -> int:
@@ -102,9 +110,12 @@ def _number(file: BinaryIO, place: int, code: str, size: int, pages: list[Page])
 
 def _cut_off(pages: list[Page], place: int, size: int) -> ValueError:
     return ValueError(
-        f"it is cut off: after {len(pages)} images its chain of pages leads on to byte {place:,}, and the file ends "
-        f"at byte {size:,}"
+        f"it is cut off: {_image(len(pages))} should be at byte {place:,}, and the file ends at byte {size:,}"
     )
+
+
+def _image(before: int) -> str:
+    return f"image {before + 1} of its chain of pages"
 
 
 def _tags(file: BinaryIO, block: bytes, order: str, big: bool, size: int) -> dict[int, tuple[int, ...] | bytes]:

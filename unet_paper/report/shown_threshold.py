@@ -14,7 +14,12 @@ def shown_threshold(scores: Scores | None) -> float:
     scores : of the primary test-time augmentation.
     """
     best = scores.best_threshold.get(WARPING_ERROR.key, USUAL_THRESHOLD) if scores else USUAL_THRESHOLD
-    return min(THRESHOLDS, key=lambda threshold: abs(threshold - best))
+    return nearest_shown(best)
+
+
+def nearest_shown(threshold: float) -> float:
+    """Of THRESHOLDS, the nearest to one."""
+    return min(THRESHOLDS, key=lambda shown: abs(shown - threshold))
 
 
 def why_shown(scores: Scores | None) -> str:

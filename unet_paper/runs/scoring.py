@@ -38,8 +38,8 @@ def score_file(
     each is a cell; those that touch are separated as `train` does.
     """
     pairs = paired([labels], [probability], ("labels", "probabilities"))
-    truth, ignored = read_truth([path for path, _ in pairs], labels, labels_are, ignore)
     proposal = read_sections([path for _, path in pairs], read_probabilities)
+    truth, ignored = read_truth([path for path, _ in pairs], labels, labels_are, ignore)
     if unknown is not None:
         marks = read_sections([path for _, path in paired([labels], [unknown], ("labels", "marks"))], read_labels)
         ignored = either(ignored, pixels_to_ignore(truth, marks, labels))

@@ -110,10 +110,13 @@ class _Section:
 
 
 def _write_thresholds(pictures: _Section, truth: np.ndarray | None, probability: np.ndarray) -> list[list[Spot]]:
-    """Write the layers that depend on the threshold; returns the spots of each threshold, none without a truth."""
+    """Write the layers that depend on the threshold; returns the spots of each threshold, none without a truth. Between
+    cells that are no tessellation, of which no truth is given, the image stays seen.
+    """
     found: list[list[Spot]] = []
+    colours = _palette(COMPONENTS, clear=truth is None)
     for threshold in THRESHOLDS:
-        pictures.save("components", components(probability, threshold), _palette(COMPONENTS), threshold)
+        pictures.save("components", components(probability, threshold), colours, threshold)
         if truth is not None:
             kinds = warping_kinds(ndimage.label(truth)[0], probability.astype(np.float64), threshold)
             errors = error_kinds(truth, probability, threshold, kinds)

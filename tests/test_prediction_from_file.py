@@ -180,6 +180,7 @@ def test_killed_at_any_moment(weights, tmp_path, random):
                 process.wait()
                 kills += 1
                 break
+            time.sleep(0.002)
         assert tiles_done() >= done_before
         done_before = tiles_done()
     assert kills >= 2 and out.read_bytes() == whole.read_bytes()

@@ -13,7 +13,9 @@ RESULTS = Path(__file__).parents[2] / "results"
 
 
 def records():
-    return [json.loads(path.read_text()) for path in sorted(RESULTS.rglob("scores*.json"))]
+    """Of the challenge's metrics; those of cells are another kind."""
+    found = [json.loads(path.read_text()) for path in sorted(RESULTS.rglob("scores*.json"))]
+    return [content for content in found if "seg" not in content]
 
 
 def test_committed_records_load_and_come_back_unchanged():

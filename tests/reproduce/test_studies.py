@@ -66,6 +66,7 @@ def test_it_stops_in_time(small_phantom, tmp_path):
     assert not (tmp_path / "README.md").exists()
 
 
+@pytest.mark.slow
 def test_a_run_that_diverges_is_tried_once_more(small_phantom, tmp_path):
     wild = ("learning_rate=1e9", "gradient_clip=1e9", "steps=60")
     done = study("full-fold", small_phantom, tmp_path, changes=(*TINY, *wild))

@@ -1,6 +1,7 @@
 """Probabilities of cells as segments, their SEG, and what is not judged where the truth is not known."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -26,6 +27,7 @@ from unet_paper.runs.cell_scoring import (
 from unet_paper.support.errors import BadInput
 from unet_paper.support.json_files import read_json
 
+RESULTS = Path(__file__).parents[2] / "results"
 ALL = CellSegmentation(connectivity=8, min_size=1)
 
 
@@ -148,3 +150,9 @@ def test_files_that_do_not_fit(files):
     (files / "scores.json").write_text("{}")
     with pytest.raises(BadInput, match="scores.json: it holds no scores of cells .*score the run again"):
         read_cell_scores(files / "scores.json")
+
+
+def test_committed_scores_load_and_come_back_unchanged():
+    for path in RESULTS.rglob("scores*.json"):
+        content = read_json(path)
+        assert "seg" not in content or CellScores.from_json(content).to_json() == content

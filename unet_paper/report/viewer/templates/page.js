@@ -84,7 +84,8 @@
   }
   panes.forEach((pane, number) => {
     const layers = order(pane.run);
-    const wanted = number && runs.length === 1 ? ["components", "weights"] : ["errors", "components", "probability"];
+    const beside = layers.includes("errors") ? ["components", "weights"] : ["truth", "weights"];
+    const wanted = number && runs.length === 1 ? beside : ["errors", "components", "probability"];
     offerLayers(pane, layers[0], wanted.find((layer) => layers.includes(layer)));
   });
 

@@ -56,7 +56,7 @@ def write_run_page(
     if pictures is not None:
         viewed = [viewed_run(run, record, scores.get(record.config.primary), pictures, run.path, record.name)]
     Page(
-        title=f"{record.name}: {record.dataset}, {record.profile_title}",
+        title=f"{record.name}: {record.dataset}, {record.config.profile}, {record.config.steps:,} tiles",
         document=document,
         note=note,
         links=[name for name in LINKS if (run.path / name).is_file()],

@@ -31,10 +31,14 @@ class Standardisation:
         sums = np.float64 if dtype.kind == "f" else np.float32
         return cls(float(gray.mean(dtype=sums)), float(gray.std(dtype=sums)) or 1.0, dtype.name)
 
+    @property
+    def largest(self) -> int:
+        """What gray values of a file are divided by first: the largest of a type of whole numbers; 1 for floats."""
+        return int(np.iinfo(self.dtype).max) if np.dtype(self.dtype).kind in "ui" else 1
+
     def described(self) -> str:
         """In words, what happens to a gray value."""
-        largest = np.iinfo(self.dtype).max if np.dtype(self.dtype).kind in "ui" else None
-        divided = self.dtype + (f" / {largest}" if largest else "")
+        divided = self.dtype + (f" / {self.largest}" if self.largest > 1 else "")
         return f"{divided}, minus {self.mean:.4g}, divided by {self.deviation:.4g}"
 
     def __call__(self, gray: Values) -> Values:

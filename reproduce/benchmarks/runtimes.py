@@ -78,14 +78,14 @@ def theirs() -> Iterator[tuple[str, bool, tuple[str, ...]]]:
 
 
 def rows(name: str, base_channels: int, section: np.ndarray) -> Iterator[Row]:
-    """A section in one pass. Theirs, `publish OUT.onnx --same-size`, mirrors and takes the softmax like ours."""
+    """A section in one pass. Theirs, `publish OUT.onnx --same-size`, does what ours does: from gray values to a map."""
     standardisation = Standardisation(0.5, 0.2, "uint8")
     config = replace(PAPER, base_channels=base_channels)
     weights = new_network(config).state_dict()
     made = Checkpoint(0, config, standardisation, weights, None, [], {}, 0.0)
     content, network = onnx_bytes(made, same_size=True), made.build_network()
     section = whole_sixteens(section)
-    values = standardised(standardisation, section)
+    values = as_input(section)
     work = multiply_adds(section.shape[0] + 188, section.shape[1] + 188, base_channels)
     for title, bfloat16, task in theirs():
         yield Row(
@@ -103,7 +103,7 @@ def errors(path: Path, sections: np.ndarray, labels: np.ndarray) -> dict[str, An
     if trained.config.classes != 2:
         raise BadInput(f"{path} has {trained.config.classes} classes; give a network of two")
     content = onnx_bytes(trained, same_size=True)
-    values = [standardised(trained.standardisation, whole_sixteens(section)) for section in sections]
+    values = [as_input(whole_sixteens(section)) for section in sections]
     truth = np.stack([whole_sixteens(section) for section in labels])
     found: dict[str, Any] = {}
     exact = None
@@ -123,9 +123,9 @@ def errors(path: Path, sections: np.ndarray, labels: np.ndarray) -> dict[str, An
     return {"sections": len(sections), "network": of_network, "precisions": found}
 
 
-def standardised(standardisation: Standardisation, section: np.ndarray) -> np.ndarray:
-    """(1, 1, H, W) float32 of an 8-bit section."""
-    return standardisation(section.astype(np.float32) / 255).astype(np.float32)[None, None]
+def as_input(section: np.ndarray) -> np.ndarray:
+    """(1, 1, H, W) float32 of a section."""
+    return section.astype(np.float32)[None, None]
 
 
 def whole_sixteens(section: np.ndarray) -> np.ndarray:

@@ -17,18 +17,19 @@ SHAPES = {False: [(1, 188, 188), (2, 204, 236), (1, 700, 700)], True: [(1, 112, 
 
 @pytest.fixture(scope="module", params=SHAPES, ids=["bare", "same-size"])
 def published(request, checkpoint_of_any_kind):
-    """(content, the network in PyTorch, shapes to try)"""
+    """(content, the network in PyTorch, makes an image, shapes to try)"""
     pytest.importorskip("onnx", reason="the extra `export` is not installed")
     same_size, checkpoint = request.param, checkpoint_of_any_kind
     network = same_size_network(checkpoint) if same_size else checkpoint.build_network()
-    return onnx_bytes(checkpoint, same_size), network, SHAPES[same_size]
+    image = (lambda *shape: 255 * torch.rand(shape)) if same_size else torch.randn
+    return onnx_bytes(checkpoint, same_size), network, image, SHAPES[same_size]
 
 
 def compare(published, run):
     """`run` : (B, 1, H, W) float32 -> the output of the other program."""
-    _, network, shapes = published
+    _, network, make_image, shapes = published
     for batch, height, width in shapes:
-        image = torch.randn(batch, 1, height, width)
+        image = make_image(batch, 1, height, width)
         with torch.no_grad():
             expected = network(image).numpy()
         np.testing.assert_allclose(run(image.numpy()), expected, atol=1e-4, rtol=1e-4)
@@ -54,7 +55,7 @@ def test_it_says_what_it_takes(make_checkpoint, tmp_path):
     assert main(["publish", str(weights), str(out)]) == 0
     told = {entry.key: entry.value for entry in onnx.load(out).metadata_props}
     assert json.loads(told["standardisation"]) == {"mean": 0.5, "deviation": 0.17, "dtype": "uint16"}
-    assert "16 k + 60" in told["sizes"]
+    assert "16 k + 60" in told["sizes"] and "to be standardised before" in told["input"]
     assert main(["publish", str(weights), str(out)]) == 2
     content = out.read_bytes()
     publish_onnx(out, checkpoint)

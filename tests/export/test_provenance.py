@@ -6,11 +6,10 @@ from pathlib import Path
 import pytest
 
 from unet_paper.checkpoint import Checkpoint
-from unet_paper.export.description import description, package_name, preprocessing
+from unet_paper.export.description import description, package_name
 from unet_paper.export.documentation import documentation
 from unet_paper.export.provenance import provenance
 from unet_paper.export.terms import Terms
-from unet_paper.normalisation import Standardisation
 from unet_paper.runs.record import read_record
 from unet_paper.support.json_files import write_json
 
@@ -52,14 +51,15 @@ def test_scores_of_cells_are_told_too(make_record, make_checkpoint, tmp_path):
 def test_a_record_of_another_network_tells_nothing(make_checkpoint):
     source = provenance(RESULTS / "quick-sgd" / "weights.pt", make_checkpoint())
     assert source.record is None and not source.errors
-    assert "No errors on held-out sections" in documentation("a name", make_checkpoint(), source)
+    assert "No errors on other sections" in documentation("a name", make_checkpoint(), source)
+
+
+class AnyHash(dict):
+    def __missing__(self, name):
+        return "0" * 64
 
 
 def test_the_description(make_checkpoint):
-    class AnyHash(dict):
-        def __missing__(self, name):
-            return "0" * 64
-
     checkpoint = make_checkpoint("uint16", classes=3)
     source = provenance("nowhere/weights.pt", checkpoint)
     terms = Terms.of(["A. Nonymous"], None)
@@ -67,10 +67,13 @@ def test_the_description(make_checkpoint):
     assert found["authors"] == [{"name": "A. Nonymous"}] and found["license"] == "MIT"
     assert found["outputs"][0]["axes"][1]["channel_names"] == ["class_0", "class_1", "class_2"]
     assert found["inputs"][0]["axes"][2]["size"] == {"min": 256, "step": 16}
+    assert found["weights"]["pytorch_state_dict"]["architecture"]["kwargs"]["largest"] == 65535
 
 
-def test_preprocessing_is_this_programs_normalisation():
-    steps = [step["kwargs"] for step in preprocessing(Standardisation(0.25, 0.5, "uint16"))]
-    as_float = {"dtype": "float32"}
-    assert steps == [as_float, {"gain": 1 / 65535, "offset": 0.0}, {"mean": 0.25, "std": 0.5}, as_float]
-    assert len(preprocessing(Standardisation(12.0, 3.0, "float32"))) == 3
+def test_the_description_is_what_readers_in_java_can_read(make_checkpoint):
+    """JDLL (deepImageJ) casts documentation and covers to names, and fails without an id and with `ensure_dtype`."""
+    checkpoint = make_checkpoint()
+    found = description(checkpoint, provenance("nowhere/weights.pt", checkpoint), Terms(), AnyHash(), 7)
+    assert found["documentation"] == "README.md" and found["covers"] == ["cover.png"]
+    assert found["id"] == "u-net-2015-for-2d-images-4-base-channels"
+    assert "preprocessing" not in found["inputs"][0] and found["inputs"][0]["data"] == {"type": "float32"}

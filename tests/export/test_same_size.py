@@ -26,17 +26,24 @@ with torch.no_grad():
 """
 
 
-def test_it_predicts_as_this_program_does(checkpoint_of_any_kind, random):
-    checkpoint = checkpoint_of_any_kind
-    section = random.integers(0, 256, (112, 176)).astype(np.uint8)
+def predicts_as_this_program_does(checkpoint, section):
     network, config = checkpoint.build_network(), checkpoint.config
     predictor = Predictor(network, checkpoint.standardisation, "none", extrapolation=config.extrapolation)
     expected = predictor.predict_block(section, Block(0, 112, 0, 176))
-    values = torch.from_numpy(checkpoint.standardisation(gray_values(section)))
     with torch.no_grad():
-        found = same_size_network(checkpoint)(values[None, None])[0].numpy()
+        found = same_size_network(checkpoint)(torch.from_numpy(section.astype(np.float32))[None, None])[0].numpy()
     assert found.shape == expected.shape
     np.testing.assert_allclose(found, expected, atol=2e-5)
+
+
+def test_it_predicts_as_this_program_does(checkpoint_of_any_kind, random):
+    predicts_as_this_program_does(checkpoint_of_any_kind, random.integers(0, 256, (112, 176)).astype(np.uint8))
+
+
+@pytest.mark.parametrize("dtype", ["int16", "uint16", "float32"])
+def test_it_standardises_gray_values_of_any_type(make_checkpoint, random, dtype):
+    largest = np.iinfo(dtype).max if dtype != "float32" else 1
+    predicts_as_this_program_does(make_checkpoint(dtype), (random.random((112, 176)) * largest).astype(dtype))
 
 
 def test_its_source_needs_no_other_file(make_checkpoint, tmp_path):

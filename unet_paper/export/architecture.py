@@ -38,7 +38,9 @@ def _parted(source: str) -> tuple[list[str], str]:
 
 def same_size_options(checkpoint: Checkpoint) -> dict[str, Any]:
     """The arguments of SameSizeUNet for a checkpoint, plain values."""
-    return {"extrapolation": checkpoint.config.extrapolation} | network_options(checkpoint.config)
+    seen = checkpoint.standardisation
+    of_image = {"largest": seen.largest, "mean": seen.mean, "deviation": seen.deviation}
+    return of_image | {"extrapolation": checkpoint.config.extrapolation} | network_options(checkpoint.config)
 
 
 def same_size_network(checkpoint: Checkpoint) -> SameSizeUNet:

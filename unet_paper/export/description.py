@@ -1,9 +1,14 @@
-"""What a package says of itself in rdf.yaml: the bioimage.io model description, format 0.5."""
+"""What a package says of itself in rdf.yaml: the bioimage.io model description, format 0.5.
 
+Only what all readers of the format know is used. The Java library of deepImageJ and QuPath's refuse documentation and
+covers that are no plain names; the first refuses `ensure_dtype` and a model without an id, the second numbers as
+arguments of `scale_linear`. So the network standardises by itself, and there is no preprocessing.
+"""
+
+import re
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import torch
 
 from unet_paper import __version__
@@ -12,7 +17,6 @@ from unet_paper.export.architecture import same_size_options
 from unet_paper.export.onnx_file import OPSET
 from unet_paper.export.provenance import Provenance
 from unet_paper.export.terms import Terms
-from unet_paper.normalisation import Standardisation
 
 FORMAT_VERSION = "0.5.3"  # old enough for readers of today's tools; the package needs nothing newer
 SMALLEST, STEP, HALO = 256, 16, 96  # px; the halo is the 92 px of context on the network's grid
@@ -55,29 +59,30 @@ def description(
     def file(key: str, **more: Any) -> dict[str, Any]:
         return {"source": FILES[key], "sha256": sha256[FILES[key]], **more}
 
+    name = package_name(checkpoint, source)
     is_isbi = source.record is not None and source.record.dataset == "isbi"
     torch_version = torch.__version__.split("+")[0]
     architecture = file("architecture", callable="SameSizeUNet", kwargs=same_size_options(checkpoint))
     return {
         "format_version": FORMAT_VERSION,
         "type": "model",
-        "name": package_name(checkpoint, source),
-        "description": "The U-Net of MICCAI 2015 with unpadded convolutions, wrapped so that its output has the size "
-        f"of its input: semantic segmentation of 2D images, trained by unet_paper {__version__}.",
+        "id": re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-"),
+        "name": name,
+        "description": "The U-Net of MICCAI 2015, which standardises and extrapolates the image by itself, so that its "
+        f"output has the size of its input: semantic segmentation of 2D images, trained by unet_paper {__version__}.",
         "version": __version__,
         "authors": [{"name": name} for name in terms.authors],
         "license": terms.licence,
         "cite": [PAPER, *([CHALLENGE] if is_isbi else [])],
         "tags": ["u-net", "semantic-segmentation", "2d", "pytorch", *(["electron-microscopy"] if is_isbi else [])],
-        "documentation": file("documentation"),
-        "covers": [file("cover")],
+        "documentation": FILES["documentation"],
+        "covers": [FILES["cover"]],
         "inputs": [
             {
                 "id": "image",
-                "description": f"gray values of {checkpoint.standardisation.dtype}",
+                "description": f"gray values of {checkpoint.standardisation.dtype}, as they are",
                 "axes": _axes(["gray"], {"min": SMALLEST, "step": STEP}),
-                "data": {"type": _described_dtype(checkpoint.standardisation.dtype)},
-                "preprocessing": preprocessing(checkpoint.standardisation),
+                "data": {"type": "float32"},
                 "test_tensor": file("test_input"),
                 "sample_tensor": file("sample_input"),
             }
@@ -109,34 +114,17 @@ def description(
     }
 
 
-def preprocessing(standardisation: Standardisation) -> list[dict[str, Any]]:
-    """This package's normalisation: whole numbers are divided by their type's largest, then mean and deviation go."""
-    dtype = np.dtype(standardisation.dtype)
-    as_float = {"id": "ensure_dtype", "kwargs": {"dtype": "float32"}}
-    steps: list[dict[str, Any]] = [as_float]
-    if dtype.kind in "ui":
-        steps.append({"id": "scale_linear", "kwargs": {"gain": 1 / np.iinfo(dtype).max, "offset": 0.0}})
-    fixed = {"mean": standardisation.mean, "std": standardisation.deviation}
-    # Unless the last step says otherwise, readers convert the result back to the image's own type.
-    return [*steps, {"id": "fixed_zero_mean_unit_variance", "kwargs": fixed}, as_float]
-
-
 def _axes(channels: list[str], size: dict[str, int] | None) -> list[dict[str, Any]]:
     """Batch, channel, y and x; without a size those of an output, which are the input's."""
     axes: list[dict[str, Any]] = [{"type": "batch"}, {"type": "channel", "id": "channel", "channel_names": channels}]
     for axis in "yx":
-        of_axis = {"size": dict(size)} if size else {"size": {"tensor_id": "image", "axis_id": axis}, "halo": HALO}
-        axes.append({"type": "space", "id": axis, **of_axis})
+        same = {"tensor_id": "image", "axis_id": axis, "offset": 0}
+        axes.append({"type": "space", "id": axis, **({"size": dict(size)} if size else {"size": same, "halo": HALO})})
     return axes
 
 
 def _channels(classes: int) -> list[str]:
     return ["cell"] if classes == 2 else [f"class_{number}" for number in range(classes)]
-
-
-def _described_dtype(name: str) -> str:
-    """The format knows no float16; such images are read as float32."""
-    return "float32" if np.dtype(name).kind == "f" else name
 
 
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -37,12 +37,13 @@ def documentation(name: str, checkpoint: Checkpoint, source: Provenance) -> str:
 The network of O. Ronneberger, P. Fischer, T. Brox, *U-Net: Convolutional Networks for Biomedical Image Segmentation*,
 MICCAI 2015, as unet_paper {__version__} reproduces and trains it: {config.base_channels} channels in the first level,
 {checkpoint.step:,} training tiles. Its 3x3 convolutions are {padded}. For tools that expect an output of the input's
-size the network extrapolates its input by itself, and its output is a probability.
+size the network standardises and extrapolates its input by itself, and its output is a probability.
 
 ## Input and output
 
-- Input: one channel of gray values, {standardisation.dtype}. They become ({standardisation.described()}), the mean and
-  standard deviation of the training stack: images with other gray values must be brought to its range first.
+- Input: one channel of gray values, {standardisation.dtype}, as they are. **Do not normalise them**: the network does,
+  by the training stack's mean and standard deviation ({standardisation.described()}).
+  Images with other gray values must be brought to that stack's range first.
 - Output: {output}.
 - Height and width must be multiples of 16 px, at least 256, or a tiler's grid is not the network's. **Pad other images,
   and cut the result.**
@@ -82,7 +83,9 @@ def _data(checkpoint: Checkpoint, source: Provenance) -> str:
 
 def _errors(source: Provenance) -> str:
     if not source.errors:
-        return "No errors on held-out sections are recorded beside these weights."
+        none_left = source.record is not None and not source.record.protocol.scored_sections
+        why = "It was trained on all sections, so that none was left to score. " if none_left else ""
+        return f"{why}No errors on other sections are recorded beside these weights."
     titles = ["scored on", "averaged over", *(metric.title for metric in source.metrics)]
     rows = [titles, ["---"] * len(titles), *(_row(errors, source.metrics) for errors in source.errors)]
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)

@@ -20,14 +20,15 @@ SIZES = {
     False: f"height and width 16 k + 60 px, at least {SMALLEST_INPUT}; the output is {2 * CONTEXT} px smaller",
     True: f"height and width multiples of {STRIDE} px, at least 112; the output has the same",
 }
+INPUTS = {False: "to be standardised before", True: "as they are; the network standardises them"}
 OUTPUTS = {False: "logits of each class, before the softmax", True: "probability of cell, or of each of K > 2 classes"}
 
 
 def publish_onnx(path: Path | str, checkpoint: Checkpoint, same_size: bool = False) -> None:
     """Write a checkpoint's network as ONNX, whole or not at all.
 
-    Its metadata say which sizes it takes and how gray values are standardised first. Raises BadInput where the packages
-    of the extra `export` are missing.
+    Its metadata say which sizes it takes and how gray values are standardised, and by whom. Raises BadInput where the
+    packages of the extra `export` are missing.
     """
     content = onnx_bytes(checkpoint, same_size)
     with atomic_write(path) as temporary:
@@ -40,12 +41,12 @@ def onnx_bytes(checkpoint: Checkpoint, same_size: bool) -> bytes:
     network = same_size_network(checkpoint) if same_size else checkpoint.build_network()
     exported = _exported(network, EXAMPLE if same_size else SMALLEST_INPUT, "probability" if same_size else "logits")
     model = onnx.load_from_string(exported)
-    standardisation = checkpoint.standardisation
+    seen = checkpoint.standardisation
     described = {
-        "input": f"gray values of {standardisation.dtype}: {standardisation.described()}",
+        "input": f"gray values of {seen.dtype}, {INPUTS[same_size]} ({seen.described()})",
         "output": OUTPUTS[same_size],
         "sizes": SIZES[same_size],
-        "standardisation": json.dumps(vars(standardisation)),
+        "standardisation": json.dumps(vars(seen)),
         "config": json.dumps(checkpoint.config.as_dict()),
         "paper": "Ronneberger, Fischer, Brox: U-Net, MICCAI 2015",
     }

@@ -11,7 +11,7 @@ from PIL import Image
 
 from unet_paper.datasets.phantom import make_phantom
 from unet_paper.export.same_size import SameSizeUNet
-from unet_paper.normalisation import Standardisation, gray_values
+from unet_paper.normalisation import Standardisation
 
 SIZE = 256  # px
 
@@ -24,8 +24,8 @@ class Sample:
     output: np.ndarray
 
     def tensors(self) -> tuple[bytes, bytes]:
-        """Input and output as .npy, (1, C, H, W) each."""
-        return _npy(self.gray[None, None]), _npy(self.output[None])
+        """Input and output as .npy, (1, C, H, W) float32 each."""
+        return _npy(self.gray[None, None].astype(np.float32)), _npy(self.output[None])
 
     def images(self) -> tuple[bytes, bytes]:
         """Input and output as TIFF."""
@@ -45,8 +45,7 @@ class Sample:
 def make_sample(network: SameSizeUNet, standardisation: Standardisation) -> Sample:
     """A phantom section with the training stack's mean and deviation, and what the network makes of it."""
     gray = as_training_stack(_section(), standardisation)
-    seen = torch.from_numpy(standardisation(gray_values(gray)).astype(np.float32))
-    return Sample(gray, network(seen[None, None])[0].numpy())
+    return Sample(gray, network(torch.from_numpy(gray.astype(np.float32))[None, None])[0].numpy())
 
 
 def as_training_stack(section: np.ndarray, standardisation: Standardisation) -> np.ndarray:

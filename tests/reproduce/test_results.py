@@ -8,6 +8,7 @@ import re
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from reproduce.benchmarks.record import readme
@@ -15,11 +16,13 @@ from reproduce.studies import archive, cells, search, table_1, tables
 from reproduce.studies.__main__ import gather
 from reproduce.studies.definitions import CONTROLS, SEARCH_FOLD, runs_of
 from reproduce.studies.groups import same_training
+from unet_paper.datasets.cell_tracking import HELA, U373
 from unet_paper.report import table_2
 from unet_paper.report.table_1 import run_document
+from unet_paper.runs.cell_scoring import segmentation_of
 from unet_paper.runs.folder import PICTURES, RunFolder
 from unet_paper.runs.record import read_record
-from unet_paper.runs.results import read_cell_run, read_run
+from unet_paper.runs.results import read_cell_run, read_history, read_run
 from unet_paper.support.json_files import read_json
 
 ROOT = Path(__file__).parents[2]
@@ -166,3 +169,20 @@ def test_ablations_are_compared_with_runs_that_differ_in_the_seed_alone(committe
 def test_a_profile_is_named_without_the_seed(committed, name, shown):
     runs = {run.name: run for run in archive.read(committed / "results/isbi/ablations")}
     assert tables.profile_title(runs[name].record) == shown
+
+
+def test_the_readme_quotes_the_scores_of_cells(committed):
+    """And the threshold above which their pixels were taken for cell."""
+    readme = (committed / "README.md").read_text()
+    runs = [committed / f"results/cells/quick/{name}-trained-on-01" for name in (U373, HELA)]
+    scores = [read_json(run / "scores.json") for run in runs]
+    assert f"d4, one run each | {scores[0]['seg']:.4f} | {scores[1]['seg']:.4f} |" in readme
+    counts = segmentation_of(read_record(runs[0] / "run.json")).threshold
+    assert counts == scores[0]["segmentation"]["threshold"]["value"] and f"--threshold {counts}\n" in readme
+
+
+def test_the_losses_of_both_arms_are_those_of_their_histories(committed):
+    text = (committed / "results/README.md").read_text()
+    for arm in ("quarter-sgd", "quarter-adam"):
+        losses = [row["loss"] for row in read_history(committed / "results/isbi" / arm / "history.csv")]
+        assert f"{np.mean(losses[-50:]):.3f}" in text  # a row is the mean of ten tiles

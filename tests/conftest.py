@@ -47,7 +47,7 @@ def cell_phantom(tmp_path_factory):
     return folder
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_record():
     """Makes the RunRecord of a finished training."""
 

@@ -1,20 +1,23 @@
 """The one threshold at which the pictures, the figures and the viewer of a run show what was found."""
 
-from unet_paper.metrics.registry import WARPING_ERROR
+from unet_paper.metrics.registry import PIXEL_ERROR, WARPING_ERROR
 from unet_paper.metrics.scores import Scores
 
 THRESHOLDS = tuple(round(0.1 * step, 1) for step in range(1, 10))  # that the viewer can show
 USUAL_THRESHOLD = 0.5
+MOST_PIXEL_ERROR = 2.0  # times the least one
 
 
 def shown_threshold(scores: Scores | None) -> float:
     """Of THRESHOLDS, the nearest to the one where the warping error, by which table 1 is sorted, is least; the middle
     one where there are no metrics.
 
+    A map with hardly any cell left has hardly any split or merger, so its warping error is small. A threshold whose
+    pixel error is more than MOST_PIXEL_ERROR times the least one is not taken.
+
     scores : of the primary test-time augmentation.
     """
-    best = scores.best_threshold.get(WARPING_ERROR.key, USUAL_THRESHOLD) if scores else USUAL_THRESHOLD
-    return nearest_shown(best)
+    return nearest_shown(_chosen(scores) if scores else USUAL_THRESHOLD)
 
 
 def nearest_shown(threshold: float) -> float:
@@ -24,4 +27,25 @@ def nearest_shown(threshold: float) -> float:
 
 def why_shown(scores: Scores | None) -> str:
     """Why it is that threshold, in words."""
-    return f"the {WARPING_ERROR.title} is least" if scores else "there are no metrics to choose by"
+    if not scores:
+        return "there are no metrics to choose by"
+    least = f"the {WARPING_ERROR.title} is least"
+    return least if _chosen(scores) == _best(scores) else f"{least}, with most of the cells left"
+
+
+def _best(scores: Scores) -> float:
+    return scores.best_threshold.get(WARPING_ERROR.key, USUAL_THRESHOLD)
+
+
+def _chosen(scores: Scores) -> float:
+    """The best of the thresholds that leave cells; that of all where the record has no curves."""
+    if not scores.is_complete:
+        return _best(scores)
+    warping, right = scores.curve(WARPING_ERROR), scores.curve(PIXEL_ERROR)  # an error, and an F score
+    most = MOST_PIXEL_ERROR * scores.pixel_error
+    fitting = [
+        (error, threshold)
+        for error, f, threshold in zip(warping, right, scores.thresholds, strict=False)
+        if error is not None and f is not None and 1 - f <= most
+    ]
+    return min(fitting)[1] if fitting else _best(scores)

@@ -56,7 +56,7 @@ def write_run_page(
     if pictures is not None:
         viewed = [viewed_run(run, record, scores.get(record.config.primary), pictures, run.path, record.name)]
     Page(
-        title=f"{record.name}: {record.dataset}, {record.config.profile}, {record.config.steps:,} tiles",
+        title=page_title(record),
         document=document,
         note=note,
         links=[name for name in LINKS if (run.path / name).is_file()],
@@ -66,6 +66,12 @@ def write_run_page(
         figures=read_captions(run),
         figure_folder=run.figures.name,
     ).write(run.page)
+
+
+def page_title(record: RunRecord) -> str:
+    """A run's name, and what it is, as far as the name does not tell."""
+    profile = "" if record.name == record.config.profile else f" {record.config.profile},"
+    return f"{record.name}: {record.dataset},{profile} {record.config.steps:,} tiles"
 
 
 def smoke_banner(record: RunRecord) -> str | None:

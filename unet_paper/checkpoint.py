@@ -1,6 +1,7 @@
 """Checkpoints (section 3): what a run needs to resume, what a prediction needs to start, and weights for handing on."""
 
 import json
+import math
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -73,6 +74,7 @@ class Checkpoint:
     parts: dict[str, float] = field(default_factory=dict)  # of these, by part
     sums: list[float] = field(default_factory=lambda: [0.0, 0.0])  # of loss and error since the history's last row
     losses: int = 0  # how many steps these are
+    cpu_seconds: float = math.nan  # of all threads, spent in training so far; older ones do not tell it
 
     @classmethod
     def of(
@@ -98,6 +100,7 @@ class Checkpoint:
             parts=log.parts,
             sums=log.sums.tolist(),
             losses=log.losses,
+            cpu_seconds=log.cpu_seconds,
         )
 
     def restore(self, network: nn.Module, optimiser: torch.optim.Optimizer) -> None:
@@ -119,7 +122,7 @@ class Checkpoint:
 
     def resumed_log(self, folder: Path | None, device: torch.device) -> TrainingLog:
         """The log of a training that resumes here."""
-        earlier = self.history, self.sums, self.losses, self.seconds, self.parts
+        earlier = self.history, self.sums, self.losses, self.seconds, self.parts, self.cpu_seconds
         return TrainingLog(folder, device, self.step, *earlier)
 
     def build_network(self) -> UNet:

@@ -29,8 +29,14 @@ def series(runs: Sequence[StudyRun]) -> dict[tuple[int, str], dict[int, list[Stu
 
 
 def minutes(run: StudyRun) -> float:
-    """What the whole of a branch took: its trunk until there, and itself."""
-    return (run.record.times.training_seconds or 0.0) / 60
+    """What the whole of a branch took, its trunk until there, and itself: of all threads where the record tells it."""
+    times = run.record.times
+    return (times.training_cpu_seconds or times.training_seconds or 0.0) / 60
+
+
+def unit(runs: Sequence[StudyRun]) -> str:
+    """What `minutes` are of these runs."""
+    return "CPU minutes" if all(run.record.times.training_cpu_seconds for run in runs) else "minutes"
 
 
 def title(channels: int, optimiser: str) -> str:
@@ -49,7 +55,7 @@ def text(runs: Sequence[StudyRun]) -> str:
             pixel_error = statistics.mean(run.primary.value(PIXEL_ERROR) for run in of_tiles)
             row = [title(*line), f"{tiles:,}", f"{took:.1f}", *errors, str(len(of_tiles))]
             points.append((took, pixel_error, row))
-    header = ["network, optimiser", "tiles", "minutes", *(metric.title for metric in metrics), "runs"]
+    header = ["network, optimiser", "tiles", unit(runs), *(metric.title for metric in metrics), "runs"]
     best = []
     for limit in MINUTES:
         within = [(pixel_error, row) for took, pixel_error, row in points if took <= limit]
@@ -61,16 +67,17 @@ def text(runs: Sequence[StudyRun]) -> str:
         "# budgets",
         "",
         f"Written by `python -m reproduce.studies budgets` from the records of its runs. Data: {first.dataset}, fold "
-        f"{first.protocol.fold}; {first.config.primary}; mean ± standard deviation over the seeds. Minutes are of "
-        f"training, on {used.threads} threads of {used.processor if used.device == 'cpu' else used.device} in "
-        f"{first.first.precision}, which others may have used too. Every point is a training of its own number of "
-        "tiles: a branch of a training of constant rate, whose rate falls over the last fifth.",
+        f"{first.protocol.fold}; {first.config.primary}; mean ± standard deviation over the seeds. Times are of "
+        f"training, by {used.threads} threads of {used.processor if used.device == 'cpu' else used.device} in "
+        f"{first.first.precision}, on a machine that others used too. CPU minutes are the sum over the threads: on two "
+        "quiet cores about half as many go by. Every point is a training of its own number of tiles: a branch of a "
+        "training of constant rate, whose rate falls over the last fifth.",
         "",
         "![Errors against tiles and minutes](plot.png)",
         "",
-        "What a number of minutes gets, the least pixel error:",
+        f"What a number of {unit(runs)} gets, the least pixel error:",
         "",
-        Table(["minutes at most", *header], best).to_markdown(),
+        Table([f"{unit(runs)} at most", *header], best).to_markdown(),
         "",
         Table(header, [row for *_, row in points]).to_markdown(),
         "",
@@ -99,13 +106,13 @@ def draw(path: Path, runs: Sequence[StudyRun]) -> None:
                         axis.plot([place, place], [min(of_tiles), max(of_tiles)], color=style["color"], alpha=0.5)
     used = runs[0].record.first.hardware
     where = used.processor if used.device == "cpu" else used.device
-    for row, unit in enumerate(("tiles", f"minutes of training ({where}, {runs[0].record.first.precision})")):
+    for row, label in enumerate(("tiles", f"{unit(runs)} of training ({where}, {runs[0].record.first.precision})")):
         for column, key in enumerate(SHOWN):
             axis = grid[row, column]
             axis.set_xscale("log")
             axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
             axis.xaxis.set_minor_formatter(NullFormatter())
-            axis.set_xlabel(unit, fontsize=8)
+            axis.set_xlabel(label, fontsize=8)
             axis.set_title(METRICS[key].title, fontsize=10)
             axis.grid(alpha=0.3, which="both")
     grid[0, 0].legend(fontsize=8)

@@ -79,6 +79,7 @@ def test_parts_of_the_training_time(training_set, tmp_path):
         resume=checkpoint.load(tmp_path / "checkpoint.pt"),
     )
     assert all(resumed.parts[name] > first.parts[name] for name in ("tiles", "forward", "backward", "optimiser"))
+    assert resumed.cpu_seconds > first.cpu_seconds > 0
 
 
 @pytest.mark.skipif(not computes_in_bfloat16("cpu"), reason="this processor does not compute in bfloat16")

@@ -51,6 +51,7 @@ class Times:
 
     finished: str | None = None
     training_seconds: float | None = None
+    training_cpu_seconds: float | None = None  # of all threads; older records, and those of a GPU, do not tell it
     training_parts_seconds: Mapping[str, float] = field(default_factory=dict)
     pipeline_seconds: Mapping[str, float] = field(default_factory=dict)  # by command, of a run made by one script
 

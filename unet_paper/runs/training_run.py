@@ -1,8 +1,10 @@
 """The training of a run: from stacks to a folder with weights, weight maps and a complete record."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -221,7 +223,10 @@ def _train(
     parts = {name: round(spent, 1) for name, spent in final.parts.items()}
     effect = _effect(final, stacks, request.device)
     record = replace(record, status="finished", config=final.config, up_convolution_effect=effect)
-    record = record.with_times(finished=now(), training_seconds=round(final.seconds, 1), training_parts_seconds=parts)
+    times: dict[str, Any] = {"training_seconds": round(final.seconds, 1), "training_parts_seconds": parts}
+    if request.device == "cpu" and math.isfinite(final.cpu_seconds):
+        times["training_cpu_seconds"] = round(final.cpu_seconds, 1)
+    record = record.with_times(finished=now(), **times)
     record.write(run.record)
     return record
 

@@ -32,17 +32,24 @@ class TrainingLog:
         losses: int = 0,
         seconds: float = 0.0,
         parts: Mapping[str, float] | None = None,
+        cpu_seconds: float = 0.0,
     ) -> None:
         self.folder, self.kept_step, self.history = folder, kept_step, list(history)
         self.sums, self.losses = torch.tensor(sums, device=device), losses  # of loss and tile error since the last row
         self.spread: torch.Tensor | None = None  # of the last step's logits
         self.flat_since: int | None = None
         self.stopwatch, self.seconds_before, self.started = Stopwatch(parts), seconds, time.monotonic()
+        self.cpu_seconds_before, self.cpu_started = cpu_seconds, time.process_time()
 
     @property
     def seconds(self) -> float:
         """Spent in training so far, with earlier sessions."""
         return self.seconds_before + time.monotonic() - self.started
+
+    @property
+    def cpu_seconds(self) -> float:
+        """Of all threads of this process, with earlier sessions: other programs on the machine change it little."""
+        return self.cpu_seconds_before + time.process_time() - self.cpu_started
 
     @property
     def parts(self) -> dict[str, float]:

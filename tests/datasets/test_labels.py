@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 from scipy import ndimage
 
@@ -95,6 +96,28 @@ def test_lossy_formats(tmp_path, capsys, name, options, lossy):
     assert main(["weights", str(path), str(tmp_path / "out.tif")]) == 2
     said = capsys.readouterr().err
     assert f"{lossy} changes label values, so save PNG or TIFF" in said and said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "compression, level, lossy",
+    [("lerc", 0, None), ("lerc", 2, "LERC"), ("jpegxl", 90, "JPEG XL"), ("webp", None, None)],
+)
+def test_lossy_compressions_of_tiffs(tmp_path, compression, level, lossy):
+    mask = np.zeros((64, 64), np.uint8)
+    mask[10:40, 20:50], mask[10:40, 50:60] = 7, 9
+    options = {"lossless": True} if level is None else {"level": level}
+    photometric = "minisblack"
+    if compression == "webp":
+        mask, photometric = np.stack([mask] * 3, -1), "rgb"
+    tifffile.imwrite(
+        tmp_path / "a.tif", mask, photometric=photometric, compression=compression, compressionargs=options
+    )
+    if lossy is None:
+        assert np.array_equal(read_labels(tmp_path / "a.tif").pixels[0], mask if mask.ndim == 2 else mask[..., 0])
+        return
+    assert read_stack(tmp_path / "a.tif").pixels.shape == (1, 64, 64)
+    with pytest.raises(BadInput, match=f"{lossy} changes label values"):
+        read_labels(tmp_path / "a.tif")
 
 
 def test_jpeg_by_another_name(tmp_path):

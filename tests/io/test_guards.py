@@ -63,6 +63,35 @@ def test_sparse_tiles(tmp_path, random, caplog):
     assert np.array_equal(found[16:, 16:], tiles[3]) and "leaves out some of its tiles" in caplog.text
 
 
+def test_a_file_of_which_nothing_was_written(tmp_path, stack):
+    """A program that failed leaves all strips out, as vips does for a codec that it lacks; this is no black image."""
+    tifffile.imwrite(tmp_path / "a.tif", stack[0], tile=(16, 16), photometric="minisblack", compression="zlib")
+    with tifffile.TiffFile(tmp_path / "a.tif", mode="r+") as file:
+        for tag in ("TileOffsets", "TileByteCounts"):
+            file.pages[0].tags[tag].overwrite([0] * 6)
+    for read in (read_stack, read_labels):
+        with pytest.raises(BadInput, match="holds no pixels: all of its strips or tiles are left out"):
+            read(tmp_path / "a.tif")
+    for name in ("a.tif", "a.png"):
+        (tmp_path / name).write_bytes(b"")
+        with pytest.raises(BadInput, match="it is empty"):
+            read_stack(tmp_path / name)
+
+
+def test_a_slide_is_its_first_image(tmp_path, random):
+    """Aperio's: the full image, thumbnail, a reduced level, label and overview, none of them marked as reduced."""
+    slide = random.integers(0, 256, (64, 80, 3), dtype=np.uint8)
+    with tifffile.TiffWriter(tmp_path / "a.svs") as file:
+        options = dict(photometric="rgb", description="Aperio Image Library v12\n64x80", metadata=None)
+        file.write(slide, tile=(16, 16), **options)
+        for small in (slide[::4, ::4], slide[::2, ::2], slide[:30, :20], slide[:20, :30]):
+            file.write(small, **options)
+    assert np.array_equal(read_stack(tmp_path / "a.svs", 1).pixels[0], slide[..., 1])
+    assert read_stack(tmp_path / "a.svs", "gray").pixels.shape == (1, 64, 80)
+    with pytest.raises(BadInput, match=r"in colour, shape \(64, 80, 3\).*--channel"):
+        read_stack(tmp_path / "a.svs")
+
+
 def test_thumbnails_and_masks_are_no_sections(tmp_path, stack):
     """Beside each section, at the end, smaller or as large; in gray or in colour."""
     small = np.zeros((10, 12, 3), np.uint8)

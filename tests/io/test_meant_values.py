@@ -36,6 +36,19 @@ def test_big_endian_values(tmp_path, random, dtype, compression):
         assert np.array_equal(found, values) and found.dtype == values.dtype and found.dtype.isnative
 
 
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_big_endian_floats_of_libtiff(tmp_path, random, dtype):
+    """GDAL's files with PREDICTOR=3 and ENDIANNESS=BIG: the values that it meant stand there with swapped bytes."""
+    values = random.random((20, 31)).astype(np.float32).astype(dtype)
+    options = dict(byteorder=">", compression="zlib", predictor=3, photometric="minisblack")
+    tifffile.imwrite(tmp_path / "a.tif", values.byteswap(), **options)
+    with pytest.raises(BadInput, match="bytes lie the wrong way round.*write it little-endian"):
+        read_stack(tmp_path / "a.tif")
+    for meant in (values, 1e-20 * values, np.zeros_like(values), np.where(values > 0.5, 1e9 * values, values)):
+        tifffile.imwrite(tmp_path / "a.tif", meant.astype(dtype), **options)
+        assert np.array_equal(pixels(tmp_path / "a.tif")[0], meant.astype(dtype))
+
+
 def test_big_endian_deep_png_and_pgm(tmp_path, section):
     deep = section.astype(np.uint16) * 200 + 7
     Image.fromarray(deep).save(tmp_path / "a.png")
@@ -178,8 +191,8 @@ def test_other_calibrations_of_imagej(tmp_path, random):
 # Few bits
 
 
-def few_bits(path, numbers, bits, white_is_zero=False):
-    """A TIFF of packed numbers, written byte by byte; (H, W), W a multiple of eight."""
+def few_bits(path, numbers, bits, white_is_zero=False, table=None):
+    """A TIFF of packed numbers, written byte by byte; (H, W), W a multiple of eight. table : a colour's shorts."""
     height, width = numbers.shape
     shifts = np.arange(8 - bits, -1, -bits)
     data = (numbers.reshape(height, -1, 8 // bits) << shifts).sum(-1).astype(np.uint8).tobytes()
@@ -188,6 +201,10 @@ def few_bits(path, numbers, bits, white_is_zero=False):
         *((262, 3, 1, 0 if white_is_zero else 1), (273, 4, 1, 8), (277, 3, 1, 1), (278, 4, 1, height)),
         (279, 4, 1, len(data)),
     ]
+    if table is not None:
+        tags[4] = (262, 3, 1, 3)
+        tags.append((320, 3, len(table), 8 + len(data)))
+        data += struct.pack(f"<{len(table)}H", *table)
     directory = struct.pack("<H", len(tags)) + b"".join(struct.pack("<HHII", *tag) for tag in tags) + bytes(4)
     path.write_bytes(b"II*\0" + struct.pack("<I", 8 + len(data)) + data + directory)
 
@@ -199,6 +216,27 @@ def test_few_bits(tmp_path, random, bits):
     found = pixels(tmp_path / "a.tif")[0]
     assert found.dtype == np.uint8 and np.array_equal(found, numbers * (255 // (2**bits - 1)))
     assert np.array_equal(read_labels(tmp_path / "a.tif").pixels[0], numbers)
+
+
+@pytest.mark.parametrize("bits", [1, 2])
+def test_few_bits_with_a_colour_table(tmp_path, random, bits):
+    """As GDAL writes a mask that came from an indexed PNG; one bit is bool to the reader."""
+    numbers = random.integers(0, 2**bits, (20, 32))
+    gray = (np.arange(2**bits) * 70 + 20)[::-1]
+    few_bits(tmp_path / "a.tif", numbers, bits, table=np.tile(gray * 257, 3))
+    assert np.array_equal(pixels(tmp_path / "a.tif")[0], gray[numbers])
+    assert np.array_equal(read_labels(tmp_path / "a.tif").pixels[0], numbers)
+
+
+@pytest.mark.parametrize("suffix", [".pbm", ".bmp", ".png", ".tif", ".gif"])
+def test_one_bit_of_pillow(tmp_path, random, suffix):
+    """Whose arrays of such images are bool with bytes of 255."""
+    mask = random.integers(0, 2, (20, 31)) > 0
+    Image.fromarray(mask).save(tmp_path / f"a{suffix}")
+    assert np.array_equal(pixels(tmp_path / f"a{suffix}")[0], 255 * mask)
+    assert len(np.unique(read_labels(tmp_path / f"a{suffix}").pixels)) == 2
+    if suffix == ".pbm":
+        assert np.array_equal(read_labels(tmp_path / "a.pbm").pixels[0], mask)
 
 
 def png_chunk(name, content):

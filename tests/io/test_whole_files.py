@@ -207,6 +207,42 @@ def test_pages_of_zeros(tmp_path, stack, bigtiff):
         read_stack(path)
 
 
+def pages_behind_their_pixels(path, stack):
+    """A chain as libtiff's programs write it: pixels, then their page, which points to the next one."""
+    sections, height, width = stack.shape
+    tags = 9
+    size = 2 + 12 * tags + 4  # of a page
+    content = b"II*\0" + struct.pack("<I", 8 + height * width)
+    for number, section in enumerate(stack):
+        place = len(content)
+        page = (
+            *((256, 4, 1, width), (257, 4, 1, height), (258, 3, 1, 8), (259, 3, 1, 1), (262, 3, 1, 1)),
+            *((273, 4, 1, place), (277, 3, 1, 1), (278, 4, 1, height), (279, 4, 1, height * width)),
+        )
+        following = place + 2 * height * width + size if number + 1 < sections else 0
+        content += section.tobytes() + struct.pack("<H", tags)
+        content += b"".join(struct.pack("<HHII", *tag) for tag in page) + struct.pack("<I", following)
+    path.write_bytes(content)
+
+
+def test_a_chain_that_ends_in_zeros(tmp_path, stack):
+    """A download that had its room before it ended, at the pointer to the next page: the chain seems to end there."""
+    path = tmp_path / "a.tif"
+    pages_behind_their_pixels(path, stack)
+    assert np.array_equal(read_stack(path).pixels, stack)
+    content = path.read_bytes()
+    there = 8 + 3 * (stack[0].size + 114) - 4
+    path.write_bytes(content[:there] + bytes(len(content) - there))
+    with pytest.raises(BadInput, match="behind image 3 of its chain of pages are 1,344 zeros.*get the whole"):
+        read_stack(path)
+    pages_behind_their_pixels(path, stack)
+    path.write_bytes(path.read_bytes() + bytes(512))  # as some programs fill up a block
+    assert np.array_equal(read_stack(path).pixels, stack)
+    stack[2:] = 0
+    write_stack(path, stack)  # black sections are no such zeros
+    assert np.array_equal(read_stack(path).pixels, stack)
+
+
 def test_a_png_of_which_the_end_is_zeros(tmp_path, stack):
     """Pillow gives black rows for it."""
     for section in (stack[0], stack[0].astype(np.uint16) * 257):

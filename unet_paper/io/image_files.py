@@ -87,7 +87,7 @@ def _read(path: Path, scratch: Scratch) -> RawImage:
         with open(path, "rb") as file:
             first = file.read(8)
         is_other = not first.startswith(MAGIC) and (suffix in IMAGE_SUFFIXES or first.startswith(OTHER_MAGIC))
-        if not is_other and not first.startswith(MAGIC):
+        if not first or not is_other and not first.startswith(MAGIC):
             raise ValueError("it is empty" if not first else "it does not begin as one")
         return open_image(path) if is_other else open_tiff(path, scratch)
     except BadInput:

@@ -1,16 +1,25 @@
 """Formats that change values, which a picture bears and labels do not."""
 
+import struct
+
 JPEG_IN_TIFF = {6: "JPEG", 7: "JPEG", 33007: "JPEG", 34892: "JPEG", 34934: "JPEG XR", 22610: "JPEG XR"}
 JPEG_2000_IN_TIFF = (33003, 33004, 33005, 34712)
-WEBP_IN_TIFF = 50001
+WEBP_IN_TIFF = (34927, 50001)
+LERC_IN_TIFF = 34887
+JPEG_XL_IN_TIFF = (50002, 52546)  # can be without loss, which only its decoder tells
+ROUNDS_TO_ITSELF = 0.5  # error of a whole number that LERC may make, at most, and of which none is left
 
 
 def lossy_in_tiff(compression: int, packed: bytes) -> str | None:
     """The lossy format's name, of a TIFF compressed so and its first strip or tile; None for the others."""
     if compression in JPEG_2000_IN_TIFF:
         return lossy_jpeg_2000(packed)
-    if compression == WEBP_IN_TIFF:
+    if compression in WEBP_IN_TIFF:
         return lossy_webp(packed)
+    if compression == LERC_IN_TIFF:
+        return lossy_lerc(packed)
+    if compression in JPEG_XL_IN_TIFF:
+        return "JPEG XL"
     return JPEG_IN_TIFF.get(compression)
 
 
@@ -32,3 +41,16 @@ def lossy_jpeg_2000(content: bytes) -> str | None:
 def lossy_webp(content: bytes) -> str | None:
     """By its chunks: "VP8 " loses, "VP8L" does not."""
     return "WebP" if b"VP8 " in content[:4096] and b"VP8L" not in content[:4096] else None
+
+
+def lossy_lerc(content: bytes) -> str | None:
+    """By the error that its header allows. What is packed once more, or of another version, cannot be told."""
+    if content[:6] != b"Lerc2 ":
+        return "LERC"
+    (version,) = struct.unpack_from("<i", content, 6)
+    if not 2 <= version <= 5:
+        return "LERC"
+    # A checksum from version 3 on, then six numbers, and the samples of a pixel from version 4 on.
+    place = 10 + 4 * (version >= 3) + 4 * (6 + (version >= 4))
+    (error,) = struct.unpack_from("<d", content, place)
+    return None if error <= ROUNDS_TO_ITSELF else "LERC"

@@ -103,6 +103,8 @@ def _darkens(table: np.ndarray, numbers: np.ndarray) -> bool:
 
 
 def _apply_tables(path: Path, raw: RawImage, channel: int | str | None, scratch: Scratch) -> None:
+    if raw.pixels.dtype == bool:
+        raw.pixels = raw.pixels.view(np.uint8)
     if "S" in raw.axes or raw.pixels.dtype.kind != "u":
         raise BadInput(f"{path} has a colour table for {raw.pixels.dtype} samples of colour; save it without the table")
     planes = raw.pixels.reshape(-1, *raw.pixels.shape[-2:])

@@ -56,7 +56,7 @@ def _read(image: Image.Image, content: bytes) -> RawImage:
         table = np.array(image.getpalette("RGB") or [], np.uint8).reshape(-1, 3)
         return RawImage(np.array(image.convert("P") if image.mode == "PA" else image), "YX", tables=(table,))
     if image.mode == "1":
-        return RawImage(np.array(image), "YX", 1)
+        return RawImage(np.array(image.convert("L")) != 0, "YX", 1)  # as bool Pillow gives bytes of 255
     if image.format == "PPM" and image.mode in ("L", "I"):
         return _read_pgm(image, content)
     if len(image.getbands()) >= 3 and image.mode not in RGB_MODES:

@@ -38,6 +38,8 @@ OFFSETS_OVERFLOW = ("is_ndpi", "is_lsm")  # these write 32 bits of larger offset
 WHITE_IS_ZERO, RGB, PALETTE, CMYK, YCBCR, LAB = 0, 2, 3, 5, 6, 8
 COLOURS = {CMYK: "CMYK", YCBCR: "YCbCr", LAB: "Lab", 9: "Lab", 10: "Lab"}
 CONVERTED = (6, 7, 33007)  # compressions whose YCbCr is decoded to RGB
+FLOATING_POINT = 3  # a predictor
+USUAL_BINADES = 60  # powers of two between the least and the largest of a section's values
 TIFFFILE = "1.11a"  # the version of ImageJ that tifffile says it is
 
 
@@ -64,10 +66,14 @@ def open_tiff(path: Path, scratch: Scratch) -> RawImage:
             del kept[1:]  # the others are its thumbnail, label and overview
         _require_one_meaning(kept)
         pixels, axes = _read(path, file, pages, sections, scratch)
+        if int(first.predictor) == FLOATING_POINT and file.byteorder == ">":
+            _require_no_swapped_bytes(np.asarray(pixels[(0,) * (pixels.ndim - 2)]))
         planes = kept[0].number(PLANES, 1)
         if len(pages) == 1 and planes > 1 and pixels.size < planes * first.size:
             raise ValueError(f"its description promises {planes} images, and {pixels.size // first.size} are found")
         raw = RawImage(pixels, axes, pixel_size=pixel_size_of(file))
+        if all(page.is_empty for page in kept):
+            raise ValueError("it holds no pixels: all of its strips or tiles are left out; write them, zeros too")
         if any(page.is_sparse for page in kept):
             logger.info(f"note: {path} leaves out some of its tiles or strips; they are read as {first.nodata:g}")
         raw.made_with = made_with_of(file)
@@ -168,6 +174,25 @@ def _first_segment(file: tifffile.TiffFile, page: tifffile.TiffPage) -> bytes:
             file.filehandle.seek(offset)
             return file.filehandle.read(min(count, 4096))
     return b""
+
+
+def _require_no_swapped_bytes(section: np.ndarray) -> None:
+    """Raise ValueError for floats whose bytes lie the wrong way round, as libtiff writes them in big-endian files."""
+    if section.dtype.itemsize >= 4 and not _are_of_usual_size(section) and _are_of_usual_size(section.byteswap()):
+        raise ValueError(
+            "its bytes lie the wrong way round, as GDAL and libtiff write big-endian files with PREDICTOR=3; write it "
+            "little-endian or without the predictor"
+        )
+
+
+def _are_of_usual_size(values: np.ndarray) -> bool:
+    """Whether nine in ten of the numbers lie within USUAL_BINADES of each other, and within twice as many of 1."""
+    with np.errstate(all="ignore"):
+        binades = np.log2(np.abs(values[values != 0], dtype=np.float64))
+    if binades.size == 0 or not np.isfinite(binades).all():
+        return binades.size == 0
+    low, high = np.percentile(binades, (5, 95))
+    return bool(high - low <= USUAL_BINADES and max(-low, high) <= 2 * USUAL_BINADES)
 
 
 def _require_one_meaning(pages: list[Page]) -> None:

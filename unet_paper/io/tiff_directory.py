@@ -20,6 +20,7 @@ SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12:
 FORMATS = {1: "B", 2: "s", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}  # of the types that these tags have
 REDUCED, MASK = 1, 4  # bits of a subfile's kind
 UNCOMPRESSED = 1
+ZEROS_BEHIND = 1024  # bytes; fewer may fill up a block
 
 
 @dataclass(frozen=True)
@@ -46,11 +47,20 @@ class Page:
     @property
     def is_sparse(self) -> bool:
         """Whether some of its tiles or strips are left out, as GDAL does where all is empty."""
-        return any(not offset for offset in self.tags.get(STRIPS, self.tags.get(TILES, ())))
+        return any(not offset for offset in self._offsets)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether all of them are left out, as a program that failed while it wrote leaves them."""
+        return not any(self._offsets)
+
+    @property
+    def _offsets(self) -> tuple[int, ...] | bytes:
+        return self.tags.get(STRIPS, self.tags.get(TILES, ()))
 
     def end(self) -> int:
         """The first byte after its pixels."""
-        offsets = self.tags.get(STRIPS, self.tags.get(TILES, ()))
+        offsets = self._offsets
         counts = self.tags.get(STRIP_BYTES, self.tags.get(TILE_BYTES, ()))
         ends = [offset + count for offset, count in zip(offsets, counts, strict=False) if offset]
         if STRIPS in self.tags and len(offsets) == 1 and self.number(COMPRESSION, UNCOMPRESSED) == UNCOMPRESSED:
@@ -69,8 +79,8 @@ class Page:
 def read_pages(path: Path) -> list[Page]:
     """The pages of a TIFF or BigTIFF.
 
-    Raises ValueError for a chain that runs in a circle, which tifffile would follow for minutes, and for one that
-    leads beyond the end of the file.
+    Raises ValueError for a chain that runs in a circle, which tifffile would follow for minutes, for one that leads
+    beyond the end of the file, and for one that ends before zeros.
     """
     size = path.stat().st_size
     with open(path, "rb") as file:
@@ -84,6 +94,7 @@ def read_pages(path: Path) -> list[Page]:
         while True:
             offset = _number(file, here, order + offset_format, size, pages)
             if offset == 0:
+                _require_no_zeros_behind(file, here + struct.calcsize(offset_format), size, pages)
                 return pages
             if offset in seen:
                 raise ValueError("its pages run in a circle")
@@ -112,6 +123,19 @@ def _cut_off(pages: list[Page], place: int, size: int) -> ValueError:
     return ValueError(
         f"it is cut off: {_image(len(pages))} should be at byte {place:,}, and the file ends at byte {size:,}"
     )
+
+
+def _require_no_zeros_behind(file: BinaryIO, place: int, size: int, pages: list[Page]) -> None:
+    """Raise ValueError where only zeros follow the last page, as a download leaves them that had its room before it
+    ended: its chain of pages seems to end there. Not of pixels behind the page, which may be black.
+    """
+    if size - place < ZEROS_BEHIND or any(page.end() > place for page in pages):
+        return
+    file.seek(place)
+    if not any(file.read(2**20)):
+        raise ValueError(
+            f"it is cut off or damaged: behind image {len(pages)} of its chain of pages are {size - place:,} zeros"
+        )
 
 
 def _image(before: int) -> str:

@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from matplotlib.text import Text
 from PIL import Image
 
 from unet_paper.augmentation import source_coordinates
@@ -110,7 +111,7 @@ def test_figures_are_rows_that_their_panels_fill(random):
         frames = [axis.get_window_extent() for axis in shown]
         assert len({round(frame.height) for frame in frames}) == 1 and len(shown) in (3, 4)
         assert sum(frame.width * frame.height for frame in frames) > 0.75 * figure.bbox.width * figure.bbox.height
-        assert sum(text.get_text().endswith(" nm") for axis in shown for text in axis.texts) == 1
+        assert sum(text.get_text().endswith(" nm") for axis in shown for text in axis.findobj(Text)) == 1
 
 
 def test_nothing_mirrored_is_shown_of_a_deformation():

@@ -7,10 +7,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.patches import Patch, Rectangle
+from matplotlib.patches import Patch
 from matplotlib.spines import Spine
 from matplotlib.text import Text
+from mpl_toolkits.axes_grid1.anchored_artists import AnchoredSizeBar
 
 from unet_paper.io.pixel_size import PixelSize
 from unet_paper.support.files import atomic_write
@@ -119,13 +121,23 @@ def add_scale_bar(axis: Axes, width: float, height: float, pixel_size: PixelSize
     per_pixel = pixel_size.x if pixel_size else 1.0
     length = round_length(BAR_SHARE * width * per_pixel)
     text = length_text(length) if pixel_size else f"{length:g} px"
-    across, margin, thick = length / per_pixel, 0.035 * width, 0.016 * width
-    right, low = width - 0.5 - margin, height - 0.5 - margin
-    corner = right - across - 0.6 * margin, low - 0.115 * width
-    size = across + 1.2 * margin, 0.13 * width
-    axis.add_patch(Rectangle(corner, *size, facecolor="black", alpha=0.6, edgecolor="none"))
-    axis.add_patch(Rectangle((right - across, low - thick), across, thick, facecolor="white", edgecolor="none"))
-    axis.text(right - across / 2, low - 1.5 * thick, text, color="white", ha="center", va="bottom", fontsize=10)
+    bar = AnchoredSizeBar(
+        axis.transData,
+        length / per_pixel,
+        text,
+        loc="lower right",
+        pad=0.4,
+        borderpad=0.6,
+        sep=3,
+        color="white",
+        size_vertical=0.012 * width,
+        label_top=True,
+        fontproperties=FontProperties(size=10),
+        bbox_to_anchor=(width - 0.5, height - 0.5),
+        bbox_transform=axis.transData,
+    )
+    bar.patch.set(facecolor="black", alpha=0.6, edgecolor="none")
+    axis.add_artist(bar)
 
 
 def draw_grid(axis: Axes, coordinates: np.ndarray, spacing: float = GRID_SPACING) -> None:

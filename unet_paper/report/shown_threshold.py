@@ -5,15 +5,15 @@ from unet_paper.metrics.scores import Scores
 
 THRESHOLDS = tuple(round(0.1 * step, 1) for step in range(1, 10))  # that the viewer can show
 USUAL_THRESHOLD = 0.5
-MOST_PIXEL_ERROR = 2.0  # times the least one
+LEAST_F = 0.5  # of the pixels of cell
 
 
 def shown_threshold(scores: Scores | None) -> float:
     """Of THRESHOLDS, the nearest to the one where the warping error, by which table 1 is sorted, is least; the middle
     one where there are no metrics.
 
-    A map with hardly any cell left has hardly any split or merger, so its warping error is small. A threshold whose
-    pixel error is more than MOST_PIXEL_ERROR times the least one is not taken.
+    A map with hardly any cell left has hardly any split or merger, so its warping error is small. A threshold at which
+    the pixels' F score is below LEAST_F is not taken.
 
     scores : of the primary test-time augmentation.
     """
@@ -41,11 +41,10 @@ def _chosen(scores: Scores) -> float:
     """The best of the thresholds that leave cells; that of all where the record has no curves."""
     if not scores.is_complete:
         return _best(scores)
-    warping, right = scores.curve(WARPING_ERROR), scores.curve(PIXEL_ERROR)  # an error, and an F score
-    most = MOST_PIXEL_ERROR * scores.pixel_error
+    curves = scores.curve(WARPING_ERROR), scores.curve(PIXEL_ERROR)  # an error, and an F score
     fitting = [
         (error, threshold)
-        for error, f, threshold in zip(warping, right, scores.thresholds, strict=False)
-        if error is not None and f is not None and 1 - f <= most
+        for error, f, threshold in zip(*curves, scores.thresholds, strict=False)
+        if error is not None and f is not None and f >= LEAST_F
     ]
     return min(fitting)[1] if fitting else _best(scores)

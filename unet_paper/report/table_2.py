@@ -22,6 +22,7 @@ DIGITS_2 = ("second-best 2015",)  # whose numbers the paper gives with two digit
 PHANTOM_NOTE = (
     "**Data: the built-in phantom of drawn cells. Its numbers say nothing about the paper's and are in no row of it.**"
 )
+MEASURE = f"The measure is SEG, which the paper calls IOU (1 is best): {SEG.meaning[0].lower()}{SEG.meaning[1:]}"
 PROTOCOL = (
     "The paper's rows are the challenge server's, on sequences whose masks are not public. Ours are **validation on "
     "the other sequence**: trained on the annotated frames of one training sequence, scored on those of the other, and "
@@ -38,7 +39,7 @@ def table_2_document(runs: Sequence[CellRun]) -> Document:
         blocks.append(PHANTOM_NOTE)
     if any(record.config.profile == "smoke" for record, _ in runs):
         blocks.append(SMOKE_NOTE)
-    blocks += [table_2(runs), PROTOCOL, "Each run, and where its SEG is lost:", each_run(runs), READING]
+    blocks += [MEASURE, table_2(runs), PROTOCOL, "Each run, and where its SEG is lost:", each_run(runs), READING]
     partly = sorted({_partly_annotated(record) for record, _ in runs} - {""})
     thresholds = by_threshold(runs)
     if thresholds.rows:

@@ -125,7 +125,7 @@ def draw_segmentation(
 
     truth : (H, W) bool, or None; probability : (H, W) float.
     """
-    last = "components" if truth is None else "components, and the truth's outlines (white)"
+    last = "components" if truth is None else "components; white: true outlines"
     figure, axes = row_of_panels(("image", "probability of cell", last), section.shape)
     found = components(probability, threshold)
     for axis in (axes[0], axes[2]):

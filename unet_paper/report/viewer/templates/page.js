@@ -157,7 +157,7 @@
     const scale = (colours, low, high) =>
       parts.push(`${low}<span class="scale" style="background:linear-gradient(90deg,${colours})"></span>${high}`);
     if (shown.has("errors")) for (const [name, colour] of Object.entries(pane.run.error_colours)) swatch(colour, name);
-    if (state.circles) {
+    if (state.circles && pane.run.layers.includes("errors")) {
       for (const [name, colour] of Object.entries(pane.run.circle_colours)) swatch(colour, name, "circle: ");
     }
     if (shown.has("components")) parts.push(`each ${term("component")} in a colour that its neighbours do not have`);
@@ -207,7 +207,7 @@
     element("threshold").setAttribute("aria-valuetext", element("threshold-value").textContent);
     const some = (layer) => panes.some((pane) => pane.run.layers.includes(layer));
     element("threshold").disabled = !some("components");
-    element("circles").disabled = element("next-error").disabled = !some("errors");
+    for (const name of ["circles-label", "next-error"]) element(name).hidden = !some("errors");
     element("circles").checked = state.circles;
     element("beside").checked = state.beside;
     panes[1].root.hidden = !state.beside;

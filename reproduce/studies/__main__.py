@@ -30,6 +30,7 @@ workers of a cluster of dask.distributed make the runs, each a task that resumes
 """
 
 import argparse
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -196,6 +197,9 @@ def main() -> int:
     except BadInput as error:
         print(error, file=sys.stderr)
         return 2
+    except KeyboardInterrupt as stop:
+        print("Stopped; the same command resumes the study.", file=sys.stderr)
+        return getattr(stop, "exit_code", 128 + signal.SIGINT)
     return 0
 
 

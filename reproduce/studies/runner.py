@@ -1,5 +1,10 @@
-"""One run of a study, by the commands of the package: trained, predicted, scored, reported."""
+"""One run of a study, by the commands of the package: trained, predicted, scored, reported.
 
+Each command is a process of its own: the deadline is a signal that `train` knows, a run that fails or takes all memory
+does not end the study, and a worker's thread, which gets no signals, can do runs.
+"""
+
+import os
 import signal
 import subprocess
 import sys
@@ -7,11 +12,15 @@ import time
 from pathlib import Path
 
 from reproduce.studies.archive import ZEROS
+from reproduce.studies.child import GRACE
 from reproduce.studies.definitions import Run
 from unet_paper.cli.typed_commands import stage_words
 from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.pipeline import stages_after_training
 from unet_paper.runs.record import read_record
+from unet_paper.support.errors import BadInput
+from unet_paper.support.locks import exclusive_lock
+from unet_paper.support.signals import Interrupted, ends_on_sigterm
 
 ROOT = Path(__file__).resolve().parents[2]
 NOT_DONE = 75  # exit code of a study: give the same command again
@@ -22,19 +31,40 @@ class OutOfTime(Exception):
 
 
 def command(deadline: float | None, *arguments: object, may_fail: bool = False) -> int:
-    """Run one command of the package; asks it to stop at the deadline. If it fails, ends the study with its exit code,
-    or returns that where it `may_fail`.
+    """Run one command of the package; asks it to stop at the deadline, and when this process is stopped or dies. If it
+    fails, ends the study with its exit code, or returns that where it `may_fail`.
     """
-    process = subprocess.Popen([sys.executable, "-m", "unet_paper", *map(str, arguments)], cwd=ROOT)
-    try:
-        process.wait(None if deadline is None else max(deadline - time.monotonic(), 1))
-    except subprocess.TimeoutExpired:
-        process.send_signal(signal.SIGTERM)
-        process.wait()
-        raise OutOfTime from None
+    program = [sys.executable, "-m", "reproduce.studies.child", str(os.getpid()), *map(str, arguments)]
+    with ends_on_sigterm():
+        process = subprocess.Popen(program, cwd=ROOT)
+        try:
+            process.wait(None if deadline is None else max(deadline - time.monotonic(), 1))
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGTERM)
+            process.wait()
+            raise OutOfTime from None
+        except KeyboardInterrupt as stop:
+            if isinstance(stop, Interrupted):  # by SIGTERM, which this process alone has got; Ctrl-C reaches both
+                process.send_signal(signal.SIGTERM)
+            process.wait()
+            raise
     if process.returncode and not may_fail:
         sys.exit(process.returncode)
     return process.returncode
+
+
+def wait_until_free(folder: RunFolder) -> None:
+    """Let a training end whose worker was killed, and that keeps its step now; it holds the run's folder."""
+    ends, is_said = time.monotonic() + 2 * GRACE, False
+    while folder.lock.exists() and time.monotonic() < ends:
+        try:
+            with exclusive_lock(folder.lock, folder.path):
+                return
+        except BadInput as in_use:
+            if not is_said:
+                print(f"waiting up to {2 * GRACE:.0f} s: {in_use}", flush=True)
+            is_said = True
+            time.sleep(1)
 
 
 def make(
@@ -53,6 +83,7 @@ def make(
     if folder.table.is_file() or folder.cell_table.is_file():
         print(f"{folder.path} is done and is not made again")
         return
+    wait_until_free(folder)
     settings = [f"{name}={value}" for name, value in (run.changes | changes).items()]
     what = (
         *("--data", data, *(("--fold", run.fold) if run.fold else ())),
@@ -76,19 +107,14 @@ def make(
         if has_diverged(folder):
             return
         sys.exit(failed)
-    if sequence:
-        record = read_record(folder.record)
-        for stage in stages_after_training(folder, record):
-            command(deadline, *stage_words(stage, folder, record), *(() if stage.kind == "report" else ("--force",)))
-        return
-    if folder.labels.is_file():
-        config = read_record(folder.record).config
-        for tta in config.tta:
-            predict_and_score(folder, tta, tta, folder.scores(tta, config.primary), deadline)
-        if run.zeros_too:
-            scores = folder.path / f"scores-{ZEROS}.json"
-            predict_and_score(folder, config.primary, ZEROS, scores, deadline, "--extrapolation", "zeros")
-    command(deadline, "report", folder.path)
+    record = read_record(folder.record)
+    for stage in stages_after_training(folder, record):
+        if stage.kind == "report":
+            if run.zeros_too and folder.labels.is_file():
+                predict_and_score_zeros(folder, record.config.primary, deadline)
+            command(deadline, *stage_words(stage, folder, record))
+        else:
+            command(deadline, *stage_words(stage, folder, record), "--force")
 
 
 def has_diverged(folder: RunFolder) -> bool:
@@ -96,11 +122,10 @@ def has_diverged(folder: RunFolder) -> bool:
     return folder.record.is_file() and read_record(folder.record).status == "diverged"
 
 
-def predict_and_score(
-    folder: RunFolder, tta: str, name: str, scores: Path, deadline: float | None, *options: str
-) -> None:
-    """The probability stack `name` of a run's held-out sections, and its metrics."""
-    probability = folder.probability(name)
-    given = ("--weights", folder.weights, folder.volume, probability, "--tta", tta, "--force")
-    command(deadline, "predict", *given, *options)
+def predict_and_score_zeros(folder: RunFolder, tta: str, deadline: float | None) -> None:
+    """The probabilities of a run's held-out sections with zeros beyond the image, and their metrics."""
+    probability = folder.probability(ZEROS)
+    given = ("--weights", folder.weights, folder.volume, probability, "--tta", tta, "--extrapolation", "zeros")
+    command(deadline, "predict", *given, "--force")
+    scores = folder.path / f"scores-{ZEROS}.json"
     command(deadline, "score", folder.labels, probability, "--json", scores, "--force")

@@ -1,0 +1,78 @@
+"""The commands of a run: they end with the study, and the next one waits for them."""
+
+import multiprocessing
+import os
+import select
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from reproduce.studies import child
+from reproduce.studies.runner import command, wait_until_free
+from unet_paper.runs.folder import RunFolder
+from unet_paper.support.locks import exclusive_lock
+
+LIMIT = 100  # seconds in which nothing ends that the tests expect to
+
+
+def as_a_study(output, *arguments):
+    os.dup2(output, 1)
+    command(None, *arguments)
+
+
+def children(process):
+    """Process ids of a process's children."""
+    found = Path(f"/proc/{process}/task/{process}/children")
+    return [int(number) for number in found.read_text().split()] if found.exists() else []
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="finds the command by Linux's /proc")
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_command_ends_with_its_study(small_phantom, tmp_path, number):
+    """A training that would go on for hours holds the pipe until it has ended."""
+    ours, its = os.pipe()
+    train = ("train", "--data", small_phantom, "--out", tmp_path, "--profile", "smoke", "--set", "steps=1000000")
+    study = multiprocessing.get_context("fork").Process(target=as_a_study, args=(its, *train))
+    study.start()
+    os.close(its)
+    ends, training = time.monotonic() + LIMIT, []
+    while not training and time.monotonic() < ends:
+        training = children(study.pid)
+    try:
+        os.kill(study.pid, number)
+        while select.select([ours], [], [], max(ends - time.monotonic(), 0))[0] and os.read(ours, 4096):
+            pass
+        assert time.monotonic() < ends, "it goes on"
+    finally:
+        os.close(ours)
+        study.kill()
+        for process in training if time.monotonic() >= ends else ():
+            os.kill(process, signal.SIGKILL)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="starts an orphan by fork")
+def test_what_does_not_stop_is_killed(monkeypatch):
+    """A process without its parent that ignores SIGTERM, as one does that is in the middle of a long step."""
+    monkeypatch.setattr(child, "LOOK", 0.01)
+    monkeypatch.setattr(child, "GRACE", 0.01)
+    process = os.fork()
+    if not process:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        child.watch(os.getppid() + 1)
+        time.sleep(LIMIT)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == -signal.SIGKILL
+
+
+def test_a_run_waits_for_the_training_before_it(tmp_path, capsys):
+    folder = RunFolder(tmp_path)
+    waiting = threading.Thread(target=wait_until_free, args=(folder,))
+    with exclusive_lock(folder.lock, folder.path):
+        waiting.start()
+        waiting.join(0.1)
+        assert waiting.is_alive()
+    waiting.join(LIMIT)
+    assert not waiting.is_alive() and "being written by another process" in capsys.readouterr().out

@@ -150,6 +150,27 @@ def test_what_cannot_be_a_stack(tmp_path, stack):
             read_stack(tmp_path / name)
 
 
+def test_ome_images_of_their_own(tmp_path, stack, caplog, monkeypatch):
+    """Single images are sections; stacks are refused before they are unpacked, and so are images of several sizes."""
+    caplog.set_level("INFO", "unet_paper")
+
+    def written(*images):
+        with tifffile.TiffWriter(tmp_path / "images.ome.tif", ome=True) as file:
+            for image in images:
+                file.write(image, photometric="minisblack", metadata={"axes": "ZYX"[-image.ndim :]})
+        return tmp_path / "images.ome.tif"
+
+    assert np.array_equal(read_stack(written(*stack)).pixels, stack)
+    assert "holds 5 images of one size; they are read as sections" in caplog.text
+    monkeypatch.setattr("unet_paper.io.raw_image.Scratch.empty", None)  # would fail
+    with pytest.raises(
+        BadInput, match=r"holds 2 stacks of shape \(5, 30, 41\); give each of them in a file of its own"
+    ):
+        read_stack(written(stack, 255 - stack))
+    with pytest.raises(BadInput, match="holds 2 images of different shapes"):
+        read_stack(written(stack, stack[:3]))
+
+
 def test_pages_that_run_in_a_circle(tmp_path, stack):
     """tifffile would follow them for minutes."""
     path = tmp_path / "circle.tif"

@@ -13,14 +13,23 @@ from unet_paper.normalisation import Standardisation
 
 
 @pytest.fixture(scope="session")
-def weights(tmp_path_factory):
-    """An untrained network's weights.pt, of 2 base channels."""
-    path = tmp_path_factory.mktemp("weights") / "weights.pt"
-    config = PROFILES["smoke"].__class__(**{**vars(PROFILES["smoke"]), "base_channels": 2})
-    torch.manual_seed(1)
-    network = checkpoints.new_network(config).state_dict()
-    checkpoints.save(path, Checkpoint(1, config, Standardisation(0.5, 0.2, "uint8"), network, None, [], {}, 0.0))
-    return path
+def weights_of(tmp_path_factory):
+    """The weights.pt of an untrained network of 2 base channels, for images of a type."""
+
+    def make(dtype):
+        path = tmp_path_factory.mktemp("weights") / "weights.pt"
+        config = PROFILES["smoke"].__class__(**{**vars(PROFILES["smoke"]), "base_channels": 2})
+        torch.manual_seed(1)
+        network = checkpoints.new_network(config).state_dict()
+        checkpoints.save(path, Checkpoint(1, config, Standardisation(0.5, 0.2, dtype), network, None, [], {}, 0.0))
+        return path
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def weights(weights_of):
+    return weights_of("uint8")
 
 
 @pytest.fixture(scope="session")

@@ -53,7 +53,7 @@ def test_zarr_to_zarr_equals_tiff_to_tiff(predict, make_zarr, pixels, expected, 
     assert found.pixel_size == EM and found.origin == (2, 10, 2)
     group = zarr.open_group(tmp_path / "out.zarr", mode="r")
     assert group.metadata.zarr_format == (2 if version == "0.4" else 3)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["image.zarr", "out.zarr"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["image.zarr", "out.zarr", "out.zarr.log"]
 
 
 @pytest.mark.parametrize(("tta", "tile"), [("d4", 268), ("rot7", 300)])
@@ -87,6 +87,42 @@ def test_tiff_to_zarr_and_back(predict, image, stack, expected, tmp_path):
     assert predict(stack, tmp_path / "out.zarr", "--ome-zarr", "0.4") == predict(image, tmp_path / "out.tif") == 0
     assert np.array_equal(open_stack(tmp_path / "out.zarr").pixels, expected)
     assert np.array_equal(read_stack(tmp_path / "out.tif").pixels, expected)
+
+
+@pytest.mark.parametrize(
+    ("axes", "version", "unit", "scale"),
+    [
+        ("tcyx", "0.4", "micrometer", (1.0, 0.008, 0.004)),
+        ("czyx", "0.5", "angstrom", (500.0, 40.0, 20.0)),
+        ("yx", "0.5", None, (1.0, 2.0, 3.0)),
+    ],
+)
+def test_axes_scales_and_units_are_carried_on(
+    predict, make_zarr, pixels, expected, tmp_path, axes, version, unit, scale
+):
+    """Also where height and width of a pixel differ, and where the scales have no unit."""
+    array = {"tcyx": pixels[None, :1], "czyx": np.stack([255 - pixels, pixels]), "yx": pixels[0]}[axes]
+    image = make_zarr(tmp_path / "image.zarr", array, axes, version, unit, scale, translation=scale)
+    assert predict(image, tmp_path / "out.zarr", *(["--channel", "1"] if axes == "czyx" else [])) == 0
+    found = open_stack(tmp_path / "out.zarr")
+    assert np.array_equal(found.pixels, expected[: len(found.pixels)])
+    assert found.pixel_size == open_stack(image, 1 if axes == "czyx" else None).pixel_size
+    attributes = dict(zarr.open_group(tmp_path / "out.zarr", mode="r").attrs)
+    described = attributes.get("ome", attributes)["multiscales"][0]
+    placed = described["datasets"][0]["coordinateTransformations"]
+    assert [axis["name"] for axis in described["axes"]] == ["z", "y", "x"]
+    assert [axis.get("unit") for axis in described["axes"]] == [unit if "z" in axes else None, unit, unit]
+    assert placed[0]["scale"] == list(scale)
+    assert placed[1]["translation"] == pytest.approx(scale if "z" in axes else (0, *scale[1:]))
+
+
+def test_chunks_that_are_not_there_are_told(predict, make_zarr, pixels, tmp_path, capsys):
+    """They may be black, or lost."""
+    image = make_zarr(tmp_path / "image.zarr", pixels)
+    assert predict(image, tmp_path / "out.zarr") == 0 and "of its" not in capsys.readouterr().out
+    (image / "full" / "c" / "1" / "1" / "0").unlink()
+    assert predict(image, tmp_path / "other.zarr") == 0
+    assert "image.zarr has 7 of its 8 chunks; the others are read as 0" in capsys.readouterr().out
 
 
 def test_it_is_done_once_and_replaced_only_by_force(predict, image, tmp_path, capsys):

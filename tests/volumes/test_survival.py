@@ -3,12 +3,15 @@
 import errno
 import json
 import os
+import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -61,7 +64,12 @@ def test_parts_make_one_result(request_of, expected, tmp_path, caplog):
     assert np.array_equal(open_stack(request.out).pixels, expected)
     predict_volume(request, Distribution(part=Part(2, 3)))
     assert "already predicted" in caplog.messages[-1]
-    assert [path.name for path in tmp_path.iterdir()] == ["out.zarr"]
+    logs = sorted(path for path in tmp_path.iterdir() if path != request.out)
+    assert [path.name for path in logs] == [f"out.zarr.part-{number}-of-3.log" for number in (1, 2, 3)]
+    lines = [line.split(" ", 1)[1] for path in logs for line in path.read_text().splitlines()]
+    assert [line.split(" (")[0] for line in lines] == [f"block {number}" for number in range(BLOCKS)]
+    where = rf"\): done in \d+\.\d s on {re.escape(socket.gethostname())}, process {os.getpid()}$"
+    assert all(re.search(where, line) for line in lines), lines
 
 
 class Killed(BaseException):
@@ -117,8 +125,40 @@ def test_a_block_that_fails_is_named_and_the_rest_is_done(request_of, make_zarr,
     with pytest.raises(BadInput, match=message):
         predict_volume(request_of(image=image))
     assert WorkFolder(tmp_path / "out.zarr").done() == {0, 1, 2, 3}
+    failed = re.findall(r"block (\d) \(sections 2 .*: failed \(.* is damaged", (tmp_path / "out.zarr.log").read_text())
+    assert failed == ["4", "5", "6", "7"]
     chunk.write_bytes(content)
     predict_volume(request_of(image=image))
+    assert np.array_equal(open_stack(tmp_path / "out.zarr").pixels, expected)
+
+
+def test_values_that_are_no_numbers_fail_in_their_block(weights_of, make_zarr, pixels, tmp_path):
+    """At once where a sample of the volume holds one."""
+    values = pixels.astype(np.float32) / 255
+    values[1, 65, 30] = np.nan
+    image = make_zarr(tmp_path / "image.zarr", values)
+    request = PredictionRequest(weights_of("float32"), image, tmp_path / "out.zarr", "none", largest_tile=252)
+    with pytest.raises(BadInput, match=r"4 of 8 blocks failed \(0, 1, 2, 3\).* values that are not finite"):
+        predict_volume(request)
+    assert not request.out.exists() and WorkFolder(request.out).done() == {4, 5, 6, 7}
+    values[1, 20, 30] = np.nan
+    other = make_zarr(tmp_path / "other.zarr", values)
+    with pytest.raises(BadInput, match="other.zarr holds values that are not finite in section 1"):
+        predict_volume(replace(request, image=other))
+
+
+def test_blocks_without_a_mark_are_no_result(request_of, monkeypatch):
+    """As where a worker of another machine writes into a folder of its own."""
+    monkeypatch.setattr(WorkFolder, "mark", lambda folder, number: None)
+    with pytest.raises(BadInput, match="8 blocks are reported as done and have no mark .* must share"):
+        predict_volume(request_of())
+    assert not request_of().out.exists()
+
+
+def test_a_log_that_cannot_be_written_ends_nothing(request_of, expected, tmp_path, caplog):
+    (tmp_path / "out.zarr.log").mkdir()
+    predict_volume(request_of())
+    assert "out.zarr.log cannot be written" in caplog.text
     assert np.array_equal(open_stack(tmp_path / "out.zarr").pixels, expected)
 
 
@@ -143,8 +183,8 @@ def test_a_full_disk_ends_it_at_once(request_of, expected, monkeypatch):
 def test_machines_that_compute_otherwise_are_refused(request_of, monkeypatch):
     request = request_of()
     predict_volume(request, Distribution(part=Part(1, 4)))
-    monkeypatch.setattr("unet_paper.volumes.work.make_predictor", lambda request: (None, {"precision": "bfloat16"}))
-    with pytest.raises(BadInput, match="precision is bfloat16, and .* begun with float32"):
+    monkeypatch.setattr("unet_paper.volumes.work.make_predictor", lambda request: (None, {"precision": "another"}))
+    with pytest.raises(BadInput, match="precision is another, and .* begun with b?float"):
         Worker(request)
 
 

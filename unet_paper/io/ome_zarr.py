@@ -1,5 +1,6 @@
 """Opening OME-Zarr (0.1 to 0.5) as stacks: a multiscale image at its full resolution, read where it is asked for."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from unet_paper.support.extras import require_extra
 SUFFIX = ".zarr"
 ATTRIBUTE = "unet_paper"  # of the group of a result of ours: what it was made with
 WRITTEN_VERSIONS = ("0.4", "0.5")  # 0.5 is zarr 3, which has shards
+MOST_COUNTED = 100_000  # chunks
 MARKERS = ("zarr.json", ".zgroup", ".zarray")  # one of them lies in every zarr
 FIRST_AXES = ("t", "c", "z", "y", "x")  # of versions 0.1 and 0.2, which do not name them
 NANOMETRES = {
@@ -43,6 +45,9 @@ class Zarr:
 class ZarrStack(LazyStack):
     """The sections of a zarr array: one time, one channel."""
 
+    scale: tuple[float, float, float] = (1.0, 1.0, 1.0)  # of a pixel, (z, y, x), in `units`
+    units: tuple[str, str, str] = ("", "", "")  # in OME's words; "" where none is told
+
     def __init__(self, path: Path, array: Any, axes: str, channel: int) -> None:
         """array : of zarr, with axes of t, c, z, y, x in this order. path : for messages."""
         lengths = dict(zip(axes, array.shape, strict=True))
@@ -54,6 +59,14 @@ class ZarrStack(LazyStack):
     def chunk_depth(self) -> int:
         """Sections that are stored, and so are read, together."""
         return int(self.array.chunks[self.axes.index("z")]) if "z" in self.axes else 1
+
+    def missing_chunks(self) -> tuple[int, int]:
+        """(chunks, or shards, that are not stored, how many there would be); none is counted of more than can be
+        listed while somebody waits.
+        """
+        stored = self.array.shards or self.array.chunks
+        count = math.prod(-(-length // step) for length, step in zip(self.array.shape, stored, strict=True))
+        return (count - self.array._nshards_initialized if count <= MOST_COUNTED else 0), count
 
     def read(self, sections: slice, rows: slice, columns: slice) -> np.ndarray:
         """See LazyStack. Raises BadInput for a damaged chunk."""
@@ -103,10 +116,11 @@ def open_zarr(path: Path, channel: int | str | None = None, kind: Kind = "image"
     if stack.size == 0:
         raise BadInput(f"{path} has shape {stack.shape}; give at least one section of at least one pixel")
     placed = dict(zip(axes, zip(scale, translation, units, strict=True), strict=True))
-    origin = tuple(placed[axis][1] / placed[axis][0] if axis in placed else 0.0 for axis in "zyx")
+    z, y, x = (placed.get(axis, (1.0, 0.0, "")) for axis in "zyx")
+    stack.scale, stack.units = (z[0], y[0], x[0]), (z[2], y[2], x[2])
     told = attributes.get(ATTRIBUTE)
     made_with = {name: str(value) for name, value in told.items()} if isinstance(told, dict) else {}
-    return Zarr(stack, _pixel_size(placed), (origin[0], origin[1], origin[2]), version, made_with)
+    return Zarr(stack, _pixel_size(placed), (z[1] / z[0], y[1] / y[0], x[1] / x[0]), version, made_with)
 
 
 def _no_image(path: Path, described: Any) -> BadInput:

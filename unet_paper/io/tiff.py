@@ -12,7 +12,7 @@ import tifffile
 from unet_paper.io.lossy import lossy_in_tiff
 from unet_paper.io.made_with import made_with_of
 from unet_paper.io.pixel_size import pixel_size_of
-from unet_paper.io.raw_image import RawImage, Scratch
+from unet_paper.io.raw_image import SECTION_AXES, RawImage, Scratch
 from unet_paper.io.tiff_directory import (
     BITS,
     COLOUR_MAP,
@@ -28,6 +28,7 @@ from unet_paper.io.tiff_directory import (
 )
 from unet_paper.io.tiff_promises import require_imagej_images, require_ome_files, require_promised, require_shaped_pages
 from unet_paper.io.tiff_segments import SEGMENTS_AXES, in_segments
+from unet_paper.support.errors import BadInput
 from unet_paper.support.logs import logger
 
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -113,6 +114,15 @@ def _read(
                 place[...] = page.asarray()
             return result, "I" + chosen[0].axes
     if len(series) > 1:
+        if any(letter in SECTION_AXES and length > 1 for letter, length in zip(axes, shape, strict=True)):
+            # Told before they are unpacked, perhaps for hours.
+            raise BadInput(
+                f"{path} holds {len(series)} stacks of shape {shape}; give each of them in a file of its own"
+            )
+        if file.is_ome:
+            logger.info(
+                f"note: {path} holds {len(series)} images of one size; they are read as sections, in their order"
+            )
         result = scratch.empty(path, (len(series), *shape), dtype)
         for place, one in zip(result, series, strict=True):
             require_promised(path, file, one, 1)

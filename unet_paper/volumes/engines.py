@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from itertools import islice
 from typing import Any
+from uuid import uuid4
 
 import torch
 
@@ -15,6 +17,7 @@ from unet_paper.volumes.work import Outcome, attempt
 
 # Blocks that the scheduler knows of at a time. Its memory does not grow with the volume, and 1,000 cores stay busy.
 WINDOW = 4096
+BATCH = 256  # blocks that it is told of at once: each telling costs as much as some blocks
 # Workers that may die with a block in hand before it is given up: one that takes more memory than there is kills each.
 DEATHS = 3
 # A killed worker whose replacement takes longer to begin is given up for good by dask, after 15 s unless it is told. On
@@ -78,19 +81,26 @@ def on_cluster(
 
     if client.dashboard_link:
         logger.info(f"dashboard: {client.dashboard_link}")
-    waiting, number_of = iter(numbers), {}
+    if not client.scheduler_info()["workers"]:
+        logger.warning("note: the scheduler has no workers yet; the blocks begin when some come")
+    # Two commands may use one scheduler at once, for results of one name.
+    waiting, of_command = iter(numbers), f"of-{request.out.name}-{uuid4().hex[:8]}"
+    number_of: dict[str, int] = {}
 
-    def submit(number: int) -> Any:
-        future = client.submit(work, request, number, pure=False, key=f"block-{number}-of-{request.out.name}")
-        number_of[future.key] = number
-        return future
+    def submit(count: int) -> list[Any]:
+        batch = list(islice(waiting, count))
+        keys = [f"block-{number}-{of_command}" for number in batch]
+        number_of.update(zip(keys, batch, strict=True))
+        return client.map(partial(work, request), batch, key=keys) if batch else []
 
-    running = as_completed([submit(number) for number in islice(waiting, WINDOW)])
+    running = as_completed(submit(BATCH))
+    for _ in range(BATCH, WINDOW, BATCH):
+        running.update(submit(BATCH))
     for future in running:
         number = number_of.pop(future.key)
         yield _outcome(future, number, client)
-        for following in islice(waiting, 1):
-            running.add(submit(following))
+        if len(number_of) <= WINDOW - BATCH:
+            running.update(submit(BATCH))
 
 
 def _outcome(future: Any, number: int, client: Any) -> Outcome:

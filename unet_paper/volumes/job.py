@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from unet_paper.io.pixel_size import PixelSize
 from unet_paper.support.errors import BadInput
 from unet_paper.support.files import LEFTOVER, why_not
 from unet_paper.support.json_files import write_json
@@ -35,17 +34,17 @@ class Job:
             "shard": list(layout.grid.shard),
             "channels": layout.channels,
             "version": layout.version,
-            "pixel_size": None if layout.pixel_size is None else list(layout.pixel_size),
+            "scale": list(layout.scale),
+            "units": list(layout.units),
             "origin": list(layout.origin),
         }
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "Job":
         """The inverse of `to_json`."""
-        shape, shard, origin = (tuple(values[name]) for name in ("shape", "shard", "origin"))
-        size = values["pixel_size"]
-        pixel_size = None if size is None else PixelSize(*size)
-        layout = Layout(Grid(shape, shard), values["channels"], values["version"], pixel_size, origin)
+        names = ("shape", "shard", "scale", "units", "origin")
+        shape, shard, scale, units, origin = (tuple(values[name]) for name in names)
+        layout = Layout(Grid(shape, shard), values["channels"], values["version"], scale, units, origin)
         return cls(layout, values["made_with"])
 
 

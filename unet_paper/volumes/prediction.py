@@ -11,7 +11,7 @@ import numpy as np
 
 from unet_paper.io.folder_stack import open_volume
 from unet_paper.io.image_stack import ImageStack
-from unet_paper.io.ome_zarr import SUFFIX, WRITTEN_VERSIONS, is_zarr, open_zarr
+from unet_paper.io.ome_zarr import SUFFIX, WRITTEN_VERSIONS, ZarrStack, is_zarr, open_zarr
 from unet_paper.prediction import BYTES_PER_PIXEL_AND_CHANNEL, MOST_PIXELS, Predictor
 from unet_paper.runs.pipeline import PredictionRequest, make_predictor
 from unet_paper.support.errors import BadInput
@@ -20,6 +20,7 @@ from unet_paper.support.locks import exclusive_lock
 from unet_paper.support.logs import logger
 from unet_paper.support.parts import Part
 from unet_paper.support.progress import progress_bar
+from unet_paper.volumes.block_log import BlockLog
 from unet_paper.volumes.blocks import Grid
 from unet_paper.volumes.engines import cluster, in_this_process, on_cluster
 from unet_paper.volumes.job import Job, WorkFolder
@@ -72,7 +73,8 @@ def predict_volume(
     predictor, made_with = make_predictor(request)
     stack = open_volume(request.image, request.channel, out.parent if out.parent.is_dir() else None)
     predictor.check(stack.pixels)
-    seen = _samples(stack.pixels)
+    _tell_of_missing_chunks(stack)
+    seen = _samples(stack)
     job = Job(
         layout_of(predictor, stack, request, version or _version_of(request.image)),
         made_with | {"tta": predictor.tta, "channel": request.channel, "image_sample_sha256": _sha256(stack, seen)},
@@ -90,7 +92,8 @@ def predict_volume(
         folder = WorkFolder(out)
         begun = folder.begin(job)
         _warn_of_room(begun.layout, folder)
-        _do_blocks(request, distribution, folder, begun.layout)
+        with BlockLog(out.with_name(f"{out.name}{named}.log")) as log:
+            _do_blocks(request, distribution, folder, begun.layout, log)
         _finish(folder, begun.layout, part)
 
 
@@ -117,18 +120,47 @@ def layout_of(predictor: Predictor, stack: ImageStack, request: PredictionReques
     memory = request.memory or min(TILE_MEMORY, MOST_PIXELS["cpu"] * of_pixel)
     plan = predictor.plan(height, width, memory, request.largest_tile)
     grid = Grid.of_plan(depth, height, width, plan, getattr(stack.pixels, "chunk_depth", 1))
-    return Layout(grid, predictor.out_channels, version, stack.pixel_size, stack.origin)
+    return Layout(grid, predictor.out_channels, version, *_measured(stack), stack.origin)
 
 
-def _samples(volume: np.ndarray) -> list[np.ndarray]:
-    """Squares spread over a volume, (h, w) each; all pixels cannot be read before the work begins."""
-    depth, height, width = volume.shape
+def _measured(stack: ImageStack) -> tuple[tuple[float, float, float], tuple[str, str, str]]:
+    """(scale, units) of the result: an OME-Zarr's own, also where they are no lengths; else nanometres."""
+    pixels: object = stack.pixels
+    if isinstance(pixels, ZarrStack):
+        return pixels.scale, pixels.units
+    size = stack.pixel_size
+    if size is None:
+        return (1.0, 1.0, 1.0), ("", "", "")
+    return (size.z or 1.0, size.y, size.x), ("nanometer" if size.z else "", "nanometer", "nanometer")
+
+
+def _tell_of_missing_chunks(stack: ImageStack) -> None:
+    """An OME-Zarr may leave out chunks of one value, and a copy that was cut off lacks some: nobody can tell which."""
+    pixels: object = stack.pixels
+    if not isinstance(pixels, ZarrStack):
+        return
+    missing, count = pixels.missing_chunks()
+    if missing:
+        logger.warning(
+            f"note: {stack.source} has {count - missing:,} of its {count:,} chunks; the others are read as "
+            f"{pixels.array.fill_value:g}. If that is a surprise, it was not copied to its end"
+        )
+
+
+def _samples(stack: ImageStack) -> list[np.ndarray]:
+    """Squares spread over a volume, (h, w) each; all pixels cannot be read before the work begins.
+
+    Raises BadInput where one holds what is no number.
+    """
+    depth, height, width = stack.pixels.shape
     found = []
     for index in range(SAMPLES):
         z = (depth - 1) * index // max(SAMPLES - 1, 1)
         top = int((height - min(SAMPLE, height)) * (index * 0.618 % 1))
         left = int((width - min(SAMPLE, width)) * (index * 0.755 % 1))
-        found.append(np.asarray(volume[z][top : top + SAMPLE, left : left + SAMPLE]))
+        found.append(np.asarray(stack.pixels[z][top : top + SAMPLE, left : left + SAMPLE]))
+        if found[-1].dtype.kind == "f" and not np.isfinite(found[-1]).all():
+            raise BadInput(f"{stack.source} holds values that are not finite in section {z}; give numbers only")
     return found
 
 
@@ -149,14 +181,18 @@ def _warn_of_room(layout: Layout, folder: WorkFolder) -> None:
         )
 
 
-def _do_blocks(request: PredictionRequest, distribution: Distribution, folder: WorkFolder, layout: Layout) -> None:
+def _do_blocks(
+    request: PredictionRequest, distribution: Distribution, folder: WorkFolder, layout: Layout, log: BlockLog
+) -> None:
     """Do all blocks that are not done yet. Raises BadInput, naming those that failed, when the others are done."""
     part, grid = distribution.part, layout.grid
     numbers = range(len(grid)) if part is None else part.of(range(len(grid)))
     done = folder.done()
     remaining = [number for number in numbers if number not in done]
     of_part = "" if part is None else f", of which part {part} has {len(numbers):,}"
-    logger.info(f"{len(grid):,} blocks of up to {' x '.join(map(str, grid.shard))} px{of_part}")
+    logger.info(
+        f"{len(grid):,} blocks of up to {' x '.join(map(str, grid.shard))} px{of_part}; {log.path} gets a line for each"
+    )
     if len(remaining) < len(numbers):
         logger.info(f"resuming: {len(numbers) - len(remaining):,} of {len(numbers):,} are done ({folder.path})")
     failed: list[Outcome] = []
@@ -167,6 +203,7 @@ def _do_blocks(request: PredictionRequest, distribution: Distribution, folder: W
         ) as bar,
     ):
         for outcome in outcomes:
+            log.add(grid[outcome.number], outcome)
             if outcome.error is None:
                 bar.update()
                 continue
@@ -197,7 +234,13 @@ def _outcomes(
 
 def _finish(folder: WorkFolder, layout: Layout, part: Part | None) -> None:
     """When all blocks are done, make the rest of the pyramid and give the result its name."""
-    if len(folder.done()) < len(layout.grid):
+    missing = len(layout.grid) - len(folder.done())
+    if missing and part is None and folder.plan.is_file():
+        raise BadInput(
+            f"{missing:,} blocks are reported as done and have no mark in {folder.marks}; all workers must share "
+            f"{folder.path}, and the same command does them again"
+        )
+    if missing:
         logger.info(f"part {part} is done; the last part to end completes {folder.out}")
         return
     with ExitStack() as held:

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from unet_paper.io.ome_zarr import ATTRIBUTE
-from unet_paper.io.pixel_size import PixelSize
 from unet_paper.support.errors import BadInput
 from unet_paper.volumes.blocks import Grid
 
@@ -25,7 +24,8 @@ class Layout:
     grid: Grid
     channels: int  # of the result
     version: str
-    pixel_size: PixelSize | None = None
+    scale: tuple[float, float, float] = (1.0, 1.0, 1.0)  # of a pixel, (z, y, x), in `units`
+    units: tuple[str, str, str] = ("", "", "")  # in OME's words; "" where none is told
     origin: tuple[float, float, float] = (0.0, 0.0, 0.0)  # of the first pixel, (z, y, x) in px
 
     @property
@@ -88,7 +88,7 @@ def create_result(path: Path, layout: Layout, made_with: Mapping[str, Any]) -> N
         options: Any = sharded if zarr_format == 3 else plain
         group.create_array(str(level), shape=layout.shape(level), dtype="float32", fill_value=0, **options)
         datasets.append({"path": str(level), "coordinateTransformations": _placed(layout, level)})
-    axes: Any = [_axis(name, layout.pixel_size) for name in layout.axes]
+    axes: Any = [_axis(name, layout) for name in layout.axes]
     write_multiscales_metadata(
         group, datasets, fmt=format_from_version(layout.version), axes=axes, name="probability of cell"
     )
@@ -97,13 +97,11 @@ def create_result(path: Path, layout: Layout, made_with: Mapping[str, Any]) -> N
 
 def _placed(layout: Layout, level: int) -> list[dict[str, Any]]:
     """Scale and translation of a level: its pixels lie in the middle of those that they are the mean of."""
-    size = layout.pixel_size or PixelSize(1.0, 1.0)
-    of_pixel = (size.z or 1.0, size.y, size.x)
     factors = (1, 2**level, 2**level)
-    scale = [length * factor for length, factor in zip(of_pixel, factors, strict=True)]
+    scale = [length * factor for length, factor in zip(layout.scale, factors, strict=True)]
     shift = [
         length * (first + (factor - 1) / 2)
-        for length, first, factor in zip(of_pixel, layout.origin, factors, strict=True)
+        for length, first, factor in zip(layout.scale, layout.origin, factors, strict=True)
     ]
     channel = len(layout.axes) - 3
     return [
@@ -112,11 +110,11 @@ def _placed(layout: Layout, level: int) -> list[dict[str, Any]]:
     ]
 
 
-def _axis(name: str, size: PixelSize | None) -> dict[str, str]:
+def _axis(name: str, layout: Layout) -> dict[str, str]:
     if name == "c":
         return {"name": name, "type": "channel"}
-    known = size is not None and (name != "z" or size.z > 0)
-    return {"name": name, "type": "space"} | ({"unit": "nanometer"} if known else {})
+    unit = layout.units["zyx".index(name)]
+    return {"name": name, "type": "space"} | ({"unit": unit} if unit else {})
 
 
 def made_with_of(path: Path) -> dict[str, Any] | None:

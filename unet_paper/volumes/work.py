@@ -4,7 +4,10 @@ It may be done again at any time, by any process: it writes the same pixels to t
 """
 
 import errno
-from dataclasses import dataclass
+import os
+import socket
+import time
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import cast
 
@@ -32,6 +35,8 @@ class Outcome:
     number: int
     error: str | None = None
     is_fatal: bool = False  # no other block would fare better: the disk is full
+    seconds: float = 0.0
+    worker: str = ""  # its machine and process; "" for one that died
 
 
 @dataclass(frozen=True)
@@ -120,6 +125,13 @@ opened = lru_cache(maxsize=1)(Worker)
 
 def attempt(request: PredictionRequest, number: int) -> Outcome:
     """Do a block, with a second and a third try where it fails by something that may pass."""
+    began = time.monotonic()
+    outcome = _attempt(request, number)
+    worker = f"{socket.gethostname()}, process {os.getpid()}"
+    return replace(outcome, seconds=time.monotonic() - began, worker=worker)
+
+
+def _attempt(request: PredictionRequest, number: int) -> Outcome:
     torch.set_num_threads(THREADS)
     error = ""
     for _ in range(ATTEMPTS):

@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import select
+import shutil
 import signal
 import threading
 import time
@@ -10,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from reproduce.studies import child
-from reproduce.studies.runner import command, wait_until_free
+from reproduce.studies import child, runner
+from reproduce.studies.definitions import Run
+from reproduce.studies.runner import ROOT, command, make, wait_until_free
+from unet_paper.cli.parser import parse
 from unet_paper.runs.folder import RunFolder
 from unet_paper.support.locks import exclusive_lock
 
@@ -76,3 +79,20 @@ def test_a_run_waits_for_the_training_before_it(tmp_path, capsys):
         assert waiting.is_alive()
     waiting.join(LIMIT)
     assert not waiting.is_alive() and "being written by another process" in capsys.readouterr().out
+
+
+def test_what_a_run_is_made_of(tmp_path, monkeypatch):
+    """Each command is one that the parser knows; zeros beyond the image are scored before the report."""
+    typed = []
+    monkeypatch.setattr(runner, "command", lambda deadline, *words, **_: typed.append([*map(str, words)]) or 0)
+    folder = RunFolder(tmp_path)
+    shutil.copy(ROOT / "results/isbi/final/run.json", folder.record)
+    folder.labels.touch()
+    make(Run("run", "group", "1/6", zeros_too=True), folder, tmp_path, "quick", {}, None)
+    given = [parse(words) for words in typed]
+    stages = ["predict", "score"] * (len(given) // 2 - 1)
+    assert [one.command for one in given] == ["train", *stages, "report"]
+    outs = [one.out.name if one.command == "predict" else one.probability.name for one in given[1:-1]]
+    assert outs[::2] == outs[1::2] and outs[-1] == "probability-extrapolation-zeros.tif"
+    assert [one.extrapolation for one in given[1:-1:2]] == [None] * (len(outs) // 2 - 1) + ["zeros"]
+    assert all(one.force for one in given[1:-1])

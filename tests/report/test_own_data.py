@@ -15,7 +15,9 @@ from unet_paper.io.stack import write_stack
 from unet_paper.metrics.seg import score_instances
 from unet_paper.report.cell_pictures import FILLS, NO_CELL, cells_in_colours
 from unet_paper.report.comparison import comparison
+from unet_paper.report.shown_threshold import how_shown
 from unet_paper.runs.folder import RunFolder
+from unet_paper.runs.record import read_record
 
 QUICK = Path(__file__).parents[2] / "results" / "isbi" / "quick-sgd"
 COLUMNS = "| TTA | SEG | F1 at IoU 0.5 | cells | found | missed | split | merged | of no cell | pixel error |"
@@ -129,3 +131,10 @@ def test_a_comparison_has_what_fits_each_run(make_run):
     own, *of_em = beside_em.rows
     assert own[4:6] == alone.rows[0][4:6] and own[6:8] == (None, None)
     assert all(row[4:6] == (None, None) and None not in row[6:] for row in of_em)
+
+
+@pytest.mark.parametrize("labels_are, why", [("instances", "cells are numbered"), ("membranes", "both classes")])
+def test_it_is_shown_at_the_threshold_of_its_metrics(make_run, labels_are, why):
+    run = make_run(labels_are)
+    threshold, told = how_shown(run, read_record(run.record), None)
+    assert threshold == 0.5 and told.startswith(why)

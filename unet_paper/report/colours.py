@@ -4,10 +4,10 @@ import numpy as np
 
 Colour = tuple[int, int, int]  # red, green, blue, from 0 to 255
 
-# Okabe and Ito's eight, with white instead of black: of components, which lie on black or on the image.
+# Okabe and Ito's eight, with a dark red instead of black: of components, which lie on black or on the gray image.
 COMPONENTS: tuple[Colour, ...] = (
     *((230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (0, 114, 178), (213, 94, 0), (204, 121, 167)),
-    (235, 235, 235),
+    (160, 30, 90),
 )
 # Everywhere, what merges cells is blue and what splits them is red.
 MERGER, SPLIT = (0, 60, 200), (200, 20, 10)  # the pixels of the warping error

@@ -15,7 +15,7 @@ from unet_paper.report.panels import save_figure
 from unet_paper.report.pictures import draw_result
 from unet_paper.report.plots import history_figure, thresholds_figure
 from unet_paper.report.shown_sections import padded, read_shown
-from unet_paper.report.shown_threshold import shown_threshold
+from unet_paper.report.shown_threshold import how_shown
 from unet_paper.report.viewer.run_page import background_of, pixel_size_of, section_names, write_run_page
 from unet_paper.runs.cell_scoring import CellScores, read_numbered
 from unet_paper.runs.folder import RunFolder
@@ -44,7 +44,7 @@ def write_own_report(run: RunFolder, record: RunRecord, scores: Mapping[str, Sco
     if run.weight_maps.exists():
         save_figure(draw_weight_figure(read_shown(run.weight_maps, read_stack)[0]), run.path / "weight-map.png")
     if primary in scores and primary in cells and run.labels.exists() and run.probability(primary).exists():
-        _draw(run, record, shown_threshold(fitting.get(primary)), cells[primary])
+        _draw(run, record, how_shown(run, record, fitting.get(primary))[0], cells[primary])
     document = own_document(record, scores, cells)
     with atomic_write(run.own_table) as temporary:
         temporary.write_text(document.to_markdown(), encoding="utf-8")

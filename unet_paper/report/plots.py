@@ -49,7 +49,7 @@ def history_figure(histories: Mapping[str, Sequence[Mapping[str, float]]]) -> Fi
             values = np.array([row.get(name, np.nan) for row in rows])
             window = max(len(values) // WINDOWS, 1)
             smooth = np.convolve(values, np.ones(window) / window, mode="valid")
-            if len(histories) == 1:
+            if len(histories) == 1 and window > 1:
                 axis.plot(steps, values, color=LINES[5], linewidth=0.8, label="as in history.csv")
                 title = f"mean over {window} rows"
             axis.plot(steps[window - 1 :], smooth, **line_look(number), label=title)

@@ -14,7 +14,7 @@ from unet_paper.report.own_report import write_own_report
 from unet_paper.report.panels import save_figure
 from unet_paper.report.pictures import draw_result, draw_warping_errors
 from unet_paper.report.plots import history_figure, thresholds_figure
-from unet_paper.report.shown_threshold import shown_threshold
+from unet_paper.report.shown_threshold import how_shown
 from unet_paper.report.table_1 import run_document
 from unet_paper.report.viewer.run_page import background_of, pixel_size_of, section_names, write_run_page
 from unet_paper.runs.folder import RunFolder
@@ -63,7 +63,7 @@ def draw_scored_sections(run: RunFolder, record: RunRecord, scores: Scores) -> N
     """
     primary = record.config.primary
     truth, probability = read_labels(run.labels).pixels, read_probabilities(run.probability(primary)).pixels
-    threshold = shown_threshold(scores)
+    threshold, _ = how_shown(run, record, scores)
     kinds = warping_errors(truth, probability, threshold)
     names = section_names(record, len(kinds))
     above = f"Probability ({primary}) above {threshold:.1f}"

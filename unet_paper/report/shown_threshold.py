@@ -2,10 +2,37 @@
 
 from unet_paper.metrics.registry import PIXEL_ERROR, WARPING_ERROR
 from unet_paper.metrics.scores import Scores
+from unet_paper.runs.cell_scoring import segmentation_of
+from unet_paper.runs.folder import RunFolder
+from unet_paper.runs.own_scoring import cells_of_run, is_tessellation
+from unet_paper.runs.record import RunRecord
 
 THRESHOLDS = tuple(round(0.1 * step, 1) for step in range(1, 10))  # that the viewer can show
 USUAL_THRESHOLD = 0.5
 LEAST_F = 0.5  # of the pixels of cell
+
+
+def how_shown(run: RunFolder, record: RunRecord, scores: Scores | None) -> tuple[float, str]:
+    """One of THRESHOLDS, at which a run is shown, and why that one, in words.
+
+    It is where cells are numbered, for runs that are judged by numbered cells, else where `shown_threshold` says.
+
+    scores : the challenge's, of the primary test-time augmentation, where they fit.
+    """
+    numbered = _numbering_threshold(run, record)
+    if numbered is None:
+        return shown_threshold(scores), why_shown(scores)
+    shown = nearest_shown(numbered)
+    return shown, "cells are numbered" + (f" (at {numbered:g})" if numbered != shown else "")
+
+
+def _numbering_threshold(run: RunFolder, record: RunRecord) -> float | None:
+    if record.protocol.sequences is not None:
+        return segmentation_of(record).threshold
+    if is_tessellation(record):
+        return None
+    found = cells_of_run(run, record).get(record.config.primary)
+    return found.segmentation.threshold if found and found.segmentation else None
 
 
 def shown_threshold(scores: Scores | None) -> float:
@@ -28,7 +55,7 @@ def nearest_shown(threshold: float) -> float:
 def why_shown(scores: Scores | None) -> str:
     """Why it is that threshold, in words."""
     if not scores:
-        return "there are no metrics to choose by"
+        return "both classes are equally probable"
     least = f"the {WARPING_ERROR.title} is least"
     return least if _chosen(scores) == _best(scores) else f"{least}, with most of the cells left"
 

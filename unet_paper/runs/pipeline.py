@@ -175,11 +175,7 @@ def _predict_one(predictor: Predictor, request: PredictionRequest, made_with: di
     shape = predict_file(
         predictor, request.image, request.out, made_with, request.channel, request.memory, request.largest_tile
     )
-    meaning = (
-        "0 = membrane, 1 = cell"
-        if predictor.out_channels == 1
-        else f"probabilities of {predictor.out_channels} classes"
-    )
+    meaning = "0 to 1, of cell" if predictor.out_channels == 1 else f"probabilities of {predictor.out_channels} classes"
     logger.info(f"wrote {shape[0]} sections ({meaning}) to {request.out}")
     if request.instances is not None:
         segment_file(request.out, request.instances, request.segmentation)

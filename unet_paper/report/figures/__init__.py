@@ -22,7 +22,7 @@ from unet_paper.report.figures.network_figure import draw_network
 from unet_paper.report.figures.section_figures import draw_segmentation, draw_tile, draw_weight_figure
 from unet_paper.report.panels import for_light_and_dark, save_figure
 from unet_paper.report.shown_sections import read_shown
-from unet_paper.report.shown_threshold import shown_threshold, why_shown
+from unet_paper.report.shown_threshold import how_shown
 from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.record import RunRecord
 from unet_paper.support.files import atomic_write
@@ -163,7 +163,7 @@ def _of_two_classes(
         )
     probability = run.probability(config.primary)
     if probability.exists():
-        threshold, why = shown_threshold(scores), why_shown(scores)
+        threshold, why = how_shown(run, record, scores)
         yield (
             Caption(
                 "figure-4-segmentation",

@@ -17,10 +17,9 @@ from unet_paper.report.document import Document
 from unet_paper.report.figures import EM_DATASETS, read_captions
 from unet_paper.report.plots import history_figure, thresholds_figure
 from unet_paper.report.shown_sections import read_shown
-from unet_paper.report.shown_threshold import nearest_shown, shown_threshold, why_shown
+from unet_paper.report.shown_threshold import how_shown
 from unet_paper.report.viewer.layers import ERRORS, SectionPictures, write_pictures
 from unet_paper.report.viewer.page import Page
-from unet_paper.runs.cell_scoring import segmentation_of
 from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.own_scoring import is_tessellation
 from unet_paper.runs.record import RunRecord
@@ -130,10 +129,7 @@ def viewed_run(
 
     scores : of the primary test-time augmentation; page_folder : where the page goes.
     """
-    best, why = shown_threshold(scores), why_shown(scores) if scores else ""
-    if record.protocol.sequences is not None:
-        counts = segmentation_of(record).threshold
-        best, why = nearest_shown(counts), f"cells are numbered (at {counts:g})"
+    best, why = how_shown(run, record, scores)
     background = background_of(record)
     relative = quote(Path(os.path.relpath(run.path, page_folder)).as_posix())
     return pictures.to_json() | {

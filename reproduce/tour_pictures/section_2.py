@@ -14,6 +14,7 @@ from .panels import BLUE, INK, RED, YELLOW, Picture, bare, outline, panels, show
 from .panels import show_probability as show
 
 DIFFERENCE = LinearSegmentedColormap.from_list("difference", ["#10141a", "#7a2a10", "#ff7a1a", "#fff3b0"])
+PALE = np.uint8(225)  # the gray of what has no colour of its own
 FLOOR = 1e-8  # differences below it are drawn there
 
 
@@ -81,10 +82,10 @@ def up_convolution(small: np.ndarray, kernel: np.ndarray, large: np.ndarray) -> 
         axis.text(0.5, 0.5, sign, ha="center", va="center", fontsize=20, color=INK, transform=axis.transAxes)
     for axis, values, owner, title in (
         (axes[0], small, owners, "2 × 2 map"),
-        (axes[2], kernel, np.full((2, 2), 8), "2 × 2 kernel"),
+        (axes[2], kernel, None, "2 × 2 kernel"),
         (axes[4], large, np.kron(owners, np.ones((2, 2), int)), "4 × 4 map"),
     ):
-        axis.imshow(colours.in_colours(owner))
+        axis.imshow(colours.in_colours(owner) if owner is not None else np.full((2, 2, 3), PALE))
         axis.set_title(title)
         for (row, column), value in np.ndenumerate(values):
             axis.text(column, row, f"{value:g}", ha="center", va="center", color="black", fontsize=15)

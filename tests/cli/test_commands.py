@@ -265,6 +265,24 @@ def test_weights_to_look_at(tmp_path, capsys):
     assert "give --png DIR" in errors and "(1, 59, 90), but the labels (1, 60, 90)" in errors
 
 
+def test_weights_of_a_folder_beside_their_images(tmp_path, capsys):
+    """Numbered PNGs of two sizes, and their images in another folder, under names with a word more."""
+    for number, width in enumerate((60, 70), 1):
+        cells = np.zeros((50, width), np.uint16)
+        cells[10:40, 5:25], cells[10:40, 25 : width - 10] = 1, 2
+        for folder, name, pixels in (("labels", "", cells), ("images", "_raw", 99 * cells.astype(np.uint8))):
+            (tmp_path / folder).mkdir(exist_ok=True)
+            Image.fromarray(pixels).save(tmp_path / folder / f"nuclei_{number}{name}.png")
+    command = ["weights", str(tmp_path / "labels"), str(tmp_path / "maps"), "--png", str(tmp_path / "png")]
+    assert main([*command, "--image", str(tmp_path / "images")]) == 0
+    drawn = [Image.open(tmp_path / "png" / f"weight-map-nuclei_{number}.png") for number in (1, 2)]
+    assert drawn[0].width > 2.5 * drawn[0].height  # three panels in a row
+    assert "between cells 1 and 2, nuclei_2" in capsys.readouterr().out
+    (tmp_path / "images" / "nuclei_2_raw.png").unlink()
+    assert main([*command, "--force", "--image", str(tmp_path / "images")]) == 2
+    assert "nuclei_2.png" in capsys.readouterr().err
+
+
 def test_a_training_can_be_watched(small_phantom, run, tmp_path, capsys):
     """--preview writes what the network finds in the first scored section; the weights are those of any training."""
     out = tmp_path / "watched"

@@ -1,7 +1,7 @@
 """`weights` and `score`: what takes labels."""
 
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,7 +39,7 @@ def do_weights(arguments: Namespace) -> None:
     semantic = labels_are == "classes"
     truths = [read_labels(path, arguments.ignore) for path in image_files(arguments.labels)]
     files = outputs(arguments.labels, arguments.out, arguments.force, "labels")
-    pictures = [] if arguments.png is None else _pictures(arguments.png, truths)
+    pictures = {} if arguments.png is None else _pictures(arguments.png, truths)
     for picture in pictures:
         must_be_writable(picture, arguments.force)
     images = _images_of(arguments, truths)
@@ -75,23 +75,30 @@ def do_weights(arguments: Namespace) -> None:
 
 def _images_of(arguments: Namespace, truths: Sequence[ImageStack]) -> Sections | None:
     """The sections of --image, or None where it is not given. Raises BadInput where they do not fit the labels."""
+    from unet_paper.datasets.file_pairs import paired
+    from unet_paper.io.sections import stacked
     from unet_paper.io.stack import read_stack
 
     if arguments.image is None:
         return None
     if arguments.png is None:
         raise BadInput("--image is only drawn; give --png DIR, the folder of the pictures, too")
-    if len(truths) > 1:
-        raise BadInput("--image is drawn beside one file of labels; give one, or leave --image out")
-    image, shape = read_stack(arguments.image, channel=arguments.channel).pixels, truths[0].pixels.shape
-    if image.shape != shape:
-        raise BadInput(f"{arguments.image} has the shape {image.shape}, but the labels {shape}; give the labels' image")
-    return image
+    images = []
+    pairs = {labels: image for image, labels in paired([arguments.image], arguments.labels, ("images", "labels"))}
+    for truth in truths:
+        image = read_stack(pairs[truth.source], channel=arguments.channel)
+        if image.pixels.shape != truth.pixels.shape:
+            raise BadInput(
+                f"{image.source} has the shape {image.pixels.shape}, but the labels {truth.pixels.shape}; give the "
+                "labels' image"
+            )
+        images += list(image.pixels)
+    return stacked(images)
 
 
 def _draw(
     arguments: Namespace,
-    pictures: Sequence[Path],
+    pictures: Mapping[Path, str],
     images: Sections | None,
     labels: Sections,
     maps: Sequence[np.ndarray],
@@ -105,11 +112,11 @@ def _draw(
 
     found = []
     largest = max(float(section.max()) for section in maps)
-    for index, picture in enumerate(progress_bar(pictures, desc="draw", unit="section")):
+    for index, (picture, name) in enumerate(progress_bar(pictures.items(), desc="draw", unit="section")):
         numbered = arguments.labels_are == "classes" or len(np.unique(labels[index])) > 2
         cells = labels[index] if numbered else label_cells(labels[index], arguments.connectivity)
         places = largest_weights(maps[index], cells, arguments.sigma)
-        found += [(place.weight, f"{place}, section {index}") for place in places]
+        found += [(place.weight, f"{place}, {name}") for place in places]
         image = None if images is None else images[index]
         save_figure(
             draw_weight_figure(maps[index], image, cells, pixel_size=pixel_size, largest=largest, marked=places),
@@ -120,13 +127,15 @@ def _draw(
     print("largest weights:", *(text for _, text in told), sep="\n  ")
 
 
-def _pictures(folder: Path, truths: Sequence[ImageStack]) -> list[Path]:
-    """Where the weight maps of files of labels are drawn: by number, or by the files' names where there are several."""
+def _pictures(folder: Path, truths: Sequence[ImageStack]) -> dict[Path, str]:
+    """Where the weight maps of files of labels are drawn, and what their sections are called: by number, or by the
+    files' names where there are several.
+    """
     if len(truths) == 1:
-        names = [f"{index:03}" for index in range(len(truths[0].pixels))]
+        names = {f"{index:03}": f"section {index}" for index in range(len(truths[0].pixels))}
     else:
-        names = [name for truth in truths for name in section_names(truth.source, len(truth.pixels))]
-    return [folder / f"weight-map-{name}.png" for name in names]
+        names = {name: name for truth in truths for name in section_names(truth.source, len(truth.pixels))}
+    return {folder / f"weight-map-{name}.png": called for name, called in names.items()}
 
 
 def do_score(arguments: Namespace) -> None:

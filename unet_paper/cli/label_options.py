@@ -20,7 +20,12 @@ def add_weights(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--png", type=Path, metavar="DIR", help="Also draw figure 3 of every section, into this folder."
     )
-    command.add_argument("--image", type=Path, metavar="IMAGE", help="The labels' image, for these pictures.")
+    command.add_argument(
+        "--image",
+        type=Path,
+        metavar="IMAGE",
+        help="The labels' image for these pictures; of a folder of labels a folder, paired by name.",
+    )
     add_channel(command)
     add_labels_are(command, "instances unless given, which fits 0 and 255 too.")
     add_ignore(command, "They weigh 0.")

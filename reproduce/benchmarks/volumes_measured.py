@@ -21,7 +21,7 @@ from unet_paper.checkpoint import Checkpoint
 from unet_paper.config import PROFILES
 from unet_paper.io.image_files import open_stack
 from unet_paper.normalisation import Standardisation
-from unet_paper.runs.pipeline import PredictionRequest, make_predictor
+from unet_paper.runs.predicting import PredictionRequest, make_predictor
 from unet_paper.support.progress import progress_bar
 from unet_paper.volumes.blocks import Grid
 from unet_paper.volumes.engines import cluster, on_cluster

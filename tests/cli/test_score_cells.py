@@ -72,7 +72,7 @@ def test_masks_are_taken_apart(nuclei, capsys):
     assert seg_of(nuclei, "numbers.tif", "mask.tif")["seg"] == pytest.approx((100 / 180 + 80 / 180 + 1) / 3)
     assert seg_of(nuclei, "mask.tif", "mask.tif", "--labels-are", "cells")["found"] == 2
     assert seg_of(nuclei, "membranes.tif", "mask.tif", "--labels-are", "membranes")["seg"] == 1
-    assert seg_of(nuclei, "mask.tif", "mask.tif", "--labels-are", "instances")["found"] == 1  # as it is said
+    assert seg_of(nuclei, "mask.tif", "mask.tif", "--labels-are", "instances")["found"] == 2  # as train takes it
 
 
 def test_equals_the_function(random, drawn_cells, tmp_path):
@@ -119,3 +119,15 @@ def test_folders_of_frames_that_differ_in_size(nuclei, tmp_path):
     assert main(["score", *files, "--metrics", "all", "--json", str(out)]) == 0
     both = json.loads(out.read_text())
     assert both["seg"] == scores["seg"] and both["pixel_error"] < 0.2
+
+
+def test_probabilities_of_many_classes_are_called_that(nuclei, capsys):
+    """And not an image in colour, for which the command has no option."""
+    maps = np.full((2, 3, 40, 60), 1 / 3, np.float32)
+    tifffile.imwrite(nuclei / "k3.tif", maps, imagej=True, metadata={"axes": "ZCYX"})
+    write_stack(nuclei / "labels.tif", np.tile(np.arange(3, dtype=np.uint8), (2, 40, 20)))
+    for metrics in ("challenge", "seg", "all"):
+        assert main(["score", str(nuclei / "labels.tif"), str(nuclei / "k3.tif"), "--metrics", metrics]) == 2
+        said = capsys.readouterr().err
+        known = "give labels, or those of two" if metrics == "seg" else "the challenge's scores know two"
+        assert f"k3.tif holds probabilities of 3 classes; {known}" in said and "channel" not in said

@@ -43,6 +43,18 @@ def test_classes_that_are_plainly_instances(random):
         interpret_labels(random.integers(0, 300, (1, 200, 200)), "classes", "labels.tif")
 
 
+def test_instances_that_are_plainly_classes_are_said_to_look_like_that(caplog):
+    """Nuclei 1 and their borders 2, of many nuclei."""
+    nucleus = np.pad(np.ones((6, 6), np.uint8), 2)
+    eight = np.ones((3, 3))
+    labels = np.tile(np.where((nucleus == 0) & ndimage.binary_dilation(nucleus, eight), 2, nucleus), (1, 3, 3))
+    interpret_labels(labels, "instances", "labels.tif")
+    assert "in 18 pieces, for 2 numbers" in caplog.text and "--labels-are classes" in caplog.text
+    caplog.clear()
+    interpret_labels(np.pad(tiles(4), ((0, 0), (3, 3), (3, 3))), "instances", "labels.tif")
+    assert not caplog.messages
+
+
 def test_thin_cells_between_others_are_kept(caplog):
     labels = np.zeros((1, 30, 40), np.uint8)
     labels[0, 5:25, 5:15], labels[0, 5:25, 15:17], labels[0, 5:25, 17:30] = 1, 2, 3

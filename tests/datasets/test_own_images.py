@@ -9,6 +9,7 @@ from scipy import ndimage
 
 from unet_paper.checkpoint import load as load_weights
 from unet_paper.cli.commands import main
+from unet_paper.datasets.folds import Fold
 from unet_paper.datasets.labels import interpret_labels
 from unet_paper.datasets.training_stacks import OwnFiles, load_files
 from unet_paper.io.stack import read_stack, write_stack
@@ -99,6 +100,15 @@ def test_touching_numbers_are_separated(nuclei):
         first, second = np.moveaxis(labels, axis, 0)[:-1], np.moveaxis(labels, axis, 0)[1:]
         assert not ((first != second) & (first > 0) & (second > 0)).any()
     assert 0.5 < (labels > 0).sum() / (numbers > 0).sum() < 1
+
+
+def test_touching_numbers_are_scored_as_they_are_given(nuclei):
+    """SEG knows no line between them; the challenge's metrics draw it when they read them."""
+    numbers = read_stack(nuclei / "numbers.tif").pixels
+    files = OwnFiles(nuclei / "images.tif", nuclei / "numbers.tif", "instances", ignore=int(numbers.max()))
+    stacks = load_files(files, Fold(1, 4))
+    kept = numbers[list(stacks.protocol.scored_sections)]
+    assert np.array_equal(stacks.evaluation_labels, np.where(kept == numbers.max(), 0, kept))
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from unet_paper.report.comparison import comparison
 from unet_paper.report.shown_threshold import how_shown
 from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.record import read_record
+from unet_paper.segmentation import segment
 
 QUICK = Path(__file__).parents[2] / "results" / "isbi" / "quick-sgd"
 COLUMNS = "| TTA | SEG | F1 at IoU 0.5 | cells | found | missed | split | merged | of no cell | pixel error |"
@@ -77,6 +78,18 @@ def test_cells_are_counted_and_the_challenges_rows_are_not_there(make_run, capsy
     assert not run.table.exists()
     pictures = {path.name for path in run.path.glob("*.png")}
     assert {"result.png", "cells.png"} <= pictures and "thresholds.png" not in pictures
+
+
+def test_cells_at_other_thresholds(make_run):
+    run = make_run("instances", replace(Config(tta=("d4",), primary="d4")))
+    assert main(["report", str(run.path)]) == 0
+    numbers, probability = nuclei()
+    text = run.own_table.read_text()
+    for threshold in (0.8, 0.95):
+        found = score_instances(numbers, segment(probability, threshold))
+        cells = (found.seg, found.f1)
+        assert f"| {threshold} | {' | '.join(f'{cell:.4f}' for cell in cells)} | {found.missed} |" in text
+    assert "| **0.5** |" in text and "against the labels as they are given" in text
 
 
 def test_membranes_have_the_errors_of_tessellations_too(make_run):

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from unet_paper.io.image_files import open_stack
-from unet_paper.runs.pipeline import PredictionRequest
+from unet_paper.runs.predicting import PredictionRequest
 from unet_paper.support.errors import BadInput
 from unet_paper.support.parts import Part
 from unet_paper.volumes.engines import cluster, on_cluster

@@ -102,7 +102,7 @@ def do_predict(arguments: Namespace) -> None:
     from unet_paper.compute.allocator import keep_freed_memory
     from unet_paper.io.image_folder import several_files
     from unet_paper.io.ome_zarr import SUFFIX
-    from unet_paper.runs.pipeline import PredictionRequest, predict, predict_files
+    from unet_paper.runs.predicting import PredictionRequest, predict, predict_files
     from unet_paper.segmentation import CellSegmentation
 
     segmentation = given_segmentation(arguments)

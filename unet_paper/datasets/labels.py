@@ -19,6 +19,7 @@ LABELS_ARE = {
 MOST_CLASSES = 255
 PLAINLY_INSTANCES = 12  # values from which "classes" that are in one piece each are taken for numbered cells
 SPECK = 4  # px; most cells are larger
+PIECES = 3  # of a number, on average, from which it is hardly a cell's
 
 
 def pixels_to_ignore(labels: Sections, ignore: int | Sections | None, name: Path | str) -> Sections | None:
@@ -64,7 +65,7 @@ def interpret_labels(
         raise BadInput(f"{name} holds {_shown(values)}; say with --labels-are what they mean: {choices}")
     if len(values) < 2:
         raise BadInput(f"{name} holds {values[0]} only, which is one class only; there must be two at least")
-    labels = _cleared(labels, ignored)
+    labels = without_ignored(labels, ignored)
     if labels_are == "classes":
         _require_classes(labels, values, name)
         return labels, len(values)
@@ -77,7 +78,7 @@ def interpret_labels(
                 "cells that have numbers of their own are --labels-are instances"
             )
         cell = values[1] if labels_are == "cells" else values[0]
-        labels = _cleared([(section == cell).astype(np.uint8) * 255 for section in labels], ignored)
+        labels = without_ignored([(section == cell).astype(np.uint8) * 255 for section in labels], ignored)
     pixels = joined(labels)[known]
     if not pixels.any() or pixels.all():
         left = "background" if pixels.all() else "cell"
@@ -89,8 +90,10 @@ def _shown(values: np.ndarray) -> str:
     return ", ".join(map(str, values[:5])) + ", ..." * (len(values) > 5)
 
 
-def _cleared(labels: Sections, ignored: Sections) -> Sections:
+def without_ignored(labels: Sections, ignored: Sections | None) -> Sections:
     """Labels that are 0 where they are ignored."""
+    if ignored is None:
+        return labels
     return stacked(
         [np.where(mask, section.dtype.type(0), section) for section, mask in zip(labels, ignored, strict=True)]
     )
@@ -131,16 +134,24 @@ def _separated(labels: Sections, values: np.ndarray, name: Path | str) -> Sectio
     if lost:
         logger.warning(f"note: {lost} cells of {name} are too thin to be separated from their neighbours, and are lost")
     if len(values) > 2:
-        _warn_of_specks(labels, name)
+        _warn_of_other_meanings(labels, name)
     return separated
 
 
-def _warn_of_specks(labels: Sections, name: Path | str) -> None:
-    """Say so where most cells are of a few pixels: gray levels of a smoothed or compressed mask look like that."""
+def _warn_of_other_meanings(labels: Sections, name: Path | str) -> None:
+    """Say so where most cells are of a few pixels, as gray levels of a smoothed or compressed mask are, and where most
+    numbers are in several pieces, as classes are.
+    """
     areas = np.concatenate([np.bincount(label_cells(section).ravel())[1:] for section in labels])
     specks = int((areas <= SPECK).sum())
+    appearances = sum(np.count_nonzero(np.unique(section)) for section in labels)
     if specks > 10 and specks > len(areas) / 2:
         logger.warning(
             f"note: {specks} of the {len(areas)} cells of {name} have at most {SPECK} px; these may be gray levels of "
             "a smoothed mask, and no cells"
+        )
+    elif len(areas) >= PIECES * appearances:
+        logger.warning(
+            f"note: the cells of {name} are in {len(areas)} pieces, for {appearances} numbers in all of its sections; "
+            "a cell is one piece, so if these are classes, give --labels-are classes"
         )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from unet_paper.datasets import isbi2012
 from unet_paper.datasets.folds import Fold, Protocol
-from unet_paper.datasets.labels import interpret_labels, pixels_to_ignore
+from unet_paper.datasets.labels import interpret_labels, pixels_to_ignore, without_ignored
 from unet_paper.datasets.own_pairs import read_pairs
 from unet_paper.io.hashes import labels_sha256
 from unet_paper.io.image_stack import ImageStack
@@ -23,7 +23,7 @@ class Stacks:
     volume: Sections
     labels: Sections
     evaluation_volume: Sections | None
-    evaluation_labels: Sections | None
+    evaluation_labels: Sections | None  # instances as they are given, also where they touch
     protocol: Protocol
     data: dict  # name -> SHA-256 of the content
     dataset: str  # "isbi" (the challenge's contents), "phantom", "own", or a name of cell_tracking.py
@@ -63,7 +63,8 @@ def load_files(files: OwnFiles, fold: Fold | None = None, leave_out: Sequence[in
     own = read_pairs(files.images, files.labels, files.channel, files.ignore)
     ignored = pixels_to_ignore(own.labels, files.ignore, own.name)
     labels, classes = interpret_labels(own.labels, files.labels_are, own.name, ignored)
-    stacks = _split(own.images, labels, fold, leave_out, own.data, "own", classes, ignored)
+    truth = labels if files.labels_are != "instances" else without_ignored(own.labels, ignored)
+    stacks = _split(own.images, labels, fold, leave_out, own.data, "own", classes, ignored, truth)
     protocol = replace(stacks.protocol, labels_are=files.labels_are, ignore=files.ignore, files=own.names)
     return replace(stacks, protocol=protocol, pixel_size=own.pixel_size)
 
@@ -119,8 +120,9 @@ def _split(
     dataset: str,
     classes: int = 2,
     ignored: Sections | None = None,
+    truth: Sections | None = None,
 ) -> Stacks:
-    """Hold out a fold, if there is one."""
+    """Hold out a fold, if there is one. truth : what it is scored against, the labels unless given."""
     whole = Protocol.unscored(len(volume)) if fold is None else Protocol.of_fold(fold, len(volume))
     protocol = whole.without(leave_out)
     kept, scored = protocol.training_sections, protocol.scored_sections
@@ -131,7 +133,7 @@ def _split(
         volume=_chosen(volume, kept),
         labels=_chosen(labels, kept),
         evaluation_volume=held_out and _chosen(volume, held_out),
-        evaluation_labels=held_out and _chosen(labels, held_out),
+        evaluation_labels=held_out and _chosen(labels if truth is None else truth, held_out),
         protocol=protocol,
         data=data,
         dataset=dataset,

@@ -71,8 +71,9 @@ def several_channels(
 ) -> BadInput:
     """What is wrong with (..., C) pixels of which no channel is named."""
     count = pixels.shape[-1]
-    if kind == "probabilities" and pixels.dtype.kind == "f" and stored_as_planes:
-        return BadInput(f"{path} holds probabilities of {count} classes; the challenge's scores know two")
+    if kind != "image" and pixels.dtype.kind == "f" and stored_as_planes:
+        known = "the challenge's scores know two" if kind == "probabilities" else "give labels, or those of two classes"
+        return BadInput(f"{path} holds probabilities of {count} classes; {known}")
     what = "in colour" if count in (3, 4) else f"of {count} channels"
     sections = f" (if it is {count} sections, save it with photometric='minisblack')" if stored_as_planes else ""
     gray = ", or gray" if count in (3, 4) and colours == "RGB" else ""

@@ -7,7 +7,7 @@ from unet_paper.metrics.scores import Scores
 from unet_paper.report.document import Block, Document
 from unet_paper.report.table import Cell, Table
 from unet_paper.report.table_1 import SMOKE_NOTE, what_was_scored, why_unscored
-from unet_paper.runs.cell_scoring import CellScores
+from unet_paper.runs.cell_scoring import CellScores, threshold_of
 from unet_paper.runs.own_scoring import is_tessellation
 from unet_paper.runs.record import RunRecord
 
@@ -17,6 +17,20 @@ READING = (
     "SEG is the cell tracking challenge's measure, and that of the paper's table 2. A cell is found when one segment "
     "covers more than half of it, else it is missed; split are cells in which several segments lie; merged are "
     "segments that cover more than half of several cells; segments of no cell cover more than half of none."
+)
+AS_GIVEN = (
+    "SEG, F1 and the counts are against the labels as they are given, so that the line which a network leaves between "
+    "cells that touch costs some overlap; the pixel error is against the cells with that line between them, as the "
+    "network was trained."
+)
+THRESHOLDS_READING = (
+    "SEG and F1 at other thresholds ({tta}). They are no results: a threshold chosen here would be chosen on what is "
+    "scored. Size is the median area of a found cell's segment over that of its label: above 1 the segments are too "
+    "large."
+)
+BALANCED = (
+    " {threshold:g} would undo the class weights of this run's loss, p / w_cell = (1 - p) / w_background, without a "
+    "look at the scored sections; `predict --instances` and `segment` take it as `--threshold`."
 )
 
 
@@ -31,6 +45,8 @@ def own_document(record: RunRecord, scores: Mapping[str, Scores], cells: Mapping
         blocks.append(f"This run has no metrics: {why_unscored(record)}.")
         return Document(f"The run `{record.name}`", tuple(blocks))
     blocks += [own_table(record, scores, cells), READING]
+    if record.protocol.labels_are == "instances":
+        blocks.append(AS_GIVEN)
     for segmentation in sorted({str(each.segmentation) for each in cells.values()}):
         blocks.append(f"Segments are the connected parts where the probability of cell is {segmentation}.")
     if set(scores) - set(cells):
@@ -41,7 +57,25 @@ def own_document(record: RunRecord, scores: Mapping[str, Scores], cells: Mapping
             f"The bold row ({record.config.primary}) is the run's result: the primary test-time augmentation, fixed "
             "before any run."
         )
+    found = cells.get(record.config.primary)
+    if found is not None and found.per_threshold:
+        balanced = BALANCED.format(threshold=threshold_of(record.class_weights)) if record.class_weights else ""
+        blocks += [THRESHOLDS_READING.format(tta=record.config.primary) + balanced, by_threshold(found)]
     return Document(f"The run `{record.name}`", tuple(blocks))
+
+
+def by_threshold(found: CellScores) -> Table:
+    """SEG, F1 and what goes with them, a row for each threshold that was tried."""
+    rows: list[Sequence[Cell]] = []
+    for each in found.per_threshold:
+        size = None if each.size_ratio is None else f"{each.size_ratio:.2f}"
+        rows.append((f"{each.threshold:g}", each.seg, each.f1, each.missed, each.merged, size))
+    counting = [number for number, each in enumerate(found.per_threshold) if each.threshold == _threshold(found)]
+    return Table(("threshold", *CELL_METRICS, "missed", "merged", "size"), rows, emphasised_rows=counting)
+
+
+def _threshold(found: CellScores) -> float | None:
+    return found.segmentation.threshold if found.segmentation else None
 
 
 def fitting_metrics(record: RunRecord) -> tuple[Metric, ...]:

@@ -60,6 +60,11 @@ class AtThreshold:
     missed: int
     merged: int
     size_ratio: float | None
+    f1: float | None = None  # older scores do not tell it
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values only."""
+        return {name: value for name, value in asdict(self).items() if name != "f1" or value is not None}
 
 
 @dataclass(frozen=True)
@@ -92,7 +97,7 @@ class CellScores:
             "labels_sha256": self.labels_sha256,
             "probability_sha256": self.probability_sha256,
             "code": dict(self.code),
-            "per_threshold": [asdict(each) for each in self.per_threshold],
+            "per_threshold": [each.to_json() for each in self.per_threshold],
             **({"tta": self.tta} if self.tta else {}),
         }
 
@@ -150,7 +155,8 @@ def _at_threshold(
 ) -> AtThreshold:
     segments = segment_frames(probability, replace(segmentation, threshold=threshold))
     scores = score_instances(masks, segments)
-    return AtThreshold(threshold, scores.seg, scores.missed, scores.merged, _size_ratio(scores, segments))
+    size = _size_ratio(scores, segments)
+    return AtThreshold(threshold, scores.seg, scores.missed, scores.merged, size, scores.f1)
 
 
 def _size_ratio(scores: InstanceScores, segments: Sections) -> float | None:
@@ -174,7 +180,7 @@ def _numbered_truth(labels: Sections, name: Path, labels_are: str | None, ignore
     if labels_are == "classes":
         raise BadInput(f"{name}: SEG is of cells, not of classes; give labels in which cells are told apart")
     if labels_are == "instances":
-        return labels
+        return numbered(labels, name)
     masks, _ = interpret_labels(labels, labels_are, name, ignored)
     return stacked([label_cells(section > 0) for section in masks])
 

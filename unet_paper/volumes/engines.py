@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import torch
 
-from unet_paper.runs.pipeline import PredictionRequest
+from unet_paper.runs.predicting import PredictionRequest
 from unet_paper.support.errors import BadInput
 from unet_paper.support.extras import require_extra
 from unet_paper.support.logs import logger

@@ -13,7 +13,7 @@ from unet_paper.io.folder_stack import open_volume
 from unet_paper.io.image_stack import ImageStack
 from unet_paper.io.ome_zarr import SUFFIX, WRITTEN_VERSIONS, ZarrStack, is_zarr, open_zarr
 from unet_paper.prediction import BYTES_PER_PIXEL_AND_CHANNEL, MOST_PIXELS, Predictor
-from unet_paper.runs.pipeline import PredictionRequest, make_predictor
+from unet_paper.runs.predicting import PredictionRequest, make_predictor
 from unet_paper.support.errors import BadInput
 from unet_paper.support.extras import require_extra
 from unet_paper.support.locks import exclusive_lock

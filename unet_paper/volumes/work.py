@@ -17,7 +17,7 @@ import torch
 from unet_paper.io.folder_stack import open_volume
 from unet_paper.network import CONTEXT
 from unet_paper.overlap_tile import Block, View, mirrored_indices
-from unet_paper.runs.pipeline import PredictionRequest, make_predictor
+from unet_paper.runs.predicting import PredictionRequest, make_predictor
 from unet_paper.support.errors import BadInput
 from unet_paper.support.logs import logger
 from unet_paper.volumes.job import WorkFolder

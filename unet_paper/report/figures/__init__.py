@@ -147,7 +147,7 @@ def _of_two_classes(
     truth = None
     if run.labels.exists():
         labels = read_shown(run.labels, read_labels)[:1]
-        truth = labels[0] > 0
+        truth = separate_touching_cells(labels)[0] > 0
         known = record.class_weights
         whose = "the class weights of the training set" if known else "class weights balanced over this section"
         weights = weight_maps(labels, config.w_0, config.sigma, class_weights=known)[0]

@@ -1,0 +1,105 @@
+"""From image files to probability files with a trained network, and to numbered cells where these are asked for."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from unet_paper import checkpoint as checkpoints
+from unet_paper.config import PAPER
+from unet_paper.io.hashes import file_sha256
+from unet_paper.io.image_folder import results_of
+from unet_paper.prediction import Predictor, is_made, predict_file
+from unet_paper.runs.instances import segment_file
+from unet_paper.segmentation import CellSegmentation
+from unet_paper.support.errors import BadInput
+from unet_paper.support.logs import logger
+
+
+@dataclass(frozen=True)
+class PredictionRequest:
+    """What is to be predicted with which weights, and how."""
+
+    weights: Path  # a run's, or published ones
+    image: Path
+    out: Path
+    tta: str = PAPER.primary
+    extrapolation: str | None = None  # as trained, unless given
+    float32: bool = False  # even where the weights were trained in bfloat16
+    device: str = "cpu"
+    channel: int | str | None = None
+    memory: int | None = None  # bytes that a tile may take
+    largest_tile: int | None = None  # px
+    instances: Path | None = None  # where numbered cells go too, and their table
+    segmentation: CellSegmentation = CellSegmentation()  # of the cells
+
+
+def predict(request: PredictionRequest) -> None:
+    """Predict an image file into the TIFF `request.out`, and number its cells where that is asked for.
+
+    Raises BadInput for weights or an image that do not fit, and what `predict_file` raises.
+    """
+    predictor, made_with = make_predictor(request)
+    logger.info(f"predicting in {made_with['precision']} on {request.device}")
+    _predict_image(predictor, made_with, request)
+
+
+def predict_files(request: PredictionRequest, images: Sequence[Path], force: bool = False) -> None:
+    """Predict files and those of folders, each into a TIFF of the same name in the folder `request.out`, and their
+    cells into the folder `request.instances`; `request.image` is not used.
+
+    Results that the same prediction has made are left as they are, so that the same call resumes. Raises BadInput,
+    before any work, for other files in their place, unless `force` replaces them.
+    """
+    predictor, made_with = make_predictor(request)
+    of_images = [_of_image(request, image, out) for image, out in results_of(images, request.out)]
+    remaining = [each for each in of_images if not _is_done(predictor, made_with, each)]
+    taken = next((each.out for each in remaining if each.out.exists()), None)
+    if taken is not None and not force:
+        raise BadInput(f"{taken} is there already; give another folder, or --force to replace it")
+    logger.info(f"predicting {len(remaining)} images in {made_with['precision']} on {request.device}")
+    for each in remaining:
+        _predict_image(predictor, made_with, each)
+
+
+def make_predictor(request: PredictionRequest) -> tuple[Predictor, dict[str, str]]:
+    """The predictor that is asked for, and what its results depend on besides the image and the augmentation."""
+    trained = checkpoints.load(request.weights)
+    if request.instances is not None and trained.config.classes > 2:
+        raise BadInput(
+            f"{request.weights} knows {trained.config.classes} classes, and cells are numbered of two; predict without "
+            "--instances"
+        )
+    predictor = Predictor(
+        trained.build_network().to(request.device),
+        trained.standardisation,
+        request.tta,
+        bfloat16=trained.config.bfloat16 and not request.float32,
+        extrapolation=request.extrapolation or trained.config.extrapolation,
+    )
+    return predictor, {
+        "weights": file_sha256(request.weights),
+        "precision": "bfloat16" if predictor.bfloat16 else "float32",
+        "extrapolation": predictor.extrapolation,
+    }
+
+
+def _of_image(request: PredictionRequest, image: Path, out: Path) -> PredictionRequest:
+    """The request for one of several images."""
+    cells = None if request.instances is None else request.instances / out.name
+    return replace(request, image=image, out=out, instances=cells)
+
+
+def _is_done(predictor: Predictor, made_with: Mapping[str, str], request: PredictionRequest) -> bool:
+    return request.out.exists() and is_made(predictor, made_with, request.image, request.out, request.channel)
+
+
+def _predict_image(predictor: Predictor, made_with: Mapping[str, str], request: PredictionRequest) -> None:
+    """The probabilities of one image, and its cells."""
+    shape = predict_file(
+        predictor, request.image, request.out, made_with, request.channel, request.memory, request.largest_tile
+    )
+    classes = predictor.out_channels
+    meaning = "0 to 1, of cell" if classes == 1 else f"probabilities of {classes} classes"
+    logger.info(f"wrote {shape[0]} sections ({meaning}) to {request.out}")
+    if request.instances is not None:
+        segment_file(request.out, request.instances, request.segmentation)

@@ -6,7 +6,8 @@ python -m reproduce.benchmarks [PART ...] [--data DIR] [--weights FILE] [--oracl
 PART is one of
   speed    training steps, predictions, augmentation, weight maps and metrics, each in turn with its baseline; some 15
            minutes on two CPU cores
-  runtimes predictions, in turn with ONNX Runtime and OpenVINO where they are installed; with --weights their errors too
+  steps    a training step on the CPU in each precision, with our kernels and with PyTorch's alone, all in turn
+  runtimes predictions, in turn with ONNX Runtime and OpenVINO where they are here; with --weights of a fold errors too
   metrics  agreement with the challenge's reference scorer on the cases of --oracle (three are kept with the tests)
   scaling  weight maps by area and cells, predictions by size and tile, memory too; needs --weights
 Without one: speed and metrics, and scaling where --weights is given.
@@ -21,9 +22,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from reproduce.benchmarks import metrics, record, runtimes, scaling, speed
+from reproduce.benchmarks import metrics, record, runtimes, scaling, speed, steps
 from unet_paper.compute.allocator import keep_freed_memory
+from unet_paper.config import PAPER
 from unet_paper.datasets.phantom import make_phantom
+from unet_paper.datasets.training_set import prepare_training_set
 from unet_paper.io.stack import read_labels, read_stack
 from unet_paper.support.errors import BadInput
 
@@ -37,7 +40,9 @@ def parse(given: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(record.PARTS))
     parser.add_argument("--data", type=Path, metavar="DIR", help="the challenge's stacks; default: the phantom")
-    parser.add_argument("--weights", type=Path, metavar="FILE", help="a trained network's weights.pt")
+    parser.add_argument(
+        "--weights", type=Path, metavar="FILE", help="a trained network's weights.pt; of `runtimes` that of a fold"
+    )
     parser.add_argument(
         "--oracle", type=Path, default=ROOT / "tests" / "data", metavar="DIR", help="reference cases of the metrics"
     )
@@ -73,6 +78,10 @@ def main(given: list[str] | None = None) -> int:
                 volume, labels, name = stacks(options.data)
                 of_part |= {"data": name}
                 of_part |= speed.measure(volume, labels, options.device, options.quick_only, options.weights)
+            elif part == "steps":
+                volume, labels, name = stacks(options.data)
+                training_set = prepare_training_set(volume[:1], labels[:1], PAPER, "cpu")
+                of_part |= {"data": name} | steps.measure(training_set, options.quick_only)
             elif part == "runtimes":
                 volume, labels, name = stacks(options.data)
                 of_part |= {"data": name} | runtimes.measure(volume, labels, options.quick_only, options.weights)

@@ -4,13 +4,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from reproduce.benchmarks import agreement_tables, runtimes_tables, scaling_tables, speed_tables
+from reproduce.benchmarks import agreement_tables, runtimes_tables, scaling_tables, speed_tables, steps_tables
 from unet_paper.runs.environment import code_version, hardware, now
 from unet_paper.runs.record import RunRecord, read_record
 from unet_paper.support.files import atomic_write
 from unet_paper.support.json_files import read_json, write_json
 
-PARTS = ("speed", "runtimes", "metrics", "scaling")
+PARTS = ("speed", "steps", "runtimes", "metrics", "scaling")
 KEPT = (*PARTS, "volumes")  # whose page is its own, see volumes.py
 INTRODUCTION = (
     "# Benchmarks",
@@ -45,6 +45,8 @@ def readme(folder: Path, quick_run: Path) -> str:
     for record in records:
         if "speed" in record:
             lines += speed_tables.lines(record["speed"])
+        if "steps" in record:
+            lines += steps_tables.lines(record["steps"])
         if "runtimes" in record:
             lines += runtimes_tables.lines(record["runtimes"])
     if run is not None:

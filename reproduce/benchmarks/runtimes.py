@@ -1,11 +1,12 @@
 """Our prediction beside programs that run the same network from an ONNX file: ONNX Runtime and OpenVINO.
 
-Each runs in a process of its own, in turn with ours, where it is installed (`reproduce/benchmarks/requirements.txt`).
+Each that is installed (`reproduce/benchmarks/requirements.txt`) runs in a process of its own, all in turn with ours.
 OpenVINO's int8 is quantised after training by nncf.
 """
 
 import os
-from collections.abc import Iterator
+import statistics
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
@@ -18,8 +19,9 @@ import torch
 
 from reproduce.benchmarks import network_rows
 from reproduce.benchmarks.baselines import runtimes
-from reproduce.benchmarks.network_rows import Row
-from reproduce.benchmarks.speed import seconds_of_row
+from reproduce.benchmarks.baselines.process import BaselineProcess
+from reproduce.benchmarks.measuring import all_in_turn, seconds_of
+from reproduce.studies import archive
 from unet_paper import checkpoint as checkpoints
 from unet_paper.checkpoint import Checkpoint, new_network
 from unet_paper.compute.precision import computes_in_bfloat16
@@ -28,15 +30,17 @@ from unet_paper.export.onnx_file import onnx_bytes
 from unet_paper.io.hashes import file_sha256
 from unet_paper.metrics import score
 from unet_paper.metrics.registry import TABLE_1_METRICS
-from unet_paper.network import multiply_adds
 from unet_paper.normalisation import Standardisation
+from unet_paper.runs.folder import RunFolder
+from unet_paper.runs.record import read_record
 from unet_paper.support.errors import BadInput
-from unet_paper.support.progress import progress_bar
 
 CPU = torch.device("cpu")
 PACKAGES = ("onnx", "onnxruntime", "openvino", "nncf")
-SCORED = 2  # sections: the last of the stack
+ROUNDS = 8
+CALIBRATED = 8  # training sections that int8 is calibrated with, at most
 LEAST_SIDE = 16  # px: what sides must be multiples of
+SEEDS = Path(__file__).resolve().parents[2] / "results" / "isbi" / "seeds"
 
 
 def measure(volume: np.ndarray, labels: np.ndarray, quick_only: bool, weights: Path | None) -> dict[str, Any]:
@@ -52,66 +56,75 @@ def measure(volume: np.ndarray, labels: np.ndarray, quick_only: bool, weights: P
     part: dict[str, Any] = {
         "versions": {name: version(name) for name in PACKAGES if find_spec(name)},
         "bfloat16": computes_in_bfloat16(CPU),
-        "load": os.getloadavg()[0],
-        "rows": [],
     }
-    found = [row for name, channels in networks.items() for row in rows(name, channels, volume[0])]
-    for row in progress_bar(found, desc="runtimes", unit="row", disable=False):
-        ours, baseline = seconds_of_row(row)
-        part["rows"].append({"name": row.name, "ours": ours, "baseline": baseline, "precision": row.precision})
     if weights is not None:
-        part["errors"] = errors(weights, volume[-SCORED:], labels[-SCORED:])
+        part["errors"] = errors(weights, volume, labels)
+    part["load"] = os.getloadavg()[0]
+    part["seconds"] = {name: seconds(channels, volume[0]) for name, channels in networks.items()}
     return part
 
 
-def theirs() -> Iterator[tuple[str, bool, tuple[str, ...]]]:
-    """(name, whether ours is in bfloat16 beside it, task of the baseline's process and its first arguments)"""
-    has_bfloat16 = computes_in_bfloat16(CPU)
+def theirs() -> Iterator[tuple[str, tuple[str, ...]]]:
+    """(name, task of the baseline's process and its first arguments)"""
     if find_spec("onnxruntime") is not None:
-        yield "ONNX Runtime, float32", False, ("onnx_runtime",)
+        yield "ONNX Runtime, float32", ("onnx_runtime",)
     if find_spec("openvino") is not None:
-        yield "OpenVINO, float32", False, ("openvino", "float32")
-        if has_bfloat16:
-            yield "OpenVINO, bfloat16", True, ("openvino", "bfloat16")
+        yield "OpenVINO, float32", ("openvino", "float32")
+        if computes_in_bfloat16(CPU):
+            yield "OpenVINO, bfloat16", ("openvino", "bfloat16")
         if find_spec("nncf") is not None:
-            yield "OpenVINO, int8", has_bfloat16, ("openvino", "int8")
+            yield "OpenVINO, int8", ("openvino", "int8")
 
 
-def rows(name: str, base_channels: int, section: np.ndarray) -> Iterator[Row]:
-    """A section in one pass. Theirs, `publish OUT.onnx --same-size`, does what ours does: from gray values to a map."""
+def ours() -> list[str]:
+    """The precisions that this machine computes in."""
+    return ["bfloat16", "float32"] if computes_in_bfloat16(CPU) else ["float32"]
+
+
+def seconds(base_channels: int, section: np.ndarray, rounds: int = ROUNDS) -> dict[str, list[float]]:
+    """Of a section in one pass, by program; in every round each has its turn.
+
+    Theirs, `publish OUT.onnx --same-size`, does what ours does: from gray values to a map.
+    """
     standardisation = Standardisation(0.5, 0.2, "uint8")
     config = replace(PAPER, base_channels=base_channels)
-    weights = new_network(config).state_dict()
-    made = Checkpoint(0, config, standardisation, weights, None, [], {}, 0.0)
+    made = Checkpoint(0, config, standardisation, new_network(config).state_dict(), None, [], {}, 0.0)
     content, network = onnx_bytes(made, same_size=True), made.build_network()
     section = whole_sixteens(section)
-    values = as_input(section)
-    work = multiply_adds(section.shape[0] + 188, section.shape[1] + 188, base_channels)
-    for title, bfloat16, task in theirs():
-        yield Row(
-            f"{name} network, beside {title}",
-            partial(network_rows.predict, network, standardisation, "none", bfloat16, section),
-            (*task, content, values),
-            work,
-            network_rows.precision(bfloat16, "cpu"),
-        )
+    programs: dict[str, Callable[[], float]] = {}
+    for precision in ours():
+        predicted = partial(network_rows.predict, network, standardisation, "none", precision == "bfloat16", section)
+        programs[f"ours, {precision}"] = partial(seconds_of, predicted)
+    processes = {name: BaselineProcess(*task, content, [as_input(section)]) for name, task in theirs()}
+    programs |= {name: process.seconds for name, process in processes.items()}
+    for program in programs.values():
+        program()
+    found = all_in_turn(programs, rounds)
+    for process in processes.values():
+        process.close()
+    return found
 
 
-def errors(path: Path, sections: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
-    """A trained network's errors in each precision of OpenVINO, and how far its probabilities move from float32."""
-    trained = checkpoints.load(path)
-    if trained.config.classes != 2:
-        raise BadInput(f"{path} has {trained.config.classes} classes; give a network of two")
+def errors(path: Path, volume: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
+    """A trained network's errors in each precision of OpenVINO on the sections that its run held out.
+
+    int8 is calibrated with sections that it was trained on. Raises BadInput for a run that held none out.
+    """
+    trained, record = checkpoints.load(path), read_record(RunFolder(path.parent).record)
+    held_out = record.protocol.scored_sections
+    if record.protocol.kind != "fold" or trained.config.classes != 2:
+        raise BadInput(f"{path} is not of a run that held sections out, of two classes; train one with --fold 1/5")
     content = onnx_bytes(trained, same_size=True)
-    values = [as_input(whole_sixteens(section)) for section in sections]
-    truth = np.stack([whole_sixteens(section) for section in labels])
+    truth = np.stack([whole_sixteens(labels[number]) for number in held_out])
+    known = record.protocol.training_sections
+    calibration = [as_input(volume[number]) for number in known[:: max(len(known) // CALIBRATED, 1)][:CALIBRATED]]
     found: dict[str, Any] = {}
     exact = None
-    for title, _, task in theirs():
+    for title, task in theirs():
         if task[0] != "openvino":
             continue
-        network = runtimes.openvino(content, task[1], values[0])
-        maps = np.stack([network(image)[0, 0] for image in values]).clip(0, 1)
+        network = runtimes.openvino(content, task[1], calibration)
+        maps = np.stack([network(as_input(volume[number]))[0, 0] for number in held_out]).clip(0, 1)
         exact = maps if exact is None else exact
         scores = score(truth, maps)
         found[title] = {metric.key: scores.value(metric) for metric in TABLE_1_METRICS}
@@ -120,12 +133,20 @@ def errors(path: Path, sections: np.ndarray, labels: np.ndarray) -> dict[str, An
             "largest_difference": float(np.abs(maps - exact).max()),
         }
     of_network = {"base_channels": trained.config.base_channels, "steps": trained.step, "sha256": file_sha256(path)}
-    return {"sections": len(sections), "network": of_network, "precisions": found}
+    return {"scored_on": str(record.protocol), "network": of_network, "precisions": found, "seeds": seeds()}
+
+
+def seeds() -> dict[str, float]:
+    """What other seeds do to the errors of one pass: standard deviations, of the study of seeds."""
+    runs = archive.read(SEEDS)
+    return {
+        metric.key: statistics.stdev(run.scores["none"].value(metric) for run in runs) for metric in TABLE_1_METRICS
+    }
 
 
 def as_input(section: np.ndarray) -> np.ndarray:
-    """(1, 1, H, W) float32 of a section."""
-    return section.astype(np.float32)[None, None]
+    """(1, 1, H, W) float32 of a section, as much of it as makes its sides multiples of 16 px."""
+    return whole_sixteens(section).astype(np.float32)[None, None]
 
 
 def whole_sixteens(section: np.ndarray) -> np.ndarray:

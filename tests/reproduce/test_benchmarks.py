@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from reproduce.benchmarks import network_rows, record, runtimes, runtimes_tables, scaling
+from reproduce.benchmarks import network_rows, record, runtimes, runtimes_tables, scaling, steps, steps_tables
 from reproduce.benchmarks.__main__ import main, parse
-from reproduce.benchmarks.measuring import in_turn, median_seconds
+from reproduce.benchmarks.measuring import all_in_turn, in_turn, median_seconds
 from reproduce.benchmarks.metrics import METRICS, agreement, of_baseline, ours
 from reproduce.benchmarks.speed import augmentation_rows, seconds_of_row
 from unet_paper.config import PAPER
@@ -18,6 +18,7 @@ from unet_paper.support.errors import BadInput
 from unet_paper.support.json_files import read_json
 
 ORACLE = Path(__file__).parents[1] / "data"
+RELEASED = Path(__file__).parents[2] / "results" / "isbi" / "quarter-adam" / "weights.safetensors"
 
 
 @pytest.fixture(scope="module")
@@ -52,13 +53,24 @@ def test_rows_with_a_network_are_measured(stacks, training_set):
     assert network_rows.precision(False, "cpu") == "float32"
 
 
+def test_all_programs_have_their_turn_in_every_round():
+    called = []
+
+    def program(name: str) -> float:
+        called.append(name)
+        return float(len(called))
+
+    found = all_in_turn({name: partial(program, name) for name in "abc"}, 2)
+    assert called == list("abcbca") and found == {"a": [1, 6], "b": [2, 4], "c": [3, 5]}
+
+
 def test_other_programs_run_the_same_network(stacks):
-    """Each that is installed, on a narrow network; its map is ours."""
+    """Each that is installed, on a narrow network."""
     pytest.importorskip("onnx", reason="the extra `export` is not installed")
     pytest.importorskip("onnxruntime", reason="the extra `export` is not installed")
-    for row in runtimes.rows("tiny", 2, stacks[0][0, :128, :144]):
-        ours, baseline = seconds_of_row(row)
-        assert min(ours) > 0 and min(baseline) > 0 and "beside" in row.name
+    found = runtimes.seconds(2, stacks[0][0, :128, :144], rounds=1)
+    assert "ours, float32" in found and "ONNX Runtime, float32" in found
+    assert all(len(seconds) == 1 and seconds[0] > 0 for seconds in found.values())
 
 
 def test_without_other_programs_there_is_a_sentence(stacks, monkeypatch):
@@ -67,16 +79,30 @@ def test_without_other_programs_there_is_a_sentence(stacks, monkeypatch):
         runtimes.measure(*stacks, quick_only=True, weights=None)
 
 
+def test_errors_are_of_held_out_sections_only(stacks):
+    with pytest.raises(BadInput, match="train one with --fold"):
+        runtimes.errors(RELEASED, *stacks)
+    assert runtimes.seeds()["pixel_error"] == pytest.approx(0.0007, abs=5e-5)
+
+
 def test_the_table_of_other_programs():
-    row = {"name": "tiny network, beside X", "ours": [1.0, 2.0], "baseline": [4.0, 2.0], "precision": "float32"}
+    seconds = {"ours, bfloat16": [1.0, 1.0], "ours, float32": [2.0, 2.0], "X, int8": [4.0, 2.0]}
     values = {"warping_error": 0.001, "rand_error": 0.1, "pixel_error": 0.05}
     moved = {"mean_difference": 0.0, "largest_difference": 0.01}
     network = {"base_channels": 2, "steps": 3, "sha256": ""}
-    part = record.described("cpu") | {"data": "the phantom", "versions": {"X": "1.0"}, "bfloat16": False, "load": 2.0}
-    part |= {"rows": [row], "errors": {"sections": 2, "network": network, "precisions": {"int8": values | moved}}}
-    text = "\n".join(runtimes_tables.lines(part))
-    assert "| tiny network, beside X | 0.50 | 0.25 | 1.00 | float32 |" in text
-    assert "0.0500" in text and "no bfloat16" in text
+    part = record.described("cpu") | {"data": "the phantom", "versions": {"X": "1.0"}, "bfloat16": True, "load": 2.0}
+    errors = {"scored_on": "fold 1/5", "network": network, "precisions": {"int8": values | moved}, "seeds": values}
+    text = "\n".join(runtimes_tables.lines(part | {"seconds": {"tiny": seconds}, "errors": errors}))
+    assert "| tiny network, ours, float32 | 0.50 (0.50 to 0.50) |  |" in text
+    assert "| tiny network, X, int8 | 0.38 (0.25 to 0.50) | 0.75 (0.50 to 1.00) |" in text
+    assert "| int8 | 0.001000 | 0.1000 | 0.0500 |" in text and "pixel error 0.005" in text
+
+
+def test_a_training_step_is_measured_in_each_precision(training_set):
+    found = steps.seconds(training_set, 1, rounds=1, with_baseline=False)
+    assert "float32" in found and all(len(seconds) == 1 for seconds in found.values())
+    part = record.described("cpu") | {"data": "the phantom", "load": 0.0, "seconds": {"tiny": {"a": [1.0], "b": [2.0]}}}
+    assert "| tiny network, a | b | 0.50 (0.50 to 0.50) |" in "\n".join(steps_tables.lines(part))
 
 
 def test_an_augmented_sample_is_measured(training_set):

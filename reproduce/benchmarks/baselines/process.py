@@ -78,18 +78,18 @@ def prediction(device: str, base_channels: int, tta: str, section: "np.ndarray")
     return lambda: unet.predict(network, values, tta).cpu()
 
 
-def onnx_runtime(content: bytes, image: "np.ndarray") -> Task:
-    """An ONNX file of one input on an image of standardised gray values."""
+def onnx_runtime(content: bytes, images: "list[np.ndarray]") -> Task:
+    """An ONNX file of one input on the first of some images, (1, 1, H, W) float32."""
     from reproduce.benchmarks.baselines import runtimes
 
-    return partial(runtimes.onnx_runtime(content), image)
+    return partial(runtimes.onnx_runtime(content), images[0])
 
 
-def openvino(precision: str, content: bytes, image: "np.ndarray") -> Task:
-    """The same, in float32, bfloat16 or int8."""
+def openvino(precision: str, content: bytes, images: "list[np.ndarray]") -> Task:
+    """The same, in float32, bfloat16 or int8, which all images calibrate."""
     from reproduce.benchmarks.baselines import runtimes
 
-    return partial(runtimes.openvino(content, precision, image), image)
+    return partial(runtimes.openvino(content, precision, images), images[0])
 
 
 def augmentation(name: str, image: "np.ndarray", labels: "np.ndarray", weights: "np.ndarray") -> Task:

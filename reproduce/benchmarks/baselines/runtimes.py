@@ -1,6 +1,6 @@
 """Programs that run a network from an ONNX file, as their own documents say it is done."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -17,8 +17,8 @@ def onnx_runtime(content: bytes) -> Network:
     return lambda values: session.run(None, {image.name: values})[0]
 
 
-def openvino(content: bytes, precision: str, example: np.ndarray) -> Network:
-    """On the CPU; "int8" is quantised by nncf after training, with `example` to calibrate."""
+def openvino(content: bytes, precision: str, calibration: Sequence[np.ndarray]) -> Network:
+    """On the CPU; "int8" is quantised by nncf after training, with the images of `calibration`."""
     import openvino as runtime
 
     core = runtime.Core()
@@ -26,7 +26,7 @@ def openvino(content: bytes, precision: str, example: np.ndarray) -> Network:
     if precision == "int8":
         import nncf
 
-        model = nncf.quantize(model, nncf.Dataset([example]), subset_size=1)
+        model = nncf.quantize(model, nncf.Dataset(calibration), subset_size=len(calibration))
     settings = {"PERFORMANCE_HINT": "LATENCY"}
     if precision in OPENVINO_PRECISION:
         settings["INFERENCE_PRECISION_HINT"] = OPENVINO_PRECISION[precision]

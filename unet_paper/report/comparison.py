@@ -10,7 +10,7 @@ from unet_paper.report.own_data import CELL_METRICS, fitting_metrics
 from unet_paper.report.plots import history_figure, thresholds_figure
 from unet_paper.report.table import Cell, Table
 from unet_paper.report.viewer.page import Page
-from unet_paper.report.viewer.run_page import described_pictures, smoke_banner, viewed_run
+from unet_paper.report.viewer.run_page import SMOKE, described_pictures, smoke_banner, viewed_run
 from unet_paper.runs.cell_scoring import CellScores
 from unet_paper.runs.folder import RunFolder, unique_names
 from unet_paper.runs.own_scoring import cells_of_run, is_tessellation
@@ -69,7 +69,7 @@ def comparison_page(folders: Sequence[str | Path], page_folder: Path) -> Page:
     """The page of several runs: their table, their curves, and two of them at a time side by side. Runs whose pictures
     were never made are named in a note.
     """
-    histories, primary, viewed, missing, banners = {}, {}, [], [], []
+    histories, primary, viewed, missing, short = {}, {}, [], [], []
     for name, folder in zip(unique_names(folders), folders, strict=True):
         run = RunFolder(Path(folder))
         record, scores = read_run(run)
@@ -83,7 +83,8 @@ def comparison_page(folders: Sequence[str | Path], page_folder: Path) -> Page:
             missing.append(name)
         else:
             viewed.append(viewed_run(run, record, primary.get(name), pictures, page_folder, name))
-        banners.append(smoke_banner(record))
+        if smoke_banner(record):
+            short.append(name)
     curves = []
     if histories:
         curves.append(("Loss and error in training", history_figure(histories)))
@@ -95,5 +96,5 @@ def comparison_page(folders: Sequence[str | Path], page_folder: Path) -> Page:
         note=f"Not in the viewer, as their folders hold no pictures for it: {', '.join(missing)}." if missing else "",
         curves=curves,
         viewed=viewed,
-        banner=next((banner for banner in banners if banner), None),
+        banner=f"{', '.join(short)}: {SMOKE[0].lower()}{SMOKE[1:]}" if short else None,
     )

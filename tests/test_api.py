@@ -15,7 +15,7 @@ from unet_paper.prediction import predict_stack
 from unet_paper.support.errors import BadInput
 
 ROOT = Path(__file__).parents[1]
-TINY = dict(profile="smoke", base_channels=2, steps=3, tile_size=188, device="cpu")
+TINY = dict(profile="smoke", base_channels=2, steps=3, tile_size=188, device="cpu", bfloat16=False)
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +82,7 @@ def test_what_labels_mean(phantom, trained, labels_are):
         (dict(profile="fast"), "profile is 'fast'; it must be one of"),
         (dict(learning=1), "there is no setting learning"),
         (dict(tile_size=187), "the setting tile_size is 187"),
-        (dict(labels_are="cell"), "say .*what they mean"),
+        (dict(labels_are="cell"), "labels_are is .cell.; it must be one of cells, membranes, instances, classes"),
     ],
 )
 def test_settings_that_do_not_fit(phantom, change, message):
@@ -120,6 +120,28 @@ def test_a_section_is_a_stack_of_one(trained, phantom):
     assert whole.shape == (1, 90, 96) and np.array_equal(predict(trained, image, "d4"), whole[0])
     assert np.array_equal(predict_stack(trained.build_network(), trained.standardisation, image), whole[0])
     assert np.array_equal(predict(trained, torch.from_numpy(image), "d4"), whole[0])
+
+
+@pytest.mark.parametrize("samples", [3, 4])
+def test_colours_are_no_sections(trained, samples):
+    """As a PNG that is read with all its channels: (H, W, 3) is no stack of H sections."""
+    picture = np.zeros((40, 50, samples), np.uint8)
+    for use in (
+        lambda: predict(trained, picture),
+        lambda: train(picture, picture, **TINY),
+        lambda: weight_maps(picture),
+        lambda: score(picture, np.zeros(picture.shape, np.float32)),
+    ):
+        with pytest.raises(BadInput, match=rf"\(40, 50, {samples}\) are in colour.*give one channel, such as"):
+            use()
+    assert weight_maps(np.eye(4, dtype=np.uint8)[None].repeat(3, 0)).shape == (3, 4, 4)
+
+
+def test_arrays_of_several_shapes_are_told_apart(trained):
+    sections = [np.zeros((9, 9), np.uint8), np.zeros((8, 9), np.uint8)]
+    for use in (weight_map, weight_maps, lambda given: predict(trained, given), segment):
+        with pytest.raises(BadInput, match=r"arrays of several shapes; give them one by one, each \(H, W\)"):
+            use(sections)
 
 
 @pytest.mark.parametrize("shape", [(9,), (1, 1, 9, 9), (0, 9)])

@@ -16,6 +16,7 @@ from unet_paper.config import EXTRAPOLATIONS, TTA
 from unet_paper.io.image_files import TIFF_SUFFIXES, open_stack
 from unet_paper.io.image_stack import ImageStack
 from unet_paper.io.resumable_tiff import Rectangle, ResumableTiff
+from unet_paper.io.sections import as_array, require_no_colours
 from unet_paper.io.stack import require_gray
 from unet_paper.network import UNet
 from unet_paper.normalisation import Standardisation, gray_values
@@ -186,7 +187,7 @@ def predict(
     predictor = Predictor(
         network, trained.standardisation, tta or config.primary, config.bfloat16, config.extrapolation
     )
-    return _predict_array(predictor, np.asarray(image))
+    return _predict_array(predictor, as_array(image, "images"))
 
 
 def predict_stack(
@@ -228,6 +229,7 @@ def _predict_array(
     """See `predict_stack`."""
     if image.ndim not in (2, 3) or image.size == 0:
         raise BadInput(f"an image of shape {image.shape}; expected (H, W) or (Z, H, W)")
+    require_no_colours(image, "images")
     predictor.check(image)
     volume = image[None] if image.ndim == 2 else image
     height, width = volume.shape[1:]

@@ -12,6 +12,7 @@ from skimage.morphology import local_maxima, reconstruction
 from skimage.segmentation import watershed as flooded
 
 from unet_paper.config import setting
+from unet_paper.io.sections import as_array
 from unet_paper.support.errors import BadInput
 
 THRESHOLD = 0.5  # the argmax over two classes
@@ -103,7 +104,7 @@ def segment(
 
 def segment_stack(probability: ArrayLike, segmentation: CellSegmentation) -> np.ndarray:
     """See `segment`."""
-    maps = np.asarray(probability)
+    maps = as_array(probability, "probabilities")
     if maps.ndim not in (2, 3) or maps.size == 0 or maps.dtype.kind != "f":
         raise BadInput(f"a map of shape {maps.shape} and type {maps.dtype}; expected (H, W) or (Z, H, W) floats")
     if not (maps.min() >= 0 and maps.max() <= 1):  # also where one is no number

@@ -11,6 +11,7 @@ import scipy  # its parts, and scikit-image's, are loaded when they are first us
 from numpy.typing import ArrayLike
 from skimage import measure
 
+from unet_paper.io.sections import as_array, require_no_colours
 from unet_paper.support.errors import BadInput
 
 REACH = 10.0  # in sigma: exp(-10^2 / 2) = 2e-22 is lost beside w_c even in double precision
@@ -63,7 +64,7 @@ def weight_map(
     -----
     Ronneberger, Fischer, Brox: U-Net, MICCAI 2015, section 3, equation 2 and figure 3.
     """
-    labels = np.asarray(labels)
+    labels = as_array(labels, "labels")
     if labels.ndim != 2:
         raise BadInput(f"labels of shape {labels.shape}; expected one section, (H, W), or use weight_maps")
     if isinstance(ignore, (np.ndarray, list, tuple)):
@@ -94,7 +95,8 @@ def weight_maps(
     The parameters are those of `weight_map`; w_c is balanced over the whole stack unless given. Raises BadInput as it
     does.
     """
-    labels = np.asarray(labels)
+    labels = as_array(labels, "labels")
+    require_no_colours(labels, "labels")
     if labels.ndim != 3 or labels.size == 0 or labels.dtype.kind not in "bui":
         raise BadInput(f"labels of shape {labels.shape} and type {labels.dtype}; expected (Z, H, W) bool or integers")
     if not w_0 >= 0 or not sigma > 0 or connectivity not in (4, 8):

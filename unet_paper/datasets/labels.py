@@ -60,7 +60,9 @@ def interpret_labels(
         ignored = [np.zeros(section.shape, bool) for section in labels]
     known = ~joined(ignored)
     values = np.unique(joined(labels)[known])
-    if labels_are not in LABELS_ARE:
+    if labels_are is not None and labels_are not in LABELS_ARE:
+        raise BadInput(f"labels_are is {labels_are!r}; it must be one of {', '.join(LABELS_ARE)}")
+    if labels_are is None:
         choices = "; ".join(f"{meant} ({meaning})" for meant, meaning in LABELS_ARE.items())
         raise BadInput(f"{name} holds {_shown(values)}; say with --labels-are what they mean: {choices}")
     if len(values) < 2:

@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike
 
 from unet_paper.support.errors import BadInput
 
+COLOURS = (3, 4)  # samples of a pixel in colour
 Sections = np.ndarray | Sequence[np.ndarray]  # a (Z, H, W) array, or (H, W) arrays of any sizes
 
 
@@ -21,11 +22,29 @@ def as_sections(values: ArrayLike | Sequence[ArrayLike], name: str) -> Sections:
             if section.ndim != 2 or section.size == 0:
                 raise BadInput(f"{name} hold shape {section.shape} at {number}; expected (H, W) arrays")
         return stacked([section.astype(section.dtype.newbyteorder("="), copy=False) for section in sections])
-    stack = np.asarray(values)
+    stack = as_array(values, name)
     if stack.ndim not in (2, 3) or stack.size == 0:
         raise BadInput(f"{name} of shape {stack.shape}; expected (H, W) or (Z, H, W)")
+    require_no_colours(stack, name)
     stack = stack.astype(stack.dtype.newbyteorder("="), copy=False)
     return stack[None] if stack.ndim == 2 else stack
+
+
+def as_array(values: ArrayLike | Sequence[ArrayLike], name: str) -> np.ndarray:
+    """Values as an array. name : for messages. Raises BadInput for a list of arrays that differ in shape."""
+    try:
+        return np.asarray(values)
+    except ValueError:
+        raise BadInput(f"{name} are arrays of several shapes; give them one by one, each (H, W)") from None
+
+
+def require_no_colours(stack: np.ndarray, name: str) -> None:
+    """Raise BadInput for what is a picture (H, W, 3) or (H, W, 4) rather than a stack of sections 3 or 4 px wide."""
+    if stack.ndim == 3 and stack.shape[2] in COLOURS and min(stack.shape[:2]) > max(COLOURS):
+        raise BadInput(
+            f"{name} of shape {stack.shape} are in colour; expected (H, W) or (Z, H, W), so give one channel, such as "
+            "[..., 0]"
+        )
 
 
 def stacked(sections: Sequence[np.ndarray]) -> Sections:

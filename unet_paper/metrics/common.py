@@ -6,7 +6,7 @@ from itertools import accumulate
 import numpy as np
 from numpy.typing import ArrayLike
 
-from unet_paper.io.sections import Sections, as_sections, described, joined, like, shapes
+from unet_paper.io.sections import Sections, as_sections, described, joined, like, require_no_colours, shapes
 from unet_paper.support.errors import BadInput
 
 # Accumulated in double precision as the challenge's scorer does: 0.0, 0.1, ... 0.9999999999999999.
@@ -64,7 +64,9 @@ def _given(values: ArrayLike | Sequence[ArrayLike]) -> Sections:
     """An array, or a sequence of sections of several sizes."""
     if isinstance(values, (list, tuple)) and len({np.shape(section) for section in values}) > 1:
         return as_sections(values, "labels and probabilities")
-    return np.asarray(values)
+    array = np.asarray(values)
+    require_no_colours(array, "labels or probabilities")
+    return array
 
 
 def _stack_of_one(sections: Sections) -> Sections:

@@ -5,6 +5,7 @@ import csv
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image
 
 from unet_paper.cli.commands import main
 from unet_paper.io.pixel_size import PixelSize
@@ -94,3 +95,18 @@ def test_probabilities_only(tmp_path, capsys):
     write_stack(tmp_path / "labels.tif", np.ones((1, 9, 9), np.uint8))
     assert main(["segment", str(tmp_path / "labels.tif"), str(tmp_path / "cells.tif")]) == 2
     assert "holds uint8 values; probabilities are 32-bit floats" in capsys.readouterr().err
+
+
+def test_no_option_of_another_command_is_named(tmp_path, capsys):
+    """--channel is of images; a map in colour, by its samples or by a table, is refused without it."""
+    indexed = Image.fromarray(np.eye(9, dtype=np.uint8))
+    indexed.putpalette([0, 0, 0, 255, 0, 0])
+    indexed.save(tmp_path / "table.tif")
+    indexed.convert("RGB").save(tmp_path / "colour.tif")
+    write_stack(tmp_path / "labels.tif", np.eye(9, dtype=np.uint8)[None])
+    for name in ("table.tif", "colour.tif"):
+        for command in (["segment", name, "cells.tif"], ["score", "labels.tif", name]):
+            words = [str(tmp_path / word) if word.endswith(".tif") else word for word in command]
+            assert main(words) == 2
+            said = capsys.readouterr().err
+            assert "in colour" in said and "--channel" not in said and said.count("\n") == 1

@@ -76,7 +76,7 @@ def open_stack(
         if kind == "labels":
             labels_meant(path, raw, room)
         else:
-            values_meant(path, raw, channel, room)
+            values_meant(path, raw, channel, kind, room)
         stack = turned_upright(path, _sections(path, raw, channel, kind), raw.orientation)
     return ImageStack(stack, _turned_size(raw), path, raw.nodata, made_with=raw.made_with)
 

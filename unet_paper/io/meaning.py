@@ -26,10 +26,10 @@ def labels_meant(path: Path, raw: RawImage, scratch: Scratch) -> None:
         raw.pixels = raw.pixels.view(np.uint8)
 
 
-def values_meant(path: Path, raw: RawImage, channel: int | str | None, scratch: Scratch) -> None:
+def values_meant(path: Path, raw: RawImage, channel: int | str | None, kind: Kind, scratch: Scratch) -> None:
     """Gray values as any viewer shows them: colour tables, calibrations and few bits applied."""
     if raw.tables:
-        _apply_tables(path, raw, channel, scratch)
+        _apply_tables(path, raw, channel, kind, scratch)
     elif raw.calibration is not None:
         _apply_line(path, raw, scratch)
     elif raw.pixels.dtype == bool or raw.bits:
@@ -103,7 +103,7 @@ def _darkens(table: np.ndarray, numbers: np.ndarray) -> bool:
     return bool((used == used[:, :1]).all() and (np.diff(used[:, 0].astype(int)) < 0).any())
 
 
-def _apply_tables(path: Path, raw: RawImage, channel: int | str | None, scratch: Scratch) -> None:
+def _apply_tables(path: Path, raw: RawImage, channel: int | str | None, kind: Kind, scratch: Scratch) -> None:
     if raw.pixels.dtype == bool:
         raw.pixels = raw.pixels.view(np.uint8)
     if "S" in raw.axes or raw.pixels.dtype.kind != "u":
@@ -119,11 +119,11 @@ def _apply_tables(path: Path, raw: RawImage, channel: int | str | None, scratch:
             raise BadInput(
                 f"{path} holds the number {largest}, beyond its colour table of {len(table)}; save it in gray"
             )
-        result[index] = _gray_table(path, table, plane, channel)[plane]
+        result[index] = _gray_table(path, table, plane, channel, kind)[plane]
     raw.pixels = result.reshape(raw.pixels.shape)
 
 
-def _gray_table(path: Path, table: np.ndarray, plane: np.ndarray, channel: int | str | None) -> np.ndarray:
+def _gray_table(path: Path, table: np.ndarray, plane: np.ndarray, channel: int | str | None, kind: Kind) -> np.ndarray:
     """One gray value for each number: the table's own where all that occur are gray, else the channel's."""
     used = table[np.unique(plane)]
     if (used == used[:, :1]).all():
@@ -131,9 +131,9 @@ def _gray_table(path: Path, table: np.ndarray, plane: np.ndarray, channel: int |
             raise BadInput(f"{path} has one channel only; there is no channel {channel}")
         return table[:, 0]
     if channel is None:
+        option = ", or take a channel with --channel: 0, 1, 2 or gray" if kind == "image" else ""
         raise BadInput(
-            f"{path} is in colour, by a colour table; save it in gray (in Fiji: Lookup Tables, Grays), or take a "
-            "channel with --channel: 0, 1, 2 or gray"
+            f"{path} is in colour, by a colour table; save it in gray (in Fiji: Lookup Tables, Grays){option}"
         )
     return one_channel(path, table, channel)
 

@@ -11,8 +11,8 @@ from reproduce.studies.archive import StudyRun
 from reproduce.studies.statistics import mean_and_deviation
 from unet_paper.metrics.registry import METRICS, PIXEL_ERROR
 from unet_paper.report.colours import LINES
+from unet_paper.report.panels import save_figure
 from unet_paper.report.table import Table
-from unet_paper.support.files import atomic_write
 
 SHOWN = ("pixel_error", "rand_error", "v_rand")
 MINUTES = (1, 5, 15, 60)
@@ -87,7 +87,7 @@ def text(runs: Sequence[StudyRun]) -> str:
 
 def draw(path: Path, runs: Sequence[StudyRun]) -> None:
     """A row of panels against tiles, and one against minutes: the mean over the seeds, and all of them."""
-    figure = Figure(figsize=(11, 6.4), layout="constrained")
+    figure = Figure(figsize=(11, 6.4), dpi=110, layout="constrained")
     grid = figure.subplots(2, len(SHOWN), sharey="col")
     widths = sorted({channels for channels, _ in series(runs)})
     for (channels, optimiser), by_tiles in series(runs).items():
@@ -119,5 +119,4 @@ def draw(path: Path, runs: Sequence[StudyRun]) -> None:
     protocol, primary = runs[0].record.protocol, runs[0].record.config.primary
     note = f"{runs[0].record.dataset}, fold {protocol.fold}, {primary}; lines: the spread of the seeds"
     figure.suptitle(note, fontsize=9)
-    with atomic_write(path) as temporary:
-        figure.savefig(temporary, dpi=110, format="png")
+    save_figure(figure, path)

@@ -10,8 +10,8 @@ from matplotlib.ticker import MaxNLocator
 from reproduce.studies.statistics import mean_and_deviation
 from unet_paper.config import PROFILES
 from unet_paper.report.colours import LINES
+from unet_paper.report.panels import save_figure
 from unet_paper.report.table import Table
-from unet_paper.support.files import atomic_write
 
 Row = Mapping[str, str]
 LAST = 100  # steps whose mean loss is told
@@ -78,7 +78,7 @@ def text(steps: Sequence[Row], levels: Sequence[Row]) -> str:
 
 def draw(path: Path, steps: Sequence[Row], levels: Sequence[Row]) -> None:
     """The loss over the steps; dead ReLUs, and size of the update over size of the weights, by level."""
-    figure = Figure(figsize=(11, 8), layout="constrained")
+    figure = Figure(figsize=(11, 8), dpi=100, layout="constrained")
     top, *below = figure.subplot_mosaic([["loss", "loss"], ["dead", "moved"]]).values()
     of_levels = by_seed(levels)
     for number, (arm, seeds) in enumerate(by_seed(steps).items()):
@@ -102,5 +102,4 @@ def draw(path: Path, steps: Sequence[Row], levels: Sequence[Row]) -> None:
     for axis in below:
         axis.invert_yaxis()
         axis.tick_params(axis="y", labelsize=8)
-    with atomic_write(path) as temporary:
-        figure.savefig(temporary, dpi=100, format="png")
+    save_figure(figure, path)

@@ -13,7 +13,7 @@ from reproduce.studies.groups import collect, of_seeds
 from reproduce.studies.statistics import prediction_interval
 from reproduce.studies.tables import profile_title
 from unet_paper.metrics.registry import PIXEL_ERROR, TABLE_1_METRICS, WARPING_ERROR
-from unet_paper.support.files import atomic_write
+from unet_paper.report.panels import save_figure
 
 OURS, INACTIVE_COLOUR = "#0072b2", "#d55e00"
 
@@ -27,7 +27,7 @@ def draw(path: Path, runs: Sequence[Run], found: Mapping[str, StudyRun], seeds: 
     same_fold = bool(seeds) and seeds[0].record.protocol == first.protocol
     groups = (of_seeds(runs[0].group, seeds) if same_fold else {}) | collect(runs, found)
     inactive = collect(runs, found, inactive=True)
-    figure = Figure(figsize=(11, 1.6 + 0.35 * len(groups)), layout="constrained")
+    figure = Figure(figsize=(11, 1.6 + 0.35 * len(groups)), dpi=110, layout="constrained")
     axes = figure.subplots(1, len(TABLE_1_METRICS), sharey=True)
     for axis, metric in zip(axes, TABLE_1_METRICS, strict=True):
         for row, by_tta in enumerate(groups.values()):
@@ -60,5 +60,4 @@ def draw(path: Path, runs: Sequence[Run], found: Mapping[str, StudyRun], seeds: 
     )
     title = f"{first.dataset}, profile {profile_title(first)}"
     figure.suptitle(f"{title}\n{textwrap.fill(legend, 150)}", fontsize=9)
-    with atomic_write(path) as temporary:
-        figure.savefig(temporary, dpi=110, format="png")
+    save_figure(figure, path)

@@ -2,6 +2,7 @@
 
 import csv
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -20,7 +21,7 @@ def read(path):
 
 
 def test_it_watches_what_a_training_does(small_phantom, tmp_path):
-    config = PROFILES["smoke"]
+    config = replace(PROFILES["smoke"], bfloat16=False)  # in bfloat16 the two round differently
     stacks = load(small_phantom, Fold.parse("1/6"))
     training_set = prepare_training_set(stacks.volume, stacks.labels, config, "cpu")
     watched = [row["loss"] for row, _ in train_and_watch(config, training_set, 10)]

@@ -18,7 +18,7 @@ from unet_paper.io.image_stack import ImageStack
 from unet_paper.io.resumable_tiff import Rectangle, ResumableTiff
 from unet_paper.io.sections import as_array, require_no_colours
 from unet_paper.io.stack import require_gray
-from unet_paper.network import UNet
+from unet_paper.network import CONTEXT, UNet
 from unet_paper.normalisation import Standardisation, gray_values
 from unet_paper.overlap_tile import SMALLEST_TILE, Block, Plan, mirrored_region, plan_blocks
 from unet_paper.support.errors import BadInput
@@ -31,6 +31,7 @@ CELL = 1  # the class whose probability is the challenge's map
 # Bytes that one pass takes for each input pixel and channel of the first level (measured, see results/benchmarks): four
 # maps of float32 are alive at a time, and there is some working space.
 BYTES_PER_PIXEL_AND_CHANNEL = 20
+FAR = 1000  # standard deviations from the training stack's mean: no gray value of a picture like those
 # On a CPU, maps of tiles larger than this leave the caches, which costs more time than the saved work is worth.
 MOST_PIXELS = {"cpu": 2**20, "cuda": 2**23}
 
@@ -133,6 +134,20 @@ class Predictor:
         with autocast(self.device, self.bfloat16):
             logits = self.network(tile[None, None].contiguous(memory_format=torch.channels_last))[0]
         return logits.softmax(0)
+
+    def lone_value(self, lowest: float, highest: float) -> str | None:
+        """In words, that of the lowest and the highest gray value of a file which is too far from the training stack's
+        to be one, such as -9999 for "nothing"; or None.
+        """
+        values = np.array([lowest, highest]) / self.standardisation.largest
+        far = np.abs(self.standardisation(values))
+        if far.max() < FAR:
+            return None
+        value = (lowest, highest)[int(far.argmax())]
+        return (
+            f"{value:g}, {far.max():,.0f} standard deviations of the training stack from its mean; if it stands for "
+            f"missing values or is a hot pixel, the map is wrong up to {CONTEXT} px around it"
+        )
 
     def warning(self, volume: np.ndarray) -> str | None:
         """A sentence for a stack whose gray values are far from the training stack's, or None: such maps come out all
@@ -286,7 +301,9 @@ def predict_file(
     stack = open_stack(image, channel, out.parent if out.parent.is_dir() else None)
     volume = stack.pixels
     predictor.check(volume)
-    require_gray(stack)
+    note = predictor.lone_value(*require_gray(stack))
+    if note:
+        logger.warning(f"note: {image} holds {note}")
     height, width = volume.shape[1:]
     plan = predictor.plan(height, width, memory, largest_tile)
     made_with = all_made_with(predictor, made_with, stack, channel)

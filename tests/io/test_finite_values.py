@@ -127,6 +127,10 @@ def test_commands_end_in_a_sentence_and_never_in_a_map_of_nan(tmp_path, stack, c
     said = capsys.readouterr().err
     assert said.count("\n") == 2 and said.count("too large for 32-bit sums in section 0") == 2
     assert not (tmp_path / "new").exists() and not list(tmp_path.glob("out*"))
+    bad[0, 0] = -9999
+    write_stack(tmp_path / "bad.tif", bad)
+    assert main(["predict", "--weights", weights, str(tmp_path / "bad.tif"), str(tmp_path / "out.tif")]) == 0
+    assert "bad.tif holds -9999, " in capsys.readouterr().out
 
 
 def test_a_network_whose_output_is_not_finite_ends_the_prediction():
@@ -135,3 +139,16 @@ def test_a_network_whose_output_is_not_finite_ends_the_prediction():
     section = np.full((60, 70), 1e17, np.float32)
     with pytest.raises(BadInput, match="output is not finite.*too far from the training stack's"):
         predictor.predict_block(section, predictor.plan(*section.shape).blocks[0])
+
+
+@pytest.mark.parametrize("dtype, lone", [("f4", -9999), ("f4", 1e6), ("i4", -(2**31)), ("f4", None), ("u2", None)])
+def test_values_far_from_the_training_stacks_are_told(dtype, lone):
+    """Wherever they are, as the map is wrong around them; the rest of it is right, so it is made."""
+    standardisation = Standardisation(0.5, 0.2, np.dtype(dtype).name)
+    predictor = Predictor(new_network(PROFILES["smoke"]).eval(), standardisation, "none")
+    usual = (0.0, float(standardisation.largest))
+    told = predictor.lone_value(*usual if lone is None else sorted((usual[0], lone)))
+    if lone is None or dtype == "i4":  # whole numbers are never further than their type
+        assert told is None
+    else:
+        assert f"{lone:g}, " in told and "wrong up to 92 px around it" in told

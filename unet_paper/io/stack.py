@@ -73,8 +73,11 @@ def _require_no_lone_value(stack: ImageStack) -> None:
             )
 
 
-def require_gray(stack: ImageStack) -> None:
-    """Raise BadInput for a stack whose values are not all numbers to count on, or all the same. Reads every section."""
+def require_gray(stack: ImageStack) -> tuple[float, float]:
+    """The lowest and the highest gray value. Reads every section.
+
+    Raises BadInput for a stack whose values are not all numbers to count on, or all the same.
+    """
     pixels, path = stack.pixels, stack.source
     if pixels.dtype.kind not in "uif":
         raise BadInput(f"{path} holds {pixels.dtype} values; give whole or floating-point gray values")
@@ -106,6 +109,7 @@ def require_gray(stack: ImageStack) -> None:
             f"note: {path} holds one gray value only in section {named(blank)}; if that is a surprise, the "
             "file may not have been written to its end"
         )
+    return lowest, highest
 
 
 def _require_no_nodata(stack: ImageStack, values: np.ndarray, where: str) -> None:

@@ -161,6 +161,7 @@ def test_two_runs_side_by_side(open_page, runs):
     Select(page.part(".run-choice", "b")).select_by_visible_text("seed-0")
     assert page.part(".overlay-picture", "b").get_attribute("src") == sources[0]
     assert page("metrics").text.count("phantom, test stack") == 2
+    assert "seed-0: the warping" in page("threshold-why").text  # whose threshold it is
     assert page.frame(".stage")["y"] == page.frame(".stage", "b")["y"]
     page("beside").click()
     assert not page("pane-b").is_displayed()

@@ -199,8 +199,9 @@
     element("threshold").max = first.thresholds.length - 1;
     element("threshold").value = state.threshold;
     element("threshold-value").textContent = first.thresholds[state.threshold].toFixed(1);
-    const chosen = first.why_best && state.threshold === first.best;
-    element("threshold-why").textContent = chosen ? `here ${first.why_best}` : "";
+    const reasons = runs.filter((run) => run.why_best && run.best === state.threshold)
+      .map((run) => `${runs.length > 1 ? `${run.name}:` : "here"} ${run.why_best}`);
+    element("threshold-why").textContent = reasons.join("; ");
     element("opacity").value = state.opacity;
     element("opacity-value").textContent = state.covered ? `${state.opacity} %` : "off";
     element("section").setAttribute("aria-valuetext", element("section-value").textContent);

@@ -126,6 +126,7 @@ def test_all_but_viewer_table_and_curves_is_folded(page):
         assert part.get_attribute("open") is None
         part.find_element(By.TAG_NAME, "summary").click()
     assert "V_rand" in page("more").text and TERMS["merger"] in page("terms-explained").text
+    assert "missed membrane" in page("terms-explained").text and "missed background" not in page("terms-explained").text
     assert "run.json" in page("files").text
     tops = [page.browser.execute_script("return arguments[0].offsetTop", page(name)) for name in PARTS]
     assert tops == sorted(tops)

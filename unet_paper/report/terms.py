@@ -15,6 +15,7 @@ VIEWER_TERMS = {
     "weight": "How much a pixel counts in the loss (equation 2): most on the background between two close cells.",
     "TTA": "Test-time augmentation: the probability is the mean over turned or flipped versions of the input.",
 }
+BETWEEN = ("membrane", "background")  # what lies between the cells of a run
 TERMS = VIEWER_TERMS | {metric.title: metric.meaning for metric in METRICS.values()}
 PIXELS_OF = {"split pixels": "split", "merger pixels": "merger"}  # what a table counts
 

@@ -19,7 +19,7 @@ from unet_paper.metrics.registry import Metric
 from unet_paper.report.document import Block, Document, words
 from unet_paper.report.figures import Caption
 from unet_paper.report.table import Table
-from unet_paper.report.terms import TERMS, VIEWER_TERMS, term
+from unet_paper.report.terms import BETWEEN, TERMS, VIEWER_TERMS, term
 from unet_paper.support.files import atomic_write
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -57,10 +57,13 @@ class Page:
 
     @property
     def terms(self) -> dict[str, str]:
-        """What the page explains: the viewer's words, and the metrics in its tables."""
+        """What the page explains: the viewer's words for its runs, and the metrics in its tables."""
+        between = {run["background"] for run in self.viewed}
+        unused = {f"missed {name}" for name in BETWEEN if self.viewed and name not in between}
         tables = [block for block in self.document.blocks if isinstance(block, Table)]
         metrics = {column.title for table in tables for column in table.columns if isinstance(column, Metric)}
-        return VIEWER_TERMS | {name: sentence for name, sentence in TERMS.items() if name in metrics}
+        shown = (VIEWER_TERMS.keys() - unused) | metrics
+        return {name: sentence for name, sentence in TERMS.items() if name in shown}
 
     def write(self, path: str | Path) -> None:
         """Write the page, whole or not at all."""

@@ -1,5 +1,7 @@
 """The page of the benchmark of volumes says what its record holds, and what was not measured."""
 
+import pytest
+
 from reproduce.benchmarks.volumes_page import page, write_page
 
 
@@ -9,6 +11,20 @@ def described():
 
 
 VOLUME = {"base_channels": 4, "is_trained": False, "shape": [2, 300, 300], "shard": [2, 160, 304], "blocks": 4}
+
+
+def test_memory_of_other_sides_stays_if_all_else_is_the_same():
+    pytest.importorskip("zarr")
+    pytest.importorskip("psutil")
+    from reproduce.benchmarks.volumes import with_other_sides
+
+    first = described() | {"base_channels": 16, "depth": 16, "runs": [{"side": 512, "MiB": 1}, {"side": 64, "MiB": 2}]}
+    second = first | {"time": "2026-01-02T00:00:00", "runs": [{"side": 512, "MiB": 3}]}
+    both = with_other_sides(second, first)
+    assert [(run["side"], run["MiB"]) for run in both["runs"]] == [(64, 2), (512, 3)] and both["time"] == second["time"]
+    for changed in ({"depth": 1}, {"base_channels": 4}, {"code": {"commit": "b" * 40}}):
+        assert with_other_sides(second, first | changed) == second
+    assert with_other_sides(second, {}) == second
 
 
 def test_what_is_measured_is_said_and_the_rest_too(tmp_path):

@@ -1,5 +1,7 @@
 """Prediction into OME-Zarr: the map of a TIFF, bit for bit, from and to every kind of file."""
 
+import shutil
+
 import numpy as np
 import pytest
 import tifffile
@@ -123,6 +125,8 @@ def test_chunks_that_are_not_there_are_told(predict, make_zarr, pixels, tmp_path
     (image / "full" / "c" / "1" / "1" / "0").unlink()
     assert predict(image, tmp_path / "other.zarr") == 0
     assert "image.zarr has 7 of its 8 chunks; the others are read as 0" in capsys.readouterr().out
+    shutil.rmtree(image / "full" / "c")
+    assert predict(image, tmp_path / "third.zarr") == 2 and "none of its 8 chunks" in capsys.readouterr().err
 
 
 def test_it_is_done_once_and_replaced_only_by_force(predict, image, tmp_path, capsys):

@@ -230,10 +230,16 @@ def test_a_block_that_kills_every_worker_is_given_up(request_of):
     assert sorted(outcomes) == [0, 1, 3, 4, 5] and not any(outcome.error for outcome in outcomes.values())
 
 
-def test_no_scheduler_is_said(request_of, monkeypatch):
+def test_no_scheduler_is_said(request_of, monkeypatch, tmp_path):
+    """Also where the call is taken, and nothing is said."""
     monkeypatch.setattr("unet_paper.volumes.engines.CONNECT_SECONDS", 1)
     with pytest.raises(BadInput, match="--scheduler tcp://127.0.0.1:9: nobody answers"):
         predict_volume(request_of(), Distribution(scheduler="tcp://127.0.0.1:9"))
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        address = f"tcp://127.0.0.1:{mute.getsockname()[1]}"
+        with pytest.raises(BadInput, match=rf"--scheduler {address}: nobody answers there \(no answer within 1 s\)"):
+            predict_volume(request_of(), Distribution(scheduler=address))
+    assert [path.name for path in tmp_path.iterdir()] == ["out.zarr.partial"]
 
 
 def test_a_replacement_may_begin_late(monkeypatch):

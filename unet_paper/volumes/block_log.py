@@ -12,17 +12,14 @@ from unet_paper.volumes.work import Outcome
 
 
 class BlockLog:
-    """A text file to which lines are added; one that cannot be written does not end the work."""
+    """A text file to which lines are added, made with the first; one that cannot be written does not end the work."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._file: TextIO | None = None
+        self._is_given_up = False
 
     def __enter__(self) -> "BlockLog":
-        try:
-            self._file = open(self.path, "a", encoding="utf-8")
-        except OSError as error:
-            self._give_up(error)
         return self
 
     def __exit__(
@@ -32,11 +29,13 @@ class BlockLog:
 
     def add(self, block: VolumeBlock, outcome: Outcome) -> None:
         """Tell when a block ended, how, after how many seconds, and on which machine."""
+        if self._is_given_up:
+            return
         ending = "done" if outcome.error is None else f"failed ({outcome.error})"
         where = f" in {outcome.seconds:.1f} s on {outcome.worker}" if outcome.worker else ""
-        if self._file is None:
-            return
         try:
+            if self._file is None:
+                self._file = open(self.path, "a", encoding="utf-8")
             self._file.write(f"{datetime.now(UTC).isoformat(timespec='seconds')} {block}: {ending}{where}\n")
             self._file.flush()
         except OSError as error:
@@ -44,6 +43,7 @@ class BlockLog:
 
     def _give_up(self, error: OSError) -> None:
         logger.warning(f"note: {self.path} cannot be written ({why_not(error)}); the blocks go on without a log")
+        self._is_given_up = True
         self._close()
 
     def _close(self) -> None:

@@ -1,6 +1,9 @@
 """Who does the blocks: this process, workers on this machine, or a cluster of dask.distributed that is there."""
 
+import asyncio
+import gc
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from itertools import islice
@@ -51,8 +54,11 @@ def cluster(workers: int | None, scheduler: str | None) -> Iterator[Any]:
     settings = {
         "distributed.scheduler.allowed-failures": DEATHS,
         "distributed.deploy.lost-worker-timeout": REPLACEMENT,
+        # A block takes seconds. To look at each process 50 and 100 times a second costs more than the scheduling.
+        "distributed.worker.profile.enabled": False,
+        "distributed.admin.tick.interval": "1s",
     }
-    with dask.config.set(settings):
+    with dask.config.set(settings), _frozen_heap():
         if scheduler is None:
             with (
                 LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=":0") as local,
@@ -61,13 +67,38 @@ def cluster(workers: int | None, scheduler: str | None) -> Iterator[Any]:
                 yield client
             return
         try:
+            # In a thread, as a notebook's own loop may be running in this one.
+            ThreadPoolExecutor(1).submit(asyncio.run, _require_answer(scheduler)).result()
             client = Client(scheduler, timeout=CONNECT_SECONDS)
-        except (OSError, ValueError, ImportError) as error:
+        except Exception as error:  # of many kinds: something else may answer
+            why = str(error) or f"no answer within {CONNECT_SECONDS} s"
             raise BadInput(
-                f"--scheduler {scheduler}: nobody answers there ({error}); give the address that dask scheduler prints"
+                f"--scheduler {scheduler}: nobody answers there ({why}); give the address that dask scheduler prints"
             ) from None
         with client:
             yield client
+
+
+async def _require_answer(scheduler: str) -> None:
+    """Raise an exception unless a scheduler answers. dask's own client waits for ever where a call is taken and nothing
+    said, as by a tunnel to a machine that is off.
+    """
+    from distributed import Security
+    from distributed.comm import connect
+
+    arguments = Security().get_connection_args("client")
+    comm = await asyncio.wait_for(connect(scheduler, timeout=CONNECT_SECONDS, **arguments), CONNECT_SECONDS + 1)
+    comm.abort()
+
+
+@contextmanager
+def _frozen_heap() -> Iterator[None]:
+    """Keep the garbage collector from what is there already, all of PyTorch, which it looks through again and again."""
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def on_cluster(
@@ -96,11 +127,25 @@ def on_cluster(
     running = as_completed(submit(BATCH))
     for _ in range(BATCH, WINDOW, BATCH):
         running.update(submit(BATCH))
-    for future in running:
-        number = number_of.pop(future.key)
-        yield _outcome(future, number, client)
-        if len(number_of) <= WINDOW - BATCH:
-            running.update(submit(BATCH))
+    for batch in running.batches():
+        outcomes = _gathered(client, batch)
+        for future in batch:
+            number = number_of.pop(future.key)
+            yield outcomes.get(future.key) or _outcome(future, number, client)
+        while len(number_of) <= WINDOW - BATCH and (following := submit(BATCH)):
+            running.update(following)
+
+
+def _gathered(client: Any, futures: list[Any]) -> dict[str, Outcome]:
+    """The outcomes of those futures that finished, by key, at once: one by one they cost more than the scheduling.
+
+    None where that fails for one of them.
+    """
+    finished = [future for future in futures if future.status == "finished"]
+    try:
+        return dict(zip((future.key for future in finished), client.gather(finished), strict=True))
+    except (Exception, asyncio.CancelledError):  # a worker is lost, or the scheduler
+        return {}
 
 
 def _outcome(future: Any, number: int, client: Any) -> Outcome:

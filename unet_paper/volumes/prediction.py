@@ -135,11 +135,16 @@ def _measured(stack: ImageStack) -> tuple[tuple[float, float, float], tuple[str,
 
 
 def _tell_of_missing_chunks(stack: ImageStack) -> None:
-    """An OME-Zarr may leave out chunks of one value, and a copy that was cut off lacks some: nobody can tell which."""
+    """An OME-Zarr may leave out chunks of one value, and a copy that was cut off lacks some: nobody can tell which.
+
+    Raises BadInput where there is none.
+    """
     pixels: object = stack.pixels
     if not isinstance(pixels, ZarrStack):
         return
     missing, count = pixels.missing_chunks()
+    if missing == count:
+        raise BadInput(f"{stack.source} has none of its {count:,} chunks; get them too, or give another zarr")
     if missing:
         logger.warning(
             f"note: {stack.source} has {count - missing:,} of its {count:,} chunks; the others are read as "

@@ -239,6 +239,18 @@ def test_one_bit_of_pillow(tmp_path, random, suffix):
         assert np.array_equal(read_labels(tmp_path / "a.pbm").pixels[0], mask)
 
 
+def test_more_than_few_bits(tmp_path, random):
+    """A damaged page that tells fewer bits for samples than there are in them."""
+    tifffile.imwrite(tmp_path / "a.tif", random.random((20, 32), np.float32), photometric="minisblack", metadata=None)
+    content = (tmp_path / "a.tif").read_bytes()
+    tag = struct.pack("<HHIHH", 258, 3, 1, 32, 0)
+    assert tag in content
+    for bits in (1, 4):
+        (tmp_path / "a.tif").write_bytes(content.replace(tag, struct.pack("<HHIHH", 258, 3, 1, bits, 0)))
+        with pytest.raises(BadInput, match="^[^\n]*$"):
+            read_stack(tmp_path / "a.tif")
+
+
 def png_chunk(name, content):
     import zlib
 

@@ -16,14 +16,14 @@ def labels_meant(path: Path, raw: RawImage, scratch: Scratch) -> None:
     """Labels keep the numbers that are stored, and nothing else may have changed them."""
     if raw.lossy:
         raise BadInput(f"{path} is compressed as {raw.lossy}; {raw.lossy} changes label values, so save PNG or TIFF")
+    if raw.pixels.dtype == bool:
+        raw.pixels = _bits_as_numbers(raw.pixels)
     if raw.calibration == SIGNED:
         _apply_line(path, raw, scratch)
     if raw.white_is_zero or any(_darkens(table, raw.pixels) for table in raw.tables):
         logger.warning(
             f"note: {path} shows low numbers brighter than high ones; labels are its numbers, so 0 is shown bright"
         )
-    if raw.pixels.dtype == bool:
-        raw.pixels = raw.pixels.view(np.uint8)
 
 
 def values_meant(path: Path, raw: RawImage, channel: int | str | None, kind: Kind, scratch: Scratch) -> None:
@@ -33,7 +33,7 @@ def values_meant(path: Path, raw: RawImage, channel: int | str | None, kind: Kin
     elif raw.calibration is not None:
         _apply_line(path, raw, scratch)
     elif raw.pixels.dtype == bool or raw.bits:
-        _spread_bits(raw)
+        _spread_bits(path, raw)
     elif raw.white_is_zero:
         raise BadInput(f"{path} cannot be read as TIFF (it is stored with 0 as white); save it with 0 as black")
 
@@ -105,7 +105,7 @@ def _darkens(table: np.ndarray, numbers: np.ndarray) -> bool:
 
 def _apply_tables(path: Path, raw: RawImage, channel: int | str | None, kind: Kind, scratch: Scratch) -> None:
     if raw.pixels.dtype == bool:
-        raw.pixels = raw.pixels.view(np.uint8)
+        raw.pixels = _bits_as_numbers(raw.pixels)
     if "S" in raw.axes or raw.pixels.dtype.kind != "u":
         raise BadInput(f"{path} has a colour table for {raw.pixels.dtype} samples of colour; save it without the table")
     planes = raw.pixels.reshape(-1, *raw.pixels.shape[-2:])
@@ -148,9 +148,18 @@ def _apply_line(path: Path, raw: RawImage, scratch: Scratch) -> None:
     raw.pixels = result
 
 
-def _spread_bits(raw: RawImage) -> None:
+def _bits_as_numbers(pixels: np.ndarray) -> np.ndarray:
+    """Of bool, 0 and 1: the readers' own bytes need not be these."""
+    return (pixels.view(np.uint8) != 0).view(np.uint8)
+
+
+def _spread_bits(path: Path, raw: RawImage) -> None:
     """Values of few bits over 0 to 255, as viewers show them."""
     bits = 1 if raw.pixels.dtype == bool else raw.bits
+    numbers = _bits_as_numbers(raw.pixels) if raw.pixels.dtype == bool else raw.pixels
     largest = 2**bits - 1
+    if numbers.dtype.kind != "u" or numbers.max(initial=0) > largest:
+        what = f"{numbers.dtype} values up to {numbers.max(initial=0)}"
+        raise BadInput(f"{path} says that its values have {bits} bits, and holds {what}; get the whole file")
     table = np.rint(np.arange(largest + 1) * 255 / largest).astype(np.uint8)
-    raw.pixels = (table[::-1] if raw.white_is_zero else table)[raw.pixels.view(np.uint8)]
+    raw.pixels = (table[::-1] if raw.white_is_zero else table)[numbers]

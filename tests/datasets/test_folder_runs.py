@@ -76,6 +76,7 @@ def test_predicted_scored_and_reported(run, capsys):
     assert scores["ignored_pixels"] == (70 + 64) * 20 and 0 <= scores["seg"] <= 1
     assert command("report", run) == 0
     assert "t2" in (run / "index.html").read_text()
+    assert "the 2 held out as fold 1/2 (t1, t2): " in (run / "metrics.md").read_text()
 
 
 def test_several_images_into_a_folder(run, tmp_path, capsys):

@@ -1,6 +1,7 @@
 """What any reader can read is read, and what is no section is none; nothing global is left changed."""
 
 import logging
+import struct
 import subprocess
 import sys
 import warnings
@@ -90,6 +91,24 @@ def test_a_slide_is_its_first_image(tmp_path, random):
     assert read_stack(tmp_path / "a.svs", "gray").pixels.shape == (1, 64, 80)
     with pytest.raises(BadInput, match=r"in colour, shape \(64, 80, 3\).*--channel"):
         read_stack(tmp_path / "a.svs")
+
+
+def test_a_stack_of_a_zeiss_microscope(tmp_path, stack):
+    """LSM: after each section a thumbnail in colour; what the stack is stands in a structure of its own."""
+    described = struct.pack("<II8i", 0x0400494C, 500, 41, 30, len(stack), 1, 1, 1, 0, 0).ljust(500, b"\0")
+    with tifffile.TiffWriter(tmp_path / "a.lsm") as file:
+        options = dict(metadata=None, contiguous=False)
+        for number, section in enumerate(stack):
+            tags = [(34412, 1, len(described), described, True)] if number == 0 else []
+            file.write(section, photometric="minisblack", extratags=tags, **options)
+            file.write(np.zeros((10, 12, 3), np.uint8), photometric="rgb", subfiletype=1, **options)
+    with tifffile.TiffFile(tmp_path / "a.lsm") as file:
+        assert file.is_lsm and len(file.series) == 2
+    assert np.array_equal(read_stack(tmp_path / "a.lsm").pixels, stack)
+    content = (tmp_path / "a.lsm").read_bytes()
+    (tmp_path / "a.lsm").write_bytes(content[: len(content) * 2 // 3])
+    with pytest.raises(BadInput, match="cut off"):
+        read_stack(tmp_path / "a.lsm")
 
 
 def test_thumbnails_and_masks_are_no_sections(tmp_path, stack):

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from unet_paper.io.image_folder import named
 from unet_paper.metrics.registry import RAND_ERROR_PAIRS, TABLE_1_METRICS, V_INFO, V_RAND
 from unet_paper.metrics.scores import Scores
 from unet_paper.report.document import Block, Document
@@ -85,9 +86,12 @@ def what_was_scored(record: RunRecord, has_scores: bool = True) -> str:
     }.get(record.dataset, "the user's own")
     not_paper = "" if record.dataset == "own" else ", not the paper's test"
     if protocol.kind == "fold":
+        first, last = protocol.scored_sections[0], protocol.scored_sections[-1]
+        numbers = f"sections {first} to {last}, counted from 0"
+        which = named(protocol.names(protocol.scored_sections)) if protocol.files else numbers
         what = (
             f"Trained on {training_sections} sections, {doing} the {scored} held out as fold {protocol.fold} "
-            f"(sections {protocol.scored_sections[0]} to {protocol.scored_sections[-1]}, counted from 0): "
+            f"({which}): "
             f"**a validation fold of the training stack{not_paper}**."
         )
     elif protocol.kind == "test":

@@ -99,7 +99,7 @@ def _predict_image(predictor: Predictor, made_with: Mapping[str, str], request: 
         predictor, request.image, request.out, made_with, request.channel, request.memory, request.largest_tile
     )
     classes = predictor.out_channels
-    meaning = "0 to 1, of cell" if classes == 1 else f"probabilities of {classes} classes"
+    meaning = "probability of cell, 0 to 1" if classes == 1 else f"probabilities of {classes} classes"
     logger.info(f"wrote {shape[0]} sections ({meaning}) to {request.out}")
     if request.instances is not None:
         segment_file(request.out, request.instances, request.segmentation)

@@ -1,7 +1,6 @@
 """Who does the blocks: this process, workers on this machine, or a cluster of dask.distributed that is there."""
 
 import asyncio
-import gc
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -58,7 +57,7 @@ def cluster(workers: int | None, scheduler: str | None) -> Iterator[Any]:
         "distributed.worker.profile.enabled": False,
         "distributed.admin.tick.interval": "1s",
     }
-    with dask.config.set(settings), _frozen_heap():
+    with dask.config.set(settings):
         if scheduler is None:
             with (
                 LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=":0") as local,
@@ -89,16 +88,6 @@ async def _require_answer(scheduler: str) -> None:
     arguments = Security().get_connection_args("client")
     comm = await asyncio.wait_for(connect(scheduler, timeout=CONNECT_SECONDS, **arguments), CONNECT_SECONDS + 1)
     comm.abort()
-
-
-@contextmanager
-def _frozen_heap() -> Iterator[None]:
-    """Keep the garbage collector from what is there already, all of PyTorch, which it looks through again and again."""
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()
 
 
 def on_cluster(

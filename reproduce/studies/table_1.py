@@ -107,7 +107,7 @@ def scored_on(runs: Sequence[StudyRun]) -> str:
 def hardware(record: RunRecord) -> str:
     """What a run was trained on."""
     used = record.first.hardware
-    return used.device if used.device != "cpu" else f"{used.threads} CPU cores"
+    return used.device if used.device != "cpu" else f"{used.threads} CPU core{'s' if used.threads != 1 else ''}"
 
 
 def training_time(runs: Sequence[StudyRun]) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from reproduce.studies.archive import StudyRun
 from reproduce.studies.comparisons import compared, zeros
-from reproduce.studies.definitions import Run
+from reproduce.studies.definitions import BY_EITHER, Run
 from reproduce.studies.groups import Values, collect, count, of_seeds
 from reproduce.studies.statistics import mean_and_deviation, prediction_interval
 from unet_paper.metrics.registry import CHALLENGE_METRICS, TABLE_1_METRICS
@@ -42,10 +42,11 @@ def table(
     same_fold = bool(seeds) and seeds[0].record.protocol == protocol
     shown = (elsewhere if same_fold else {}) | own
     so_far = f", {len(runs)} of {planned} so far" if len(runs) + len(diverged) < (planned or 0) else ""
+    by = " --optimiser adam" if study in BY_EITHER and first.config.optimiser == "adam" else ""
     lines = [
-        f"# {study}",
+        f"# {study}{', by Adam' if by else ''}",
         "",
-        f"Written by `python -m reproduce.studies {study}` from the records of its runs{so_far}. Data: "
+        f"Written by `python -m reproduce.studies {study}{by}` from the records of its runs{so_far}. Data: "
         f"{first.dataset}; {first.config.base_channels} base channels, {first.config.steps:,} steps; scored on "
         f"held-out sections of the training stack ({scored} of {scored + trained}); profile {profile_title(first)}. "
         "Mean ± standard deviation over the runs of a "

@@ -17,6 +17,7 @@ from reproduce.studies.__main__ import gather
 from reproduce.studies.definitions import CONTROLS, SEARCH_FOLD, runs_of
 from reproduce.studies.groups import same_training
 from unet_paper.datasets.cell_tracking import HELA, U373
+from unet_paper.metrics.registry import TABLE_1_METRICS
 from unet_paper.report import table_2
 from unet_paper.report.table_1 import run_document
 from unet_paper.runs.cell_scoring import segmentation_of
@@ -27,7 +28,7 @@ from unet_paper.support.json_files import read_json
 
 ROOT = Path(__file__).parents[2]
 MOST_FILES = 150
-STUDIES = ("folds", "full-fold", "seeds", "ablations", "interventions")
+STUDIES = ("folds", "folds-adam", "full-fold", "seeds", "ablations", "interventions")
 
 
 def git(*arguments: str) -> bytes:
@@ -73,14 +74,15 @@ def test_the_table_of_a_study_is_what_its_records_say(committed, study):
     folder = committed / "results/isbi" / study
     kept = archive.read(folder)
     numbers = [int(run.name.rpartition("-seed-")[2]) for run in kept if "-seed-" in run.name]
-    planned = runs_of(study, 1 + max(numbers, default=0))
+    name = study.removesuffix("-adam")
+    planned = runs_of(name, 1 + max(numbers, default=0))
     found = gather(folder, planned)
     assert len(found) == len(kept) and planned[0].name in found
     first, seeds = found[planned[0].name], []
     if planned[0].group in CONTROLS:
         seeds = same_training(folder.parent, first, same_fold=planned[0].group == CONTROLS[0])
     done = [run for run in planned if run.name in found]
-    assert (folder / "README.md").read_text() == tables.table(study, done, found, len(planned), (), seeds)
+    assert (folder / "README.md").read_text() == tables.table(name, done, found, len(planned), (), seeds)
 
 
 def test_the_table_of_the_search_is_what_its_records_say(committed):
@@ -179,6 +181,19 @@ def test_the_readme_quotes_the_scores_of_cells(committed):
     assert f"d4, one run each | {scores[0]['seg']:.4f} | {scores[1]['seg']:.4f} |" in readme
     counts = segmentation_of(read_record(runs[0] / "run.json")).threshold
     assert counts == scores[0]["segmentation"]["threshold"]["value"] and f"--threshold {counts}\n" in readme
+
+
+def test_adam_is_better_than_sgd_on_every_fold_as_told(committed):
+    errors = {}
+    for study in ("folds-adam", "folds"):
+        runs = sorted(archive.read(committed / "results/isbi" / study), key=lambda run: str(run.record.protocol.fold))
+        assert [str(run.record.protocol.fold) for run in runs] == [f"{number}/5" for number in range(1, 6)]
+        errors[study] = np.array([[run.primary.value(metric) for metric in TABLE_1_METRICS] for run in runs])
+    assert (errors["folds-adam"] < errors["folds"]).all()
+    text = " ".join((committed / "results/README.md").read_text().split())
+    for each in errors.values():
+        warping, rand, pixel = each.mean(axis=0)
+        assert f"{warping:.6f}, {rand:.4f} and {pixel:.4f}" in text
 
 
 def test_the_losses_of_both_arms_are_those_of_their_histories(committed):

@@ -92,6 +92,7 @@ def test_other_networks_and_images(make_checkpoint, tmp_path):
 
 def test_an_unknown_licence_is_refused(make_checkpoint, tmp_path, capsys):
     checkpoints.save(tmp_path / "weights.pt", make_checkpoint())
-    arguments = ["publish", str(tmp_path / "weights.pt"), str(tmp_path / "out.zip"), "--licence", "mine"]
+    arguments = ["publish", str(tmp_path / "weights.pt"), str(tmp_path / "out.ZIP"), "--licence", "mine"]
     assert main(arguments) == 2
-    assert "license" in capsys.readouterr().err and not (tmp_path / "out.zip").exists()
+    said = capsys.readouterr().err
+    assert "--licence mine is not in SPDX's list" in said and len(said) < 300 and not (tmp_path / "out.ZIP").exists()

@@ -11,6 +11,7 @@ from unet_paper.export.documentation import documentation
 from unet_paper.export.provenance import provenance
 from unet_paper.export.terms import Terms
 from unet_paper.runs.record import read_record
+from unet_paper.support.errors import BadInput
 from unet_paper.support.json_files import write_json
 
 RESULTS = Path(__file__).parents[2] / "results" / "isbi"
@@ -52,6 +53,12 @@ def test_a_record_of_another_network_tells_nothing(make_checkpoint):
     source = provenance(RESULTS / "quick-sgd" / "weights.pt", make_checkpoint())
     assert source.record is None and not source.errors
     assert "No errors on other sections" in documentation("a name", make_checkpoint(), source)
+
+
+@pytest.mark.parametrize("author, licence", [(["A. Nonymous", " "], None), (None, "")])
+def test_empty_names_are_refused(author, licence):
+    with pytest.raises(BadInput, match="must not be empty"):
+        Terms.of(author, licence)
 
 
 class AnyHash(dict):

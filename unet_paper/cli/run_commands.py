@@ -177,21 +177,21 @@ def do_publish(arguments: Namespace) -> None:
     from unet_paper.export.provenance import provenance
     from unet_paper.export.terms import Terms
 
-    suffix = arguments.out.suffix
+    suffix = arguments.out.suffix.lower()
     if suffix not in PUBLISHED:
         raise BadInput(f"{arguments.out} must have a name that ends in {', '.join(PUBLISHED[:-1])} or {PUBLISHED[-1]}")
     if arguments.same_size and suffix != ".onnx":
         raise BadInput(
             "--same-size belongs to a name that ends in .onnx; leave it out (a package holds that network anyway)"
         )
-    if (arguments.author or arguments.licence) and suffix != ".zip":
+    terms = Terms.of(arguments.author, arguments.licence)
+    if not (arguments.author is None and arguments.licence is None) and suffix != ".zip":
         raise BadInput("--author and --licence belong to a package; give a name that ends in .zip")
     must_be_writable(arguments.out, arguments.force)
     loaded = checkpoint.load(arguments.weights)
     if suffix == ".onnx":
         publish_onnx(arguments.out, loaded, arguments.same_size)
     elif suffix == ".zip":
-        terms = Terms.of(arguments.author, arguments.licence)
         publish_package(arguments.out, loaded, provenance(arguments.weights, loaded), terms)
     else:
         checkpoint.publish(arguments.out, loaded)

@@ -31,10 +31,12 @@ DESCRIPTION = "rdf.yaml"
 def publish_package(path: Path | str, checkpoint: Checkpoint, source: Provenance, terms: Terms) -> None:
     """Write a checkpoint's network as a bioimage.io package, whole or not at all; twice gives the same bytes.
 
-    Raises BadInput where the packages of the extra `export` are missing, and where the description is not valid.
+    Raises BadInput where the packages of the extra `export` are missing, for a licence that the format does not know,
+    and where the description is not valid.
     """
     for name in ("onnx", "ruyaml", "bioimageio.spec"):
         extra(name)
+    must_be_known(terms.licence)
     with tempfile.TemporaryDirectory(prefix="unet-paper-") as name:
         folder = Path(name)
         write_files(folder, checkpoint, source, terms)
@@ -80,6 +82,21 @@ def write_yaml(path: Path, values: dict[str, Any]) -> None:
     yaml.default_flow_style, yaml.sort_base_mapping_type_on_output = False, False
     with open(path, "w", encoding="utf-8") as file:
         yaml.dump(values, file)
+
+
+def must_be_known(licence: str) -> None:
+    """Raise BadInput for a licence that is not in SPDX's list. bioimageio.spec would name all that are."""
+    generic = extra("bioimageio.spec.generic.v0_3")
+    for known in (generic.LicenseId, generic.DeprecatedLicenseId):
+        try:
+            known(licence)
+            return
+        except ValueError:
+            continue
+    raise BadInput(
+        f"--licence {licence} is not in SPDX's list of licences (https://spdx.org/licenses); give an identifier of it, "
+        "such as MIT or CC-BY-4.0"
+    )
 
 
 def must_be_valid(folder: Path) -> None:

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from unet_paper.support.errors import BadInput
+
 
 @dataclass(frozen=True)
 class Terms:
@@ -13,5 +15,8 @@ class Terms:
 
     @classmethod
     def of(cls, authors: Sequence[str] | None, licence: str | None) -> "Terms":
-        """Those of this project where nothing else is given."""
-        return cls(tuple(authors or cls.authors), licence or cls.licence)
+        """Those of this project where nothing else is given. Raises BadInput for empty names."""
+        found = cls(cls.authors if authors is None else tuple(authors), cls.licence if licence is None else licence)
+        if not all(name.strip() for name in (*found.authors, found.licence)):
+            raise BadInput("--author and --licence must not be empty; give a name, or leave them out")
+        return found

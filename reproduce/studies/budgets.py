@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from reproduce.studies.archive import StudyRun
 from reproduce.studies.statistics import mean_and_deviation
@@ -13,9 +13,11 @@ from unet_paper.metrics.registry import METRICS, PIXEL_ERROR
 from unet_paper.report.colours import LINES
 from unet_paper.report.panels import save_figure
 from unet_paper.report.table import Table
+from unet_paper.runs.diagnostics import lost_levels
 
 SHOWN = ("pixel_error", "rand_error", "v_rand")
 MINUTES = (1, 5, 15, 60)
+TICKS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 MARKS = {"sgd": ("o", "-"), "adam": ("s", "--")}
 
 
@@ -82,6 +84,10 @@ def text(runs: Sequence[StudyRun]) -> str:
         Table(header, [row for *_, row in points]).to_markdown(),
         "",
     ]
+    lost = {run.name: lost_levels(run.record.up_convolution_effect or ()) for run in runs}
+    if any(lost.values()):
+        told = ", ".join(f"{name} ({count})" for name, count in lost.items() if count)
+        lines += [f"Trainings whose deepest levels no longer reach the output, and how many of these: {told}.", ""]
     return "\n".join(lines)
 
 
@@ -106,15 +112,18 @@ def draw(path: Path, runs: Sequence[StudyRun]) -> None:
                         axis.plot([place, place], [min(of_tiles), max(of_tiles)], color=style["color"], alpha=0.5)
     used = runs[0].record.first.hardware
     where = used.processor if used.device == "cpu" else used.device
-    for row, label in enumerate(("tiles", f"{unit(runs)} of training ({where}, {runs[0].record.first.precision})")):
+    tiles = sorted({run.record.config.steps for run in runs})
+    labels = ("tiles", f"{unit(runs)} of training ({where}, {runs[0].record.first.precision})")
+    for row, (label, ticks) in enumerate(zip(labels, (tiles, TICKS), strict=True)):
         for column, key in enumerate(SHOWN):
             axis = grid[row, column]
             axis.set_xscale("log")
-            axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-            axis.xaxis.set_minor_formatter(NullFormatter())
+            axis.xaxis.set_major_locator(FixedLocator(ticks))
+            axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+            axis.xaxis.set_minor_locator(NullLocator())
             axis.set_xlabel(label, fontsize=8)
             axis.set_title(METRICS[key].title, fontsize=10)
-            axis.grid(alpha=0.3, which="both")
+            axis.grid(alpha=0.3)
     grid[0, 0].legend(fontsize=8)
     protocol, primary = runs[0].record.protocol, runs[0].record.config.primary
     note = f"{runs[0].record.dataset}, fold {protocol.fold}, {primary}; lines: the spread of the seeds"

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from reproduce.benchmarks.record import readme
-from reproduce.studies import archive, cells, search, table_1, tables
+from reproduce.studies import archive, budgets, cells, search, table_1, tables
 from reproduce.studies.__main__ import gather
 from reproduce.studies.definitions import CONTROLS, SEARCH_FOLD, runs_of
 from reproduce.studies.groups import same_training
@@ -91,7 +91,14 @@ def test_the_table_of_the_search_is_what_its_records_say(committed):
     assert (folder / "README.md").read_text() == search.text(found, folder.parent)
 
 
-@pytest.mark.parametrize("study", [*STUDIES, "hyper-parameter-search"])
+def test_the_table_of_budgets_is_what_its_records_say(committed):
+    folder = committed / "results/isbi/budgets"
+    found = archive.read(folder)
+    assert (folder / "README.md").read_text() == budgets.text(found)
+    assert {run.record.config.decay for run in found} == {"trapezoid"}
+
+
+@pytest.mark.parametrize("study", [*STUDIES, "hyper-parameter-search", "budgets"])
 def test_runs_and_histories_are_those_of_the_records(committed, study, tmp_path):
     folder = committed / "results/isbi" / study
     kept = archive.read(folder)

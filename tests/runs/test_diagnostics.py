@@ -6,7 +6,7 @@ import torch
 
 from unet_paper.network import UNet
 from unet_paper.normalisation import Standardisation
-from unet_paper.runs.diagnostics import INACTIVE, inactivity_warning, up_convolution_effect
+from unet_paper.runs.diagnostics import INACTIVE, inactivity_warning, lost_levels, up_convolution_effect
 
 STANDARDISATION = Standardisation(0.5, 0.2, "uint8")
 
@@ -37,7 +37,15 @@ def test_dead_relus_make_inactive_what_is_deeper(random, network, level):
     torch.nn.init.constant_(last.bias, -1e6)
     changes = up_convolution_effect(network, STANDARDISATION, section)
     assert changes[: level + 1] == [0.0] * (level + 1) and all(change > 0 for change in changes[level + 1 :])
-    assert (inactivity_warning(changes) is not None) == (level == 3) and inactivity_warning(before) is None
+    assert lost_levels(before) == 0 and inactivity_warning(before) is None
+    assert lost_levels(changes) == level + 1
+    told = (
+        "the deepest level no longer reaches",
+        "the 2 deepest levels no",
+        "the 3 deepest levels no",
+        "below the first no",
+    )
+    assert told[level] in (inactivity_warning(changes) or "")
 
 
 def test_the_network_is_left_as_it_was(random, network):

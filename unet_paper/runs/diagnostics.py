@@ -4,6 +4,7 @@ Such a network sees some ten pixels around each, learns what these allow, and it
 """
 
 from collections.abc import Sequence
+from itertools import takewhile
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ from unet_paper.overlap_tile import mirrored_region, tile_size
 from unet_paper.runs.record import RunRecord
 
 LARGEST = 836  # px, of the part of a section that is looked at
+LOST = 1e-6  # below it no pixel of the output changes in what a record keeps: the ReLUs between are dead
 INACTIVE = 0.001  # mean change of the probabilities below which what lies deeper does not count
 
 
@@ -55,11 +57,21 @@ def are_inactive(record: RunRecord) -> bool:
     return record.up_convolution_effect is not None and record.up_convolution_effect[-1] < INACTIVE
 
 
+def lost_levels(effect: Sequence[float]) -> int:
+    """How many of the deepest levels nothing of which reaches the output (`up_convolution_effect`)."""
+    return sum(1 for _ in takewhile(lambda change: change < LOST, effect))
+
+
 def inactivity_warning(effect: Sequence[float]) -> str | None:
     """A sentence for a network whose deep levels are inactive (`up_convolution_effect`), or None."""
-    if effect[-1] >= INACTIVE:
+    lost = lost_levels(effect)
+    if effect[-1] < INACTIVE:
+        what = "the levels below the first no longer reach"
+    elif lost:
+        what = "the deepest level no longer reaches" if lost == 1 else f"the {lost} deepest levels no longer reach"
+    else:
         return None
     return (
-        "note: the levels below the first no longer reach the output, as when the ReLUs between have died; train in "
-        "another folder with another seed or a lower learning_rate"
+        f"note: {what} the output, as when the ReLUs between have died; train in another folder with another seed or a "
+        "lower learning_rate"
     )

@@ -65,12 +65,13 @@ def text(runs: Sequence[StudyRun]) -> str:
             best.append([str(limit), *min(within, key=lambda point: point[0])[1]])
     first = runs[0].record
     used = first.first.hardware
+    threads = "one thread" if used.threads == 1 else f"{used.threads} threads"
     lines = [
         "# budgets",
         "",
         f"Written by `python -m reproduce.studies budgets` from the records of its runs. Data: {first.dataset}, fold "
         f"{first.protocol.fold}; {first.config.primary}; mean ± standard deviation over the seeds. Times are of "
-        f"training, by {used.threads} threads of {used.processor if used.device == 'cpu' else used.device} in "
+        f"training, by {threads} of {used.processor if used.device == 'cpu' else used.device} in "
         f"{first.first.precision}, on a machine that others used too. CPU minutes are the sum over the threads: on two "
         "quiet cores about half as many go by. Every point is a training of its own number of tiles: a branch of a "
         "training of constant rate, whose rate falls over the last fifth.",

@@ -96,6 +96,12 @@ def test_the_table_of_budgets_is_what_its_records_say(committed):
     found = archive.read(folder)
     assert (folder / "README.md").read_text() == budgets.text(found)
     assert {run.record.config.decay for run in found} == {"trapezoid"}
+    by_adam = budgets.series(found)[16, "adam"]
+    text = " ".join((committed / "results/README.md").read_text().split())
+    told = [
+        f"{np.mean([run.primary.pixel_error for run in runs]):.4f} after {tiles:,}" for tiles, runs in by_adam.items()
+    ]
+    assert f"{told[0]} tiles by Adam, {told[1]}, {told[2]} and {told[3]}," in text
 
 
 @pytest.mark.parametrize("study", [*STUDIES, "hyper-parameter-search", "budgets"])
@@ -190,6 +196,8 @@ def test_the_readme_quotes_the_scores_of_cells(committed):
     ]
     of_u373, of_hela = (f"{np.mean(each):.4f}" for each in both)
     assert f"mean of both directions, d4 | {of_u373} | {of_hela} |" in readme
+    text = " ".join((committed / "results/README.md").read_text().split())
+    assert f"{of_u373} on PhC-U373 and {of_hela} on DIC-HeLa" in text
     run = folder / f"{U373}-trained-on-01"
     counts = segmentation_of(read_record(run / "run.json")).threshold
     assert (

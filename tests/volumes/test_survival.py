@@ -207,13 +207,15 @@ def kill_workers(folder, times, killed):
 
 @pytest.mark.parametrize("times", [1, pytest.param(3, marks=pytest.mark.slow)])
 def test_workers_that_are_killed(request_of, expected, times):
-    """A LocalCluster of two; the younger worker is killed in the middle of its work."""
+    """A LocalCluster of two; the younger worker is killed in the middle of its work. A fast machine may be done before
+    the last kill.
+    """
     request, killed = request_of(), []
     killer = threading.Thread(target=kill_workers, args=(WorkFolder(request.out), times, killed))
     killer.start()
     predict_volume(request, Distribution(workers=2))
     killer.join()
-    assert len(killed) == times
+    assert 1 <= len(killed) <= times
     assert np.array_equal(open_stack(request.out).pixels, expected)
 
 

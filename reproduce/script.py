@@ -51,6 +51,6 @@ def make_run(train: Sequence[str | Path], run: RunFolder, request: Callable[[], 
     def stages() -> None:
         run_pipeline(request(), report, draw_training_pictures, announce)
 
-    code = exit_code("train", stages)
+    code = exit_code("train", stages, "the same command resumes")
     if code:
         sys.exit(code)

@@ -28,6 +28,11 @@ COMMANDS: dict[str, Callable[[Namespace], None]] = {
     "report": do_report,
 }
 
+RESUMED_BY = {
+    "train": "the same command with --resume resumes from the last checkpoint",
+    "predict": "the same command resumes from the last tile",
+}
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0, 1 when training diverged, 2 for bad input, 130 or 143 when stopped
@@ -37,15 +42,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return exit_code(parsed.command, lambda: COMMANDS[parsed.command](parsed))
 
 
-def exit_code(command: str, work: Callable[[], None]) -> int:
-    """Do the work of a command. Whatever ends badly is one sentence on stderr and an exit code, see `main`."""
+def exit_code(command: str, work: Callable[[], None], again: str | None = None) -> int:
+    """Do the work of a command. Whatever ends badly is one sentence on stderr and an exit code, see `main`.
+
+    again : what goes on where it is stopped; None: as the command has it
+    """
     use_large_pages()
     configure()
     with ends_on_sigterm():
-        return _exit_code(command, work)
+        return _exit_code(command, work, RESUMED_BY.get(command) if again is None else again)
 
 
-def _exit_code(command: str, work: Callable[[], None]) -> int:
+def _exit_code(command: str, work: Callable[[], None], again: str | None) -> int:
     prefix = f"{program_name()} {command}"
     try:
         work()
@@ -70,10 +78,6 @@ def _exit_code(command: str, work: Callable[[], None]) -> int:
         return 2
     except KeyboardInterrupt as stop:
         kept = f": {stop}" if str(stop) else ""
-        again = {
-            "train": "; the same command with --resume resumes from the last checkpoint",
-            "predict": "; the same command resumes from the last tile",
-        }.get(command, "")
-        print(f"\nstopped{kept}{again}", file=sys.stderr)
+        print(f"\nstopped{kept}{f'; {again}' if again else ''}", file=sys.stderr)
         return getattr(stop, "exit_code", 128 + signal.SIGINT)
     return 0

@@ -98,7 +98,7 @@ def what_was_scored(record: RunRecord, has_scores: bool = True) -> str:
         how = {"isbi": ", as the challenge did", "own": ""}.get(record.dataset, ", with the challenge's metrics")
         what = f"Trained on all {training_sections} training sections, {doing} the {scored} test sections{how}."
     else:
-        what = f"Trained on all {training_sections} sections; nothing was scored."
+        what = f"Trained on all {training_sections} sections; the run itself scored nothing."
     if protocol.left_out:
         what += f" Sections {', '.join(map(str, protocol.left_out))} were left out of the training."
     return f"Data: {dataset}. Profile: `{record.profile_title}` ({_profile_note(record)}). {what}"
@@ -116,6 +116,6 @@ def why_unscored(record: RunRecord) -> str:
     if record.config.classes > 2:
         return "the challenge's metrics are of two classes"
     if record.protocol.kind == "none":
-        return "no sections with a truth were held out, and there was no test stack"
+        return "no sections with a truth were held out, and there was no test stack with a truth"
     primary = record.config.primary
     return f"predict evaluation-volume.tif as probability-{primary}.tif, score that into scores.json, report"

@@ -204,9 +204,10 @@ def kill_workers(folder, times, killed):
             if folder.out.exists():
                 return
             time.sleep(0.01)
-        workers = [child for child in psutil.Process().children(recursive=True) if is_worker(child)]
-        if not workers:
-            return
+        while not (workers := [child for child in psutil.Process().children(recursive=True) if is_worker(child)]):
+            if folder.out.exists():
+                return
+            time.sleep(0.01)
         os.kill(max(workers, key=lambda worker: worker.create_time()).pid, signal.SIGKILL)
         killed.append(done)
 

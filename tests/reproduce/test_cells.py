@@ -7,6 +7,8 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from unet_paper.runs.cell_scoring import best_threshold
+
 ROOT = Path(__file__).parents[2]
 TINY = [f"--set={change}" for change in ("base_channels=2", "steps=4", "tile_size=188")]
 
@@ -23,6 +25,8 @@ def test_without_data_it_ends_on_the_phantom_and_says_so(clone, run_script, cell
     assert record["protocol"]["sequences"] == ["01", "02"] and record["configuration"]["optimiser"]["value"] == "adam"
     scores = json.loads((run / "scores.json").read_text())
     assert 0 <= scores["seg"] <= 1 and scores["segmentation"]["min_size"]["value"] == 501
+    seg = {float(at): value for at, value in record["seg_of_training_frames"].items()}
+    assert scores["segmentation"]["threshold"]["value"] == best_threshold(seg)
     for text in (done.stdout, (folder / "table2.md").read_text(), (run / "table2.md").read_text()):
         assert "u-net (2015) | 0.9203 | 0.7756" in text and "the built-in phantom of drawn cells" in text
     assert (

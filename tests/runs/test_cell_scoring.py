@@ -1,21 +1,27 @@
 """Probabilities of cells as segments, their SEG, and what is not judged where the truth is not known."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
+from unet_paper.checkpoint import load
 from unet_paper.cli.commands import main
 from unet_paper.config import PROFILES
-from unet_paper.datasets.cell_tracking import DATASETS, HELA, PHANTOM, U373
+from unet_paper.datasets.cell_tracking import DATASETS, HELA, PHANTOM, U373, SequenceFiles, load_sequences
 from unet_paper.io.stack import read_stack, write_stack
 from unet_paper.metrics.seg import score_instances
+from unet_paper.prediction import predict
 from unet_paper.runs.cell_scoring import (
     RELEASED,
     SEGMENTATIONS,
+    THRESHOLDS,
     CellScores,
     CellSegmentation,
+    best_threshold,
     read_cell_scores,
     score_cells,
     score_segments,
@@ -24,6 +30,8 @@ from unet_paper.runs.cell_scoring import (
     segmentation_of,
     threshold_of,
 )
+from unet_paper.runs.cell_threshold import seg_of_training_frames
+from unet_paper.runs.record import RunRecord
 from unet_paper.support.errors import BadInput
 from unet_paper.support.json_files import read_json
 
@@ -82,6 +90,27 @@ def test_the_threshold_undoes_the_class_balance(make_record):
     record = replace(make_record(PROFILES["smoke"], U373), class_weights=(0.2, 1.8))
     assert segmentation_of(record) == replace(RELEASED, threshold=0.9)
     assert segmentation_of(record).described()["threshold"]["source"] == "ours"
+
+
+def test_the_threshold_is_the_one_that_is_best_on_the_frames_trained_on(make_record):
+    seg = {0.3: 0.5, 0.8: 0.7, 0.7: 0.7, 0.9: 0.6}
+    record = replace(make_record(PROFILES["smoke"], U373), class_weights=(0.2, 1.8), seg_of_training_frames=seg)
+    assert segmentation_of(record).threshold == best_threshold(seg) == 0.7
+    assert RunRecord.from_json(json.loads(json.dumps(record.to_json()))) == record
+
+
+def test_a_run_on_cells_chooses_its_threshold_on_its_own_frames(make_record, cell_phantom, random):
+    """Of frames whose masks are what a network finds above 0.6, that is where SEG is 1."""
+    trained = load(RESULTS / "cells/quick/PhC-C2DH-U373-trained-on-01/weights.safetensors")
+    trained.config, gray = replace(trained.config, primary="none"), trained.standardisation
+    blobs = ndimage.gaussian_filter(random.normal(size=(2, 220, 220)), (0, 10, 10))
+    values = 255 * (gray.mean + 2 * gray.deviation * blobs / blobs.std())
+    volume = values.clip(0, 255).astype(np.uint8)
+    masks = segment_frames(predict(trained, volume, "none"), replace(SEGMENTATIONS[PHANTOM], threshold=0.6))
+    stacks = replace(load_sequences(SequenceFiles(cell_phantom, "02")), volume=volume, labels=masks)
+    found = seg_of_training_frames(trained, stacks, make_record(trained.config, PHANTOM, stacks.protocol), "cpu")
+    assert tuple(found) == THRESHOLDS and best_threshold(found) == 0.6 and found[0.6] == 1
+    assert all(seg < 1 for at, seg in found.items() if at != 0.6)
 
 
 def test_what_is_found_where_nothing_is_annotated_is_no_error_and_changes_no_seg():

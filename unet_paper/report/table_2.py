@@ -43,7 +43,8 @@ def table_2_document(runs: Sequence[CellRun]) -> Document:
     partly = sorted({_partly_annotated(record) for record, _ in runs} - {""})
     thresholds = by_threshold(runs)
     if thresholds.rows:
-        blocks += [THRESHOLDS_READING, thresholds]
+        rules = {BALANCED if record.seg_of_training_frames is None else CHOSEN for record, _ in runs}
+        blocks += [THRESHOLDS_READING.format(counts=" ".join(sorted(rules))), thresholds]
     return Document("Table 2 of the paper, and ours", (*blocks, *partly, *_segmentations(runs)))
 
 
@@ -111,9 +112,12 @@ READING = (
 
 THRESHOLDS_READING = (
     "SEG and size at other thresholds, of the primary test-time augmentation. 0.5 is the argmax of the released "
-    "scripts. The threshold that counts undoes the class weights of the loss, p / w_cell = (1 - p) / w_background: "
-    "where cells are rare, argmax takes too much for cell. The others are no results: a threshold chosen here would be "
-    "chosen on what is scored."
+    "scripts. {counts} The others are no results: a threshold chosen here would be chosen on what is scored."
+)
+CHOSEN = "The threshold that counts is that of these with the largest SEG on the frames that the run was trained on."
+BALANCED = (
+    "The threshold that counts undoes the class weights of the loss, p / w_cell = (1 - p) / w_background: where cells "
+    "are rare, argmax takes too much for cell."
 )
 
 

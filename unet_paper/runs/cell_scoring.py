@@ -26,7 +26,7 @@ from unet_paper.support.json_files import read_json, write_json
 from unet_paper.support.logs import logger
 from unet_paper.weight_map import label_cells
 
-THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)  # that are tried beside the one that counts
+THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)  # that are tried, on the frames trained on and those scored
 # The release has no scripts for HeLa. Its cells are larger and reach the image's border, where reference cells count.
 SEGMENTATIONS = {U373: RELEASED, HELA: replace(RELEASED, outer=0), PHANTOM: replace(RELEASED, outer=0)}
 
@@ -46,9 +46,18 @@ def threshold_of(class_weights: Sequence[float] | None) -> float:
     return round(cell / (background + cell), 4)
 
 
+def best_threshold(seg: Mapping[float, float]) -> float:
+    """Of {threshold: SEG} the threshold with the largest; the lowest of several."""
+    return max(sorted(seg), key=lambda threshold: seg[threshold])
+
+
 def segmentation_of(record: RunRecord) -> CellSegmentation:
-    """How the probabilities of a run on cells become segments."""
-    return replace(SEGMENTATIONS[segmentation_name(record.dataset)], threshold=threshold_of(record.class_weights))
+    """How the probabilities of a run on cells become segments: above the threshold that is best on the frames trained
+    on. Older records do not tell it; theirs undoes the class balance.
+    """
+    seg = record.seg_of_training_frames
+    threshold = threshold_of(record.class_weights) if seg is None else best_threshold(seg)
+    return replace(SEGMENTATIONS[segmentation_name(record.dataset)], threshold=threshold)
 
 
 @dataclass(frozen=True)
@@ -150,6 +159,11 @@ def score_segments(masks: Sections, segments: Sections, unknown: Sections | None
     return replace(scores, f1=of_judged.f1, unmatched=of_judged.unmatched)
 
 
+def at_thresholds(masks: Sections, probability: Sections, segmentation: CellSegmentation) -> tuple[AtThreshold, ...]:
+    """What each of THRESHOLDS gives for the probabilities of frames, all else as in `segmentation`."""
+    return tuple(_at_threshold(masks, probability, segmentation, threshold) for threshold in THRESHOLDS)
+
+
 def _at_threshold(
     masks: Sections, probability: Sections, segmentation: CellSegmentation, threshold: float
 ) -> AtThreshold:
@@ -246,7 +260,7 @@ def score_cells(
     how = segmentation if are_probabilities else None, len(truth), _size_ratio(found, segments)
     tried: tuple[AtThreshold, ...] = ()
     if are_probabilities:
-        tried = tuple(_at_threshold(truth, proposal, segmentation, threshold) for threshold in THRESHOLDS)
+        tried = at_thresholds(truth, proposal, segmentation)
     scores = CellScores(found, *how, *hashes, asdict(code_version()), recorded_tta(result), tried)
     if segments_out is not None and isinstance(segments, np.ndarray):
         size = open_stack(result, kind="labels").pixel_size

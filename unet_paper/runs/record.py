@@ -75,6 +75,7 @@ class RunRecord:
     times: Times = Times()
     diverged: tuple[str, ...] = ()  # at which step and why, each time
     up_convolution_effect: tuple[float, ...] | None = None  # see diagnostics.py; older records do not tell it
+    seg_of_training_frames: Mapping[float, float] | None = None  # {threshold: SEG}, of cells; older ones do not tell it
     start: Mapping[str, Any] | None = None  # the weights that it started from, see starting_weights.py
     trunk: Mapping[str, Any] | None = None  # name and step of the run that this one branched off, see branching.py
 
@@ -117,6 +118,11 @@ class RunRecord:
             "times": {"started": first["time"], **times},
             "diverged": list(self.diverged),
             "up_convolution_effect": None if self.up_convolution_effect is None else list(self.up_convolution_effect),
+            **(
+                {"seg_of_training_frames": {f"{at:g}": seg for at, seg in self.seg_of_training_frames.items()}}
+                if self.seg_of_training_frames
+                else {}
+            ),
             **({"start": dict(self.start)} if self.start else {}),
             **({"trunk": dict(self.trunk)} if self.trunk else {}),
         }
@@ -137,6 +143,7 @@ class RunRecord:
             effect = values.get("up_convolution_effect", values.get("changes_without_up_convolution"))
             size = values.get("pixel_size_nm")
             weights = values.get("class_weights")
+            seg = values.get("seg_of_training_frames")
             return cls(
                 name=values["name"],
                 status=values["status"],
@@ -153,6 +160,7 @@ class RunRecord:
                 times=Times(**times),
                 diverged=tuple(values.get("diverged", ())),
                 up_convolution_effect=None if effect is None else tuple(effect),
+                seg_of_training_frames=None if seg is None else {float(at): value for at, value in seg.items()},
                 start=values.get("start"),
                 trunk=values.get("trunk"),
             )

@@ -21,6 +21,7 @@ from unet_paper.datasets.training_set import TrainingSet, prepare_training_set
 from unet_paper.datasets.training_stacks import OwnFiles, Stacks, load
 from unet_paper.io.sections import Sections, joined, stacked
 from unet_paper.io.stack import write_sections
+from unet_paper.runs.cell_threshold import seg_of_training_frames
 from unet_paper.runs.diagnostics import inactivity_warning, up_convolution_effect
 from unet_paper.runs.environment import code_version, hardware, now
 from unet_paper.runs.folder import RunFolder
@@ -223,6 +224,9 @@ def _train(
     parts = {name: round(spent, 1) for name, spent in final.parts.items()}
     effect = _effect(final, stacks, request.device)
     record = replace(record, status="finished", config=final.config, up_convolution_effect=effect)
+    if record.protocol.sequences is not None:
+        seg = seg_of_training_frames(final, stacks, record, request.device)
+        record = replace(record, seg_of_training_frames=seg)
     times: dict[str, Any] = {"training_seconds": round(final.seconds, 1), "training_parts_seconds": parts}
     if request.device == "cpu" and math.isfinite(final.cpu_seconds):
         times["training_cpu_seconds"] = round(final.cpu_seconds, 1)

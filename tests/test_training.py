@@ -8,7 +8,7 @@ import torch
 
 from unet_paper import checkpoint
 from unet_paper.cli.values import changed_config, recipe
-from unet_paper.config import OPTIMISERS, PAPER, PROFILES, optimiser_settings
+from unet_paper.config import BEFORE, OPTIMISERS, PAPER, PROFILES, Config, optimiser_settings
 from unet_paper.datasets.training_set import draw_tile, prepare_training_set
 from unet_paper.io.stack import read_labels, read_stack
 from unet_paper.prediction import predict_stack
@@ -244,7 +244,8 @@ def test_the_momentum_rises_where_that_is_asked_for():
     config = replace(PAPER, steps=1000, momentum_warmup=0.2)
     found = [momentum_at(step, config) for step in range(1000)]
     assert found[0] == pytest.approx(0.9) and found[100] == pytest.approx(0.945) and set(found[200:]) == {0.99}
-    assert momentum_at(0, PAPER) == 0.99 and momentum_at(0, replace(config, momentum=0.5)) == 0.5
+    assert momentum_at(0, replace(config, momentum_warmup=0)) == 0.99
+    assert momentum_at(0, replace(config, momentum=0.5)) == 0.5
 
 
 def test_rates_of_a_step_reach_the_optimiser():
@@ -264,4 +265,12 @@ def test_each_profile_can_train_by_either_optimiser():
         sgd, adam = (replace(profile, **optimiser_settings(optimiser, name)) for optimiser in OPTIMISERS)
         assert (sgd.optimiser, sgd.momentum, adam.optimiser, adam.learning_rate) == ("sgd", 0.99, "adam", 0.001)
         assert profile in (sgd, adam)
-    assert changed_config(PROFILES["quick"], recipe("quick", "sgd", None)).learning_rate == 0.016
+    by_sgd = changed_config(PROFILES["quick"], recipe("quick", "sgd", None))
+    assert by_sgd.learning_rate == 0.016 and by_sgd.momentum_warmup == PAPER.momentum_warmup == 500
+    assert by_sgd.up_convolution_fan_in == PAPER.up_convolution_fan_in == "blob"
+
+
+def test_older_records_and_checkpoints_had_other_initial_weights_and_no_rising_momentum():
+    first = {name: value for name, value in PAPER.as_dict().items() if name not in BEFORE}
+    assert Config.from_dict(first) == replace(PAPER, up_convolution_fan_in="input", momentum_warmup=0.0)
+    assert Config.from_dict(PAPER.as_dict()) == PAPER

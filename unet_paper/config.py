@@ -13,6 +13,8 @@ TTA = ("none", "rot7", "d4")  # test-time augmentation, see test_time_augmentati
 EXTRAPOLATIONS = ("mirror", "zeros")  # what lies beyond the image in prediction
 COMPILE_CHOICES = ("auto", "on", "off")  # of the network, see compute/torch_compile.py
 
+# Settings that the first records and checkpoints do not tell, as they were then.
+BEFORE: dict[str, Any] = {"up_convolution_fan_in": "input", "momentum_warmup": 0.0}
 # Names that settings had in the first records and checkpoints.
 FORMER_NAMES = {
     "width": "base_channels",
@@ -105,7 +107,7 @@ class Config:
     batch_norm: bool = setting(False, "paper", "batch normalisation after every 3x3 convolution")
 
     up_convolution_fan_in: str = setting(
-        "input",
+        "blob",
         "ours",
         "N of an up-convolution's initial weights: 'input' (C_in, what one output pixel sees) or 'blob' (4 C_out, as "
         "Caffe counts)",
@@ -149,7 +151,7 @@ class Config:
         choice("cosine", "trapezoid", "constant"),
     )
     momentum_warmup: float = setting(
-        0.0, "ours", "steps in which the momentum rises from 0.9, linearly; below 1 a part of all", UNBOUNDED
+        500.0, "ours", "steps in which the momentum rises from 0.9, linearly; below 1 a part of all", UNBOUNDED
     )
     bias_rate: float = setting(1.0, "ours", "learning rate of the biases over that of the weights", POSITIVE)
     weight_decay: float = setting(0.0, "ours", "weight decay; the paper states none", UNBOUNDED)
@@ -210,11 +212,11 @@ class Config:
         }
         if "profile" in known:
             known["profile"] = known["profile"].partition(" with ")[0]
-        return cls(**known)
+        return cls(**(BEFORE | known))
 
 
 PAPER = Config()
-ADAM: dict[str, Any] = {"optimiser": "adam", "learning_rate": 0.001}
+ADAM: dict[str, Any] = {"optimiser": "adam", "learning_rate": 0.001} | BEFORE
 PROFILES = {
     # The full network and recipe; meant for a GPU.
     "paper": PAPER,
@@ -233,11 +235,13 @@ PROFILES = {
     ),
 }
 
-# The named ways to train: the paper's optimiser, whose rate depends on the width, and a departure from it.
+# The named ways to train: the paper's optimiser, with what makes it train every time (results/isbi/recipe) and a rate
+# that depends on the width; and a departure from it.
 OPTIMISERS = ("sgd", "adam")
+SGD: dict[str, Any] = {name: getattr(PAPER, name) for name in ("optimiser", "up_convolution_fan_in", "momentum_warmup")}
 SGD_RATES = {"paper": PAPER.learning_rate, "quick": 0.016, "smoke": PAPER.learning_rate}
 
 
 def optimiser_settings(optimiser: str, profile: str) -> dict[str, Any]:
     """{name: value} of the settings with which a profile trains by one of OPTIMISERS."""
-    return ADAM if optimiser == "adam" else {"optimiser": "sgd", "learning_rate": SGD_RATES[profile]}
+    return ADAM if optimiser == "adam" else SGD | {"learning_rate": SGD_RATES[profile]}

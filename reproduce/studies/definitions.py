@@ -3,13 +3,16 @@
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from unet_paper.config import ADAM, PROFILES, optimiser_settings
+from unet_paper.config import ADAM, BEFORE, PROFILES, SGD, SGD_RATES, optimiser_settings
 
 STUDIES = (
     *("hyper-parameter-search", "adam-rate", "budgets", "folds", "full-fold", "seeds", "ablations", "interventions"),
     *("release", "arms"),
 )
 BY_EITHER = ("folds", "full-fold", "seeds", "ablations", "interventions")  # optimiser, by the paper's unless asked for
+# Made with SGD before `optimiser_settings` had what came out of them; a study goes on as it began.
+BY_FIRST_SGD = ("full-fold", "seeds", "ablations", "interventions")
+FIRST_SGD: dict[str, Any] = {"optimiser": "sgd"} | BEFORE
 QUICK_SGD = "quick-sgd"  # the run of fold 6/6 with `quick --optimiser sgd`, of which `seeds` has other seeds
 RELEASES = ("release", "arms")  # of networks trained on all sections; nothing of them is scored here
 CONTROLS = ("as the paper", "baseline")  # groups that the others of ablations and interventions are compared with
@@ -103,12 +106,11 @@ SEARCH: dict[str, dict[str, dict[str, Any]]] = {
 # What training gets in a time: a trunk of constant rate for each width, optimiser and seed, and off it a branch for
 # each number of tiles, of which the last fifth lets the rate fall.
 TILES = (300, 600, 1200, 2500, 5000, 10_000)
-STABLE_SGD: dict[str, Any] = {"optimiser": "sgd", "up_convolution_fan_in": "blob", "momentum_warmup": 500.0}
 BUDGETS: dict[str, dict[str, Any]] = {
     f"{channels} channels, {name}": {"base_channels": channels} | settings
     for channels in (16, 32, 64)
     for name, settings in {
-        "SGD": STABLE_SGD | {"learning_rate": 0.256 / channels},
+        "SGD": SGD | {"learning_rate": 0.256 / channels},
         "Adam": ADAM,
     }.items()
 }
@@ -126,7 +128,7 @@ ADAM_RATES: dict[str, tuple[str, dict[str, Any]]] = {
 # Networks trained on all sections and released, with the probabilities of the test sections.
 ARMS: dict[str, tuple[str, dict[str, Any]]] = {
     "quarter-adam": ("quick", ADAM | {"warmup": 125.0}),
-    "quarter-sgd": ("quick", optimiser_settings("sgd", "quick") | STABLE_SGD | {"warmup": 125.0}),
+    "quarter-sgd": ("quick", optimiser_settings("sgd", "quick") | {"warmup": 125.0}),
 }
 
 
@@ -150,7 +152,7 @@ def _search() -> list[Run]:
         full = choice == "learning rate, full network"
         for name, changes in tried.items():
             profile = "paper" if full else "quick"
-            settings = changes if full else optimiser_settings("sgd", profile) | {"steps": 1000} | changes
+            settings = FIRST_SGD | (changes if full else {"learning_rate": SGD_RATES[profile], "steps": 1000} | changes)
             runs[name] = Run(name, choice, SEARCH_FOLD, settings | ONE_PASS, profile=profile)
     return list(runs.values())
 
@@ -165,6 +167,8 @@ def runs_of(study: str, seeds: int, profile: str = "quick", optimiser: str = "sg
     optimiser : of folds, seeds, ablations and interventions; the other studies say by which they train.
     """
     trained = optimiser_settings(optimiser, profile)
+    if optimiser == "sgd" and study in BY_FIRST_SGD:
+        trained |= FIRST_SGD
     return [
         replace(run, changes=trained | run.changes) if study in BY_EITHER else run
         for run in _runs_of(study, seeds, profile, trained["learning_rate"])

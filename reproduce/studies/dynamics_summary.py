@@ -35,6 +35,12 @@ def of_level(rows: Sequence[Row], column: str) -> dict[str, float]:
     return {level: statistics.mean(of_seeds) for level, of_seeds in values.items()}
 
 
+def has_lost_a_level(of_seed: Sequence[Row]) -> bool:
+    """Whether all ReLUs of a level are dead at the last step that one seed's rows tell of."""
+    last = of_seed[-1]["step"]
+    return any(row["step"] == last and row["dead_share"] and float(row["dead_share"]) == 1 for row in of_seed)
+
+
 def text(steps: Sequence[Row], levels: Sequence[Row]) -> str:
     """README.md of the study."""
     clip, of_levels = PROFILES["quick"].gradient_clip, by_seed(levels)
@@ -54,19 +60,21 @@ def text(steps: Sequence[Row], levels: Sequence[Row]) -> str:
                 f"{statistics.mean(dead.values()):.0%}",
                 f"{max(dead.values()):.0%} ({max(dead, key=dead.__getitem__)})",
                 f"{min(moved.values()):.0e} ({min(moved, key=moved.__getitem__)})",
+                str(sum(has_lost_a_level(of_seed) for of_seed in of_levels[arm].values())),
             ]
         )
     header = ["arm", "seeds", "first loss", f"loss of the last {LAST} steps", f"steps with a gradient above {clip}"]
-    header += ["dead ReLUs, mean", "dead ReLUs, most", "least update over weights"]
+    header += ["dead ReLUs, mean", "dead ReLUs, most", "least update over weights", "lost a level"]
     count = max(int(row["step"]) for row in steps)
     lines = [
         "# The first steps",
         "",
         f"Written by `python -m reproduce.studies.training_dynamics`: the first {count} steps of the `quick` network "
-        "on the ISBI stack but for fold 1/6, one thing changed at a time. `as is` is `--optimiser sgd`; `blob` counts "
-        "the N of an up-convolution's initial weights as Caffe's filler does. Mean ± standard deviation over the "
-        "seeds. A dead ReLU is a channel that is 0 all over a tile; the last three columns are of the last step. Every "
-        "step: [steps.csv](steps.csv); by level: [levels.csv](levels.csv).",
+        "on the ISBI stack but for fold 1/6, one thing changed at a time. `as is` is SGD as the first studies had it; "
+        "`blob` counts the N of an up-convolution's initial weights as Caffe's filler does; `blob, momentum rises` is "
+        "`--optimiser sgd` now. Mean ± standard deviation over the seeds. A dead ReLU is a channel that is 0 all over "
+        "a tile; the last columns are of the last step, and count the seeds of which a level's ReLUs are all dead "
+        "there. Every step: [steps.csv](steps.csv); by level: [levels.csv](levels.csv).",
         "",
         Table(header, rows).to_markdown(),
         "",

@@ -22,9 +22,10 @@ import torch
 from torch import nn
 
 from reproduce.studies import dynamics_summary
+from reproduce.studies.definitions import FIRST_SGD
 from unet_paper.checkpoint import new_network
 from unet_paper.compute.precision import autocast
-from unet_paper.config import ADAM, PROFILES, Config, optimiser_settings
+from unet_paper.config import ADAM, PROFILES, SGD_RATES, Config
 from unet_paper.datasets.folds import Fold
 from unet_paper.datasets.training_set import TrainingSet, draw_tile, prepare_training_set
 from unet_paper.datasets.training_stacks import load
@@ -47,6 +48,9 @@ ARMS: dict[str, dict] = {
     "blob, biases twice": BLOB | {"bias_rate": 2.0},
     "blob, no clipping, 0.002": BLOB | {"gradient_clip": UNCLIPPED, "learning_rate": 0.002},
     "Adam": ADAM,
+    "Adam, blob": ADAM | BLOB,
+    "Adam, half the rate": ADAM | {"learning_rate": 0.0005},
+    "Adam, warmup of 500 steps": ADAM | {"warmup": 0.2},
 }
 STEP_COLUMNS = ("arm", "seed", "step", "loss", "gradient_norm")
 LEVEL_COLUMNS = ("arm", "seed", "step", "level", "gradient_norm", "dead_share", "update_over_weight")
@@ -162,7 +166,7 @@ def main() -> None:
 
 def watch_all(arguments: argparse.Namespace) -> None:
     """Train every arm and seed that is not there yet."""
-    usual = replace(PROFILES["quick"], **optimiser_settings("sgd", "quick"))
+    usual = replace(PROFILES["quick"], **FIRST_SGD, learning_rate=SGD_RATES["quick"])
     stacks = load(arguments.data, Fold.parse(FOLD))
     training_set = prepare_training_set(stacks.volume, stacks.labels, usual, "cpu")
     steps_csv, levels_csv = arguments.out / "steps.csv", arguments.out / "levels.csv"

@@ -12,6 +12,7 @@ STUDIES = (
 BY_EITHER = ("folds", "full-fold", "seeds", "ablations", "interventions")  # optimiser, by the paper's unless asked for
 # Made with SGD before `optimiser_settings` had what came out of them; a study goes on as it began.
 BY_FIRST_SGD = ("full-fold", "seeds", "ablations", "interventions")
+FIRST_FOLDS = "folds-first-sgd"  # the folder of folds made before that
 FIRST_SGD: dict[str, Any] = {"optimiser": "sgd"} | BEFORE
 QUICK_SGD = "quick-sgd"  # the run of fold 6/6 with `quick --optimiser sgd`, of which `seeds` has other seeds
 RELEASES = ("release", "arms")  # of networks trained on all sections; nothing of them is scored here

@@ -14,8 +14,9 @@ import pytest
 from reproduce.benchmarks.record import readme
 from reproduce.studies import archive, budgets, cells, search, table_1, tables
 from reproduce.studies.__main__ import gather
-from reproduce.studies.definitions import CONTROLS, SEARCH_FOLD, runs_of
+from reproduce.studies.definitions import CONTROLS, FIRST_FOLDS, FIRST_SGD, SEARCH_FOLD, runs_of
 from reproduce.studies.groups import same_training
+from unet_paper.config import PROFILES
 from unet_paper.datasets.cell_tracking import HELA, SEQUENCES, U373
 from unet_paper.metrics.registry import TABLE_1_METRICS
 from unet_paper.report import table_2
@@ -28,7 +29,8 @@ from unet_paper.support.json_files import read_json
 
 ROOT = Path(__file__).parents[2]
 MOST_FILES = 150
-STUDIES = ("folds", "folds-adam", "full-fold", "seeds", "ablations", "interventions")
+STUDIES = ("folds-adam", FIRST_FOLDS, "full-fold", "seeds", "ablations", "interventions")
+OF_OPTIMISER = ("optimiser", "learning_rate", "warmup", "momentum_warmup", "up_convolution_fan_in", "seed")
 
 
 def git(*arguments: str) -> bytes:
@@ -53,6 +55,11 @@ def committed(tmp_path_factory):
     return folder
 
 
+def of_folder(folder: str) -> str:
+    """The study whose runs a folder holds."""
+    return "folds" if folder == FIRST_FOLDS else folder.removesuffix("-adam")
+
+
 @pytest.mark.parametrize("name", RUNS, ids=str)
 def test_each_table_is_what_its_record_says(committed, name):
     run = RunFolder(committed / name)
@@ -74,7 +81,7 @@ def test_the_table_of_a_study_is_what_its_records_say(committed, study):
     folder = committed / "results/isbi" / study
     kept = archive.read(folder)
     numbers = [int(run.name.rpartition("-seed-")[2]) for run in kept if "-seed-" in run.name]
-    name = study.removesuffix("-adam")
+    name = of_folder(study)
     planned = runs_of(name, 1 + max(numbers, default=0))
     found = gather(folder, planned)
     assert len(found) == len(kept) and planned[0].name in found
@@ -83,6 +90,20 @@ def test_the_table_of_a_study_is_what_its_records_say(committed, study):
         seeds = same_training(folder.parent, first, same_fold=planned[0].group == CONTROLS[0])
     done = [run for run in planned if run.name in found]
     assert (folder / "README.md").read_text() == tables.table(name, done, found, len(planned), (), seeds)
+
+
+@pytest.mark.parametrize("study", [*STUDIES, "hyper-parameter-search", "budgets"])
+def test_a_study_would_go_on_as_its_records_began(committed, study):
+    usual = "paper" if study == "full-fold" else "quick"
+    optimiser = "adam" if study.endswith("-adam") else "sgd"
+    planned = {run.name: run for run in runs_of(of_folder(study), 5, usual, optimiser)}
+    for run in archive.read(committed / "results/isbi" / study):
+        plan, trained = planned[run.name], run.record.config
+        wanted = PROFILES[plan.profile or usual].as_dict() | plan.changes
+        wanted |= FIRST_SGD if study == FIRST_FOLDS else {}
+        assert {setting: getattr(trained, setting) for setting in OF_OPTIMISER} == {
+            setting: wanted[setting] for setting in OF_OPTIMISER
+        }
 
 
 def test_the_table_of_the_search_is_what_its_records_say(committed):
@@ -208,11 +229,11 @@ def test_the_readme_quotes_the_scores_of_cells(committed):
 
 def test_adam_is_better_than_sgd_on_every_fold_as_told(committed):
     errors = {}
-    for study in ("folds-adam", "folds"):
+    for study in ("folds-adam", FIRST_FOLDS):
         runs = sorted(archive.read(committed / "results/isbi" / study), key=lambda run: str(run.record.protocol.fold))
         assert [str(run.record.protocol.fold) for run in runs] == [f"{number}/5" for number in range(1, 6)]
         errors[study] = np.array([[run.primary.value(metric) for metric in TABLE_1_METRICS] for run in runs])
-    assert (errors["folds-adam"] < errors["folds"]).all()
+    assert (errors["folds-adam"] < errors[FIRST_FOLDS]).all()
     text = " ".join((committed / "results/README.md").read_text().split())
     for each in errors.values():
         warping, rand, pixel = each.mean(axis=0)

@@ -136,7 +136,9 @@ def main() -> int:
     profile = options.profile or ("paper" if chosen_device(None) == "cuda" else "quick")
     out = results / ("cells" if real else "phantom/cells") / (options.run or profile)
     runs = make_runs(options, folders if real else [phantom()], out, profile)
-    say("", write_table_2(out, runs))
+    table = write_table_2(out, runs)
+    if len(runs) > 1:  # of one the report has just said the same
+        say("", table)
     figures = [figure for run in runs for figure in sorted(run.figures.glob("figure-[34]*.png"))]
     say(f"The whole took {(time.monotonic() - started) / 60:.1f} minutes. Its results, in {ROOT}:")
     say(f"Page:     {out / 'index.html'}   <- look here first, in any browser", f"Table:    {out / 'table2.md'}")

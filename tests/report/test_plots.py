@@ -1,6 +1,7 @@
 """The curves of one run, and of many."""
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -35,3 +36,15 @@ def test_curves_have_room_beside_their_legend(draw, count):
     place, whole = legend.get_window_extent(), figure.bbox
     assert 0 <= place.x0 < place.x1 <= whole.width and 0 <= place.y0 < place.y1 <= whole.height
     assert len(legend.get_texts()) == count + (count == 1 and "mean over" in legend.get_texts()[-1].get_text())
+
+
+@pytest.mark.parametrize(("lowest", "highest"), [(0.09, 0.15), (0.047, 0.052), (0.01, 0.9)])
+def test_an_axis_of_a_narrow_range_has_ticks_too(lowest, highest):
+    curve = tuple(np.linspace(lowest, highest, 10))
+    (found,) = scores(1).values()
+    curves = {name: curve for name in found.curves}
+    figure = thresholds_figure({"one": replace(found, curves=curves)})
+    figure.canvas.draw()
+    for axis in figure.axes[:5]:
+        low, high = axis.get_ylim()
+        assert sum(low <= tick <= high for tick in axis.get_yticks()) >= 2

@@ -18,6 +18,7 @@ from unet_paper.runs.folder import RunFolder
 from unet_paper.weight_map import label_cells
 
 MOST_SECTIONS = 6  # drawn in one picture
+MOST_CIRCLES = 40  # of a kind around the errors of one section
 
 
 def error_colours(truth: np.ndarray, probability: np.ndarray, threshold: float) -> np.ndarray:
@@ -67,7 +68,7 @@ def draw_warping_errors(
     """
     errors = np.count_nonzero((kinds == SPLIT) | (kinds == MERGE), axis=(1, 2))
     worst = sorted(np.argsort(-errors, kind="stable")[:MOST_SECTIONS])
-    columns = min(len(worst), 3)
+    columns, crowded = min(len(worst), 3), False
     figure, axes = panels(columns, size=6, rows=-(-len(worst) // columns))
     for axis, section in zip(axes.ravel(), worst, strict=False):
         axis.imshow(background[section], cmap="gray", vmin=0, vmax=np.max(background))
@@ -76,12 +77,15 @@ def draw_warping_errors(
             pixels, colour = kinds[section] == kind, colours.hexadecimal(colours.CIRCLES[name])
             axis.imshow(np.ma.masked_equal(pixels, False), cmap=ListedColormap([colour]))
             circles = spots(pixels)
+            crowded |= len(circles) > MOST_CIRCLES
             found.append(f"{len(circles)} {name}{'s' * (len(circles) != 1)} ({np.count_nonzero(pixels)} px)")
-            for x, y, radius in circles:
+            for x, y, radius in sorted(circles, key=lambda circle: -circle[-1])[:MOST_CIRCLES]:
                 axis.add_patch(Circle((x, y), radius, fill=False, color=colour, linewidth=1.6))
         axis.set_title(f"{names[section]}: {', '.join(found)}")
     chosen = "" if len(worst) == len(kinds) else f"; the {len(worst)} worst of {len(kinds)} sections"
-    figure.suptitle(f"{title}{chosen}. Red circles: a cell is split; blue circles: cells are merged", fontsize=14)
+    largest = f", the {MOST_CIRCLES} largest of each" if crowded else ""
+    what = f"Red circles: a cell is split; blue circles: cells are merged{largest}"
+    figure.suptitle(f"{title}{chosen}. {what}", fontsize=14)
     save_figure(figure, path)
 
 

@@ -13,6 +13,8 @@ from unet_paper.metrics.scores import Scores
 from unet_paper.report.colours import LINES
 
 LINE_STYLES = ("-", "--", ":", "-.")
+WIDE = 6  # highest by lowest value of a logarithmic axis that 1, 2 and 5 are ticks enough for
+FINE = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8)
 SMALLEST_DRAWN = 1e-6  # on a logarithmic axis
 LEGEND_SIZE = 10  # points
 MOST_IN_AXIS = 8  # lines that a legend among them has room for
@@ -85,7 +87,8 @@ def thresholds_figure(scores: Mapping[str, Scores]) -> Figure:
             best = np.nanargmin(curve) if np.isfinite(curve).any() else 0
             axis.plot(thresholds[best], curve[best], "o", color=line_look(number)["color"])
         axis.set(title=metric.error_title, xlabel="threshold", xlim=(-0.03, 1.03), yscale="log")
-        axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        lowest, highest = axis.get_ylim()
+        axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if highest > WIDE * lowest else FINE))
         axis.yaxis.set_major_formatter(FuncFormatter(lambda error, _: f"{error:g}"))
         axis.yaxis.set_minor_formatter(NullFormatter())
         axis.grid(alpha=0.3)

@@ -1,6 +1,9 @@
 """`segment`: from a file of probabilities to numbered cells and their table."""
 
 import csv
+import shutil
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +13,11 @@ from PIL import Image
 from unet_paper.cli.commands import main
 from unet_paper.io.pixel_size import PixelSize
 from unet_paper.io.stack import read_labels, write_stack
+from unet_paper.runs.cell_scoring import segmentation_of
+from unet_paper.runs.record import read_record
 from unet_paper.segmentation import segment
+
+RESULTS = Path(__file__).parents[2] / "results"
 
 
 @pytest.fixture
@@ -110,3 +117,24 @@ def test_no_option_of_another_command_is_named(tmp_path, capsys):
             assert main(words) == 2
             said = capsys.readouterr().err
             assert "in colour" in said and "--channel" not in said and said.count("\n") == 1
+
+
+def test_weights_of_cells_are_numbered_as_their_run_was_scored(tmp_path, random, capsys):
+    """With single parts changed by options; --segmentation is taken as it is, and other weights tell nothing."""
+    folder = RESULTS / "cells/quick/PhC-C2DH-U373-trained-on-01"
+    usual = segmentation_of(read_record(folder / "run.json"))
+    image = tmp_path / "image.tif"
+    write_stack(image, random.integers(0, 255, (1, 188, 188), np.uint8))
+
+    def info(*options, weights=folder / "weights.safetensors"):
+        out = [str(tmp_path / name) for name in ("map.tif", "cells.tif")]
+        command = ["predict", "--weights", str(weights), str(image), out[0], "--instances", out[1], "--tta", "none"]
+        assert main([*command, "--force", *options]) == 0
+        with tifffile.TiffFile(out[1]) as file:
+            return file.imagej_metadata["Info"]
+
+    assert f"probability {usual}" in info() and "as the run beside" in capsys.readouterr().out
+    assert f"probability {replace(usual, threshold=0.25)}" in info("--threshold", "0.25")
+    assert "above 0.5, 8-connected, of 501 px at least" in info("--segmentation", "DIC-C2DH-HeLa")
+    shutil.copy(folder / "weights.safetensors", tmp_path)
+    assert "probability above 0.5, 4-connected" in info(weights=tmp_path / "weights.safetensors")

@@ -2,6 +2,7 @@
 
 from argparse import Namespace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from unet_paper.cli.cell_commands import cells_must_be_writable
 from unet_paper.cli.checks import chosen_device, must_be_writable
@@ -14,6 +15,9 @@ from unet_paper.io.image_files import TIFF_SUFFIXES
 from unet_paper.support.errors import BadInput
 from unet_paper.support.logs import logger
 from unet_paper.support.parts import Part
+
+if TYPE_CHECKING:
+    from unet_paper.segmentation import CellSegmentation
 
 PUBLISHED = (".safetensors", ".zip", ".onnx")
 
@@ -126,8 +130,11 @@ def do_predict(arguments: Namespace) -> None:
         if arguments.instances is not None:
             cells_must_be_writable(arguments.instances, (image, arguments.out), arguments.force)
     keep_freed_memory()
+    weights = arguments.weights or published_weights()
+    if arguments.instances is not None:
+        segmentation = _numbering(arguments, weights)
     request = PredictionRequest(
-        arguments.weights or published_weights(),
+        weights,
         image,
         arguments.out,
         arguments.tta,
@@ -152,6 +159,16 @@ def do_predict(arguments: Namespace) -> None:
         arguments.workers, arguments.scheduler, Part.parse(arguments.part) if arguments.part else None
     )
     predict_volume(request, distribution, arguments.ome_zarr, arguments.force)
+
+
+def _numbering(arguments: Namespace, weights: Path) -> "CellSegmentation | None":
+    """How cells are numbered: as the options say, else as the run of the weights was scored."""
+    from unet_paper.runs.cell_scoring import segmentation_of_weights
+
+    usual = segmentation_of_weights(weights)
+    if usual is not None and arguments.segmentation is None:
+        logger.info(f"cells are numbered as the run beside {weights} was scored, unless options say otherwise")
+    return given_segmentation(arguments, usual) or usual
 
 
 def _require_folders(arguments: Namespace) -> None:

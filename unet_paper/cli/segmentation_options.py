@@ -50,15 +50,19 @@ def add_segmentation_options(command: argparse.ArgumentParser, when: str = "") -
     )
 
 
-def given_segmentation(arguments: argparse.Namespace) -> "CellSegmentation | None":
-    """What the options say, or None where none was given."""
+def given_segmentation(
+    arguments: argparse.Namespace, usual: "CellSegmentation | None" = None
+) -> "CellSegmentation | None":
+    """What the options say, or None where none was given. usual : what they change, unless --segmentation is given."""
     from unet_paper.runs.cell_scoring import SEGMENTATIONS
     from unet_paper.segmentation import CellSegmentation
 
     given = {name: getattr(arguments, name) for name in OPTIONS if getattr(arguments, name) is not None}
     if arguments.segmentation is None and not given:
         return None
-    base = CellSegmentation() if arguments.segmentation is None else SEGMENTATIONS[arguments.segmentation]
+    base = usual or CellSegmentation()
+    if arguments.segmentation is not None:
+        base = SEGMENTATIONS[arguments.segmentation]
     return replace(base, **given)
 
 

@@ -18,7 +18,8 @@ from unet_paper.io.stack import read_labels, read_probabilities
 from unet_paper.metrics.seg import InstanceScores, ObjectScore, score_instances
 from unet_paper.runs.averaging import recorded_tta
 from unet_paper.runs.environment import code_version
-from unet_paper.runs.record import RunRecord
+from unet_paper.runs.folder import RunFolder
+from unet_paper.runs.record import RunRecord, read_record
 from unet_paper.runs.scoring import either, read_sections
 from unet_paper.segmentation import RELEASED, THRESHOLD, CellSegmentation, segment_section
 from unet_paper.support.errors import BadInput
@@ -58,6 +59,15 @@ def segmentation_of(record: RunRecord) -> CellSegmentation:
     seg = record.seg_of_training_frames
     threshold = threshold_of(record.class_weights) if seg is None else best_threshold(seg)
     return replace(SEGMENTATIONS[segmentation_name(record.dataset)], threshold=threshold)
+
+
+def segmentation_of_weights(weights: Path) -> CellSegmentation | None:
+    """How a run on cells whose record lies beside its weights was scored; None where there is no such record."""
+    try:
+        record = read_record(RunFolder(weights.parent).record)
+    except BadInput:
+        return None
+    return segmentation_of(record) if record.protocol.sequences is not None else None
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from unet_paper.config import BEFORE, OPTIMISERS, PAPER, PROFILES, Config, optim
 from unet_paper.datasets.training_set import draw_tile, prepare_training_set
 from unet_paper.io.stack import read_labels, read_stack
 from unet_paper.prediction import predict_stack
+from unet_paper.runs.from_arrays import _config
 from unet_paper.runs.results import read_history
 from unet_paper.support.errors import BadInput, Diverged
 from unet_paper.training import (
@@ -268,6 +269,16 @@ def test_each_profile_can_train_by_either_optimiser():
     by_sgd = changed_config(PROFILES["quick"], recipe("quick", "sgd", None))
     assert by_sgd.learning_rate == 0.016 and by_sgd.momentum_warmup == PAPER.momentum_warmup == 500
     assert by_sgd.up_convolution_fan_in == PAPER.up_convolution_fan_in == "blob"
+
+
+def test_an_optimiser_given_by_name_brings_its_rate():
+    for name, profile in PROFILES.items():
+        for optimiser in OPTIMISERS:
+            named = replace(profile, **optimiser_settings(optimiser, name))
+            assert changed_config(profile, [f"optimiser={optimiser}"]) == named
+            assert _config(name, {"optimiser": optimiser}) == named
+    given = changed_config(PROFILES["quick"], ["learning_rate=0.002", "optimiser=sgd"])
+    assert (given.optimiser, given.learning_rate, given.momentum_warmup) == ("sgd", 0.002, 500)
 
 
 def test_older_records_and_checkpoints_had_other_initial_weights_and_no_rising_momentum():

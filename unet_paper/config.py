@@ -243,5 +243,7 @@ SGD_RATES = {"paper": PAPER.learning_rate, "quick": 0.016, "smoke": PAPER.learni
 
 
 def optimiser_settings(optimiser: str, profile: str) -> dict[str, Any]:
-    """{name: value} of the settings with which a profile trains by one of OPTIMISERS."""
+    """{name: value} of the settings with which a profile trains by one of OPTIMISERS; nothing for another."""
+    if optimiser not in OPTIMISERS or profile not in PROFILES:
+        return {}
     return ADAM if optimiser == "adam" else SGD | {"learning_rate": SGD_RATES[profile]}

@@ -33,7 +33,7 @@ import argparse
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -50,6 +50,7 @@ from unet_paper.support.files import atomic_write
 from unet_paper.support.parts import Part
 
 ALL = ("folds", "ablations", "interventions", "release")
+OF_RECIPE = ("optimiser", "learning_rate", "momentum_warmup", "up_convolution_fan_in")
 WITHOUT_TABLE = (*RELEASES, "hyper-parameter-search")  # or with one of their own
 
 
@@ -60,6 +61,21 @@ def gather(folder: Path, runs: Sequence[Run]) -> dict[str, StudyRun]:
         if RunFolder(folder / run.name).table.is_file():
             kept[run.name] = archive.from_folder(folder / run.name)
     return {run.name: replace(kept[run.name], group=run.group) for run in runs if run.name in kept}
+
+
+def require_as_planned(
+    folder: Path, found: Mapping[str, StudyRun], runs: Sequence[Run], changes: Mapping[str, str]
+) -> None:
+    """Raise BadInput where a finished run was trained by another recipe than the study, with `changes`, plans now."""
+    for run in runs:
+        wanted = run.changes | changes
+        for setting in OF_RECIPE if run.name in found else ():
+            trained = getattr(found[run.name].record.config, setting)
+            if setting in wanted and type(trained)(wanted[setting]) != trained:
+                raise BadInput(
+                    f"{folder} holds {run.name} with {setting}={trained}, and {wanted[setting]} is planned; give "
+                    f"another --out, or --set {setting}={trained}"
+                )
 
 
 def carry_out(name: str, arguments: argparse.Namespace, deadline: float | None) -> None:
@@ -81,6 +97,7 @@ def carry_out(name: str, arguments: argparse.Namespace, deadline: float | None) 
     if part is not None:
         wanted = of_part(wanted, part)
     done = {} if name in RELEASES else gather(folder, runs)
+    require_as_planned(folder, done, runs, changes)
     try:
         if arguments.scheduler:
             remaining = with_their_trunks([run for run in wanted if run.name not in done])

@@ -11,7 +11,7 @@ STUDIES = (
 )
 BY_EITHER = ("folds", "full-fold", "seeds", "ablations", "interventions")  # optimiser, by the paper's unless asked for
 # Made with SGD before `optimiser_settings` had what came out of them; a study goes on as it began.
-BY_FIRST_SGD = ("full-fold", "seeds", "ablations", "interventions")
+BY_FIRST_SGD = (("full-fold", "paper"), *((study, "quick") for study in ("seeds", "ablations", "interventions")))
 FIRST_FOLDS = "folds-first-sgd"  # the folder of folds made before that
 FIRST_SGD: dict[str, Any] = {"optimiser": "sgd"} | BEFORE
 QUICK_SGD = "quick-sgd"  # the run of fold 6/6 with `quick --optimiser sgd`, of which `seeds` has other seeds
@@ -168,7 +168,7 @@ def runs_of(study: str, seeds: int, profile: str = "quick", optimiser: str = "sg
     optimiser : of folds, seeds, ablations and interventions; the other studies say by which they train.
     """
     trained = optimiser_settings(optimiser, profile)
-    if optimiser == "sgd" and study in BY_FIRST_SGD:
+    if optimiser == "sgd" and (study, profile) in BY_FIRST_SGD:
         trained |= FIRST_SGD
     return [
         replace(run, changes=trained | run.changes) if study in BY_EITHER else run

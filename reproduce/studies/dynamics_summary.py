@@ -54,6 +54,7 @@ def text(steps: Sequence[Row], levels: Sequence[Row]) -> str:
             [
                 arm,
                 str(len(seeds)),
+                f"{max(len(loss) for loss in losses):,}",
                 mean_and_deviation([loss[0] for loss in losses], 2),
                 mean_and_deviation([statistics.mean(loss[-LAST:]) for loss in losses], 3),
                 f"{statistics.mean(clipped):.0%}",
@@ -63,13 +64,19 @@ def text(steps: Sequence[Row], levels: Sequence[Row]) -> str:
                 str(sum(has_lost_a_level(of_seed) for of_seed in of_levels[arm].values())),
             ]
         )
-    header = ["arm", "seeds", "first loss", f"loss of the last {LAST} steps", f"steps with a gradient above {clip}"]
+    header = [
+        "arm",
+        "seeds",
+        "steps",
+        "first loss",
+        f"loss of the last {LAST} steps",
+        f"steps with a gradient above {clip}",
+    ]
     header += ["dead ReLUs, mean", "dead ReLUs, most", "least update over weights", "lost a level"]
-    count = max(int(row["step"]) for row in steps)
     lines = [
         "# The first steps",
         "",
-        f"Written by `python -m reproduce.studies.training_dynamics`: the first {count} steps of the `quick` network "
+        "Written by `python -m reproduce.studies.training_dynamics`: the first steps of the `quick` network "
         "on the ISBI stack but for fold 1/6, one thing changed at a time. `as is` is SGD as the first studies had it; "
         "`blob` counts the N of an up-convolution's initial weights as Caffe's filler does; `blob, momentum rises` is "
         "`--optimiser sgd` now. Mean ± standard deviation over the seeds. A dead ReLU is a channel that is 0 all over "

@@ -89,6 +89,25 @@ def test_several_images_into_a_folder(run, tmp_path, capsys):
     assert (tmp_path / "cells/t1.tif").is_file() and (tmp_path / "cells/t1.csv").is_file()
 
 
+def test_images_predicted_before_are_numbered_when_cells_are_asked_for(run, tmp_path, capsys):
+    """Also with another segmentation, which --force must allow; and nothing is done twice."""
+    images = sorted((run.parent / "images").glob("t*"))
+    out, cells = tmp_path / "out", tmp_path / "cells"
+    predict = ["predict", "--weights", run / "weights.pt", "--tta", "none", "--device", "cpu", *images, out]
+    assert command(*predict) == 0 and not cells.exists()
+    maps = {path: path.stat().st_mtime_ns for path in out.iterdir()}
+    assert command(*predict, "--instances", cells) == 0 and len(list(cells.glob("*.tif"))) == 3
+    made = {path: path.stat().st_mtime_ns for path in cells.iterdir()}
+    assert command(*predict, "--instances", cells) == 0
+    assert made == {path: path.stat().st_mtime_ns for path in cells.iterdir()}
+    capsys.readouterr()
+    assert command(*predict, "--instances", cells, "--threshold", "0.1") == 2
+    assert "cells/t1.tif is there already" in capsys.readouterr().err
+    assert command(*predict, "--instances", cells, "--threshold", "0.1", "--force") == 0
+    assert all(path.stat().st_mtime_ns > made[path] for path in cells.glob("*.tif"))
+    assert maps == {path: path.stat().st_mtime_ns for path in out.iterdir()}
+
+
 def test_score_by_value_and_by_mask_are_the_same(tmp_path, random_stack, random, capsys):
     truth, proposal = random_stack((1, 40, 40), "float32")
     ignore = random.random(truth.shape) < 0.2

@@ -55,6 +55,13 @@ def test_argmax_has_a_row_of_its_own_where_it_is_not_what_counts(cell_run):
     assert "above 0.9, 8-connected" in table_2_document([(record, {"d4": counted})]).to_markdown()
 
 
+def test_rules_for_the_threshold_are_not_mixed(cell_run):
+    (older, of_older), (record, scores) = cell_run(U373, "01", 8), cell_run(U373, "02", 9)
+    runs = [(older, of_older), (replace(record, seg_of_training_frames={0.5: 0.6}), scores)]
+    rows = [row[0] for row in table_2(runs).rows[len(TABLE_2) :]]
+    assert rows == ["ours, quick, threshold by class weights, d4", "ours, quick, d4"]
+
+
 def test_profiles_are_not_mixed(cell_run):
     table = table_2([cell_run(U373, "01", 8), cell_run(U373, "02", 9, "smoke")])
     assert [row[0] for row in table.rows[len(TABLE_2) :]] == ["ours, quick, d4", "ours, smoke, d4"]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from reproduce.studies import archive, budgets, release
-from reproduce.studies.__main__ import NOT_DONE, of_part
+from reproduce.studies.__main__ import NOT_DONE, of_part, require_as_planned
 from reproduce.studies.definitions import ABLATIONS, FIRST_SGD, STUDIES, Run, runs_of
 from reproduce.studies.runner import make
 from reproduce.studies.statistics import mean_and_deviation
@@ -18,10 +18,12 @@ from unet_paper.cli.values import changed_config
 from unet_paper.config import PROFILES
 from unet_paper.io.stack import read_stack
 from unet_paper.runs.folder import RunFolder
+from unet_paper.support.errors import BadInput
 from unet_paper.support.parts import Part
 
 ROOT = Path(__file__).parents[2]
 TINY = ("base_channels=2", "steps=6", "tile_size=188", "checkpoint_every=2")
+RESULTS = ROOT / "results"
 
 
 def study(name, data, out, *options, changes=TINY):
@@ -56,6 +58,15 @@ def test_parts_make_each_run_once_and_keep_branches_together(name):
     assert sorted(run.name for part in parts for run in part) == sorted(run.name for run in runs)
     trunks = [{run.trunk for run in part if run.trunk} for part in parts]
     assert sum(map(len, trunks)) == len(set().union(*trunks))
+
+
+def test_runs_of_another_recipe_are_not_taken_for_the_studys(tmp_path):
+    found = {run.name: run for run in archive.read(RESULTS / "isbi/folds-first-sgd")}
+    first = {"up_convolution_fan_in": "input", "momentum_warmup": "0"}
+    require_as_planned(tmp_path, found, runs_of("folds", 1), first)
+    require_as_planned(tmp_path, {}, runs_of("folds", 1), {})
+    with pytest.raises(BadInput, match="fold-1 with momentum_warmup=0.0, and 500.0 is planned; give another --out"):
+        require_as_planned(tmp_path, found, runs_of("folds", 1), {})
 
 
 CHANGES = ("base_channels=2", "tile_size=188", "tta=none", "primary=none")

@@ -96,6 +96,8 @@ def test_the_threshold_is_the_one_that_is_best_on_the_frames_trained_on(make_rec
     seg = {0.3: 0.5, 0.8: 0.7, 0.7: 0.7, 0.9: 0.6}
     record = replace(make_record(PROFILES["smoke"], U373), class_weights=(0.2, 1.8), seg_of_training_frames=seg)
     assert segmentation_of(record).threshold == best_threshold(seg) == 0.7
+    nothing = replace(record, seg_of_training_frames={0.3: 0.0, 0.5: 0.0})
+    assert segmentation_of(nothing).threshold == 0.9
     assert RunRecord.from_json(json.loads(json.dumps(record.to_json()))) == record
 
 

@@ -95,7 +95,8 @@ def channel(text: str) -> int | str:
 
 
 def changed_config(config: Config, changes: Sequence[str]) -> Config:
-    """A Config with NAME=VALUE changes. Raises BadInput for an unknown name or a value of the wrong type."""
+    """A Config with NAME=VALUE changes; an optimiser brings its own rate and what else `optimiser_settings` has, unless
+    they are given too. Raises BadInput for an unknown name or a value of the wrong type."""
     kinds = {field.name: type(getattr(config, field.name)) for field in fields(config) if field.name not in FIXED}
     values: dict[str, Any] = {}
     for change in changes:
@@ -114,4 +115,5 @@ def changed_config(config: Config, changes: Sequence[str]) -> Config:
             raise BadInput(
                 f"--set {change}: {text!r} is not {wanted}; the profile has {getattr(config, name)}"
             ) from None
-    return replace(config, **values)
+    of_optimiser = optimiser_settings(str(values.get("optimiser")), config.profile)
+    return replace(config, **(of_optimiser | values))

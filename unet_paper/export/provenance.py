@@ -9,8 +9,7 @@ from unet_paper.checkpoint import Checkpoint
 from unet_paper.datasets import cell_tracking
 from unet_paper.metrics.registry import F1, PIXEL_ERROR, RAND_ERROR, SEG, V_INFO, V_RAND, WARPING_ERROR, Metric
 from unet_paper.runs.folder import RunFolder
-from unet_paper.runs.record import RunRecord, read_record
-from unet_paper.support.errors import BadInput
+from unet_paper.runs.record import RunRecord, record_beside
 from unet_paper.support.json_files import read_json
 
 DATASETS = {
@@ -55,13 +54,9 @@ class Provenance:
 
 def provenance(weights: Path | str, checkpoint: Checkpoint) -> Provenance:
     """What the run that the weights lie in tells of them."""
-    run = RunFolder(Path(weights).parent)
-    try:
-        record = read_record(run.record)
-    except BadInput:
+    run, record = RunFolder(Path(weights).parent), record_beside(weights, checkpoint)
+    if record is None:
         return Provenance(None, ())
-    if record.data_sha256 != checkpoint.data or record.config != checkpoint.config:
-        return Provenance(None, ())  # of another network
     errors = []
     scored_on = f"{record.protocol}, {len(record.protocol.scored_sections)} sections"
     for tta in record.config.tta:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from unet_paper.checkpoint import load
 from unet_paper.datasets.cell_tracking import HELA, PHANTOM, U373
 from unet_paper.datasets.file_pairs import paired
 from unet_paper.datasets.labels import interpret_labels, pixels_to_ignore
@@ -18,8 +19,7 @@ from unet_paper.io.stack import read_labels, read_probabilities
 from unet_paper.metrics.seg import InstanceScores, ObjectScore, score_instances
 from unet_paper.runs.averaging import recorded_tta
 from unet_paper.runs.environment import code_version
-from unet_paper.runs.folder import RunFolder
-from unet_paper.runs.record import RunRecord, read_record
+from unet_paper.runs.record import RunRecord, record_beside
 from unet_paper.runs.scoring import either, read_sections
 from unet_paper.segmentation import RELEASED, THRESHOLD, CellSegmentation, segment_section
 from unet_paper.support.errors import BadInput
@@ -54,20 +54,21 @@ def best_threshold(seg: Mapping[float, float]) -> float:
 
 def segmentation_of(record: RunRecord) -> CellSegmentation:
     """How the probabilities of a run on cells become segments: above the threshold that is best on the frames trained
-    on. Older records do not tell it; theirs undoes the class balance.
+    on. Where none of them finds a cell, and for older records, it undoes the class balance.
     """
-    seg = record.seg_of_training_frames
-    threshold = threshold_of(record.class_weights) if seg is None else best_threshold(seg)
+    seg = record.seg_of_training_frames or {}
+    threshold = best_threshold(seg) if any(seg.values()) else threshold_of(record.class_weights)
     return replace(SEGMENTATIONS[segmentation_name(record.dataset)], threshold=threshold)
 
 
 def segmentation_of_weights(weights: Path) -> CellSegmentation | None:
-    """How a run on cells whose record lies beside its weights was scored; None where there is no such record."""
-    try:
-        record = read_record(RunFolder(weights.parent).record)
-    except BadInput:
+    """How a run on cells whose record lies beside its weights was scored; None where there is no such record. Cells at
+    the border are kept: to drop them is the challenge's rule. Raises what `checkpoint.load` raises.
+    """
+    record = record_beside(weights, load(weights))
+    if record is None or record.protocol.sequences is None:
         return None
-    return segmentation_of(record) if record.protocol.sequences is not None else None
+    return replace(segmentation_of(record), outer=0)
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,7 @@
 """The threshold of a run on cells, chosen on the frames that it was trained on."""
 
+import torch
+
 from unet_paper.checkpoint import Checkpoint
 from unet_paper.datasets.training_stacks import Stacks
 from unet_paper.prediction import predict
@@ -12,6 +14,8 @@ def seg_of_training_frames(trained: Checkpoint, stacks: Stacks, record: RunRecor
     """{threshold: SEG} of the frames that a run on cells was trained on, for each of cell_scoring.THRESHOLDS, with its
     primary test-time augmentation. Says which one is best.
     """
+    if device == "cuda":
+        torch.cuda.empty_cache()  # what the training kept counts as taken
     logger.info(f"choosing the threshold on the {len(stacks.volume)} frames trained on")
     probability = predict(trained, stacks.volume, record.config.primary, device=device)
     tried = at_thresholds(stacks.labels, probability, segmentation_of(record))

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from unet_paper.checkpoint import Checkpoint
 from unet_paper.compute.precision import default_device
-from unet_paper.config import PROFILES, Config
+from unet_paper.config import PROFILES, Config, optimiser_settings
 from unet_paper.datasets.labels import interpret_labels, pixels_to_ignore
 from unet_paper.datasets.training_set import prepare_training_set
 from unet_paper.io.hashes import sections_sha256
@@ -102,6 +102,7 @@ def _config(profile: str, settings: dict[str, Any]) -> Config:
     unknown = sorted(settings.keys() - known)
     if unknown:
         raise BadInput(f"there is no setting {unknown[0]}; there are {', '.join(sorted(known))}")
-    config = replace(PROFILES[profile], **settings)
+    of_optimiser = optimiser_settings(str(settings.get("optimiser")), profile)
+    config = replace(PROFILES[profile], **(of_optimiser | settings))
     config.check()
     return config

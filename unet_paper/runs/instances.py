@@ -6,14 +6,33 @@ from pathlib import Path
 
 import numpy as np
 
+from unet_paper.io.image_files import open_stack
+from unet_paper.io.image_stack import ImageStack
 from unet_paper.io.made_with import described
 from unet_paper.io.numbered_cells import scattered, write_cells, write_table
 from unet_paper.io.pixel_size import PixelSize
 from unet_paper.io.stack import read_probabilities
 from unet_paper.segmentation import CELL_COLUMNS, Cell, CellSegmentation, measured_cells, segment_stack
+from unet_paper.support.errors import BadInput
 from unet_paper.support.logs import logger
 
 SQUARE_NANOMETRES = 1e6  # in a square micrometre
+
+
+def made_with(probability: ImageStack, segmentation: CellSegmentation) -> dict[str, str]:
+    """What numbered cells depend on: the segmentation, and all that the probabilities do."""
+    return {"segmentation": f"probability {segmentation}", **probability.made_with}
+
+
+def is_numbered(probability: Path, cells: Path, segmentation: CellSegmentation) -> bool:
+    """Whether `segment_file` has made these cells of these probabilities."""
+    if not cells.is_file():
+        return False
+    try:
+        found = open_stack(cells, kind="labels").made_with
+    except BadInput:
+        return False
+    return found == made_with(open_stack(probability, kind="probabilities"), segmentation)
 
 
 def segment_file(probability: Path, out: Path, segmentation: CellSegmentation) -> int:
@@ -26,7 +45,7 @@ def segment_file(probability: Path, out: Path, segmentation: CellSegmentation) -
     measured = list(measured_cells(cells))
     table = out.with_suffix(".csv")
     size = stack.pixel_size
-    info = described("numbered cells", {"segmentation": f"probability {segmentation}", **stack.made_with})
+    info = described("numbered cells", made_with(stack, segmentation))
     write_cells(out, cells, info, size)
     write_table(table, (*CELL_COLUMNS, *(("area_um2",) if size else ())), _rows(measured, size))
     if not measured:

@@ -9,7 +9,7 @@ from unet_paper.config import PAPER
 from unet_paper.io.hashes import file_sha256
 from unet_paper.io.image_folder import results_of
 from unet_paper.prediction import Predictor, is_made, predict_file
-from unet_paper.runs.instances import segment_file
+from unet_paper.runs.instances import is_numbered, segment_file
 from unet_paper.segmentation import CellSegmentation
 from unet_paper.support.errors import BadInput
 from unet_paper.support.logs import logger
@@ -53,12 +53,16 @@ def predict_files(request: PredictionRequest, images: Sequence[Path], force: boo
     predictor, made_with = make_predictor(request)
     of_images = [_of_image(request, image, out) for image, out in results_of(images, request.out)]
     remaining = [each for each in of_images if not _is_done(predictor, made_with, each)]
-    taken = next((each.out for each in remaining if each.out.exists()), None)
+    unnumbered = [each for each in of_images if each not in remaining and not _is_numbered(each)]
+    wanted = [*(each.out for each in remaining), *(each.instances for each in (*remaining, *unnumbered))]
+    taken = next((path for path in wanted if path is not None and path.exists()), None)
     if taken is not None and not force:
         raise BadInput(f"{taken} is there already; give another folder, or --force to replace it")
     logger.info(f"predicting {len(remaining)} images in {made_with['precision']} on {request.device}")
     for each in remaining:
         _predict_image(predictor, made_with, each)
+    for each in unnumbered:
+        _number(each)
 
 
 def make_predictor(request: PredictionRequest) -> tuple[Predictor, dict[str, str]]:
@@ -101,5 +105,14 @@ def _predict_image(predictor: Predictor, made_with: Mapping[str, str], request: 
     classes = predictor.out_channels
     meaning = "probability of cell, 0 to 1" if classes == 1 else f"probabilities of {classes} classes"
     logger.info(f"wrote {shape[0]} sections ({meaning}) to {request.out}")
+    _number(request)
+
+
+def _number(request: PredictionRequest) -> None:
+    """The cells of one image's probabilities, where they are asked for."""
     if request.instances is not None:
         segment_file(request.out, request.instances, request.segmentation)
+
+
+def _is_numbered(request: PredictionRequest) -> bool:
+    return request.instances is None or is_numbered(request.out, request.instances, request.segmentation)

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from unet_paper.checkpoint import Checkpoint
 from unet_paper.config import FORMER_NAMES, Config
 from unet_paper.datasets.folds import Protocol
 from unet_paper.io.pixel_size import PixelSize
@@ -184,6 +185,15 @@ def read_record(path: str | Path) -> RunRecord:
         if str(path) in str(error):
             raise
         raise BadInput(f"{path} is not a run's record; give the folder of a run that `train` wrote") from None
+
+
+def record_beside(weights: str | Path, trained: Checkpoint) -> RunRecord | None:
+    """The record in the folder of a file of weights, if it is of the training that made them."""
+    try:
+        record = read_record(Path(weights).parent / "run.json")
+    except BadInput:
+        return None
+    return record if record.data_sha256 == trained.data and record.config == trained.config else None
 
 
 def read_scores(path: str | Path) -> Scores:

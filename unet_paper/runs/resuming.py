@@ -27,13 +27,17 @@ def checkpoint_to_resume(run: RunFolder, config: Config, stacks: Stacks, resume:
         return None
     if checkpoint.optimiser is None:
         raise BadInput(f"{run.checkpoint} cannot be resumed: it holds no optimiser; give another --out")
+    settings = _changed_settings(checkpoint, config)
     changes = [
-        *_changed_settings(checkpoint, config),
+        *(f"{name} {before!r} -> {after!r}" for name, (before, after) in settings.items()),
         *(f"{name}.tif" for name, sha256 in stacks.data.items() if checkpoint.data.get(name) != sha256),
         *_changed_protocol(run, stacks),
     ]
     if changes:
-        raise BadInput(f"{run.path} holds a run that differs ({'; '.join(changes)}); give another --out")
+        advice = "give another --out"
+        if len(changes) == len(settings) and "profile" not in settings:
+            advice += f", or continue it with {' '.join(f'--set {name}={old}' for name, (old, _) in settings.items())}"
+        raise BadInput(f"{run.path} holds a run that differs ({'; '.join(changes)}); {advice}")
     return checkpoint
 
 
@@ -45,15 +49,13 @@ def is_finished(run: RunFolder, checkpoint: Checkpoint, config: Config) -> bool:
     return read_record(run.record).status == "finished"
 
 
-def _changed_settings(checkpoint: Checkpoint, config: Config) -> list[str]:
+def _changed_settings(checkpoint: Checkpoint, config: Config) -> dict[str, tuple[Any, Any]]:
+    """{name: (as it began, as it is asked for)}."""
     wanted = config.as_dict()
     if _extends(checkpoint, config):
         wanted["steps"] = checkpoint.config.steps
-    return [
-        f"{name} {value!r} -> {wanted[name]!r}"
-        for name, value in checkpoint.config.as_dict().items()
-        if wanted[name] != value
-    ]
+    began = checkpoint.config.as_dict()
+    return {name: (value, wanted[name]) for name, value in began.items() if wanted[name] != value}
 
 
 def _extends(checkpoint: Checkpoint, config: Config) -> bool:

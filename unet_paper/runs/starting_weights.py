@@ -14,7 +14,7 @@ from unet_paper.support.errors import BadInput
 from unet_paper.support.logs import logger
 
 NETWORK = ("base_channels", "variant", "padding", "batch_norm")  # settings that the weights decide
-RECIPE = ("optimiser", "learning_rate")  # settings that fit such a network, and may be given
+RECIPE = ("optimiser", "learning_rate", "momentum_warmup")  # settings that fit such a network, and may be given
 
 
 @dataclass(frozen=True)

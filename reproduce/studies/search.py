@@ -79,7 +79,7 @@ def reliability(runs: list[StudyRun]) -> list[str]:
     return [
         "## Does it train every time?",
         "",
-        "`quick --optimiser sgd` with five seeds, trained on folds 1 to 5 and scored on fold 6/6 (mean of 8 flips and "
+        "SGD as first tried with five seeds, trained on folds 1 to 5 and scored on fold 6/6 (mean of 8 flips and "
         "quarter turns). Loss: the mean of the first and of the last hundred tiles.",
         "",
         Table(["seed", "steps", "loss, first 100", "loss, last 100", *TITLES], rows).to_markdown(),

@@ -85,7 +85,7 @@ ENTRIES = (
     Entry("reduced network, Adam, one fold", "ablations", "Adam-seed-"),
     Entry("reduced network, SGD, 5 folds", "folds", "fold-"),
     Entry("reduced network, SGD as first tried, 5 folds", FIRST_FOLDS, "fold-"),
-    Entry("reduced network, SGD, one fold", QUICK_SGD),
+    Entry("reduced network, SGD as first tried, one fold", QUICK_SGD),
 )
 
 

@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 
 from reproduce.benchmarks.record import readme
-from reproduce.studies import archive, budgets, cells, search, table_1, tables
+from reproduce.studies import archive, budgets, cells, dynamics_summary, search, table_1, tables
 from reproduce.studies.__main__ import gather
 from reproduce.studies.definitions import CONTROLS, FIRST_FOLDS, FIRST_SGD, SEARCH_FOLD, runs_of
 from reproduce.studies.groups import same_training
+from reproduce.studies.training_dynamics import read_rows
 from unet_paper.config import PROFILES
 from unet_paper.datasets.cell_tracking import HELA, SEQUENCES, U373
 from unet_paper.metrics.registry import TABLE_1_METRICS
@@ -122,6 +123,12 @@ def test_the_table_of_budgets_is_what_its_records_say(committed):
         f"{np.mean([run.primary.pixel_error for run in runs]):.4f} after {tiles:,}" for tiles, runs in by_adam.items()
     ]
     assert f"{told[0]} tiles by Adam, {told[1]}, {told[2]} and {told[3]}," in text
+
+
+@pytest.mark.parametrize("folder", ["recipe", "recipe-600-steps"])
+def test_the_table_of_the_first_steps_is_what_their_rows_say(committed, folder):
+    rows = [read_rows(committed / "results/isbi" / folder / name) for name in ("steps.csv", "levels.csv")]
+    assert (committed / "results/isbi" / folder / "README.md").read_text() == dynamics_summary.text(*rows)
 
 
 @pytest.mark.parametrize("study", [*STUDIES, "hyper-parameter-search", "budgets"])

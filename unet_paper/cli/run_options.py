@@ -101,7 +101,7 @@ def _add_recipe(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--optimiser",
         choices=OPTIMISERS,
-        help="The paper's gradient descent, with a momentum that rises to its 0.99, or Adam; as the profile unless given.",
+        help="The paper's gradient descent, its momentum rising to 0.99, or Adam; as the profile unless given.",
     )
     command.add_argument(
         "--minutes", type=above_zero, metavar="M", help="Train for so long, whatever the machine, instead of for steps."

@@ -38,7 +38,7 @@ def test_curves_have_room_beside_their_legend(draw, count):
     assert len(legend.get_texts()) == count + (count == 1 and "mean over" in legend.get_texts()[-1].get_text())
 
 
-@pytest.mark.parametrize(("lowest", "highest"), [(0.09, 0.15), (0.047, 0.052), (0.01, 0.9)])
+@pytest.mark.parametrize(("lowest", "highest"), [(0.09, 0.15), (0.047, 0.052), (0.01, 0.9), (0.905, 0.9999)])
 def test_an_axis_of_a_narrow_range_has_ticks_too(lowest, highest):
     curve = tuple(np.linspace(lowest, highest, 10))
     (found,) = scores(1).values()

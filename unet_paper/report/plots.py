@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from unet_paper.metrics.registry import CHALLENGE_METRICS, RAND_ERROR_PAIRS
 from unet_paper.metrics.scores import Scores
@@ -14,6 +14,7 @@ from unet_paper.report.colours import LINES
 
 LINE_STYLES = ("-", "--", ":", "-.")
 WIDE = 6  # highest by lowest value of a logarithmic axis that 1, 2 and 5 are ticks enough for
+NARROW = 2  # below it the axis is nearly linear
 FINE = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8)
 SMALLEST_DRAWN = 1e-6  # on a logarithmic axis
 LEGEND_SIZE = 10  # points
@@ -88,7 +89,8 @@ def thresholds_figure(scores: Mapping[str, Scores]) -> Figure:
             axis.plot(thresholds[best], curve[best], "o", color=line_look(number)["color"])
         axis.set(title=metric.error_title, xlabel="threshold", xlim=(-0.03, 1.03), yscale="log")
         lowest, highest = axis.get_ylim()
-        axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if highest > WIDE * lowest else FINE))
+        ticks = LogLocator(subs=(1, 2, 5) if highest > WIDE * lowest else FINE)
+        axis.yaxis.set_major_locator(ticks if highest > NARROW * lowest else MaxNLocator(4))
         axis.yaxis.set_major_formatter(FuncFormatter(lambda error, _: f"{error:g}"))
         axis.yaxis.set_minor_formatter(NullFormatter())
         axis.grid(alpha=0.3)

@@ -235,8 +235,8 @@ PROFILES = {
     ),
 }
 
-# The named ways to train: the paper's optimiser, with what makes it train every time (results/isbi/recipe) and a rate
-# that depends on the width; and a departure from it.
+# The named ways to train: the paper's optimiser, with what keeps its levels alive (results/isbi/recipe-600-steps) and a
+# rate that depends on the width; and a departure from it.
 OPTIMISERS = ("sgd", "adam")
 SGD: dict[str, Any] = {name: getattr(PAPER, name) for name in ("optimiser", "up_convolution_fan_in", "momentum_warmup")}
 SGD_RATES = {"paper": PAPER.learning_rate, "quick": 0.016, "smoke": PAPER.learning_rate}

@@ -56,7 +56,7 @@ def test_a_trunk_goes_on_and_is_branched_again(small_phantom, tmp_path):
     assert record.config.steps == 12 and record.status == "finished"
     assert branch(trunk, RunFolder(tmp_path / "second")).steps == 15
     for refused in replace(TRUNK, steps=11), replace(TRUNK, steps=15, decay="cosine"):
-        with pytest.raises(BadInput, match="differs"):
+        with pytest.raises(BadInput, match="differs .*continue it with --set (steps=12|decay=constant)"):
             train_run(TrainingRequest(small_phantom, trunk.path, refused, Fold(1, 2), resume=True))
 
 

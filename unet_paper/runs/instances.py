@@ -46,8 +46,8 @@ def segment_file(probability: Path, out: Path, segmentation: CellSegmentation) -
     table = out.with_suffix(".csv")
     size = stack.pixel_size
     info = described("numbered cells", made_with(stack, segmentation))
-    write_cells(out, cells, info, size)
     write_table(table, (*CELL_COLUMNS, *(("area_um2",) if size else ())), _rows(measured, size))
+    write_cells(out, cells, info, size)  # last: where it stands, all is done
     if not measured:
         logger.warning(
             f"note: no cell is left (probability {segmentation}); the largest is {stack.pixels.max():.3f}, so give a "

@@ -88,7 +88,7 @@ class RunRecord:
     @property
     def profile_title(self) -> str:
         """The profile, as it is now, and in what the run differs, in words: "quick with steps=500"."""
-        changes = ", ".join(f"{name}={_as_text(value)}" for name, value in self.config.changes().items())
+        changes = ", ".join(f"{name}={as_text(value)}" for name, value in self.config.changes().items())
         return f"{self.config.profile} with {changes}" if changes else self.config.profile
 
     def to_json(self) -> dict[str, Any]:
@@ -215,7 +215,7 @@ def _changes(values: Mapping[str, Any], config: Config) -> dict[str, Any]:
     return {FORMER_NAMES.get(name, name): known[FORMER_NAMES.get(name, name)] for name in names}
 
 
-def _as_text(value: Any) -> str:
+def as_text(value: Any) -> str:
     """A value as `--set` takes it."""
     if isinstance(value, tuple):
         return ",".join(value)

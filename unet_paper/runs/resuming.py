@@ -9,7 +9,7 @@ from unet_paper.config import Config
 from unet_paper.datasets.folds import Fold
 from unet_paper.datasets.training_stacks import Stacks
 from unet_paper.runs.folder import RunFolder
-from unet_paper.runs.record import read_record
+from unet_paper.runs.record import as_text, read_record
 from unet_paper.support.errors import BadInput
 from unet_paper.training import is_complete
 
@@ -35,8 +35,9 @@ def checkpoint_to_resume(run: RunFolder, config: Config, stacks: Stacks, resume:
     ]
     if changes:
         advice = "give another --out"
-        if len(changes) == len(settings) and "profile" not in settings:
-            advice += f", or continue it with {' '.join(f'--set {name}={old}' for name, (old, _) in settings.items())}"
+        if len(changes) == len(settings) and not settings.keys() & {"profile", "classes"}:  # which --set has not
+            began = (f"--set {name}={as_text(before)}" for name, (before, _) in settings.items())
+            advice += f", or continue it with {' '.join(began)}"
         raise BadInput(f"{run.path} holds a run that differs ({'; '.join(changes)}); {advice}")
     return checkpoint
 

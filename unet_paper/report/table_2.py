@@ -120,8 +120,8 @@ THRESHOLDS_READING = (
 )
 CHOSEN = "The threshold that counts is the one with the largest SEG on the frames that the run was trained on."
 BALANCED = (
-    "The threshold of older runs undoes the class weights of the loss, p / w_cell = (1 - p) / w_background: where cells "
-    "are rare, argmax takes too much for cell."
+    "The threshold of older runs undoes the class weights of the loss, p / w_cell = (1 - p) / w_background: where "
+    "cells are rare, argmax takes too much for cell."
 )
 
 

@@ -29,11 +29,15 @@ def trained(phantom):
 
 
 def test_import_is_quick_and_in_any_order():
-    """It loads no PyTorch, and the function weight_map is not hidden by the module of its name."""
+    """It loads no PyTorch, and the function weight_map is not hidden by the module of its name. Predicting loads none
+    of PyTorch's compiler."""
     code = (
         "import sys, unet_paper; assert not {'torch', 'numba', 'scipy.ndimage'} & sys.modules.keys(); "
         "import unet_paper.training, unet_paper.report.viewer.run_page; "
-        "from unet_paper import *; assert callable(weight_map) and callable(train) and UNet.__name__ == 'UNet'"
+        "from unet_paper import *; assert callable(weight_map) and callable(train) and UNet.__name__ == 'UNet'; "
+        "weights = 'results/isbi/quarter-adam/weights.safetensors'; "
+        "import numpy; predict(load(weights), numpy.zeros((9, 9), 'uint8'), 'none'); "
+        "assert 'torch._dynamo' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
     assert set(unet_paper.__all__) <= set(dir(unet_paper))

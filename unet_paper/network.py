@@ -244,6 +244,8 @@ def initialise(layer: nn.Module, up_convolution_fan_in: str = "input") -> None:
         incoming = layer.in_channels * layer.kernel_size[0] * layer.kernel_size[1]
     else:
         return
+    if layer.weight.is_meta:  # shapes alone; to draw them would load PyTorch's compiler, a second and a half
+        return
     nn.init.normal_(layer.weight, std=(2 / incoming) ** 0.5)
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)

@@ -1,5 +1,6 @@
 """Whatever is bad ends in one sentence on stderr, what is wrong and what would be right, and in exit code 2."""
 
+import json
 import os
 import resource
 import shutil
@@ -304,14 +305,28 @@ def test_what_is_wrong_in_an_archive_never_leaves_it(folder, tmp_path, capsys):
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
-AS_NOBODY = """
-import os, sys
+CALLS_IN_ANOTHER_PROCESS = """
+import contextlib, io, json, os, sys
 import unet_paper.report.pictures, unet_paper.datasets.phantom, unet_paper.datasets.training_stacks
 from unet_paper.cli.commands import main
-if os.getuid() == 0:  # who may read and write everything; Python itself may lie where only root can read
+if sys.argv[1] == "nobody" and os.getuid() == 0:  # Python itself may lie where only root can read: imports come first
     os.setgroups([]), os.setgid(65534), os.setuid(65534)
-sys.exit(main(sys.argv[1:]))
+ends = []
+for arguments in json.loads(sys.argv[2]):
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()) as error:
+        ends.append((main(arguments), error.getvalue()))
+print(json.dumps(ends))
 """
+
+
+def end_well_in_another_process(calls, user, prefix=(), **options):
+    """Whether each call, given with what its error names, ends as it should."""
+    words = json.dumps([[str(argument) for argument in arguments] for arguments, _ in calls])
+    program = [*prefix, sys.executable, "-c", CALLS_IN_ANOTHER_PROCESS, user, words]
+    done = subprocess.run(program, capture_output=True, text=True, **options)
+    assert done.returncode == 0, done.stderr
+    for (code, error), (_, named) in zip(json.loads(done.stdout), calls, strict=True):
+        ends_well(code, error, named)
 
 
 @pytest.fixture
@@ -336,12 +351,8 @@ def test_full_disk(small_disk, small_phantom, tmp_path):
         (["phantom", "--to", place / "phantom", "--size", "160"], "cannot be written"),
         ([*training, "--set", "base_channels=2"], "weight-maps.tif cannot be written"),
     )
-    for arguments, named in calls:
-        program = [*prefix, sys.executable, "-m", "unet_paper", *map(str, arguments)]
-        done = subprocess.run(program, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)})
-        ends_well(done.returncode, done.stderr, named)
-        left = {path.name for path in place.rglob("*") if path.is_file()}
-        assert left <= {"run.json", "phantom.json"}
+    end_well_in_another_process(calls, "me", prefix, env=os.environ | {"PYTHONPATH": str(ROOT)})
+    assert {path.name for path in place.rglob("*") if path.is_file()} <= {"run.json", "phantom.json"}
 
 
 def test_full_disk_at_a_checkpoint(tmp_path):
@@ -381,8 +392,5 @@ def test_places_that_may_not_be_read_or_written(folder, tmp_path):
         (["weights", tmp_path / "secret.tif", out], "secret.tif"),
         (["phantom", "--to", locked / "new", "--size", "64"], "locked"),
     )
-    for arguments, named in calls:
-        program = [sys.executable, "-c", AS_NOBODY, *map(str, arguments)]
-        done = subprocess.run(program, capture_output=True, text=True, env=environment, cwd="/")
-        ends_well(done.returncode, done.stderr, named)
+    end_well_in_another_process(calls, "nobody", env=environment, cwd="/")
     assert not list(locked.iterdir()) and not out.exists()

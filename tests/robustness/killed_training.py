@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+import torch._dynamo  # every optimiser loads it: here once for all children
 
 from unet_paper import checkpoint
 from unet_paper.config import PROFILES

@@ -196,7 +196,7 @@ def compared(values: Mapping[str, Sequence[float]]) -> list[str]:
     if len(control) < 2 or not others:
         return []
     shown = [
-        f"{group} {mean(seeds) - mean(control):+.4f} (p = {p:.3f})"
+        f"{group} {mean(seeds) - mean(control):+.4f} (p {'< 0.001' if p < 0.001 else f'= {p:.3f}'})"
         for (group, seeds), p in zip(others.items(), adjusted_p_values([*others.values()], control), strict=True)
     ]
     return ["", f"SEG beside `{CONTROL}` (Dunnett's test): {', '.join(shown)}."]

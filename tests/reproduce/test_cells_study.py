@@ -56,6 +56,11 @@ def test_the_table(found, tmp_path):
     assert cells.read(tmp_path) == found and (tmp_path / "README.md").read_text() == text
 
 
+def test_a_probability_is_never_shown_as_none():
+    (_, line) = cells.compared({cells.CONTROL: [0.8, 0.81, 0.79], "no border term": [0.1, 0.11, 0.09]})
+    assert line.endswith("no border term -0.7000 (p < 0.001).")
+
+
 def test_the_table_of_what_is_done_so_far(found):
     """Of the first seed one direction of one group is missing; there is nothing to compare with yet."""
     text = cells.table(found[:3], len(found))

@@ -19,7 +19,7 @@ from reproduce.studies.groups import same_training
 from reproduce.studies.statistics import mean_and_deviation
 from reproduce.studies.training_dynamics import read_rows
 from unet_paper.config import PROFILES
-from unet_paper.datasets.cell_tracking import HELA, SEQUENCES, U373
+from unet_paper.datasets.cell_tracking import DATASETS, HELA, U373
 from unet_paper.metrics.registry import TABLE_1_METRICS
 from unet_paper.report import table_2
 from unet_paper.report.table_1 import run_document
@@ -31,7 +31,8 @@ from unet_paper.support.json_files import read_json
 ROOT = Path(__file__).parents[2]
 MOST_FILES = 150
 STUDIES = ("folds", "folds-adam", FIRST_FOLDS, "full-fold", "seeds", "ablations", "interventions")
-NO_BORDER = "no border term"
+NO_BORDER, NO_DEFORMATION = "no border term", "no elastic deformation"
+MORE_TILES = Path("results/cells/quick-4500-tiles")
 OF_OPTIMISER = ("optimiser", "learning_rate", "warmup", "momentum_warmup", "up_convolution_fan_in", "seed")
 
 
@@ -42,6 +43,7 @@ def git(*arguments: str) -> bytes:
 
 COMMITTED = git("ls-tree", "-r", "--name-only", "HEAD", "results", "README.md").decode().split()
 RUNS = [Path(name).parent for name in COMMITTED if name.endswith("/run.json")]
+CELL_TABLES = [Path(name).parent for name in COMMITTED if re.fullmatch(r"results/cells/[^/]*/table2\.md", name)]
 CELL_STUDIES = [Path(name).parent for name in COMMITTED if re.fullmatch(r"results/cells/.*/records\.jsonl", name)]
 
 pytestmark = pytest.mark.skipif(not COMMITTED, reason="without git there is no telling which results are committed")
@@ -62,13 +64,23 @@ def of_folder(folder: str) -> str:
     return "folds" if folder == FIRST_FOLDS else folder.removesuffix("-adam")
 
 
-@pytest.mark.parametrize("name", RUNS, ids=str)
+@pytest.mark.parametrize("name", [name for name in RUNS if name.parent not in CELL_TABLES], ids=str)
 def test_each_table_is_what_its_record_says(committed, name):
     run = RunFolder(committed / name)
-    if read_record(run.record).protocol.sequences is not None:
-        assert run.cell_table.read_text() == table_2.run_document(*read_cell_run(run)).to_markdown()
-        return
     assert run.table.read_text() == run_document(*read_run(run)).to_markdown()
+
+
+@pytest.mark.parametrize("name", CELL_TABLES, ids=str)
+def test_each_table_2_is_what_the_records_of_its_runs_say(committed, name):
+    folders = [committed / run for run in RUNS if run.parent == name]
+    runs = [read_cell_run(RunFolder(folder)) for folder in sorted(folders, key=in_order)]
+    assert (committed / name / "table2.md").read_text() == table_2.table_2_document(runs).to_markdown()
+
+
+def in_order(folder: Path) -> tuple[int, str]:
+    """The order of cells.sh: that of the paper's table, then of the sequences."""
+    dataset, _, sequence = folder.name.partition("-trained-on-")
+    return DATASETS.index(dataset), sequence
 
 
 @pytest.mark.parametrize("name", CELL_STUDIES, ids=str)
@@ -217,17 +229,27 @@ def test_a_profile_is_named_without_the_seed(committed, name, shown):
 
 def test_the_readme_quotes_the_scores_of_cells(committed):
     readme = (committed / "README.md").read_text()
-    folder = committed / "results/cells/quick"
-    both = [read_json(folder / f"{U373}-trained-on-{seq}/scores.json")["seg"] for seq in SEQUENCES]
-    found = cells.read(committed / "results/cells/cells-ablations-quick" / HELA)
-    usual, without = ([seed["seg"] for seed in cells.by_seed(found, group)] for group in (cells.CONTROL, NO_BORDER))
-    of_hela, worse = mean_and_deviation(usual, 4), mean_and_deviation(without, 4)
-    u373 = f"{np.mean(both):.4f}"
-    assert f"mean of both directions, d4 | {u373} (one seed) | {of_hela} ({len(usual)} seeds) |" in readme
-    assert f"of the weight map | - | {worse} ({len(without)} seeds) |" in readme
+
+    def told(dataset: str, group: str) -> str:
+        """mean ± standard deviation (how many seeds)"""
+        found = cells.read(committed / "results/cells/cells-ablations-quick" / dataset)
+        seg = [seed["seg"] for seed in cells.by_seed(found, group)]
+        return f"{mean_and_deviation(seg, 4)} ({len(seg)} seeds)"
+
+    u373, hela = (told(dataset, cells.CONTROL) for dataset in (U373, HELA))
+    without, not_deformed = (told(HELA, group) for group in (NO_BORDER, NO_DEFORMATION))
+    more = table_2.table_2([read_cell_run(RunFolder(committed / run)) for run in RUNS if run.parent == MORE_TILES])
+    (longer,) = (row[2] for row in more.rows if str(row[0]).endswith(", d4"))
+    for row in (
+        f"mean of both directions, d4 | {u373} | {hela} |",
+        f"the same with 4,500 tiles | - | {longer} (one seed) |",
+        f"without the border term of the weight map | - | {without} |",
+        f"without elastic deformation | - | {not_deformed} |",
+    ):
+        assert row in readme
     text = " ".join((committed / "results/README.md").read_text().split())
-    assert f"{u373} on PhC-U373" in text and f"{of_hela} on DIC-HeLa" in text
-    assert f"on HeLa is {worse} ({len(without)} seeds)" in text
+    assert f"{u373} on PhC-U373" in text and f"{hela} on DIC-HeLa" in text
+    assert f"on HeLa is {without}" in text and f"{longer} with 4,500 tiles" in text
 
 
 def test_what_is_told_of_both_optimisers_on_the_folds(committed):

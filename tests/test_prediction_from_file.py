@@ -181,7 +181,7 @@ def test_killed_at_any_moment(weights, tmp_path, random):
                 kills += 1
                 break
             time.sleep(0.002)
-        assert tiles_done() >= done_before
+        assert process.returncode in (0, -signal.SIGKILL) and tiles_done() >= done_before
         done_before = tiles_done()
     assert kills >= 2 and out.read_bytes() == whole.read_bytes()
     assert not progress.exists() and not (tmp_path / "out.tif.partial").exists()

@@ -53,6 +53,8 @@ def test_argmax_has_a_row_of_its_own_where_it_is_not_what_counts(cell_run):
         ("ours, quick, d4, argmax", "0.7000 (1 run)"),
     ]
     assert "above 0.9, 8-connected" in table_2_document([(record, {"d4": counted})]).to_markdown()
+    both = table_2([(record, {"d4": counted}), cell_run(U373, "02", 9)]).rows  # of the second it is what counts
+    assert [row[1] for row in both[len(TABLE_2) :]] == ["0.8500", "0.8000"]
 
 
 def test_rules_for_the_threshold_are_not_mixed(cell_run):

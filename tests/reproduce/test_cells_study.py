@@ -56,7 +56,7 @@ def test_the_table(found, tmp_path):
     assert cells.read(tmp_path) == found and (tmp_path / "README.md").read_text() == text
 
 
-def test_a_probability_is_never_shown_as_none():
+def test_a_probability_is_never_shown_as_zero():
     (_, line) = cells.compared({cells.CONTROL: [0.8, 0.81, 0.79], "no border term": [0.1, 0.11, 0.09]})
     assert line.endswith("no border term -0.7000 (p < 0.001).")
 

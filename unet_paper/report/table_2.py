@@ -59,7 +59,7 @@ def table_2(runs: Sequence[CellRun]) -> Table:
     than the paper's are in no row.
     """
     rows: list[Sequence[Cell]] = [(name, *(_paper(name, value) for value in values)) for name, *values in TABLE_2]
-    ours: dict[tuple[str, str], dict[str, list[float]]] = {}
+    ours: dict[str, list[tuple[str, CellScores]]] = {}
     several_rules = len({rule_of(record) for record, _ in runs}) > 1
     for record, scores in runs:
         title = title_of(record)
@@ -67,13 +67,12 @@ def table_2(runs: Sequence[CellRun]) -> Table:
             title += ", threshold by class weights"
         for tta, found in scores.items():
             if record.dataset in DATASETS:
-                of_title = ours.setdefault((title, tta), {})
-                of_title.setdefault(record.dataset, []).append(found.scores.seg)
-                if found.by_argmax is not None:
-                    of_argmax = ours.setdefault((title, f"{tta}, argmax"), {})
-                    of_argmax.setdefault(record.dataset, []).append(found.by_argmax.seg)
-    for (title, tta), values in ours.items():
-        rows.append((f"ours, {title}, {tta}", *(_mean(values.get(dataset, [])) for dataset in DATASETS)))
+                ours.setdefault(f"ours, {title}, {tta}", []).append((record.dataset, found))
+    for title, of_title in ours.items():
+        rows.append((title, *_means([(dataset, found.scores.seg) for dataset, found in of_title])))
+        if any(found.by_argmax for _, found in of_title):
+            by_argmax = [(dataset, (found.by_argmax or found.scores).seg) for dataset, found in of_title]
+            rows.append((f"{title}, argmax", *_means(by_argmax)))
     return Table(("group", "PhC-U373", "DIC-HeLa"), rows, emphasised_rows=range(len(TABLE_2), len(rows)))
 
 
@@ -150,12 +149,14 @@ def _paper(name: str, value: float | None) -> Cell:
     return None if value is None else f"{value:.{2 if name in DIGITS_2 else 4}f}"
 
 
-def _mean(values: Sequence[float]) -> Cell:
-    """The mean, and of how many runs it is unless these are two."""
-    if not values:
-        return None
-    mean = f"{sum(values) / len(values):.4f}"
-    return mean if len(values) == 2 else f"{mean} ({len(values)} run{'s' * (len(values) > 1)})"
+def _means(values: Sequence[tuple[str, float]]) -> list[Cell]:
+    """The mean of each of the paper's data sets, and of how many runs it is unless these are two."""
+    means: list[Cell] = []
+    for dataset in DATASETS:
+        of_dataset = [value for name, value in values if name == dataset]
+        runs = "" if len(of_dataset) == 2 else f" ({len(of_dataset)} run{'s' * (len(of_dataset) > 1)})"
+        means.append(f"{sum(of_dataset) / len(of_dataset):.4f}{runs}" if of_dataset else None)
+    return means
 
 
 def _partly_annotated(record: RunRecord) -> str:

@@ -19,7 +19,7 @@ from reproduce.studies.groups import same_training
 from reproduce.studies.statistics import mean_and_deviation
 from reproduce.studies.training_dynamics import read_rows
 from unet_paper.config import PROFILES
-from unet_paper.datasets.cell_tracking import DATASETS, HELA, U373
+from unet_paper.datasets.cell_tracking import DATASETS, HELA, SEQUENCES, U373
 from unet_paper.metrics.registry import TABLE_1_METRICS
 from unet_paper.report import table_2
 from unet_paper.report.table_1 import run_document
@@ -248,8 +248,16 @@ def test_the_readme_quotes_the_scores_of_cells(committed):
     ):
         assert row in readme
     text = " ".join((committed / "results/README.md").read_text().split())
-    assert f"{u373} on PhC-U373" in text and f"{hela} on DIC-HeLa" in text
-    assert f"on HeLa is {without}" in text and f"{longer} with 4,500 tiles" in text
+    assert f"{u373} on PhC-U373" in text and f"{hela} on DIC-HeLa" in text and f"{longer} with 4,500 tiles" in text
+    assert f"on HeLa is {without[:-1]}; p < 0.001)" in text and f"without it SEG is {not_deformed[:-1]}; p = " in text
+    found = cells.read(committed / "results/cells/cells-ablations-quick" / HELA)
+    into_02, into_01 = (
+        mean_and_deviation(
+            [run.primary.scores.seg for run in found if run.group == cells.CONTROL and run.name.endswith(end)], 3
+        )
+        for end in SEQUENCES
+    )
+    assert f"trained on 02, SEG is {into_01} on 01; trained on 01, it is {into_02} on 02" in text
 
 
 def test_what_is_told_of_both_optimisers_on_the_folds(committed):

@@ -1,6 +1,7 @@
 """Sequences of the cell tracking challenge: the layout, and what is not annotated."""
 
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,13 @@ import tifffile
 
 from unet_paper.config import PROFILES
 from unet_paper.datasets import cell_tracking
-from unet_paper.datasets.cell_tracking import SequenceFiles, is_cell_tracking_folder, load_sequences, read_sequence
+from unet_paper.datasets.cell_tracking import (
+    SequenceFiles,
+    is_cell_tracking_folder,
+    load_sequences,
+    read_sequence,
+    unpack,
+)
 from unet_paper.datasets.training_set import prepare_training_set
 from unet_paper.support.errors import BadInput
 
@@ -137,3 +144,18 @@ def test_the_annotated_frames_of_the_paper(dataset, frames, cells, unannotated):
     assert tuple(found) == cells and tuple(sum(sequence.unannotated) for sequence in sequences) == unannotated
     assert all(not (sequence.unknown & (sequence.masks > 0)).any() for sequence in sequences)
     assert cell_tracking.dataset_name(folder) == dataset
+
+
+def test_an_archive_is_unpacked_once_and_puts_nothing_else_aside(folder, tmp_path):
+    shutil.copytree(folder, tmp_path / "packed" / "NAME", ignore=shutil.ignore_patterns("packed"))
+    archive = Path(shutil.make_archive(str(tmp_path / "NAME"), "zip", tmp_path / "packed", "NAME"))
+    unpack(archive, tmp_path / "out")
+    assert is_cell_tracking_folder(tmp_path / "out" / "NAME")
+    frame = tmp_path / "out/NAME/01/t003.tif"
+    made = frame.stat().st_mtime_ns
+    unpack(archive, tmp_path / "out")
+    assert frame.stat().st_mtime_ns == made
+    frame.write_bytes(b"another")
+    with pytest.raises(BadInput, match="out/NAME is not what .*NAME.zip holds .*t003.tif differs.*; move one"):
+        unpack(archive, tmp_path / "out")
+    assert frame.read_bytes() == b"another" and [path.name for path in (tmp_path / "out").iterdir()] == ["NAME"]

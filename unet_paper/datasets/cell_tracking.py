@@ -180,17 +180,33 @@ def _one_frame(pixels: np.ndarray, path: Path) -> np.ndarray:
 
 
 def unpack(archive: Path, folder: Path) -> None:
-    """Unpack a data set's archive, as the challenge offers it, into `folder`. Raises BadInput for a damaged one."""
+    """Unpack a data set's archive, as the challenge offers it, into `folder`, unless that was done before.
+
+    Raises BadInput for a damaged one, and where its place holds something else.
+    """
+    place = folder / archive.stem
     with tempfile.TemporaryDirectory(dir=_made(folder)) as temporary:
         try:
             with zipfile.ZipFile(archive) as packed:
+                if place.exists():
+                    _require_unpacked(packed, place)
+                    return
                 packed.extractall(temporary)
         except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
             raise BadInput(f"{archive} cannot be unpacked ({error}); fetch it again from {CHALLENGE_PAGE}") from None
         found = Path(temporary) / archive.stem
         if not is_cell_tracking_folder(found):
             raise BadInput(f"{archive} holds no {archive.stem} in the challenge's layout: {LAYOUT}")
-        found.replace(folder / archive.stem)
+        found.replace(place)
+
+
+def _require_unpacked(packed: zipfile.ZipFile, place: Path) -> None:
+    for entry in packed.infolist():
+        file = place.parent / entry.filename
+        if not entry.is_dir() and not (file.is_file() and file.stat().st_size == entry.file_size):
+            raise BadInput(
+                f"{place} is not what {packed.filename} holds ({entry.filename} differs); move one of them away"
+            )
 
 
 def _made(folder: Path) -> Path:

@@ -35,6 +35,10 @@ def test_without_data_it_ends_on_the_phantom_and_says_so(clone, run_script, cell
     assert {"figure-3-weight-map.png", "figure-4-segmentation.png"} <= {
         path.name for path in (run / "figures").iterdir()
     }
+    weights = (run / "weights.pt").stat().st_mtime_ns
+    again = run_script("cells.sh", "--profile", "smoke", "--train-on", "01", *TINY)
+    assert again.returncode == 0 and "already trained" in again.stdout + again.stderr
+    assert (run / "weights.pt").stat().st_mtime_ns == weights
 
 
 def test_data_that_is_not_there(run_script, tmp_path):

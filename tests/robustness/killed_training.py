@@ -23,7 +23,7 @@ from unet_paper.support.files import remove_leftovers
 from unet_paper.training import train
 
 TINY = replace(PROFILES["smoke"], base_channels=3, tile_size=188, checkpoint_every=1)
-CONFIG = replace(TINY, steps=max(30, 3 * int(sys.argv[3])))  # as many kills as are asked for must fit
+CONFIG = replace(TINY, steps=max(60, 3 * int(sys.argv[3])))  # as many kills as are asked for must fit
 
 
 def in_child(function, *arguments):

@@ -306,27 +306,30 @@ def test_what_is_wrong_in_an_archive_never_leaves_it(folder, tmp_path, capsys):
 
 
 CALLS_IN_ANOTHER_PROCESS = """
-import contextlib, io, json, os, sys
+import contextlib, io, json, os, pathlib, sys
 import unet_paper.report.pictures, unet_paper.datasets.phantom, unet_paper.datasets.training_stacks
 from unet_paper.cli.commands import main
 if sys.argv[1] == "nobody" and os.getuid() == 0:  # Python itself may lie where only root can read: imports come first
     os.setgroups([]), os.setgid(65534), os.setuid(65534)
 ends = []
-for arguments in json.loads(sys.argv[2]):
+for arguments in json.loads(sys.argv[3]):
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()) as error:
-        ends.append((main(arguments), error.getvalue()))
+        code = main(arguments)
+    left = [path.name for path in pathlib.Path(sys.argv[2]).rglob("*") if path.is_file()]
+    ends.append((code, error.getvalue(), left))
 print(json.dumps(ends))
 """
 
 
-def end_well_in_another_process(calls, user, prefix=(), **options):
-    """Whether each call, given with what its error names, ends as it should."""
+def end_well_in_another_process(calls, user, place, may_stay=(), prefix=(), **options):
+    """Whether each call, given with what its error names, ends as it should and leaves nothing else in a place."""
     words = json.dumps([[str(argument) for argument in arguments] for arguments, _ in calls])
-    program = [*prefix, sys.executable, "-c", CALLS_IN_ANOTHER_PROCESS, user, words]
+    program = [*prefix, sys.executable, "-c", CALLS_IN_ANOTHER_PROCESS, user, str(place), words]
     done = subprocess.run(program, capture_output=True, text=True, **options)
     assert done.returncode == 0, done.stderr
-    for (code, error), (_, named) in zip(json.loads(done.stdout), calls, strict=True):
+    for (code, error, left), (_, named) in zip(json.loads(done.stdout), calls, strict=True):
         ends_well(code, error, named)
+        assert set(left) <= set(may_stay)
 
 
 @pytest.fixture
@@ -351,8 +354,8 @@ def test_full_disk(small_disk, small_phantom, tmp_path):
         (["phantom", "--to", place / "phantom", "--size", "160"], "cannot be written"),
         ([*training, "--set", "base_channels=2"], "weight-maps.tif cannot be written"),
     )
-    end_well_in_another_process(calls, "me", prefix, env=os.environ | {"PYTHONPATH": str(ROOT)})
-    assert {path.name for path in place.rglob("*") if path.is_file()} <= {"run.json", "phantom.json"}
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    end_well_in_another_process(calls, "me", place, {"run.json", "phantom.json"}, prefix, env=environment)
 
 
 def test_full_disk_at_a_checkpoint(tmp_path):
@@ -392,5 +395,5 @@ def test_places_that_may_not_be_read_or_written(folder, tmp_path):
         (["weights", tmp_path / "secret.tif", out], "secret.tif"),
         (["phantom", "--to", locked / "new", "--size", "64"], "locked"),
     )
-    end_well_in_another_process(calls, "nobody", env=environment, cwd="/")
+    end_well_in_another_process(calls, "nobody", locked, env=environment, cwd="/")
     assert not list(locked.iterdir()) and not out.exists()

@@ -1,5 +1,6 @@
 """What each study runs: folds of the training stack, a hyper-parameter search, ablations, interventions, a release."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -107,12 +108,13 @@ SEARCH: dict[str, dict[str, dict[str, Any]]] = {
 # What training gets in a time: a trunk of constant rate for each width, optimiser and seed, and off it a branch for
 # each number of tiles, of which the last fifth lets the rate fall.
 TILES = (300, 600, 1200, 2500, 5000, 10_000)
+ADAM_RATE = {16: 0.001, 32: 0.0005, 64: 0.0003}  # by channels; of 16 and 64 the best of adam-rate, 32 is between them
 BUDGETS: dict[str, dict[str, Any]] = {
     f"{channels} channels, {name}": {"base_channels": channels} | settings
     for channels in (16, 32, 64)
     for name, settings in {
         "SGD": SGD | {"learning_rate": 0.256 / channels},
-        "Adam": ADAM,
+        "Adam": ADAM | {"learning_rate": ADAM_RATE[channels]},
     }.items()
 }
 
@@ -126,11 +128,17 @@ ADAM_RATES: dict[str, tuple[str, dict[str, Any]]] = {
     for rate in (0.0003, 0.001, 0.003)
 }
 
-# Networks trained on all sections and released, with the probabilities of the test sections.
+# Networks trained on all sections and released, with the probabilities of the test sections. The full network's are
+# branches of one trunk, which goes on as time allows.
 ARMS: dict[str, tuple[str, dict[str, Any]]] = {
     "quarter-adam": ("quick", ADAM | {"warmup": 125.0}),
     "quarter-sgd": ("quick", optimiser_settings("sgd", "quick") | {"warmup": 125.0}),
 }
+FULL_ARM: tuple[str, dict[str, Any]] = (
+    "full-adam",
+    ADAM | {"learning_rate": ADAM_RATE[64], "warmup": 125.0, "checkpoint_every": 250},
+)
+FULL_ARM_TILES = (2500, 8000)
 
 
 def budgets(seeds: int) -> list[Run]:
@@ -138,13 +146,23 @@ def budgets(seeds: int) -> list[Run]:
     runs = []
     for seed in range(seeds):
         for group, changes in BUDGETS.items():
-            for tiles in TILES:
-                name = _named(group, seed)
-                settings = changes | {"seed": seed, "warmup": 125.0}
-                title = f"{group}, {tiles:,} tiles"
-                run = Run(f"{name}-{tiles}", title, SCORED_FOLD, settings, trunk=f"{name}-trunk")
-                runs.append(replace(run, trunk_steps=tiles * 4 // 5))
+            settings = changes | {"seed": seed, "warmup": 125.0}
+            runs += _branches(Run(_named(group, seed), group, SCORED_FOLD, settings), TILES)
     return runs
+
+
+def _branches(run: Run, every: Sequence[int]) -> list[Run]:
+    """A run for each number of tiles, off one trunk of constant rate that ends where the last fifth begins."""
+    return [
+        replace(
+            run,
+            name=f"{run.name}-{tiles}",
+            group=f"{run.group}, {tiles:,} tiles",
+            trunk=f"{run.name}-trunk",
+            trunk_steps=tiles * 4 // 5,
+        )
+        for tiles in every
+    ]
 
 
 def _search() -> list[Run]:
@@ -193,7 +211,8 @@ def _runs_of(study: str, seeds: int, profile: str, rate: float) -> list[Run]:
             for group, (of_group, changes) in ADAM_RATES.items()
         ]
     if study == "arms":
-        return [Run(name, "all 30 sections", None, changes, profile=of_arm) for name, (of_arm, changes) in ARMS.items()]
+        runs = [Run(name, "all 30 sections", None, changes, profile=of_arm) for name, (of_arm, changes) in ARMS.items()]
+        return runs + _branches(Run(FULL_ARM[0], "all 30 sections", None, FULL_ARM[1], profile="paper"), FULL_ARM_TILES)
     if study == "release":
         return [Run("final", "all 30 sections", None)]
     if study == "hyper-parameter-search":

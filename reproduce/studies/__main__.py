@@ -14,7 +14,8 @@ NAME is one of
   budgets                 error against tiles and minutes, for three widths and both optimisers; scored on fold 6/6
   release                 a network trained on all sections, its weights in half precision, and the test sections'
                           probabilities
-  arms                    the same of the quarter network, with either optimiser
+  arms                    the same of the quarter network, with either optimiser, and of the full one, with Adam:
+                          branches of one training
   cells-ablations         without the border term, without elastic deformation, on cells; DIR is one data set of the
                           cell tracking challenge, and results go to results/cells/NAME/DATASET
   all                     folds, ablations, interventions and release, one after the other
@@ -120,8 +121,11 @@ def carry_out(name: str, arguments: argparse.Namespace, deadline: float | None) 
         if name in WITHOUT_TABLE or runs[0].name in diverged:
             sys.exit(1)  # nothing to resume, or to compare with
     if name in RELEASES:
-        for run in wanted:
-            release.finish(RunFolder(folder / run.name), data, lambda *words: command(deadline, *words))
+        for folder_of_run in (RunFolder(folder / run.name) for run in wanted):
+            if folder_of_run.weights.is_file():
+                release.finish(folder_of_run, data, lambda *words: command(deadline, *words))
+            else:
+                print(f"{folder_of_run.path} is this repository's own; --out FOLDER makes yours")
     else:
         print(write(folder, name, runs))
     if arguments.out is None:

@@ -23,6 +23,7 @@ from unet_paper.datasets.cell_tracking import DATASETS, HELA, SEQUENCES, U373
 from unet_paper.metrics.registry import TABLE_1_METRICS
 from unet_paper.report import table_2
 from unet_paper.report.table_1 import run_document
+from unet_paper.runs.diagnostics import lost_levels
 from unet_paper.runs.folder import PICTURES, RunFolder
 from unet_paper.runs.record import read_record
 from unet_paper.runs.results import read_cell_run, read_history, read_run
@@ -274,6 +275,26 @@ def test_what_is_told_of_both_optimisers_on_the_folds(committed):
         warping, rand, pixel = each.mean(axis=0)
         assert f"{warping:.6f}, {rand:.4f} and {pixel:.4f}" in text
     assert f"by {more.min():.4f} to {more.max():.4f}, where seeds" in text
+
+
+def test_the_readme_counts_the_trainings_that_lost_levels(committed):
+    told = {name: archive.read(committed / "results/isbi" / name) for name in ("ablations", "budgets", "folds-adam")}
+    records = [run.record for name in ("ablations", "folds-adam") for run in told[name]]
+    on_cells = [run.record for folder in CELL_STUDIES for run in cells.read(committed / folder)]
+    on_cells += [read_record(committed / name / "run.json") for name in RUNS if MORE_TILES in name.parents]
+    arms = [read_record(committed / "results/isbi" / arm / "run.json") for arm in ("quarter-adam", "quarter-sgd")]
+    by_adam = [
+        [record for record in group if record.config.optimiser == "adam" and record.up_convolution_effect]
+        for group in (records + arms, on_cells)
+    ]
+    assert not any(lost_levels(record.up_convolution_effect) for group in by_adam for record in group)
+    assert {record.config.decay for group in by_adam for record in group} == {"cosine"}
+    by_sgd = [run.record for run in told["ablations"] if run.record.config.optimiser == "sgd"]
+    lost = [lost_levels(record.up_convolution_effect) > 0 for record in by_sgd if record.up_convolution_effect]
+    text = " ".join((committed / "README.md").read_text().split())
+    em, of_cells = map(len, by_adam)
+    assert f"none of the {em + of_cells} on the profile's schedule ({em} of EM, {of_cells} of cells)" in text
+    assert sum(lost) == 2 and f"of the {len(lost)} ablation runs whose records tell it, two ended" in text
 
 
 def test_the_losses_of_both_arms_are_those_of_their_histories(committed):

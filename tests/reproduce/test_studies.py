@@ -1,6 +1,7 @@
 """The studies: what they run, that they stop and resume, and the tables they write."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -142,6 +143,15 @@ def test_a_release(small_phantom, tmp_path):
     compared = json.loads((run.path / "half-precision.json").read_text())
     assert compared["sections"] == 2 and 0 < compared["mean_difference"] < 0.01, compared
     assert compared["bytes"] == (run.path / "weights.safetensors").stat().st_size
+
+
+def test_a_release_that_is_committed_is_not_made_again(small_phantom, tmp_path):
+    for name in ("run.json", "table1.md"):
+        (tmp_path / "final").mkdir(exist_ok=True)
+        shutil.copy(RESULTS / "isbi/final" / name, tmp_path / "final" / name)
+    done = study("release", small_phantom, tmp_path, changes=())
+    assert done.returncode == 0 and "--out FOLDER makes yours" in done.stdout, done.stderr
+    assert sorted(path.name for path in (tmp_path / "final").iterdir()) == ["run.json", "table1.md"]
 
 
 def test_mean_and_deviation():

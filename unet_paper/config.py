@@ -240,10 +240,12 @@ PROFILES = {
 OPTIMISERS = ("sgd", "adam")
 SGD: dict[str, Any] = {name: getattr(PAPER, name) for name in ("optimiser", "up_convolution_fan_in", "momentum_warmup")}
 SGD_RATES = {"paper": PAPER.learning_rate, "quick": 0.016, "smoke": PAPER.learning_rate}
+ADAM_RATES = {"paper": 0.0003, "quick": ADAM["learning_rate"], "smoke": ADAM["learning_rate"]}  # results/isbi/adam-rate
 
 
 def optimiser_settings(optimiser: str, profile: str) -> dict[str, Any]:
     """{name: value} of the settings with which a profile trains by one of OPTIMISERS; nothing for another."""
     if optimiser not in OPTIMISERS or profile not in PROFILES:
         return {}
-    return ADAM if optimiser == "adam" else SGD | {"learning_rate": SGD_RATES[profile]}
+    by, rates = (ADAM, ADAM_RATES) if optimiser == "adam" else (SGD, SGD_RATES)
+    return by | {"learning_rate": rates[profile]}

@@ -169,7 +169,8 @@ def write(folder: Path, name: str, runs: Sequence[Run]) -> str | None:
         )
         diverged = [run.name for run in runs if has_diverged(RunFolder(folder / run.name))]
         text = tables.table(name, done, found, len(runs), diverged, seeds)
-        plot.draw(folder / "plot.png", done, found, seeds)
+        if runs[0].profile is None:  # else the runs differ in more than what a plot would compare
+            plot.draw(folder / "plot.png", done, found, seeds)
     with atomic_write(folder / "README.md") as temporary:
         temporary.write_text(text)
     return text

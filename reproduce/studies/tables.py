@@ -20,6 +20,15 @@ def profile_title(record: RunRecord) -> str:
     return f"{name} with {', '.join(kept)}" if kept else name
 
 
+def what_was_trained(runs: Sequence[Run], found: Mapping[str, StudyRun]) -> str:
+    """The network and the length of the first run; of every profile's, where the runs bring their own."""
+    configs = [found[run.name].record.config for run in runs]
+    if runs[0].profile is None:
+        return f"{configs[0].base_channels} base channels, {configs[0].steps:,} steps"
+    each = (f"{c.base_channels} base channels, {c.steps:,} steps with tiles of {c.tile_size} px" for c in configs)
+    return "; ".join(dict.fromkeys(each))
+
+
 def table(
     study: str,
     runs: Sequence[Run],
@@ -43,12 +52,13 @@ def table(
     shown = (elsewhere if same_fold else {}) | own
     so_far = f", {len(runs)} of {planned} so far" if len(runs) + len(diverged) < (planned or 0) else ""
     by = " --optimiser adam" if study in BY_EITHER and first.config.optimiser == "adam" else ""
+    profile = "" if runs[0].profile else f"; profile {profile_title(first)}"
     lines = [
         f"# {study}{', by Adam' if by else ''}",
         "",
         f"Written by `python -m reproduce.studies {study}{by}` from the records of its runs{so_far}. Data: "
-        f"{first.dataset}; {first.config.base_channels} base channels, {first.config.steps:,} steps; scored on "
-        f"held-out sections of the training stack ({scored} of {scored + trained}); profile {profile_title(first)}. "
+        f"{first.dataset}; {what_was_trained(runs, found)}; scored on "
+        f"held-out sections of the training stack ({scored} of {scored + trained}){profile}. "
         "Mean ± standard deviation over the runs of a "
         f"row{', each a fold with one seed' if study == 'folds' else ''}. Every run: [runs.csv](runs.csv), "
         "[histories.csv](histories.csv), and whole in [records.jsonl](records.jsonl).",

@@ -129,6 +129,15 @@ def test_class_weights_may_be_given():
     assert weight_maps(labels, class_weights=(3, 7))[0].tolist() == [[3, 3, 7, 7]]
     with pytest.raises(BadInput, match="1 class weights"):
         weight_maps(labels, class_weights=(3,))
+    with pytest.raises(BadInput, match="3 class weights"):
+        weight_maps(labels, class_weights=(3, 7, 9))
+
+
+def test_a_section_may_lack_the_highest_class():
+    labels = np.array([[0, 0, 1, 1]], np.uint8)
+    assert weight_map(labels, class_weights=(3, 7, 9), semantic=True).tolist() == [[3, 3, 7, 7]]
+    with pytest.raises(BadInput, match="2 class weights, but the labels have 3 classes"):
+        weight_map(labels + 1, class_weights=(3, 7), semantic=True)
 
 
 def test_k_classes_are_balanced_and_bordered():

@@ -41,8 +41,8 @@ def weight_map(
     connectivity : 4 or 8
         What holds a cell together: sides, or sides and corners.
     class_weights : sequence of float, or None
-        w_c: (background, cell), or one for each class of semantic labels. Balanced over `labels` unless given, see
-        `balancing_class_weights`.
+        w_c: (background, cell), or one for each class of semantic labels, also for those that do not occur in `labels`.
+        Balanced over `labels` unless given, see `balancing_class_weights`.
     semantic : bool
         Whether the labels are class numbers instead of cells' numbers.
     ignore : bool array of the labels' shape, an int, or None
@@ -58,7 +58,7 @@ def weight_map(
     ------
     BadInput
         For labels of another shape or type, settings out of range, an `ignore` that does not fit or leaves nothing,
-        and another number of class weights than the labels have classes.
+        fewer class weights than semantic labels have classes, and for cells another number than two.
 
     Notes
     -----
@@ -113,7 +113,8 @@ def weight_maps(
     if class_weights is None:
         class_weights = balancing_class_weights(labels, semantic, ignored=ignored)
     needed = max(int(labels.max()) + 1, 2) if semantic else 2
-    if len(class_weights) != needed:
+    # a section may lack the highest of a stack's classes
+    if len(class_weights) < needed or (len(class_weights) > needed and not semantic):
         raise BadInput(f"there are {len(class_weights)} class weights, but the labels have {needed} classes")
     w_c = np.asarray(class_weights, dtype=np.float64)
     weights = np.empty(labels.shape, np.float32)

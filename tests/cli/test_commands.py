@@ -241,6 +241,18 @@ def test_weights_command(sections, tmp_path):
     assert sorted(path.name for path in drawings.iterdir()) == ["weight-map-000.png", "weight-map-001.png"]
 
 
+def test_weights_of_sections_with_unlike_classes(tmp_path, capsys):
+    labels = np.array([[[0, 1, 2], [0, 1, 2]], [[0, 1, 1], [0, 0, 1]]], np.uint8)
+    write_stack(tmp_path / "labels.tif", labels)
+    command = ["weights", str(tmp_path / "labels.tif"), str(tmp_path / "maps.tif"), "--labels-are", "classes"]
+    assert main(command) == 0
+    assert np.array_equal(read_stack(tmp_path / "maps.tif").pixels, weight_maps(labels, semantic=True))
+    assert main([*command, "--force", "--class-weights", "1,2,3"]) == 0
+    assert np.array_equal(read_stack(tmp_path / "maps.tif").pixels[1], labels[1] + 1)
+    assert main([*command, "--force", "--class-weights", "1,2,3,4"]) == 2
+    assert "--class-weights gives 4 numbers, but the labels have 3 classes" in capsys.readouterr().err
+
+
 def test_weights_to_look_at(tmp_path, capsys):
     """Figure 3 of own labels: the image where it is given, and in words where the weights are largest."""
     labels = np.zeros((1, 60, 90), np.uint8)

@@ -82,6 +82,15 @@ def test_ignored_pixels_of_many_classes(phantom):
     assert len(found.class_weights) == 3 and torch.stack(found.labels).max() == 2
 
 
+def test_a_section_without_the_highest_class(phantom):
+    images, labels = phantom
+    classes = (labels > 0).astype(np.uint8)
+    classes[1, :30] = 2
+    found = prepare_training_set(images, classes, replace(TINY, classes=3), "cpu")
+    whole = weight_maps(classes, class_weights=found.class_weights, semantic=True)
+    assert len(found.class_weights) == 3 and np.array_equal(torch.stack(found.weights), whole)
+
+
 def test_a_trained_network_does_not_depend_on_ignored_labels(phantom, random):
     images, labels = phantom
     ignore = random.random(labels.shape) < 0.4

@@ -45,12 +45,14 @@ def do_weights(arguments: Namespace) -> None:
     images = _images_of(arguments, truths)
     given = stacked([section for truth in truths for section in truth.pixels])
     ignored = pixels_to_ignore(given, arguments.ignore, arguments.labels[0])
-    labels, _ = interpret_labels(given, labels_are, arguments.labels[0], ignored)
+    labels, classes = interpret_labels(given, labels_are, arguments.labels[0], ignored)
     masks = np.zeros(joined(labels).shape, bool) if ignored is None else joined(ignored)
     class_weights = arguments.class_weights
     if class_weights is None:
         separated = [section if semantic else separate_touching_cells(section, connectivity) for section in labels]
         class_weights = balancing_class_weights(joined(separated), semantic, ignored=masks)
+    elif len(class_weights) != classes:
+        raise BadInput(f"--class-weights gives {len(class_weights)} numbers, but the labels have {classes} classes")
     maps = [
         weight_map(
             section,

@@ -64,6 +64,17 @@ def test_the_frames_with_masks_in_order(folder):
     assert [np.unique(frame).tolist() for frame in sequence.masks] == [[0, 1, 2], [0, 1]]
 
 
+def test_cells_with_numbers_beyond_16_bits(folder):
+    path = folder / "01_GT/SEG/man_seg003.tif"
+    masks = tifffile.imread(path)
+    before = read_sequence(folder, "01")
+    tifffile.imwrite(path, np.where(masks == 2, 65_536, masks * np.uint32(70_000)))
+    found = read_sequence(folder, "01")
+    assert found.masks.dtype == np.uint16 and np.array_equal(np.unique(found.masks[0]), [0, 1, 2])
+    assert np.array_equal(found.masks > 0, before.masks > 0) and np.array_equal(found.masks[1], before.masks[1])
+    assert np.array_equal(found.masks[0] == 1, masks == 2)
+
+
 def test_unknown_is_as_far_around_a_marker_as_any_cell_reaches(folder):
     """The farthest pixels of a disc of 10 px lie 8 px from a marker of 2 px, or a little more on the grid."""
     sequence = read_sequence(folder, "01")

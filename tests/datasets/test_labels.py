@@ -10,6 +10,7 @@ from unet_paper.cli.commands import main
 from unet_paper.datasets.folds import Protocol
 from unet_paper.datasets.labels import interpret_labels
 from unet_paper.io.stack import read_labels, read_stack, write_stack
+from unet_paper.runs.training_run import _stored
 from unet_paper.support.errors import BadInput
 from unet_paper.weight_map import label_cells
 
@@ -27,6 +28,22 @@ def test_instances_without_a_background_are_counted_aloud(caplog):
     with_background = np.pad(tiles(4), ((0, 0), (3, 3), (3, 3)))
     interpret_labels(with_background, "instances", "labels.tif")
     assert not caplog.messages
+
+
+@pytest.mark.parametrize(
+    ("labels", "stored"),
+    [
+        ([0, 5, 5, 0], [0, 255, 255, 0]),
+        ([3, 3, 3, 3], [255, 255, 255, 255]),
+        ([3, 3, 7, 7], [3, 0, 0, 7]),  # of two values, 3 would be read as background
+        ([0, 5, 70_000, 2**32 - 1], [0, 5, 70_000, 2**32 - 1]),
+        ([0, 1, 2**32 + 1, 2**32], [0, 1, 3, 2]),
+        ([2**63 + 4, 2**63 + 5, 2**63 + 5, 4], [2, 3, 3, 1]),
+    ],
+)
+def test_the_truth_of_a_run_holds_every_cell(labels, stored):
+    sections = [np.array([labels], np.uint64), np.array([labels[:1], labels[:1]], np.uint64)]
+    assert [section.tolist() for section in _stored(sections, False)] == [[stored], [stored[:1]] * 2]
 
 
 def test_classes_that_are_plainly_instances(random):

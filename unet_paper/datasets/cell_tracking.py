@@ -17,6 +17,7 @@ import numpy as np
 import scipy  # its parts are loaded when they are first used
 
 from unet_paper.datasets.folds import Protocol
+from unet_paper.datasets.labels import renumbered
 from unet_paper.datasets.training_stacks import Stacks
 from unet_paper.io.hashes import content_sha256
 from unet_paper.io.stack import read_gray, read_labels
@@ -124,7 +125,7 @@ def read_sequence(folder: Path | str, name: str) -> CellSequence:
         name=name,
         numbers=tuple(masks),
         images=np.stack(frames),
-        masks=np.stack(truths).astype(np.uint16),
+        masks=np.stack([_in_16_bits(truth) for truth in truths]),
         unknown=np.stack([unknown_pixels(*pair, reach) for pair in zip(truths, tracked, strict=True)]),
         unannotated=unannotated,
     )
@@ -177,6 +178,11 @@ def _one_frame(pixels: np.ndarray, path: Path) -> np.ndarray:
     if len(pixels) != 1:
         raise BadInput(f"{path} holds {len(pixels)} pages; a frame of a sequence is a file of one")
     return pixels[0]
+
+
+def _in_16_bits(masks: np.ndarray) -> np.ndarray:
+    """Masks as uint16, whose numbers are others only where they do not fit."""
+    return (masks if masks.max() < 2**16 else renumbered(masks)).astype(np.uint16)
 
 
 def unpack(archive: Path, folder: Path) -> None:

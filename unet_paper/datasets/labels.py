@@ -101,6 +101,12 @@ def without_ignored(labels: Sections, ignored: Sections | None) -> Sections:
     )
 
 
+def renumbered(labels: np.ndarray) -> np.ndarray:
+    """Cells of any shape and integer type -> intp: numbered from 1 on in the order of their numbers, 0 as it is."""
+    values, places = np.unique(labels, return_inverse=True)
+    return places.reshape(labels.shape) + int(values[0] > 0)
+
+
 def _require_classes(labels: Sections, values: np.ndarray, name: Path | str) -> None:
     """Raise BadInput for numbers with gaps, and for so many that they are plainly numbered cells."""
     if not np.array_equal(values, np.arange(len(values))):

@@ -17,9 +17,10 @@ from unet_paper.compute.torch_compile import should_compile
 from unet_paper.config import Config
 from unet_paper.datasets.cell_tracking import SequenceFiles, load_sequences
 from unet_paper.datasets.folds import Fold
+from unet_paper.datasets.labels import renumbered
 from unet_paper.datasets.training_set import TrainingSet, prepare_training_set
 from unet_paper.datasets.training_stacks import OwnFiles, Stacks, load
-from unet_paper.io.sections import Sections, joined, stacked
+from unet_paper.io.sections import Sections, joined, like, stacked
 from unet_paper.io.stack import write_sections
 from unet_paper.runs.cell_threshold import seg_of_training_frames
 from unet_paper.runs.diagnostics import inactivity_warning, up_convolution_effect
@@ -35,6 +36,7 @@ from unet_paper.support.locks import exclusive_lock
 from unet_paper.support.logs import logger
 from unet_paper.support.signals import Interrupted
 from unet_paper.training import train
+from unet_paper.weight_map import separate_touching_cells
 
 # Of a training step in bfloat16, measured with the profiles paper and quick.
 TRAINING_BYTES_PER_PIXEL_AND_CHANNEL = 60
@@ -176,10 +178,18 @@ def _write_stacks(run: RunFolder, stacks: Stacks, training_set: TrainingSet) -> 
 
 
 def _stored(labels: Sections, are_numbers: bool) -> Sections:
-    """Labels as a file holds them: the numbers of cells or of classes, or 0 and 255 where it has no others."""
+    """Labels as a file holds them: the numbers of cells or of classes, or 0 and 255 where it has no others. Numbers
+    beyond 32 bits become others.
+    """
     values = np.unique(joined(labels))
+    if not are_numbers and len(values) == 2 and values[0] > 0:
+        # two cells and no background: of two values, all that reads them takes the lower one for background
+        labels = [separate_touching_cells(section) for section in labels]
+        values = np.unique(joined(labels))
     if not are_numbers and len(values) <= 2:
         return stacked([(section > 0).astype(np.uint8) * 255 for section in labels])
+    if values[-1] >= 2**32:
+        labels, values = like(renumbered(joined(labels)), labels), np.arange(len(values))
     kind = np.uint16 if values[-1] < 2**16 else np.uint32
     return stacked([section.astype(kind) for section in labels])
 

@@ -1,5 +1,6 @@
 """Folders of images and of labels, paired by name."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -11,9 +12,10 @@ from PIL import Image
 from unet_paper.cli.commands import main
 from unet_paper.datasets.file_pairs import paired, without_words
 from unet_paper.datasets.folds import Fold
+from unet_paper.datasets.own_pairs import read_pairs
 from unet_paper.datasets.training_stacks import OwnFiles, load_files
 from unet_paper.io.image_folder import image_files
-from unet_paper.io.stack import read_stack
+from unet_paper.io.stack import read_stack, write_sections, write_stack
 from unet_paper.support.errors import BadInput
 
 
@@ -68,6 +70,46 @@ def test_files_with_several_sections(folders, random):
     imageio.imwrite(folders / "images/stack.tif", stack)
     imageio.imwrite(folders / "masks/stack.tif", (stack > 100).astype(np.uint8))
     assert load(folders).protocol.files == ("stack-000", "stack-001", "t1", "t2", "t10")
+
+
+@pytest.mark.parametrize(
+    "pages",
+    [
+        {"t": 1, "t (2)": 1},
+        {"a": 1, "a1": 1},
+        {"a1": 1, "a01": 1},
+        {"a": 2, "a b": 1},
+        {"a": 2, "a-000b": 1, "A": 1, "a10": 1, "a9": 1},
+    ],
+)
+def test_sections_are_in_the_order_of_the_folder_that_a_run_writes_them_into(tmp_path, random, pages):
+    for folder in ("images", "masks", "out"):
+        (tmp_path / folder).mkdir()
+    for width, (name, count) in enumerate(pages.items(), 20):
+        pixels = random.integers(0, 255, (count, 20, width)).astype(np.uint8)
+        write_stack(tmp_path / "images" / f"{name}.tif", pixels)
+        write_stack(tmp_path / "masks" / f"{name}.tif", pixels // 128)
+    files = [sorted((tmp_path / folder).iterdir(), reverse=True) for folder in ("images", "masks")]
+    pairs = read_pairs(*files)
+    write_sections(tmp_path / "out.tif", pairs.images, pairs.names)
+    written = image_files([tmp_path / "out"])
+    assert [path.stem for path in written] == list(pairs.names) and len(written) == sum(pages.values())
+    assert all(
+        np.array_equal(read_stack(path).pixels[0], image) for path, image in zip(written, pairs.images, strict=True)
+    )
+    assert read_pairs(tmp_path / "images", tmp_path / "masks").data == pairs.data
+
+
+def test_sections_of_one_name(folders, tmp_path, capsys):
+    for folder in ("images", "masks"):
+        for name, count in (("a", 2), ("a-001", 1)):
+            pixels = np.arange(600 * count, dtype=np.uint16).reshape(count, 20, 30) % 199
+            write_stack(folders / folder / f"{name}.tif", pixels.astype(np.uint8))
+    message = r"a.tif and .*a-001.tif both have a section that is called a-001; rename one of them"
+    with pytest.raises(BadInput, match=message):
+        load(folders)
+    command = ["weights", str(folders / "masks"), str(tmp_path / "out"), "--png", str(tmp_path / "png")]
+    assert main(command) == 2 and re.search(message, capsys.readouterr().err)
 
 
 @pytest.mark.parametrize(

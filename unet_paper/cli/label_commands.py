@@ -136,7 +136,7 @@ def _pictures(folder: Path, truths: Sequence[ImageStack]) -> dict[Path, str]:
     if len(truths) == 1:
         names = {f"{index:03}": f"section {index}" for index in range(len(truths[0].pixels))}
     else:
-        names = {name: name for truth in truths for name in section_names(truth.source, len(truth.pixels))}
+        names = {name: name for name in section_names([(truth.source, len(truth.pixels)) for truth in truths])}
     return {folder / f"weight-map-{name}.png": called for name, called in names.items()}
 
 

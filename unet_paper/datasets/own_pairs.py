@@ -39,7 +39,8 @@ def read_pairs(
     """Read images and their labels: one file each, or folders and lists of files that are paired by name.
 
     Files may hold one section or several, of any size. ignore : see `read_labels`. Raises BadInput for files that
-    cannot be read or have no partner, a pair that differs in shape, and images of several types.
+    cannot be read or have no partner, a pair that differs in shape, images of several types, and sections that would
+    have one name.
     """
     of_images, of_labels = _paths(images), _paths(labels)
     pairs = sorted(paired(of_images, of_labels), key=lambda pair: by_number(stem(pair[0])))
@@ -69,13 +70,15 @@ def read_pairs(
             joint_sha256(stack.content_sha256 for stack in first),
             joint_sha256(stack.content_sha256 for stack in second),
         )
+    names = section_names([(stack.source, len(stack.pixels)) for stack in first])
+    pixels = ([section for stack in stacks for section in stack.pixels] for stacks in (first, second))
+    # as they lie in a folder, where the sections of a run are read again
+    sections = sorted(zip(names, *pixels, strict=True), key=lambda section: by_number(section[0]))
     return Pairs(
-        images=stacked([section for stack in first for section in stack.pixels]),
-        labels=stacked(_of_one_type([section for stack in second for section in stack.pixels])),
+        images=stacked([image for _, image, _ in sections]),
+        labels=stacked(_of_one_type([truth for _, _, truth in sections])),
         name=str(of_labels[0]) if len(of_labels) == 1 else f"{of_labels[0]} and the other labels",
-        names=tuple(name for stack in first for name in section_names(stack.source, len(stack.pixels)))
-        if len(read) > 1
-        else (),
+        names=tuple(name for name, _, _ in sections) if len(read) > 1 else (),
         data={"train-volume": hashes[0], "train-labels": hashes[1]},
         pixel_size=sizes.pop() if len(sizes) == 1 else None,
     )

@@ -55,14 +55,23 @@ def stem(path: Path) -> str:
     return name[:-4] if name.lower().endswith(".ome") else name
 
 
-def section_names(source: Path, count: int) -> list[str]:
-    """What the sections of a file are called: as the file, and with their numbers where it has several."""
-    return [stem(source)] if count == 1 else [f"{stem(source)}-{number:03}" for number in range(count)]
+def section_names(files: Iterable[tuple[Path, int]]) -> list[str]:
+    """What the sections of files are called, of each of which it is told how many it has: as the file, and with their
+    numbers where it has several. Raises BadInput where two would be called the same.
+    """
+    seen: dict[str, Path] = {}
+    for file, count in files:
+        for name in [stem(file)] if count == 1 else [f"{stem(file)}-{number:03}" for number in range(count)]:
+            other = seen.setdefault(name, file)
+            if other is not file:
+                raise BadInput(f"{other} and {file} both have a section that is called {name}; rename one of them")
+    return list(seen)
 
 
-def by_number(name: str) -> list[tuple[int, str]]:
-    """What to sort names by, so that t2 comes before t10."""
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"([0-9]+)", name) if part]
+def by_number(name: str) -> tuple[list[tuple[int, str]], str]:
+    """What to sort names without their endings by, so that t2 comes before t10."""
+    parts = [part for part in re.split(r"([0-9]+)", name) if part]
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts], name
 
 
 def named(names: Iterable[str]) -> str:
@@ -73,7 +82,7 @@ def named(names: Iterable[str]) -> str:
 
 
 def _in_folder(folder: Path) -> list[Path]:
-    entries = sorted(folder.iterdir(), key=lambda path: (by_number(path.name), path.name))
+    entries = sorted(folder.iterdir(), key=lambda path: (by_number(stem(path)), path.name))
     entries = [path for path in entries if not path.name.startswith(".") and path.name.lower() not in SYSTEM_FILES]
     images = [path for path in entries if _is_image(path)]
     others = [path.name + "/" * path.is_dir() for path in entries if not _is_image(path)]

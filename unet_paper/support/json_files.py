@@ -8,13 +8,19 @@ from typing import Any
 from unet_paper.support.errors import BadInput
 from unet_paper.support.files import atomic_write
 
+STRING_OR_NUMBERS = re.compile(r'"(?:[^"\\]|\\.)*"|\[[^][{}"]*\]')  # a string first: in one, brackets are text
+
 
 def write_json(path: str | Path, values: Any) -> None:
     """Write a JSON file whole or not at all, a list of numbers on one line."""
     text = json.dumps(values, indent=2, allow_nan=False)
-    text = re.sub(r"\[[^][{}\"]*\]", lambda numbers: f"[{' '.join(numbers[0][1:-1].split())}]", text)
+    text = STRING_OR_NUMBERS.sub(lambda found: _on_one_line(found[0]), text)
     with atomic_write(path) as temporary:
         temporary.write_text(text + "\n")
+
+
+def _on_one_line(found: str) -> str:
+    return found if found.startswith('"') else f"[{' '.join(found[1:-1].split())}]"
 
 
 def read_json(path: str | Path) -> Any:

@@ -81,12 +81,14 @@ def test_maps_that_do_not_tell_are_taken_at_their_word(run):
     assert main(["report", str(run.path)]) == 0
 
 
-def test_folders(tmp_path):
+@pytest.mark.parametrize("name", ["probability-d4", "pred.v2"])
+def test_folders(tmp_path, name):
     probability = np.full((9, 9), 0.5, np.float32)
-    folder = tmp_path / "probability-d4"
+    folder = tmp_path / name
     folder.mkdir()
     for name in ("a.tif", "b.tif"):
         write_map(folder / name, "d4", probability)
+    (folder / "._a.tif").write_bytes(b"\0\5\x16\7")  # as macOS leaves them, which all readers pass over
     assert recorded_tta(folder) == "d4"
     write_map(folder / "b.tif", "none", probability)
     with pytest.raises(BadInput, match="different test-time augmentations"):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from unet_paper.config import TTA
 from unet_paper.io.image_files import TIFF_SUFFIXES, open_stack
+from unet_paper.io.image_folder import image_files, is_folder
 from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.record import RunRecord
 from unet_paper.support.errors import BadInput
@@ -17,8 +18,8 @@ def recorded_tta(result: Path) -> str | None:
 
     Raises BadInput where the files of a folder differ, and for a file that is called after another one.
     """
-    is_folder = result.is_dir() and not result.suffix
-    files = sorted(path for path in result.iterdir() if path.suffix.lower() in TIFF_SUFFIXES) if is_folder else [result]
+    several = is_folder(result)
+    files = [file for file in image_files([result]) if file.suffix.lower() in TIFF_SUFFIXES] if several else [result]
     found = {open_stack(path, kind="labels").made_with.get("tta") for path in files}
     if len(found) > 1:
         raise BadInput(
@@ -26,7 +27,7 @@ def recorded_tta(result: Path) -> str | None:
             "predict them again with one"
         )
     tta = next(iter(found), None)
-    named = NAMED.fullmatch(result.name if is_folder else result.stem)
+    named = NAMED.fullmatch(result.name if several else result.stem)
     if named is not None and tta is not None and tta != named[1]:
         raise BadInput(f"{result} was made with --tta {tta}, and is called {named[1]}; predict it again, or rename it")
     return tta

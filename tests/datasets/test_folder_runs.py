@@ -100,6 +100,10 @@ def test_images_predicted_before_are_numbered_when_cells_are_asked_for(run, tmp_
     made = {path: path.stat().st_mtime_ns for path in cells.iterdir()}
     assert command(*predict, "--instances", cells) == 0
     assert made == {path: path.stat().st_mtime_ns for path in cells.iterdir()}
+    table = (cells / "t1.csv").read_text()
+    (cells / "t1.csv").unlink()
+    assert command(*predict, "--instances", cells) == 0 and (cells / "t1.csv").read_text() == table
+    assert all(path.stat().st_mtime_ns == time for path, time in made.items() if path.stem != "t1")
     capsys.readouterr()
     assert command(*predict, "--instances", cells, "--threshold", "0.1") == 2
     assert "cells/t1.tif is there already" in capsys.readouterr().err

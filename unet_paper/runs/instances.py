@@ -35,6 +35,11 @@ def is_numbered(probability: Path, cells: Path, segmentation: CellSegmentation) 
     return found == made_with(open_stack(probability, kind="probabilities"), segmentation)
 
 
+def table_of(cells: Path) -> Path:
+    """Where the table of numbered cells lies."""
+    return cells.with_suffix(".csv")
+
+
 def segment_file(probability: Path, out: Path, segmentation: CellSegmentation) -> int:
     """Number the cells of a probability stack into a TIFF, and measure them into a CSV beside it. Returns their count.
 
@@ -43,7 +48,7 @@ def segment_file(probability: Path, out: Path, segmentation: CellSegmentation) -
     stack = read_probabilities(probability)
     cells = scattered(segment_stack(stack.pixels, segmentation))
     measured = list(measured_cells(cells))
-    table = out.with_suffix(".csv")
+    table = table_of(out)
     size = stack.pixel_size
     info = described("numbered cells", made_with(stack, segmentation))
     write_table(table, (*CELL_COLUMNS, *(("area_um2",) if size else ())), _rows(measured, size))

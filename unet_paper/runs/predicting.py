@@ -9,7 +9,7 @@ from unet_paper.config import PAPER
 from unet_paper.io.hashes import file_sha256
 from unet_paper.io.image_folder import results_of
 from unet_paper.prediction import Predictor, is_made, predict_file
-from unet_paper.runs.instances import is_numbered, segment_file
+from unet_paper.runs.instances import is_numbered, segment_file, table_of
 from unet_paper.segmentation import CellSegmentation
 from unet_paper.support.errors import BadInput
 from unet_paper.support.logs import logger
@@ -54,6 +54,7 @@ def predict_files(request: PredictionRequest, images: Sequence[Path], force: boo
     of_images = [_of_image(request, image, out) for image, out in results_of(images, request.out)]
     remaining = [each for each in of_images if not _is_done(predictor, made_with, each)]
     unnumbered = [each for each in of_images if each not in remaining and not _is_numbered(each)]
+    without_table = [each for each in of_images if each not in (*remaining, *unnumbered) and _lacks_table(each)]
     wanted = [*(each.out for each in remaining), *(each.instances for each in (*remaining, *unnumbered))]
     taken = next((path for path in wanted if path is not None and path.exists()), None)
     if taken is not None and not force:
@@ -61,7 +62,7 @@ def predict_files(request: PredictionRequest, images: Sequence[Path], force: boo
     logger.info(f"predicting {len(remaining)} images in {made_with['precision']} on {request.device}")
     for each in remaining:
         _predict_image(predictor, made_with, each)
-    for each in unnumbered:
+    for each in (*unnumbered, *without_table):
         _number(each)
 
 
@@ -116,3 +117,7 @@ def _number(request: PredictionRequest) -> None:
 
 def _is_numbered(request: PredictionRequest) -> bool:
     return request.instances is None or is_numbered(request.out, request.instances, request.segmentation)
+
+
+def _lacks_table(request: PredictionRequest) -> bool:
+    return request.instances is not None and not table_of(request.instances).exists()

@@ -1,6 +1,7 @@
 """Somebody else's data, the README's way: stained nuclei, bright on dark, 16 bits, numbered, of an odd size."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -181,6 +182,22 @@ def test_sections_with_no_cell_or_one(tmp_path, random):
         assert train(tmp_path, run, "labels.tif", "--labels-are", meaning, "--set", "steps=3") == 0
         weights = read_stack(run / "weight-maps.tif").pixels
         assert np.unique(weights).size == 2 and weights.mean() == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize(("labels_are", "ignore"), [("cells", None), ("instances", None), ("cells", 7)])
+def test_a_fold_that_holds_out_no_cell_is_refused_before_the_training(tmp_path, random, labels_are, ignore):
+    """Also where its cells are all ignored. Of more than two classes nothing is scored anyway."""
+    labels = np.zeros((4, 9, 9), np.uint8)
+    labels[:2, 3:6, 3:6], labels[3, 2:4] = 1, ignore or 0
+    write_stack(tmp_path / "images.tif", random.integers(0, 256, labels.shape, dtype=np.uint8))
+    write_stack(tmp_path / "labels.tif", labels)
+    files = OwnFiles(tmp_path / "images.tif", tmp_path / "labels.tif", labels_are, ignore=ignore)
+    with pytest.raises(BadInput, match="fold 2/2 holds out section-002 to section-003, without a cell"):
+        load_files(files, Fold(2, 2))
+    assert load_files(files, Fold(2, 4)).protocol.scored_sections == (1,)
+    labels[0, 0, 0] = 2
+    write_stack(tmp_path / "classes.tif", labels * (labels != 7))
+    assert load_files(replace(files, labels=tmp_path / "classes.tif", labels_are="classes", ignore=None), Fold(2, 2))
 
 
 def test_images_and_labels_that_do_not_match(nuclei, tmp_path, capsys):

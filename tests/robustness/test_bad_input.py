@@ -85,6 +85,9 @@ def folder(tmp_path_factory, small_phantom):
     pair("not-numbers", not_numbers, stack // 128)
     pair("without-labels", stack, stack // 128)
     (folder / "without-labels" / "train-labels.tif").unlink()
+    pair("two-types", stack, stack // 128)
+    write_stack(folder / "two-types" / "test-volume.tif", stack.astype(np.uint16))
+    write_stack(folder / "two-types" / "test-labels.tif", stack // 128)
 
     with zipfile.ZipFile(folder / "dots.zip", "w") as archive:
         archive.write(folder / "gray.tif", "../../train-volume.tif")
@@ -151,6 +154,8 @@ CALLS = [
     ("train --data colour/ --out new/", "in colour"),
     ("train --data good/ --out new/ --fold 3/2", "K/N"),
     ("train --data good/ --out new/ --fold 1/3", "2 sections"),
+    ("train --data good/ --out new/ --fold 1/2", "fold 1/2 holds out section-000, without a cell"),
+    ("train --data two-types/ --out new/", "uint8 values in train-volume.tif and uint16 ones in test-volume.tif"),
     ("train --data good/ --out new/ --set lr=1", "there is no setting 'lr'"),
     ("train --data good/ --out new/ --set steps=x", "'x' is not a whole number"),
     ("train --data good/ --out new/ --set sigma=inf", "finite"),
@@ -175,6 +180,7 @@ CALLS = [
     ("train --images rgb.tif --labels labels.tif --labels-are cells --out new/ --channel 3", "there is no channel 3"),
     ("train --data good/ --out new/ --leave-out 2-1", "not a list of sections such as 3,10-12"),
     ("train --data good/ --out new/ --leave-out 7", "--leave-out names section 7"),
+    ("train --data good/ --out new/ --leave-out 1", "no section that is left to train on has a cell"),
     ("train --data good/ --out new/ --leave-out 0,1", "leaves no section to train on"),
     ("train --data good/ --out new/ --fold 1/2 --leave-out 0", "--leave-out names section 0"),
     ("train --data good/ --out run/", "already holds a run"),

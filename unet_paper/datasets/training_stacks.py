@@ -57,15 +57,15 @@ def load(source: Path | str | OwnFiles, fold: Fold | None = None, leave_out: Seq
 def load_files(files: OwnFiles, fold: Fold | None = None, leave_out: Sequence[int] = ()) -> Stacks:
     """Read a user's own training files. With a fold its block is held out and scored, without nothing is.
 
-    Raises BadInput for files that cannot be read or have no partner, shapes that differ, labels of one class only, and
-    labels of which it is not said what they mean or that cannot mean it.
+    Raises BadInput for files that cannot be read or have no partner, shapes that differ, labels of one class only,
+    labels of which it is not said what they mean or that cannot mean it, and a fold that holds out no cell.
     """
     own = read_pairs(files.images, files.labels, files.channel, files.ignore)
     ignored = pixels_to_ignore(own.labels, files.ignore, own.name)
     labels, classes = interpret_labels(own.labels, files.labels_are, own.name, ignored)
     truth = labels if files.labels_are != "instances" else without_ignored(own.labels, ignored)
-    stacks = _split(own.images, labels, fold, leave_out, own.data, "own", classes, ignored, truth)
-    protocol = replace(stacks.protocol, labels_are=files.labels_are, ignore=files.ignore, files=own.names)
+    stacks = _split(own.images, labels, fold, leave_out, own.data, "own", classes, ignored, truth, own.names)
+    protocol = replace(stacks.protocol, labels_are=files.labels_are, ignore=files.ignore)
     return replace(stacks, protocol=protocol, pixel_size=own.pixel_size)
 
 
@@ -82,8 +82,8 @@ def load_folder(folder: Path | str, fold: Fold | None = None, leave_out: Sequenc
 
     Raises
     ------
-    BadInput for missing or damaged files, shapes that differ, and test labels that are not the challenge's own beside
-    its training stack.
+    BadInput for missing or damaged files, shapes that differ, a test stack of another type than the training stack, a
+    fold that holds out no cell or all, and test labels that are not the challenge's own beside its training stack.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -99,6 +99,11 @@ def load_folder(folder: Path | str, fold: Fold | None = None, leave_out: Sequenc
         if finding.state != "verified":
             raise BadInput(f"{finding.sentence}; many copies are some network's output, so remove it or use a fold")
     test_images, test_truth = _read_pair(folder, "test", data)
+    if test_images.pixels.dtype != volume.dtype:
+        raise BadInput(
+            f"{folder} holds {volume.dtype} values in train-volume.tif and {test_images.pixels.dtype} ones in "
+            "test-volume.tif; both must be of one type"
+        )
     protocol = Protocol.of_test(len(volume), len(test_truth)).without(leave_out)
     kept, dataset = protocol.training_sections, dataset_name(folder, data)
     of_training, evaluation = (_chosen(volume, kept), _chosen(labels, kept)), (test_images.pixels, test_truth)
@@ -121,13 +126,20 @@ def _split(
     classes: int = 2,
     ignored: Sections | None = None,
     truth: Sections | None = None,
+    files: tuple[str, ...] = (),
 ) -> Stacks:
-    """Hold out a fold, if there is one. truth : what it is scored against, the labels unless given."""
+    """Hold out a fold, if there is one. truth : what it is scored against, the labels unless given. files : the name of
+    each section, where they are of several files.
+    """
     whole = Protocol.unscored(len(volume)) if fold is None else Protocol.of_fold(fold, len(volume))
-    protocol = whole.without(leave_out)
+    protocol = replace(whole.without(leave_out), files=files)
     kept, scored = protocol.training_sections, protocol.scored_sections
     if classes == 2 and not any((labels[number] > 0).any() for number in kept):
-        raise BadInput(f"without fold {fold} no section has a cell; take another fold")
+        raise BadInput("no section that is left to train on has a cell; take another fold, or leave out others")
+    if classes == 2 and scored and not any((labels[number] > 0).any() for number in scored):
+        names = protocol.names(scored)
+        held = names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}"
+        raise BadInput(f"fold {fold} holds out {held}, without a cell, which cannot be scored; take another fold")
     held_out = scored or None
     return Stacks(
         volume=_chosen(volume, kept),

@@ -14,7 +14,7 @@ from unet_paper.cli.help_text import SMOKE
 from unet_paper.cli.values import above_zero, changed_config
 from unet_paper.compute.allocator import keep_freed_memory
 from unet_paper.config import OPTIMISERS, PROFILES
-from unet_paper.datasets.cell_phantom import write_cell_phantom
+from unet_paper.datasets.cell_phantom import is_whole, write_cell_phantom
 from unet_paper.datasets.cell_tracking import (
     CHALLENGE_PAGE,
     DATASETS,
@@ -71,12 +71,12 @@ def find_data(options: argparse.Namespace) -> list[Path]:
     wanted = [options.dataset] if options.dataset else list(DATASETS)
     found = []
     for name in wanted:
-        if (folder / f"{name}.zip").is_file() and not is_cell_tracking_folder(folder / name):
+        where = folder / name
+        if (folder / f"{name}.zip").is_file() and not is_cell_tracking_folder(where):
             unpack(folder / f"{name}.zip", ROOT / "data" / "ctc")
-        for where in (folder / name, ROOT / "data" / "ctc" / name):
-            if is_cell_tracking_folder(where):
-                found.append(where)
-                break
+            where = ROOT / "data" / "ctc" / name
+        if is_cell_tracking_folder(where):
+            found.append(where)
     if options.data and not found:
         raise BadInput(
             f"{folder} holds neither {' nor '.join(wanted)}, nor an archive of it; get them from {CHALLENGE_PAGE}"
@@ -88,7 +88,7 @@ def phantom() -> Path:
     """Say so unmistakably, and make the phantom."""
     say("", *PHANTOM_NOTICE)
     folder = ROOT / "data" / "phantom-cells"
-    if not (folder / "phantom.json").is_file() or not is_cell_tracking_folder(folder):
+    if not is_whole(folder):
         say("", "drawing the phantom of cells")
         write_cell_phantom(folder)
     return folder

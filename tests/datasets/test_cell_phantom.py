@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from unet_paper.datasets.cell_phantom import SMALLEST, make_cell_phantom, write_cell_phantom
+from unet_paper.datasets.cell_phantom import SMALLEST, is_whole, make_cell_phantom, write_cell_phantom
 from unet_paper.datasets.cell_tracking import PHANTOM, dataset_name, read_sequence
 from unet_paper.support.errors import BadInput
 from unet_paper.weight_map import separate_touching_cells
@@ -34,6 +34,14 @@ def test_cells_touch_move_little_and_look_like_the_background():
 def test_the_same_seed_gives_the_same_phantom():
     ones, others = (list(make_cell_phantom(1, 128, seed=1)) for _ in range(2))
     assert all(np.array_equal(one, other) for one, other in zip(ones[0], others[0], strict=True))
+
+
+def test_a_phantom_replaces_the_one_that_was_there(tmp_path):
+    for frames in (3, 1):
+        write_cell_phantom(tmp_path, frames, 128)
+        assert len(read_sequence(tmp_path, "02").numbers) == frames and is_whole(tmp_path)
+    (tmp_path / "02_GT" / "TRA" / "man_track000.tif").unlink()
+    assert not is_whole(tmp_path)
 
 
 def test_figures_that_make_no_phantom(tmp_path):

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from unet_paper.datasets.phantom import SMALLEST_CELL, _without_specks, make_phantom
+from unet_paper.datasets import phantom as phantoms
+from unet_paper.datasets.phantom import SMALLEST_CELL, _without_specks, make_phantom, write_phantom
 from unet_paper.metrics import score
 
 
@@ -48,6 +49,18 @@ def test_specks_are_below_ten_pixels():
 def test_seeded():
     first, again, other = (make_phantom(2, 64, seed)[0] for seed in (0, 0, 1))
     assert np.array_equal(first, again) and not np.array_equal(first, other)
+
+
+def test_one_that_is_interrupted_leaves_no_stacks_of_two(tmp_path, monkeypatch):
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    write_phantom(tmp_path, 1, 1, 64, seed=0)
+    (tmp_path / "t1-cells.tif").touch()  # not a phantom's
+    monkeypatch.setattr(phantoms, "write_stack", stop)
+    with pytest.raises(KeyboardInterrupt):
+        write_phantom(tmp_path, 1, 1, 64, seed=5)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["phantom.json", "t1-cells.tif"]
 
 
 def test_sections_follow_on_each_other(phantom):

@@ -1,13 +1,19 @@
 """cells.sh, as a new user runs it."""
 
+import argparse
 import json
 import shutil
+from functools import partial
 from pathlib import Path
 
 import jsonschema
 import pytest
 
+from reproduce import cells
+from unet_paper.datasets import cell_phantom as phantoms
+from unet_paper.datasets.cell_tracking import HELA, U373, read_sequence
 from unet_paper.runs.cell_scoring import best_threshold
+from unet_paper.support.errors import BadInput
 
 ROOT = Path(__file__).parents[2]
 TINY = [f"--set={change}" for change in ("base_channels=2", "steps=4", "tile_size=188")]
@@ -46,6 +52,43 @@ def test_data_that_is_not_there(run_script, tmp_path):
     assert done.returncode == 2 and "nothing was run" in done.stdout
     done = run_script("cells.sh", "--data", tmp_path / "nowhere")
     assert done.returncode == 2 and "celltrackingchallenge.net" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_data_is_read_where_it_was_said_to_be(tmp_path, monkeypatch):
+    """Not what lies in data/ctc, unless nothing is said, or it is what the named archive holds."""
+    monkeypatch.setattr(cells, "ROOT", tmp_path)
+    kept, given = tmp_path / "data" / "ctc", tmp_path / "given"
+    (kept / U373 / "01_GT").mkdir(parents=True), (given / HELA / "01_GT").mkdir(parents=True)
+
+    def found(data):
+        return cells.find_data(argparse.Namespace(data=data, dataset=None))
+
+    assert found(None) == [kept / U373] and found(given) == [given / HELA]
+    with pytest.raises(BadInput, match=f"typo holds neither {U373} nor {HELA}"):
+        found(tmp_path / "typo")
+    shutil.make_archive(str(given / U373), "zip", kept, U373)
+    assert found(given) == [kept / U373, given / HELA]
+
+
+def test_a_phantom_that_was_interrupted_is_drawn_again(tmp_path, monkeypatch, capsys):
+    written, original = [], phantoms.write_stack
+
+    def write_stack(path, pixels):
+        if len(written) == 7:  # of the second sequence a frame has no mask yet
+            written.append(path)
+            raise KeyboardInterrupt
+        written.append(path)
+        original(path, pixels)
+
+    monkeypatch.setattr(cells, "ROOT", tmp_path)
+    monkeypatch.setattr(cells, "write_cell_phantom", partial(cells.write_cell_phantom, frames=2, size=128))
+    monkeypatch.setattr(phantoms, "write_stack", write_stack)
+    with pytest.raises(KeyboardInterrupt):
+        cells.phantom()
+    assert read_sequence(cells.phantom(), "02").numbers == (0, 1)
+    assert capsys.readouterr().out.count("drawing the phantom") == 2
+    cells.phantom()
+    assert "drawing the phantom" not in capsys.readouterr().out
 
 
 @pytest.mark.slow

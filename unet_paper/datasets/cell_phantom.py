@@ -6,6 +6,7 @@ as bright as the background: texture and a faint rim tell them from it.
 """
 
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from unet_paper.datasets.cell_tracking import SEQUENCES
 from unet_paper.io.stack import write_stack
 from unet_paper.support.errors import BadInput
 from unet_paper.support.files import atomic_write
+from unet_paper.support.json_files import read_json
 
 PX_PER_CELL = 4400  # px of the frame for each cell, touching ones and the background between them
 RADII = (24.0, 36.0)  # px
@@ -144,6 +146,7 @@ def _markers(labels: np.ndarray) -> np.ndarray:
 
 def write_cell_phantom(folder: Path | str, frames: int = 6, size: int = 384, seed: int = 0) -> None:
     """Write two sequences of `frames` frames in the challenge's layout; `phantom.json` marks the folder as a phantom.
+    A phantom that the folder holds already is deleted first.
 
     Raises BadInput for figures that make no phantom, and for a folder that holds other sequences.
     """
@@ -152,8 +155,12 @@ def write_cell_phantom(folder: Path | str, frames: int = 6, size: int = 384, see
         raise BadInput(f"a phantom of {frames} frames of {size} px, seed {seed}; at least 1 frame, 128 px and seed 0")
     if any((folder / name).exists() for name in SEQUENCES) and not (folder / "phantom.json").is_file():
         raise BadInput(f"{folder} holds sequences that are no phantom; name another folder")
-    with atomic_write(folder / "phantom.json") as temporary:
+    with atomic_write(folder / "phantom.json") as temporary:  # first: one half drawn must not pass for real data
         temporary.write_text(json.dumps({"seed": seed, "frames": frames, "size": size}, indent=2) + "\n")
+        for name in SEQUENCES:
+            for part in (folder / name, folder / f"{name}_GT"):
+                if part.exists():
+                    shutil.rmtree(part)
     for number, name in enumerate(SEQUENCES):
         for frame, (image, labels) in enumerate(make_cell_phantom(frames, size, seed + number)):
             masks = labels.copy()
@@ -165,3 +172,13 @@ def write_cell_phantom(folder: Path | str, frames: int = 6, size: int = 384, see
                 (f"{name}_GT/TRA/man_track{frame:03}", _markers(labels)),
             ):
                 write_stack(folder / f"{path}.tif", pixels[None])
+
+
+def is_whole(folder: Path | str) -> bool:
+    """Whether a folder holds a phantom that `write_cell_phantom` drew to its end: all frames that it tells of, and no
+    others. Raises BadInput for a damaged phantom.json.
+    """
+    folder = Path(folder)
+    frames = read_json(folder / "phantom.json").get("frames") if (folder / "phantom.json").is_file() else None
+    kinds = [f"{name}{files}.tif" for name in SEQUENCES for files in ("/t*", "_GT/SEG/man_seg*", "_GT/TRA/man_track*")]
+    return all(len(list(folder.glob(kind))) == frames for kind in kinds)

@@ -176,7 +176,8 @@ def _paint_organelles(
 def write_phantom(
     folder: Path | str, train_sections: int = 20, test_sections: int = 10, size: int = 512, seed: int = 0
 ) -> None:
-    """Write a training and a test stack with their truths, named as the challenge names them, into `folder`.
+    """Write a training and a test stack with their truths, named as the challenge names them, into `folder`. Those of a
+    phantom that it holds already are deleted first.
 
     The two come from different volumes (seeds `seed` and `seed` + 1). `phantom.json` marks the folder as a phantom.
     Raises BadInput for figures that make no phantom, and for a folder that holds other stacks.
@@ -198,6 +199,9 @@ def write_phantom(
             )
             + "\n"
         )
+        for name in ("train", "test"):  # or, if this is interrupted, stacks of two phantoms pass for one
+            for what in ("volume", "labels"):
+                (folder / f"{name}-{what}.tif").unlink(missing_ok=True)
     for name, sections, volume_seed in (("train", train_sections, seed), ("test", test_sections, seed + 1)):
         volume, labels = make_phantom(sections, size, volume_seed)
         write_stack(folder / f"{name}-volume.tif", volume, pixel_size=EM)

@@ -22,12 +22,13 @@ NAME is one of
 
 DIR holds the challenge's stacks. Each run is trained, predicted, scored and reported in results/isbi/NAME/RUN (with the
 profile `paper`: results/isbi/NAME-paper; with --out: in FOLDER), and kept in the study's records.jsonl, runs.csv and
-histories.csv; one that is kept is not made again. After M minutes the training in hand keeps its step and the study
-ends with exit code 75: the same command resumes it. A training that diverges is tried once more from its last
-checkpoint, and then left out. With --part K/N only part K of the runs is made; N such commands, on machines that share
-FOLDER, make the study in the time of one part, and the last one to end writes the tables. With --scheduler the
-workers of a cluster of dask.distributed make the runs, each a task that resumes from its own checkpoint (extra
-`volumes`). The tables are written of the runs that are done; when all are, results/isbi/table1.md is renewed.
+histories.csv; one that is kept is not made again, and other settings than its own are refused. After M minutes the
+training in hand keeps its step and the study ends with exit code 75: the same command resumes it. A training that
+diverges is tried once more from its last checkpoint, and then left out. With --part K/N only part K of the runs is
+made; N such commands, on machines that share FOLDER, make the study in the time of one part, and the last one to end
+writes the tables. With --scheduler the workers of a cluster of dask.distributed make the runs, each a task that resumes
+from its own checkpoint (extra `volumes`). The tables are written of the runs that are done; when all are,
+results/isbi/table1.md is renewed.
 """
 
 import argparse
@@ -40,11 +41,13 @@ from pathlib import Path
 
 from reproduce.studies import archive, budgets, cells, plot, release, search, table_1, tables
 from reproduce.studies.archive import StudyRun
-from reproduce.studies.definitions import BY_EITHER, CONTROLS, RELEASES, STUDIES, Run, runs_of
+from reproduce.studies.definitions import BY_EITHER, CONTROLS, RELEASES, STUDIES, Run, runs_of, with_word
 from reproduce.studies.groups import same_training
 from reproduce.studies.runner import NOT_DONE, ROOT, OutOfTime, command, has_diverged, make
 from reproduce.studies.spread import Task, spread
+from unet_paper.cli.values import changed_config
 from unet_paper.config import OPTIMISERS, PROFILES
+from unet_paper.runs.branching import branch_config
 from unet_paper.runs.folder import RunFolder
 from unet_paper.support.errors import BadInput
 from unet_paper.support.files import atomic_write
@@ -65,18 +68,39 @@ def gather(folder: Path, runs: Sequence[Run]) -> dict[str, StudyRun]:
 
 
 def require_as_planned(
-    folder: Path, found: Mapping[str, StudyRun], runs: Sequence[Run], changes: Mapping[str, str]
+    folder: Path,
+    found: Mapping[str, StudyRun | cells.CellStudyRun],
+    runs: Sequence[Run],
+    changes: Mapping[str, str],
 ) -> None:
-    """Raise BadInput where a finished run was trained by another recipe than the study, with `changes`, plans now."""
+    """Raise BadInput where a finished run was trained by another recipe than the study plans now, or with other
+    settings than `changes` has.
+    """
     for run in runs:
-        wanted = run.changes | changes
-        for setting in OF_RECIPE if run.name in found else ():
-            trained = getattr(found[run.name].record.config, setting)
-            if setting in wanted and type(trained)(wanted[setting]) != trained:
-                raise BadInput(
-                    f"{folder} holds {run.name} with {setting}={trained}, and {wanted[setting]} is planned; give "
-                    f"another --out, or --set {setting}={trained}"
-                )
+        if run.name not in found:
+            continue
+        record, wanted = found[run.name].record, run.changes | changes
+        compared = [name for name in OF_RECIPE if name in wanted] + [name for name in changes if name not in OF_RECIPE]
+        planned = changed_config(record.config, [f"{name}={wanted[name]}" for name in compared])
+        if run.trunk is not None:
+            step = (record.trunk or {}).get("step", run.trunk_steps)
+            planned = branch_config(replace(planned, steps=run.trunk_steps, decay="constant"), step)
+        differing = [
+            (name, _shown(before), _shown(now))
+            for name in compared
+            if (before := getattr(record.config, name)) != (now := getattr(planned, name))
+            and not (name == "steps" and planned.minutes)  # a run by minutes has as many as there was time for
+        ]
+        if differing:
+            name, before, now = differing[0]
+            raise BadInput(
+                f"{folder} holds {run.name} with {name}={before}, and {now} is planned; give another --out, or "
+                f"{' '.join(f'--set {name}={before}' for name, before, _ in differing)}"
+            )
+
+
+def _shown(value: object) -> str:
+    return ",".join(value) if isinstance(value, tuple) else str(value)
 
 
 def carry_out(name: str, arguments: argparse.Namespace, deadline: float | None) -> None:
@@ -90,10 +114,11 @@ def carry_out(name: str, arguments: argparse.Namespace, deadline: float | None) 
     if name not in RELEASES and (arguments.study == "all" or not arguments.out):  # a release is a folder of its own
         folder = folder / usual
     folder = folder.absolute()
-    changes = dict(change.split("=", 1) for change in arguments.changes)
+    changes = given_changes(arguments)
     data = arguments.data.absolute()
     runs = runs_of(name, arguments.seeds, profile, arguments.optimiser)
-    wanted = [run for run in runs if arguments.only in run.name]
+    of_all = arguments.study == "all"  # of which some studies may have no such run
+    wanted = [run for run in runs if arguments.only in run.name] if of_all else with_word(runs, arguments.only)
     part = Part.parse(arguments.part) if arguments.part else None
     if part is not None:
         wanted = of_part(wanted, part)
@@ -130,6 +155,12 @@ def carry_out(name: str, arguments: argparse.Namespace, deadline: float | None) 
         print(write(folder, name, runs))
     if arguments.out is None:
         print(table_1.write(results))
+
+
+def given_changes(arguments: argparse.Namespace) -> dict[str, str]:
+    """{name: text} of --set. Raises BadInput for what is no setting of the profile."""
+    changed_config(PROFILES[arguments.profile], arguments.changes)
+    return {change.partition("=")[0]: change.partition("=")[2] for change in arguments.changes}
 
 
 def with_their_trunks(runs: Sequence[Run]) -> list[list[Run]]:
@@ -202,12 +233,14 @@ def main() -> int:
     deadline = None if arguments.minutes is None else time.monotonic() + 60 * arguments.minutes
     try:
         if arguments.study == cells.STUDY:
-            changes = dict(change.split("=", 1) for change in arguments.changes)
+            changes = given_changes(arguments)
             data = arguments.data.absolute()
             usual = ROOT / "results" / "cells" / f"{cells.STUDY}-{arguments.profile}" / data.name
             folder = (arguments.out or usual).absolute()
             if arguments.part:
                 raise BadInput(f"{cells.STUDY} takes no --part; --scheduler and --only spread it")
+            runs = cells.cell_runs(arguments.seeds)
+            require_as_planned(folder, {run.name: run for run in cells.gather(folder, runs)}, runs, changes)
             given = folder, data, arguments.profile, changes, arguments.seeds, arguments.only, deadline
             cells.carry_out(*given, arguments.scheduler)
             return 0

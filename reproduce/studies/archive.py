@@ -55,28 +55,26 @@ def from_folder(path: str | Path, name: str | None = None) -> StudyRun:
 
 
 def write(folder: str | Path, runs: Sequence[StudyRun]) -> None:
-    """Write the three files of a study's runs, each whole or not at all."""
+    """Write the three files of a study's runs, each whole or not at all; last the records, which count."""
     folder = Path(folder)
-    with atomic_write(folder / RECORDS) as temporary:
-        temporary.write_text("".join(json.dumps(_to_json(run), separators=(",", ":")) + "\n" for run in runs))
     varied = _varied([run.record.config for run in runs])
     rows = [row for run in runs for row in _rows(run, varied)]
     columns = list(dict.fromkeys(name for row in rows for name in row))
     _write_csv(folder / RUNS, columns, rows)
     histories = [{"run": run.name, **_without_nan(row)} for run in runs for row in run.history]
     _write_csv(folder / HISTORIES, HISTORY_COLUMNS, histories)
+    with atomic_write(folder / RECORDS) as temporary:
+        temporary.write_text("".join(json.dumps(_to_json(run), separators=(",", ":")) + "\n" for run in runs))
 
 
 def read(folder: str | Path) -> list[StudyRun]:
-    """The runs of a study as `write` left them; none where there are none."""
+    """The runs of a study as `write` left them; none where there are none, and none with a history where that is not
+    there.
+    """
     folder = Path(folder)
     if not (folder / RECORDS).is_file():
         return []
-    histories: dict[str, list[dict[str, float]]] = {}
-    with open(folder / HISTORIES, newline="") as file:
-        for row in csv.DictReader(file):
-            numbers = {name: float(value or "nan") for name, value in row.items() if name != "run"}
-            histories.setdefault(row["run"], []).append(numbers | {"step": int(row["step"])})
+    histories = _read_histories(folder / HISTORIES) if (folder / HISTORIES).is_file() else {}
     runs = []
     for line in (folder / RECORDS).read_text().splitlines():
         values = json.loads(line)
@@ -85,6 +83,15 @@ def read(folder: str | Path) -> list[StudyRun]:
         record, name = RunRecord.from_json(values["record"]), values["name"]
         runs.append(StudyRun(name, record, scores, zeros, histories.get(name, []), values["group"]))
     return runs
+
+
+def _read_histories(path: Path) -> dict[str, list[dict[str, float]]]:
+    histories: dict[str, list[dict[str, float]]] = {}
+    with open(path, newline="") as file:
+        for row in csv.DictReader(file):
+            numbers = {name: float(value or "nan") for name, value in row.items() if name != "run"}
+            histories.setdefault(row["run"], []).append(numbers | {"step": int(row["step"])})
+    return histories
 
 
 def _to_json(run: StudyRun) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from reproduce.cell_recipe import cell_changes
 from reproduce.studies.archive import RECORDS
-from reproduce.studies.definitions import Run
+from reproduce.studies.definitions import Run, with_word
 from reproduce.studies.runner import has_diverged, make
 from reproduce.studies.spread import Task, spread
 from reproduce.studies.statistics import adjusted_p_values, mean_and_deviation
@@ -94,10 +94,10 @@ def carry_out(
     """Make the runs that are not there yet, in `folder`, and write the table of those that are.
 
     data : the folder of one data set. scheduler : the address of a cluster whose workers make them. Raises OutOfTime at
-    the deadline.
+    the deadline, and BadInput where no run's name has `only` in it.
     """
     runs = cell_runs(seeds)
-    wanted = [run for run in runs if only in run.name]
+    wanted = with_word(runs, only)
     settings = dict(change.split("=", 1) for change in cell_changes(profile)) | dict(changes)
     done = {run.name for run in gather(folder, runs)}
     try:
@@ -111,10 +111,10 @@ def carry_out(
                 make(run, RunFolder(folder / run.name), data, profile, settings, deadline, trained_on(run))
     finally:
         found = gather(folder, runs)
+        diverged = [run.name for run in runs if has_diverged(RunFolder(folder / run.name))]
         if found:
-            diverged = [run.name for run in runs if has_diverged(RunFolder(folder / run.name))]
             write(folder, found, len(runs), diverged)
-    print((folder / "README.md").read_text())
+    print((folder / "README.md").read_text() if found else f"No run is done: {', '.join(diverged)} diverged.")
 
 
 def gather(folder: Path, runs: Sequence[Run]) -> list[CellStudyRun]:

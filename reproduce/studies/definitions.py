@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from unet_paper.config import ADAM, ADAM_RATES, BEFORE, PROFILES, SGD, SGD_RATES, optimiser_settings
+from unet_paper.support.errors import BadInput
 
 STUDIES = (
     *("hyper-parameter-search", "adam-rate", "budgets", "folds", "full-fold", "seeds", "ablations", "interventions"),
@@ -192,6 +193,14 @@ def runs_of(study: str, seeds: int, profile: str = "quick", optimiser: str = "sg
         replace(run, changes=trained | run.changes) if study in BY_EITHER else run
         for run in _runs_of(study, seeds, profile, trained["learning_rate"])
     ]
+
+
+def with_word(runs: Sequence[Run], word: str) -> list[Run]:
+    """The runs whose names have a word. Raises BadInput where none has."""
+    found = [run for run in runs if word in run.name]
+    if not found:
+        raise BadInput(f"--only {word}: no run of the study has that in its name; there is {runs[0].name}, for example")
+    return found
 
 
 def _runs_of(study: str, seeds: int, profile: str, rate: float) -> list[Run]:

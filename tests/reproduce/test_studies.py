@@ -4,11 +4,13 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from reproduce.studies import __main__ as studies
 from reproduce.studies import archive, budgets, release
 from reproduce.studies.__main__ import NOT_DONE, of_part, require_as_planned
 from reproduce.studies.definitions import ABLATIONS, FIRST_SGD, STUDIES, Run, runs_of
@@ -68,6 +70,48 @@ def test_runs_of_another_recipe_are_not_taken_for_the_studys(tmp_path):
     require_as_planned(tmp_path, {}, runs_of("folds", 1), {})
     with pytest.raises(BadInput, match="fold-1 with momentum_warmup=0.0, and 500.0 is planned; give another --out"):
         require_as_planned(tmp_path, found, runs_of("folds", 1), {})
+
+
+def test_settings_that_the_kept_runs_do_not_have_are_refused(tmp_path):
+    runs, found = runs_of("folds", 1), {run.name: run for run in archive.read(RESULTS / "isbi/folds")}
+    same = {"steps": "2500", "tta": "none,rot7,d4", "rotate": "TRUE", "class_balance": "1", "minutes": "0"}
+    require_as_planned(tmp_path, found, runs, same)
+    other = {"steps": "10", "base_channels": "4", "class_balance": "0", "rotate": "false", "tta": "none"}
+    began = "--set steps=2500 --set base_channels=16 --set class_balance=1.0 --set rotate=True --set tta=none,rot7,d4"
+    with pytest.raises(BadInput, match=f"fold-1 with steps=2500, and 10 is planned; give another --out, or {began}$"):
+        require_as_planned(tmp_path, found, runs, other)
+
+
+def test_steps_of_branches_and_of_runs_by_minutes_are_their_own(tmp_path):
+    runs = runs_of("budgets", 2)
+    found = {run.name: run for run in archive.read(RESULTS / "isbi/budgets")}
+    require_as_planned(tmp_path, found, runs, {"steps": "10", "decay": "constant", "warmup": "125"})
+    with pytest.raises(BadInput, match=r"with warmup=125.0, and 100.0 is planned; .* --set warmup=125.0$"):
+        require_as_planned(tmp_path, found, runs, {"steps": "10", "warmup": "100"})
+    kept = archive.read(RESULTS / "isbi/folds")[0]
+    by_minutes = replace(kept.record, config=replace(kept.record.config, minutes=5.0))
+    found = {kept.name: replace(kept, record=by_minutes)}
+    require_as_planned(tmp_path, found, runs_of("folds", 1), {"minutes": "5", "steps": "10"})
+    with pytest.raises(BadInput, match=r"with minutes=5.0, and 0.0 is planned"):
+        require_as_planned(tmp_path, found, runs_of("folds", 1), {"minutes": "0"})
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["folds", "--set", "steps"], "--set steps: '' is not a whole number"),
+        (["cells-ablations", "--set", "step=3"], "there is no setting 'step'"),
+        (["folds", "--only", "typo"], "--only typo: no run of the study has that in its name; there is fold-1"),
+        (["cells-ablations", "--only", "typo"], "--only typo: no run"),
+        (["cells-ablations", "--set", "steps=7"], "with steps=1500, and 7 is planned; give another --out"),
+    ],
+)
+def test_what_a_study_refuses(tmp_path, monkeypatch, capsys, options, message):
+    shutil.copy(RESULTS / "cells/cells-ablations-quick/PhC-C2DH-U373/records.jsonl", tmp_path)
+    out = tmp_path if message.startswith("with") else tmp_path / "new"
+    monkeypatch.setattr(sys, "argv", ["studies", *options, "--data", str(tmp_path / "nowhere"), "--out", str(out)])
+    assert studies.main() == 2 and message in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["records.jsonl"]
 
 
 CHANGES = ("base_channels=2", "tile_size=188", "tta=none", "primary=none")

@@ -120,6 +120,22 @@ def test_what_is_kept_comes_back_whole(tmp_path):
     assert archive.read(tmp_path) == list(MADE.values())
 
 
+def test_records_are_kept_last_and_are_read_without_histories(tmp_path, monkeypatch):
+    """As where a first write is killed, or another part is about to write the histories."""
+    runs = list(MADE.values())[:2]
+    archive.write(tmp_path, runs)
+    (tmp_path / archive.HISTORIES).unlink()
+    assert archive.read(tmp_path) == [replace(run, history=[]) for run in runs]
+
+    def killed(path, *_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(archive, "_write_csv", killed)
+    with pytest.raises(KeyboardInterrupt):
+        archive.write(tmp_path / "new", runs)
+    assert archive.read(tmp_path / "new") == []
+
+
 def test_fewer_seeds_than_are_kept_lose_none(table, tmp_path):
     names = [run.name for run in RUNS]
     text = table([with_errors(run, 0.1 + 0.01 * run.changes["seed"]) for run in RUNS], runs_of("ablations", 1))

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from unet_paper.cli.commands import main
 from unet_paper.config import PROFILES
 from unet_paper.datasets.cell_tracking import HELA, PHANTOM, U373
 from unet_paper.datasets.folds import Protocol
@@ -41,6 +42,15 @@ def test_the_mean_of_both_directions_is_our_row(cell_run):
     runs = [cell_run(U373, "01", 8), cell_run(U373, "02", 9), cell_run(HELA, "01", 6)]
     assert table_2(runs).to_markdown().splitlines()[-1] == ("| **ours, quick, d4** | **0.8500** | **0.6000 (1 run)** |")
     assert len(each_run(runs).rows) == 3
+
+
+def test_runs_on_cells_are_not_compared_in_table_1(cell_run, tmp_path, capsys):
+    """And nothing is written."""
+    cell_run(U373, "01", 8)[0].write(tmp_path / "run.json")
+    assert main(["report", str(tmp_path), "--compare", str(tmp_path / "both.md")]) == 2
+    said = capsys.readouterr().err
+    assert f"{tmp_path} is a run on sequences of cells" in said and "reproduce/cells.sh" in said
+    assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
 
 
 def test_argmax_has_a_row_of_its_own_where_it_is_not_what_counts(cell_run):

@@ -217,7 +217,7 @@ def do_publish(arguments: Namespace) -> None:
 
 def do_report(arguments: Namespace) -> None:
     """`report`"""
-    from unet_paper.report.comparison import write_comparison
+    from unet_paper.report.comparison import require_comparable, write_comparison
     from unet_paper.report.run_report import write_report
     from unet_paper.runs.folder import RunFolder
     from unet_paper.runs.record import read_record
@@ -226,6 +226,7 @@ def do_report(arguments: Namespace) -> None:
         if arguments.compare.suffix not in (".md", ".html"):
             raise BadInput(f"{arguments.compare} must be Markdown or a page, with a name that ends in .md or .html")
         must_be_writable(arguments.compare, arguments.force)
+        require_comparable(arguments.runs)
     print("\n".join(write_report(run, arguments.figures) for run in arguments.runs))
     for run in arguments.runs:
         print(f"page: {run / 'index.html'}")

@@ -14,11 +14,22 @@ from unet_paper.report.viewer.run_page import SMOKE, described_pictures, smoke_b
 from unet_paper.runs.cell_scoring import CellScores
 from unet_paper.runs.folder import RunFolder, unique_names
 from unet_paper.runs.own_scoring import cells_of_run, is_tessellation
-from unet_paper.runs.record import RunRecord
+from unet_paper.runs.record import RunRecord, read_record
 from unet_paper.runs.results import read_history, read_run
+from unet_paper.support.errors import BadInput
 from unet_paper.support.files import atomic_write
 
 NamedRun = tuple[str, RunRecord, Mapping[str, Scores]]
+
+
+def require_comparable(folders: Sequence[str | Path]) -> None:
+    """Raise BadInput for runs on sequences of cells, which have other metrics, and for folders without a run."""
+    for folder in folders:
+        if read_record(RunFolder(Path(folder)).record).protocol.sequences is not None:
+            raise BadInput(
+                f"{folder} is a run on sequences of cells, which --compare does not take; leave it out: `report` alone "
+                "writes its table 2, and reproduce/cells.sh that of several runs together"
+            )
 
 
 def comparison(folders: Sequence[str | Path]) -> Table:

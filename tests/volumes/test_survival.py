@@ -98,6 +98,23 @@ def test_resuming_computes_nothing_twice(request_of, expected, monkeypatch):
     assert np.array_equal(open_stack(request.out).pixels, expected)
 
 
+def test_a_kill_after_the_result_has_its_name_leaves_nothing_for_ever(request_of, expected, monkeypatch):
+    request, original = request_of(), os.rename
+
+    def rename(source, target):
+        original(source, target)
+        if Path(target) == request.out:
+            raise Killed
+
+    folder = WorkFolder(request.out)
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(os, "rename", rename)
+        predict_volume(request)
+    (folder.path / "earlier").mkdir()  # what it would have replaced
+    predict_volume(request)
+    assert not folder.path.exists() and np.array_equal(open_stack(request.out).pixels, expected)
+
+
 def test_a_result_begun_with_something_else_is_refused(request_of, image, weights, tmp_path):
     predict_volume(request_of(), Distribution(part=Part(1, 4)))
     other = PredictionRequest(weights, image, tmp_path / "out.zarr", "d4", largest_tile=284)

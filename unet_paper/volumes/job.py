@@ -57,6 +57,7 @@ class WorkFolder:
         self.result = self.path / "result.zarr"
         self.plan = self.path / "plan.json"
         self.marks = self.path / "done"
+        self.earlier = self.path / "earlier"  # what had the result's name, as long as it is being replaced
 
     def begin(self, job: Job) -> Job:
         """The folder of a job, made unless it is there. Returns the job that it was begun with, which may have other
@@ -127,9 +128,13 @@ class WorkFolder:
 
     def finish(self) -> None:
         """Give the result its own name, in place of what had it."""
-        earlier = self.path / "earlier"
         if self.out.exists():
-            os.rename(self.out, earlier)
+            os.rename(self.out, self.earlier)
         os.rename(self.result, self.out)
-        self.plan.unlink()
-        shutil.rmtree(self.path)
+        self.clear()
+
+    def clear(self) -> None:
+        """Delete what is left when the result has its own name; also of a process that was killed before it could."""
+        if not self.result.exists() and any(path.exists() for path in (self.plan, self.marks, self.earlier)):
+            self.plan.unlink(missing_ok=True)
+            shutil.rmtree(self.path, ignore_errors=True)

@@ -79,6 +79,9 @@ def predict_volume(
         layout_of(predictor, stack, request, version or _version_of(request.image)),
         made_with | {"tta": predictor.tta, "channel": request.channel, "image_sample_sha256": _sha256(stack, seen)},
     )
+    folder = WorkFolder(out)
+    if out.exists():
+        folder.clear()
     if out.exists() and made_with_of(out) == job.made_with and (part is not None or not force):
         logger.info(f"{out} is already predicted; nothing to do")
         return
@@ -89,7 +92,6 @@ def predict_volume(
         logger.warning(warning)
     named = "" if part is None else f".part-{part.number}-of-{part.count}"
     with exclusive_lock(out.with_name(f"{out.name}{named}.lock"), f"{out}{named}"):
-        folder = WorkFolder(out)
         begun = folder.begin(job)
         _warn_of_room(begun.layout, folder)
         with BlockLog(out.with_name(f"{out.name}{named}.log")) as log:

@@ -135,6 +135,7 @@ class WorkFolder:
 
     def clear(self) -> None:
         """Delete what is left when the result has its own name; also of a process that was killed before it could."""
-        if not self.result.exists() and any(path.exists() for path in (self.plan, self.marks, self.earlier)):
+        left = any(path.exists() for path in (self.plan, self.marks, self.earlier))
+        if left and not self.result.exists():  # in this order: a folder that is just made has its result from the first
             self.plan.unlink(missing_ok=True)
             shutil.rmtree(self.path, ignore_errors=True)

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from unet_paper import checkpoint
+from unet_paper.cli.commands import main
 from unet_paper.config import PROFILES
 from unet_paper.datasets.folds import Fold
 from unet_paper.runs.branching import branch, branch_config
@@ -13,6 +14,7 @@ from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.record import read_record
 from unet_paper.runs.training_run import TrainingRequest, train_run
 from unet_paper.support.errors import BadInput
+from unet_paper.support.locks import exclusive_lock
 from unet_paper.training import learning_rate_at, momentum_at
 
 TINY = replace(PROFILES["smoke"], base_channels=2, tile_size=204, checkpoint_every=10, warmup=3.0, momentum_warmup=4.0)
@@ -54,10 +56,26 @@ def test_a_trunk_goes_on_and_is_branched_again(small_phantom, tmp_path):
     assert branch(trunk, RunFolder(tmp_path / "first")).steps == 10
     record = train_run(TrainingRequest(small_phantom, trunk.path, replace(TRUNK, steps=12), Fold(1, 2), resume=True))
     assert record.config.steps == 12 and record.status == "finished"
+    assert not (trunk.path / "earlier").exists()  # nothing had been made with its weights
     assert branch(trunk, RunFolder(tmp_path / "second")).steps == 15
     for refused in replace(TRUNK, steps=11), replace(TRUNK, steps=15, decay="cosine"):
         with pytest.raises(BadInput, match="differs .*continue it with --set (steps=12|decay=constant)"):
             train_run(TrainingRequest(small_phantom, trunk.path, refused, Fold(1, 2), resume=True))
+
+
+def test_what_was_made_of_fewer_steps_is_put_away(small_phantom, tmp_path):
+    run = RunFolder(tmp_path / "run")
+    request = TrainingRequest(small_phantom, run.path, replace(TRUNK, steps=1), Fold(1, 2), resume=True)
+    train_run(request)
+    made = ["probability-none.tif", "scores.json", "table1.md", "index.html", "page/000.png", "result.png"]
+    for name in made:
+        (run.path / name).parent.mkdir(exist_ok=True)
+        (run.path / name).write_text("of 1 step")
+    train_run(request)  # once more: it is done
+    assert all((run.path / name).exists() for name in made)
+    train_run(replace(request, config=replace(TRUNK, steps=2)))
+    assert not [name for name in made if (run.path / name).exists()]
+    assert all((run.path / "earlier" / "1" / name).read_text() == "of 1 step" for name in made)
 
 
 @pytest.mark.parametrize("step", [20, 21, 22, 23, 1000])
@@ -89,3 +107,39 @@ def test_a_folder_of_another_run_is_left_alone(trunk, small_phantom, tmp_path):
         branch(trunk, RunFolder(tmp_path / "other"))
     with pytest.raises(BadInput, match="no checkpoint to branch from"):
         branch(RunFolder(tmp_path / "nothing"), RunFolder(tmp_path / "new"))
+
+
+def test_a_trunk_of_the_same_name_is_told_apart(trunk, tmp_path):
+    branch(trunk, RunFolder(tmp_path / "branch"))
+    other = RunFolder(tmp_path / "elsewhere" / "trunk")
+    record = read_record(trunk.record)
+    replace(record, sessions=(replace(record.first, time="2015-05-18T12:00:00+00:00"),)).write(other.record)
+    with pytest.raises(BadInput, match="no branch of"):
+        branch(other, RunFolder(tmp_path / "branch"))
+
+
+def test_a_folder_that_is_trained_in_is_left_alone(trunk, tmp_path):
+    out = RunFolder(tmp_path / "branch")
+    with exclusive_lock(out.lock, out.path):
+        read_record(trunk.record).write(out.record)
+        with pytest.raises(BadInput, match="is being written by another process"):
+            branch(trunk, out)
+        assert sorted(path.name for path in out.path.iterdir()) == ["being-trained.lock", "run.json"]
+
+
+@pytest.mark.parametrize(
+    ("fold", "options", "message"),
+    [
+        ("2/2", [], "trunk was trained otherwise (training_sections (3, 4, 5) -> (0, 1, 2); "),
+        ("1/2", ["--from", "weights.pt"], "are two ways to begin"),
+        ("1/2", ["--sequence", "01"], "--fold and --leave-out are of stacks"),
+    ],
+)
+def test_options_that_do_not_fit_leave_the_folder_as_it_is(
+    trunk, small_phantom, tmp_path, capsys, fold, options, message
+):
+    (tmp_path / "run.json").write_text("of a run without a checkpoint")
+    given = ["--data", str(small_phantom), "--fold", fold, "--out", str(tmp_path), "--branch-of", str(trunk.path)]
+    assert main(["train", *given, "--device", "cpu", *options]) == 2
+    assert message in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["run.json"]

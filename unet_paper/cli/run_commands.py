@@ -17,6 +17,8 @@ from unet_paper.support.logs import logger
 from unet_paper.support.parts import Part
 
 if TYPE_CHECKING:
+    from unet_paper.datasets.cell_tracking import SequenceFiles
+    from unet_paper.datasets.training_stacks import OwnFiles
     from unet_paper.segmentation import CellSegmentation
 
 PUBLISHED = (".safetensors", ".zip", ".onnx")
@@ -26,10 +28,8 @@ def do_train(arguments: Namespace) -> None:
     """`train`"""
     from unet_paper.cli.typed_commands import next_commands
     from unet_paper.compute.allocator import keep_freed_memory
-    from unet_paper.datasets.cell_tracking import SequenceFiles, is_cell_tracking_folder
-    from unet_paper.datasets.training_stacks import OwnFiles
     from unet_paper.report.pictures import draw_training_pictures
-    from unet_paper.runs.branching import branch
+    from unet_paper.runs.branching import Branch
     from unet_paper.runs.folder import RunFolder
     from unet_paper.runs.starting_weights import StartingWeights
     from unet_paper.runs.training_run import TrainingRequest, train_run
@@ -42,35 +42,15 @@ def do_train(arguments: Namespace) -> None:
     must_be_writable(run.record)
     if arguments.branch_of and (arguments.profile or changes):
         raise BadInput("--branch-of takes no settings; they are those of the run that it names")
-    if arguments.branch_of:
-        config = branch(RunFolder(arguments.branch_of), run)
-    else:
-        config = changed_config(PROFILES[profile], changes)
+    if arguments.branch_of and arguments.start is not None:
+        raise BadInput("--from and --branch-of are two ways to begin; give one of them")
+    source = _training_source(arguments)
+    branch = Branch.plan(RunFolder(arguments.branch_of), run) if arguments.branch_of else None
+    config = changed_config(PROFILES[profile], changes) if branch is None else branch.config
     start = None
     if arguments.start is not None:
-        if arguments.branch_of:
-            raise BadInput("--from and --branch-of are two ways to begin; give one of them")
         start = StartingWeights.read(arguments.start)
         config = start.config(config, {change.partition("=")[0] for change in changes})
-    source = arguments.data
-    if source is None:
-        if arguments.labels is None:
-            raise BadInput("--images needs --labels, the labels of the same sections")
-        source = OwnFiles(arguments.images, arguments.labels, arguments.labels_are, arguments.channel, arguments.ignore)
-    elif arguments.sequence is not None:
-        if fold is not None or arguments.leave_out:
-            raise BadInput(
-                "--fold and --leave-out are of stacks; --sequence says what is trained on and what is scored"
-            )
-        source = SequenceFiles(arguments.data, arguments.sequence)
-    elif is_cell_tracking_folder(arguments.data):
-        raise BadInput(f"{arguments.data} holds sequences of cells; say with --sequence which to train on, 01 or 02")
-    elif any(
-        value is not None for value in (arguments.labels, arguments.labels_are, arguments.channel, arguments.ignore)
-    ):
-        raise BadInput(
-            "--labels, --labels-are, --channel and --ignore belong to --images; a --data folder has its own labels"
-        )
     keep_freed_memory()
     request = TrainingRequest(
         source,
@@ -78,11 +58,12 @@ def do_train(arguments: Namespace) -> None:
         config,
         fold,
         leave_out=arguments.leave_out or (),
-        resume=arguments.resume or arguments.branch_of is not None,
+        resume=arguments.resume or branch is not None,
         device=device,
         compilation=arguments.compile,
         preview_every=arguments.preview,
         start=start,
+        branch=branch,
     )
     record = train_run(request, draw_training_pictures)
     print(f"trained weights: {run.weights}")
@@ -90,6 +71,33 @@ def do_train(arguments: Namespace) -> None:
     print("next:", *next_commands(run, record), sep="\n  ")
     if config.profile == "smoke":
         print(SMOKE)
+
+
+def _training_source(arguments: Namespace) -> "Path | OwnFiles | SequenceFiles":
+    """What `train` is to train on. Raises BadInput for options that belong to another kind of data."""
+    from unet_paper.datasets.cell_tracking import SequenceFiles, is_cell_tracking_folder
+    from unet_paper.datasets.training_stacks import OwnFiles
+
+    of_images = (arguments.labels, arguments.labels_are, arguments.channel, arguments.ignore)
+    if arguments.data is None:
+        if arguments.labels is None:
+            raise BadInput("--images needs --labels, the labels of the same sections")
+        if arguments.sequence is not None:
+            raise BadInput("--sequence belongs to a --data folder of the cell tracking challenge; leave it out")
+        return OwnFiles(arguments.images, arguments.labels, arguments.labels_are, arguments.channel, arguments.ignore)
+    if any(value is not None for value in of_images):
+        raise BadInput(
+            "--labels, --labels-are, --channel and --ignore belong to --images; a --data folder has its own labels"
+        )
+    if arguments.sequence is not None:
+        if arguments.fold or arguments.leave_out:
+            raise BadInput(
+                "--fold and --leave-out are of stacks; --sequence says what is trained on and what is scored"
+            )
+        return SequenceFiles(arguments.data, arguments.sequence)
+    if is_cell_tracking_folder(arguments.data):
+        raise BadInput(f"{arguments.data} holds sequences of cells; say with --sequence which to train on, 01 or 02")
+    return Path(arguments.data)
 
 
 def published_weights() -> Path:

@@ -5,46 +5,94 @@ planned for its number of steps. The trunk can go on and be branched again.
 """
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from unet_paper import checkpoint as checkpoints
+from unet_paper.checkpoint import Checkpoint
 from unet_paper.config import Config
+from unet_paper.datasets.training_stacks import Stacks
 from unet_paper.runs.folder import RunFolder
-from unet_paper.runs.record import read_record
+from unet_paper.runs.record import RunRecord, read_record
+from unet_paper.runs.resuming import changed_data
 from unet_paper.support.errors import BadInput
+from unet_paper.support.locks import exclusive_lock
 from unet_paper.support.logs import logger
 from unet_paper.training import in_steps
 
 
-def branch(trunk: RunFolder, out: RunFolder) -> Config:
-    """Make a folder that, resumed, ends the trunk's training. Returns its Config.
+@dataclass
+class Branch:
+    """A branch before it is trained."""
 
-    A folder that already holds the branch is left as it is, at the trunk's step from which it began. Raises BadInput
-    where the trunk has no checkpoint, its rate is not constant or still rises, and where the folder holds another run.
+    trunk: Path  # the folder
+    config: Config
+    record: RunRecord
+    checkpoint: Checkpoint | None  # the trunk's, with the branch's config; None once the folder holds the branch
+
+    @classmethod
+    def plan(cls, trunk: RunFolder, out: RunFolder) -> "Branch":
+        """The branch of a trunk that is to be in a folder; as it is there, from the trunk's step at which it began,
+        where the folder holds it already.
+
+        Raises BadInput where the trunk has no checkpoint, its rate is not constant or still rises, and where the folder
+        holds another run.
+        """
+        begun = checkpoints.load_last(out.checkpoint, out.earlier_checkpoint)
+        if begun is not None:
+            record = read_record(out.record)
+            if not _is_of_trunk(record, trunk):
+                raise BadInput(f"{out.path} holds a run that is no branch of {trunk.path}; give another --out")
+            return cls(trunk.path, begun.config, record, None)
+        last = checkpoints.load_last(trunk.checkpoint, trunk.earlier_checkpoint)
+        if last is None or last.optimiser is None:
+            raise BadInput(f"{trunk.path} has no checkpoint to branch from; give the folder of a run that trains")
+        config = branch_config(last.config, last.step)
+        record = replace(
+            read_record(trunk.record),
+            name=out.path.name,
+            status="interrupted",
+            config=config,
+            changes=config.changes(),
+            trunk={"name": trunk.path.name, "step": last.step},
+        )
+        return cls(trunk.path, config, record, replace(last, config=config))
+
+    def begin(self, out: RunFolder, stacks: Stacks | None = None) -> None:
+        """Make of the folder what, resumed, ends the trunk's training, unless it holds a run; its lock must be held.
+
+        stacks : what the branch is to be trained on. Raises BadInput, before anything is written, where these are not
+        the trunk's.
+        """
+        if self.checkpoint is None or checkpoints.load_last(out.checkpoint, out.earlier_checkpoint) is not None:
+            return
+        others = [] if stacks is None else changed_data(self.checkpoint, self.record.protocol, stacks)
+        if others:
+            raise BadInput(f"{self.trunk} was trained otherwise ({'; '.join(others)}); give its own data and fold")
+        out.archive_previous_run()
+        self.record.write(out.record)
+        checkpoints.save(out.checkpoint, self.checkpoint)
+        step, self.checkpoint = self.checkpoint.step, None  # it needs no memory while the branch is trained
+        logger.info(f"branched off {self.trunk} at step {step:,}; it ends after {self.config.steps:,}")
+
+
+def branch(trunk: RunFolder, out: RunFolder) -> Config:
+    """Make a folder that, resumed, ends the trunk's training. Returns its Config. See `Branch.plan` for what is
+    refused; a folder that another process trains in is, too.
     """
-    begun = checkpoints.load_last(out.checkpoint, out.earlier_checkpoint)
-    if begun is not None:
-        if (read_record(out.record).trunk or {}).get("name") != trunk.path.name:
-            raise BadInput(f"{out.path} holds a run that is no branch of {trunk.path}; give another --out")
-        return begun.config
-    last = checkpoints.load_last(trunk.checkpoint, trunk.earlier_checkpoint)
-    if last is None or last.optimiser is None:
-        raise BadInput(f"{trunk.path} has no checkpoint to branch from; give the folder of a run that trains")
-    config = branch_config(last.config, last.step)
-    record = read_record(trunk.record)
-    record = replace(
-        record,
-        name=out.path.name,
-        status="interrupted",
-        config=config,
-        changes=config.changes(),
-        trunk={"name": trunk.path.name, "step": last.step},
-    )
-    out.archive_previous_run()
-    record.write(out.record)
-    checkpoints.save(out.checkpoint, replace(last, config=config))
-    logger.info(f"branched off {trunk.path} at step {last.step:,}; it ends after {config.steps:,}")
-    return config
+    planned = Branch.plan(trunk, out)
+    with exclusive_lock(out.lock, out.path):
+        planned.begin(out)
+    return planned.config
+
+
+def _is_of_trunk(record: RunRecord, trunk: RunFolder) -> bool:
+    """Whether a run is a branch of a trunk: by its name, and, where the trunk is still there, by when and on what the
+    training began, which the record of a branch has from its trunk's.
+    """
+    if (record.trunk or {}).get("name") != trunk.path.name:
+        return False
+    return not trunk.record.is_file() or read_record(trunk.record).first == record.first
 
 
 def branch_config(config: Config, step: int) -> Config:

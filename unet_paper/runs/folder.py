@@ -16,14 +16,20 @@ PICTURES = (
     "deformations.png",
 )
 STACKS = ("weight-maps", "evaluation-volume", "evaluation-labels", "evaluation-unknown")
+DRAWN_BEFORE_TRAINING = ("weight-map.png", "deformations.png")
+RESULTS = (  # what is made with the trained weights
+    *("table1.md", "table2.md", "metrics.md", "error-analysis.md", "scores.json", "scores-*.json"),
+    *("index.html", "page/*", "figures/*"),
+    *(f"probability-{tta}" for tta in TTA),
+    *("probability-*.tif*", "segments-*.tif"),
+    *(folder + picture for folder in ("", "sections/") for picture in PICTURES if picture not in DRAWN_BEFORE_TRAINING),
+)
 RUN_FILES = (
-    *("run.json", "history.csv", "table1.md", "metrics.md", "error-analysis.md", "scores.json", "scores-*.json"),
-    *("index.html", "page/*", "figures/*", "preview/*"),
+    *("run.json", "history.csv", "preview/*"),
     *("checkpoint.pt", "checkpoint-*.pt", "weights.pt"),
     *(name + ending for name in STACKS for ending in ("", ".tif")),
-    *(f"probability-{tta}" for tta in TTA),
-    *("probability-*.tif*", "segments-*.tif", "table2.md"),
-    *(folder + picture for folder in ("", "sections/") for picture in PICTURES),
+    *(folder + picture for folder in ("", "sections/") for picture in DRAWN_BEFORE_TRAINING),
+    *RESULTS,
 )
 
 
@@ -146,7 +152,14 @@ class RunFolder:
 
         Returns that folder, or None when there is nothing of a previous run.
         """
-        own = [path for name in RUN_FILES for path in self.path.glob(name)]
+        return self._archive(RUN_FILES)
+
+    def archive_results(self) -> Path | None:
+        """The same of what was predicted, scored and reported, of a run that is trained on."""
+        return self._archive(RESULTS)
+
+    def _archive(self, names: Iterable[str]) -> Path | None:
+        own = [path for name in names for path in self.path.glob(name)]
         if not own:
             return None
         taken = [int(path.name) for path in (self.path / "earlier").glob("*") if path.name.isdecimal()]

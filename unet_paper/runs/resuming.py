@@ -6,7 +6,7 @@ from typing import Any
 from unet_paper import checkpoint as checkpoints
 from unet_paper.checkpoint import Checkpoint
 from unet_paper.config import Config
-from unet_paper.datasets.folds import Fold
+from unet_paper.datasets.folds import Fold, Protocol
 from unet_paper.datasets.training_stacks import Stacks
 from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.record import as_text, read_record
@@ -30,8 +30,7 @@ def checkpoint_to_resume(run: RunFolder, config: Config, stacks: Stacks, resume:
     settings = _changed_settings(checkpoint, config)
     changes = [
         *(f"{name} {before!r} -> {after!r}" for name, (before, after) in settings.items()),
-        *(f"{name}.tif" for name, sha256 in stacks.data.items() if checkpoint.data.get(name) != sha256),
-        *_changed_protocol(run, stacks),
+        *changed_data(checkpoint, read_record(run.record).protocol, stacks),
     ]
     if changes:
         advice = "give another --out"
@@ -40,6 +39,17 @@ def checkpoint_to_resume(run: RunFolder, config: Config, stacks: Stacks, resume:
             advice += f", or continue it with {' '.join(began)}"
         raise BadInput(f"{run.path} holds a run that differs ({'; '.join(changes)}); {advice}")
     return checkpoint
+
+
+def changed_data(checkpoint: Checkpoint, recorded: Protocol, stacks: Stacks) -> list[str]:
+    """In which stacks, and in what of their protocol, a training differs from the one that began, in words."""
+    pairs = [
+        (entry.name, getattr(recorded, entry.name), getattr(stacks.protocol, entry.name)) for entry in fields(recorded)
+    ]
+    return [
+        *(f"{name}.tif" for name, sha256 in stacks.data.items() if checkpoint.data.get(name) != sha256),
+        *(f"{name} {_shown(before)} -> {_shown(after)}" for name, before, after in pairs if before != after),
+    ]
 
 
 def is_finished(run: RunFolder, checkpoint: Checkpoint, config: Config) -> bool:
@@ -64,14 +74,6 @@ def _extends(checkpoint: Checkpoint, config: Config) -> bool:
     risings = [at for config in (checkpoint.config, config) for at in (config.warmup, config.momentum_warmup)]
     whole = all(rising == 0 or rising >= 1 for rising in risings)
     return config.decay == "constant" and whole and config.steps >= checkpoint.step
-
-
-def _changed_protocol(run: RunFolder, stacks: Stacks) -> list[str]:
-    recorded = read_record(run.record).protocol
-    pairs = [
-        (entry.name, getattr(recorded, entry.name), getattr(stacks.protocol, entry.name)) for entry in fields(recorded)
-    ]
-    return [f"{name} {_shown(before)} -> {_shown(after)}" for name, before, after in pairs if before != after]
 
 
 def _shown(value: Any) -> str:

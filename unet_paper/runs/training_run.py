@@ -22,6 +22,7 @@ from unet_paper.datasets.training_set import TrainingSet, prepare_training_set
 from unet_paper.datasets.training_stacks import OwnFiles, Stacks, load
 from unet_paper.io.sections import Sections, joined, like, stacked
 from unet_paper.io.stack import write_sections
+from unet_paper.runs.branching import Branch
 from unet_paper.runs.cell_threshold import seg_of_training_frames
 from unet_paper.runs.diagnostics import inactivity_warning, up_convolution_effect
 from unet_paper.runs.environment import code_version, hardware, now
@@ -35,7 +36,7 @@ from unet_paper.support.files import remove_leftovers
 from unet_paper.support.locks import exclusive_lock
 from unet_paper.support.logs import logger
 from unet_paper.support.signals import Interrupted
-from unet_paper.training import train
+from unet_paper.training import is_complete, train
 from unet_paper.weight_map import separate_touching_cells
 
 # Of a training step in bfloat16, measured with the profiles paper and quick.
@@ -60,6 +61,7 @@ class TrainingRequest:
     compilation: str = "auto"  # one of COMPILE_CHOICES
     preview_every: int | None = None  # steps between pictures of one section's probability
     start: StartingWeights | None = None  # whose weights it starts from; `config` is of their network
+    branch: Branch | None = None  # that it is; `config` is the branch's
 
 
 def train_run(request: TrainingRequest, draw: DrawTraining | None = None) -> RunRecord:
@@ -79,6 +81,8 @@ def train_run(request: TrainingRequest, draw: DrawTraining | None = None) -> Run
     run = RunFolder(request.out)
     with exclusive_lock(run.lock, run.path):
         remove_leftovers(run.path)
+        if request.branch is not None:
+            request.branch.begin(run, stacks)
         earlier = checkpoint_to_resume(run, config, stacks, request.resume)
         if earlier is not None:
             require_same_start(read_record(run.record), request.start)
@@ -87,6 +91,7 @@ def train_run(request: TrainingRequest, draw: DrawTraining | None = None) -> Run
             return _completed_record(run, earlier, stacks, request.device)
         if earlier is not None:
             logger.info(f"resuming from step {earlier.step} of {_length(config)}")
+            _archive_results(run, earlier, config)
         training_set = prepare_training_set(stacks.volume, stacks.labels, config, request.device, stacks.ignored)
         session = _session(request, config, earlier)
         if earlier is None:
@@ -159,6 +164,15 @@ def _new_record(
         pixel_size=stacks.pixel_size,
         sessions=(session,),
     )
+
+
+def _archive_results(run: RunFolder, earlier: Checkpoint, config: Config) -> None:
+    """Put away what was made with the weights of a training that was finished and is to go on."""
+    if is_complete(earlier.step, earlier.seconds, config):
+        return
+    archive = run.archive_results()
+    if archive is not None:
+        logger.info(f"what {run.path} held of step {earlier.step} is kept in {archive}")
 
 
 def _write_stacks(run: RunFolder, stacks: Stacks, training_set: TrainingSet) -> None:

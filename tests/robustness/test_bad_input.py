@@ -72,6 +72,8 @@ def folder(tmp_path_factory, small_phantom):
         write_stack(folder / name / "train-labels.tif", labels)
 
     pair("good", stack, stack // 128)
+    write_stack(folder / "two" / "gray.tif", stack)
+    write_stack(folder / "two" / "three.tif", stack[:1])
     pair("unequal", stack, stack[:, :9, :9] // 128)
     pair("other-count", stack, stack[:1] // 128)
     pair("no-cell", stack, stack * 0)
@@ -134,6 +136,7 @@ CALLS = [
     ("weights labels.tif gray.tif", "gray.tif is there already; give another name, or --force"),
     ("weights labels.tif labels.tif/out.tif", "cannot be written"),
     ("weights labels.tif out.tif --png gray.tif", "cannot be written"),
+    ("weights labels.tif gray.tif --image gray.tif --png new/ --force", "gray.tif is read too, and would be lost"),
     ("weights labels.tif out.tif --sigma 0", "sigma"),
     ("weights labels.tif out.tif --w0 nan", "w0 must be from 0 to 1e6"),
     ("weights labels.tif out.tif --class-weights 1,x", "not a list of numbers"),
@@ -165,6 +168,14 @@ CALLS = [
     ("train --data good/ --out gray.tif", "gray.tif"),
     ("train --data good/ --out new/ --labels labels.tif", "belong to --images"),
     ("train --data good/ --images gray.tif --out new/", "not allowed with"),
+    ("train --data good/ --sequence 01 --out new/ --labels labels.tif", "belong to --images"),
+    ("train --data good/ --sequence 01 --out new/ --labels-are cells", "belong to --images"),
+    ("train --data good/ --sequence 01 --out new/ --ignore 9", "belong to --images"),
+    ("train --data good/ --sequence 01 --out new/ --channel 1", "belong to --images"),
+    (
+        "train --images gray.tif --labels labels.tif --labels-are cells --sequence 02 --out new/",
+        "--sequence belongs to",
+    ),
     ("train --images gray.tif --out new/", "--images needs --labels"),
     ("train --images gray.tif --labels labels.tif --out new/", "say with --labels-are"),
     ("train --images gray.tif --labels three.tif --labels-are cells --out new/", "three.tif holds 3 values"),
@@ -206,6 +217,8 @@ CALLS = [
     ("predict --weights run/weights.pt gray.tif out.tif --channel 2", "there is no channel 2"),
     ("predict --weights run/weights.pt gray.tif out.tif --extrapolation ones", "invalid choice"),
     ("predict --weights text.safetensors gray.tif out.tif", "text.safetensors cannot be read as published weights"),
+    ("predict --weights run/weights.pt gray.tif labels.tif new/ --instances new/", "gray.tif is named twice"),
+    ("predict --weights run/weights.pt two/ new/ --instances two/ --force", "gray.tif is named twice"),
     # publish
     ("publish none.pt out.safetensors", "none.pt is not a file"),
     ("publish text.pt out.safetensors", "text.pt cannot be read as a checkpoint"),
@@ -222,6 +235,17 @@ CALLS = [
     ("score probability.tif probability.tif --json out.json", "probability.tif"),
     ("score no-cell.tif probability.tif --json out.json", "no-cell.tif"),
     ("score labels.tif probability.tif --json text.json", "text.json is there already"),
+    ("score labels.tif probability.tif --json labels.tif --force", "labels.tif is read too, and would be lost"),
+    (
+        "score labels.tif probability.tif --metrics seg --segments probability.tif --force",
+        "probability.tif is read too",
+    ),
+    ("score labels.tif probability.tif --metrics seg --segments labels.tif --force", "labels.tif is read too"),
+    ("score two/ two/ --metrics seg --segments two/gray.tif --force", "gray.tif is read too"),
+    (
+        "score labels.tif probability.tif --metrics seg --unknown gray.tif --segments gray.tif --force",
+        "gray.tif is read too",
+    ),
     ("score huge.tif probability.tif", "huge.tif of 1 x 300000 x 300000 px"),
     # report
     ("report nowhere/", "run.json is missing"),
@@ -235,6 +259,7 @@ CALLS = [
     ("data --to new/ --from none.zip", "neither a folder nor a zip"),
     ("data --to new/ --from cut.zip", "neither a folder nor a zip"),
     ("data --to good/ --check", "train-volume.tif"),
+    ("data --to good/ --check --from nowhere/", "give --from without it"),
     ("data --to good/ --from unequal/", "move it away"),
     # phantom
     ("phantom --to new/ --size 0", "above 0"),

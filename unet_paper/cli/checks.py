@@ -1,6 +1,7 @@
 """What is looked at before long work begins."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from unet_paper.support.errors import BadInput
@@ -26,3 +27,14 @@ def must_be_writable(path: Path, force: bool = True) -> None:
         raise BadInput(f"{path} cannot be written in {ancestor}; give a folder where files may be made")
     if path.exists() and not force:
         raise BadInput(f"{path} is there already; give another name, or --force to replace it")
+
+
+def must_spare(read: Iterable[Path | None], out: Path, what: str) -> None:
+    """Raise BadInput where a result would replace a file that is read, or one in a folder that is.
+
+    what : the result, for the message.
+    """
+    for path in read:
+        file = path / out.name if path is not None and path.is_dir() else path
+        if file is not None and file.exists() and out.exists() and out.samefile(file):
+            raise BadInput(f"{out} is read too, and would be lost; give another name for {what}")

@@ -10,6 +10,8 @@ def do_data(arguments: Namespace) -> None:
     """`data`"""
     from unet_paper.datasets import isbi2012
 
+    if arguments.check and arguments.source is not None:
+        raise BadInput("--check only verifies what is in --to; give --from without it")
     if arguments.check:
         findings = isbi2012.check_folder(arguments.to)
     else:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from unet_paper.cli.checks import must_be_writable
+from unet_paper.cli.checks import must_be_writable, must_spare
 from unet_paper.cli.outputs import outputs
 from unet_paper.cli.segmentation_options import NAMES, given_segmentation
 from unet_paper.io.image_folder import image_files, section_names
@@ -40,7 +40,10 @@ def do_weights(arguments: Namespace) -> None:
     truths = [read_labels(path, arguments.ignore) for path in image_files(arguments.labels)]
     files = outputs(arguments.labels, arguments.out, arguments.force, "labels")
     pictures = {} if arguments.png is None else _pictures(arguments.png, truths)
+    for _, out in files:
+        must_spare((arguments.image,), out, "the weight maps")
     for picture in pictures:
+        must_spare((arguments.image, *arguments.labels), picture, "the pictures")
         must_be_writable(picture, arguments.force)
     images = _images_of(arguments, truths)
     given = stacked([section for truth in truths for section in truth.pixels])
@@ -145,9 +148,7 @@ def do_score(arguments: Namespace) -> None:
     from unet_paper.runs.scoring import score_file
 
     if arguments.json:
-        for given in (arguments.labels, arguments.probability):
-            if arguments.json.exists() and given.exists() and arguments.json.samefile(given):
-                raise BadInput(f"{arguments.json} is scored, and would be lost; give another name for the scores")
+        must_spare((arguments.labels, arguments.probability, arguments.unknown), arguments.json, "the scores")
         must_be_writable(arguments.json, arguments.force)
     if arguments.metrics != "challenge":
         _score_cells(arguments)
@@ -185,6 +186,7 @@ def _score_cells(arguments: Namespace) -> None:
         found = scores.cells
     else:
         if arguments.segments is not None:
+            must_spare((*files, arguments.unknown), arguments.segments, "the segments")
             must_be_writable(arguments.segments, arguments.force)
         others = arguments.unknown, arguments.json, arguments.segments
         found = score_cells(*files, how, *others, arguments.labels_are, arguments.ignore)

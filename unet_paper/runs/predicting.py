@@ -48,10 +48,12 @@ def predict_files(request: PredictionRequest, images: Sequence[Path], force: boo
     cells into the folder `request.instances`; `request.image` is not used.
 
     Results that the same prediction has made are left as they are, so that the same call resumes. Raises BadInput,
-    before any work, for other files in their place, unless `force` replaces them.
+    before any work, for other files in their place, unless `force` replaces them, and for cells in the place of an
+    image or of a result.
     """
     predictor, made_with = make_predictor(request)
     of_images = [_of_image(request, image, out) for image, out in results_of(images, request.out)]
+    _require_places_for_cells(of_images)
     remaining = [each for each in of_images if not _is_done(predictor, made_with, each)]
     unnumbered = [each for each in of_images if each not in remaining and not _is_numbered(each)]
     without_table = [each for each in of_images if each not in (*remaining, *unnumbered) and _lacks_table(each)]
@@ -92,6 +94,14 @@ def _of_image(request: PredictionRequest, image: Path, out: Path) -> PredictionR
     """The request for one of several images."""
     cells = None if request.instances is None else request.instances / out.name
     return replace(request, image=image, out=out, instances=cells)
+
+
+def _require_places_for_cells(of_images: Sequence[PredictionRequest]) -> None:
+    """Raise BadInput where cells would replace an image or probabilities."""
+    kept = {path.resolve() for each in of_images for path in (each.image, each.out)}
+    lost = next((each.instances for each in of_images if each.instances and each.instances.resolve() in kept), None)
+    if lost is not None:
+        raise BadInput(f"{lost} is named twice, and would be lost; give another folder for the cells")
 
 
 def _is_done(predictor: Predictor, made_with: Mapping[str, str], request: PredictionRequest) -> bool:

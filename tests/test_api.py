@@ -54,6 +54,11 @@ def test_from_images_to_scores(phantom, tmp_path):
     assert np.array_equal(predict(tmp_path / "weights.pt", images[0], "none"), probability)
     assert score(labels[0], probability).sections == 1
     assert segment(probability).dtype == np.int32
+    for name in ("checkpoint.pt", "weights.pt"):  # whatever is left of a training
+        with pytest.raises(BadInput, match="already holds a training"):
+            train(images, labels, "cells", folder=tmp_path, **TINY)
+        (tmp_path / name).unlink()
+    (tmp_path / "checkpoint-before.pt").touch()
     with pytest.raises(BadInput, match="already holds a training"):
         train(images, labels, "cells", folder=tmp_path, **TINY)
 

@@ -76,8 +76,8 @@ def add_train(command: argparse.ArgumentParser) -> None:
         dest="start",
         type=Path,
         metavar="WEIGHTS",
-        help="Start from trained weights, a run's or published ones: the network is theirs, and unless they are given, "
-        "so are optimiser and learning rate. Gray values are standardised by your images.",
+        help="Start from trained weights, a run's or published ones: the network is theirs, and so are optimiser, "
+        "learning rate and momentum_warmup, unless one of these is given. Gray values are standardised by your images.",
     )
     command.add_argument("--resume", action="store_true", help="Resume from RUN's checkpoint, where there is one.")
     command.add_argument(

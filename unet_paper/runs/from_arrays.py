@@ -15,6 +15,7 @@ from unet_paper.datasets.labels import interpret_labels, pixels_to_ignore
 from unet_paper.datasets.training_set import prepare_training_set
 from unet_paper.io.hashes import sections_sha256
 from unet_paper.io.sections import as_sections, require_same_shapes, stacked
+from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.starting_weights import StartingWeights
 from unet_paper.support.errors import BadInput
 from unet_paper.training import train as train_network
@@ -49,8 +50,8 @@ def train(
         The label of pixels of which the truth is not known, or True for such pixels. They weigh nothing in the loss.
     start : Checkpoint, path or None
         A trained network to start from, from `train` or `load`, or the file that `load` reads. The network's settings
-        are its own, and unless they are given, optimiser and learning rate are too. Gray values are standardised by
-        these images; a last layer of other classes starts anew.
+        are its own, and so are optimiser, learning rate and momentum_warmup, unless one of these is given. Gray values
+        are standardised by these images; a last layer of other classes starts anew.
     folder : path or None
         Gets `history.csv`, `checkpoint.pt` and `weights.pt`; it must hold no training yet. Nothing is written unless
         it is given.
@@ -81,12 +82,17 @@ def train(
     for section in truth:
         if section.dtype.kind not in "bui":
             raise BadInput(f"the labels hold {section.dtype} values; give whole numbers or bool")
-    if folder is not None and (Path(folder) / "checkpoint.pt").exists():
-        raise BadInput(f"{folder} already holds a training; give another folder")
+    if folder is not None:
+        held = RunFolder(Path(folder))
+        if any(path.exists() for path in (held.checkpoint, held.earlier_checkpoint, held.weights)):
+            raise BadInput(f"{folder} already holds a training; give another folder")
     data = {"train-volume": sections_sha256(volume), "train-labels": sections_sha256(truth)}
     truth = stacked([section.astype(np.uint8) if section.dtype == bool else section for section in truth])
-    mask = ignore if ignore is None or isinstance(ignore, int) else as_sections(ignore, "pixels to ignore")
-    ignored = pixels_to_ignore(truth, mask, "the labels")
+    if isinstance(ignore, (int, np.integer)):
+        ignored = pixels_to_ignore(truth, int(ignore), "the labels")
+    else:
+        mask = None if ignore is None else as_sections(ignore, "pixels to ignore")
+        ignored = pixels_to_ignore(truth, mask, "the labels")
     truth, classes = interpret_labels(truth, labels_are, "the array of labels", ignored)
     config = replace(config, classes=classes)
     training_set = prepare_training_set(volume, truth, config, device or default_device(), ignored)

@@ -39,7 +39,7 @@ class StartingWeights:
         return cls("the trained network", "", start) if isinstance(start, Checkpoint) else cls.read(start)
 
     def config(self, config: Config, given: Collection[str]) -> Config:
-        """A Config with the network of the weights, and, unless given, with the rate and the optimiser that it had.
+        """A Config with the network of the weights, and with the RECIPE that it had, unless part of that is given.
 
         given : names of the settings that were asked for. Raises BadInput for those that the weights decide otherwise.
         """

@@ -128,6 +128,8 @@ def test_what_is_found_where_nothing_is_annotated_is_no_error_and_changes_no_seg
     assert scores.seg == score_instances(masks, segments).seg == 36 / 48
     assert (scores.found, scores.unmatched) == (1, 1) and scores.f1 == 2 / 3
     assert score_segments(masks, segments).unmatched == 2
+    large = np.where(segments > 0, segments + np.uint32(4_000_000_000), 0)  # numbers need not be areas' indices
+    assert score_segments(masks, large, unknown).unmatched == 1
 
 
 @pytest.fixture
@@ -169,6 +171,42 @@ def test_score_seg_on_the_command_line(files, capsys):
     assert read_stack(files / "cells.tif").pixels.max() == 2
     assert main(["score", *names, "--segments", str(files / "other.tif")]) == 2
     assert "--segments belongs to --metrics seg" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("threshold", [0.5, 0.9])
+@pytest.mark.parametrize("region", ["ignore", "unknown", "both"])
+def test_the_row_of_the_threshold_that_counts_is_the_score(files, random, threshold, region):
+    """Also of what is found where the truth is not known."""
+    masks, probability = (read_stack(files / f"{name}.tif").pixels for name in ("masks", "probability"))
+    masks[:, :9, :30], probability[:, 2:7, 5:20], probability[:, 50:55, 52:57] = 99, 1, 1
+    marks = np.zeros(masks.shape, np.uint8)
+    marks[:, 48:, 51:] = 1
+    probability *= random.uniform(0.9, 1, probability.shape).astype(np.float32)
+    for name, pixels in (("masks", masks), ("probability", probability), ("unknown", marks)):
+        write_stack(files / f"{name}.tif", pixels)
+    known = files / "unknown.tif" if region != "ignore" else None
+    ignore = 99 if region != "unknown" else None
+    settings = CellSegmentation(threshold=threshold)
+    scores = score_cells(files / "masks.tif", files / "probability.tif", settings, known, ignore=ignore)
+    row = next(each for each in scores.per_threshold if each.threshold == threshold)
+    headline = scores.scores
+    assert (row.seg, row.f1, row.missed, row.merged) == (headline.seg, headline.f1, headline.missed, headline.merged)
+    assert row.size_ratio == scores.size_ratio
+
+
+def test_the_largest_numbers_of_cells(files):
+    numbers = read_stack(files / "masks.tif").pixels.astype(np.uint32)
+    numbers[numbers > 0] += np.uint32(4_000_000_000)
+    write_stack(files / "large.tif", numbers)
+    scores = score_cells(files / "masks.tif", files / "large.tif", ALL)
+    assert scores.scores.seg == 1 and scores.size_ratio == 1
+
+
+@pytest.mark.parametrize("ignore", [None, 3])
+def test_marks_of_another_size(files, ignore):
+    write_stack(files / "unknown.tif", np.zeros((2, 60, 50), np.uint8))
+    with pytest.raises(BadInput, match=r"unknown.tif \(2, 60, 50\); both must be the same"):
+        score_cells(files / "masks.tif", files / "probability.tif", ALL, files / "unknown.tif", ignore=ignore)
 
 
 def test_files_that_do_not_fit(files):

@@ -163,31 +163,45 @@ def score_segments(masks: Sections, segments: Sections, unknown: Sections | None
         return scores
     judged = [of_frame.copy() for of_frame in segments]
     for of_frame, elsewhere in zip(judged, unknown, strict=True):
-        areas = np.bincount(of_frame.ravel())
-        lying = 2 * np.bincount(of_frame[elsewhere], minlength=len(areas)) > areas
-        of_frame[lying[of_frame]] = 0
+        areas = _areas(of_frame)
+        lying = [number for number, there in _areas(of_frame[elsewhere]).items() if 2 * there > areas[number]]
+        of_frame[np.isin(of_frame, np.array(lying, of_frame.dtype))] = 0
     of_judged = score_instances(masks, judged)
     return replace(scores, f1=of_judged.f1, unmatched=of_judged.unmatched)
 
 
-def at_thresholds(masks: Sections, probability: Sections, segmentation: CellSegmentation) -> tuple[AtThreshold, ...]:
-    """What each of THRESHOLDS gives for the probabilities of frames, all else as in `segmentation`."""
-    return tuple(_at_threshold(masks, probability, segmentation, threshold) for threshold in THRESHOLDS)
+def at_thresholds(
+    masks: Sections, probability: Sections, segmentation: CellSegmentation, unknown: Sections | None = None
+) -> tuple[AtThreshold, ...]:
+    """What each of THRESHOLDS gives for the probabilities of frames, all else as in `segmentation`; unknown : see
+    `score_segments`.
+    """
+    return tuple(_at_threshold(masks, probability, segmentation, unknown, threshold) for threshold in THRESHOLDS)
 
 
 def _at_threshold(
-    masks: Sections, probability: Sections, segmentation: CellSegmentation, threshold: float
+    masks: Sections,
+    probability: Sections,
+    segmentation: CellSegmentation,
+    unknown: Sections | None,
+    threshold: float,
 ) -> AtThreshold:
     segments = segment_frames(probability, replace(segmentation, threshold=threshold))
-    scores = score_instances(masks, segments)
+    scores = score_segments(masks, segments, unknown)
     size = _size_ratio(scores, segments)
     return AtThreshold(threshold, scores.seg, scores.missed, scores.merged, size, scores.f1)
 
 
 def _size_ratio(scores: InstanceScores, segments: Sections) -> float | None:
-    areas = [np.bincount(of_frame.ravel()) for of_frame in segments]
+    areas = [_areas(of_frame) for of_frame in segments]
     found = [(each.frame, each.segment, each.area) for each in scores.objects if each.segment is not None]
     return float(np.median([areas[frame][segment] / area for frame, segment, area in found])) if found else None
+
+
+def _areas(numbered: np.ndarray) -> dict[int, int]:
+    """{number: px}, background too; numbers may be as large as a file's."""
+    numbers, areas = np.unique(numbered, return_counts=True)
+    return dict(zip(numbers.tolist(), areas.tolist(), strict=True))
 
 
 def read_numbered(paths: Sequence[Path], name: Path, labels_are: str | None = None) -> Sections:
@@ -251,15 +265,16 @@ def score_cells(
     files = [path for _, path in pairs]
     are_probabilities = open_stack(files[0], kind="labels").pixels.dtype.kind == "f"
     proposal = read_sections(files, read_probabilities if are_probabilities else read_labels)
-    where = ignored
+    marks = None
     if unknown is not None:
-        marks = read_sections(_partners(labels, unknown, "marks"), read_labels)
-        where = either(ignored, stacked([section > 0 for section in marks]))
-    for path, sections in ((result, proposal), (unknown, where)):
+        read = read_sections(_partners(labels, unknown, "marks"), read_labels)
+        marks = stacked([section > 0 for section in read])
+    for path, sections in ((result, proposal), (unknown, marks)):
         if sections is not None and shapes(sections) != shapes(truth):
             raise BadInput(
                 f"{labels} has shape {described(truth)} and {path} {described(sections)}; both must be the same"
             )
+    where = either(ignored, marks)
     segments = segment_frames(proposal, segmentation) if are_probabilities else numbered(proposal, result)
     if segments_out is not None and not isinstance(segments, np.ndarray):
         raise BadInput("--segments is one file, and the frames differ in size; number them with segment, one by one")
@@ -271,7 +286,7 @@ def score_cells(
     how = segmentation if are_probabilities else None, len(truth), _size_ratio(found, segments)
     tried: tuple[AtThreshold, ...] = ()
     if are_probabilities:
-        tried = at_thresholds(truth, proposal, segmentation)
+        tried = at_thresholds(truth, proposal, segmentation, where)
     scores = CellScores(found, *how, *hashes, asdict(code_version()), recorded_tta(result), tried)
     if segments_out is not None and isinstance(segments, np.ndarray):
         size = open_stack(result, kind="labels").pixel_size

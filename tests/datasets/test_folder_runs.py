@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from unet_paper import score, train, weight_map
+from unet_paper import score, train, warping_errors, weight_map
 from unet_paper.cli.commands import main
 from unet_paper.datasets.labels import interpret_labels, pixels_to_ignore
 from unet_paper.datasets.training_stacks import OwnFiles, load_files
@@ -134,6 +134,10 @@ def test_sections_of_several_sizes_are_scored_together(random_stack):
     for of_both, one, other in zip(both.warping_counts, first.warping_counts, second.warping_counts, strict=True):
         assert of_both == (*one, *other)
     assert score(list(truth), list(proposal)) == score(truth, proposal)
+    kinds = warping_errors(*cut, 0.5)
+    assert [of_section.shape for of_section in kinds] == [(30, 40), (20, 33)]
+    for of_section, labels, proposed in zip(kinds, *cut, strict=True):
+        assert np.array_equal(of_section, warping_errors(labels, proposed, 0.5)[0])
     with pytest.raises(BadInput, match="both must be of the same sections"):
         score(cut[0], cut[1][::-1])
 
@@ -178,7 +182,7 @@ def test_arrays_of_several_sizes_and_ignored_pixels(random):
     for section in labels:
         section[:5] = 9
     tiny = dict(profile="smoke", base_channels=2, steps=2, tile_size=188, device="cpu")
-    by_value = train(images, labels, "cells", ignore=9, **tiny)
+    by_value = train(images, labels, "cells", ignore=labels[0].dtype.type(9), **tiny)
     masks = [section == 9 for section in labels]
     by_mask = train(images, [np.where(section == 9, 1, section) for section in labels], "cells", ignore=masks, **tiny)
     assert all((values == by_mask.network[name]).all() for name, values in by_value.network.items())

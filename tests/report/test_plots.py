@@ -48,3 +48,13 @@ def test_an_axis_of_a_narrow_range_has_ticks_too(lowest, highest):
     for axis in figure.axes[:5]:
         low, high = axis.get_ylim()
         assert sum(low <= tick <= high for tick in axis.get_yticks()) >= 2
+
+
+def test_names_are_shown_as_they_are():
+    """Two `$` hold no formula, and a name that begins with `_` is one."""
+    (rows,) = histories(1).values()
+    names = ["x$a_$b", "_first", "a_$", "plain"]
+    figure = history_figure(dict.fromkeys(names, rows))
+    figure.canvas.draw()
+    shown = [text.get_text().strip().replace(r"\$", "$") for text in figure.axes[0].get_legend().get_texts()]
+    assert shown == names

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import ndimage
 
-from unet_paper.io.sections import Sections, joined
+from unet_paper.io.sections import Sections, joined, stacked
 from unet_paper.metrics.common import THRESHOLDS, WARPING_THRESHOLDS, checked, levels
 from unet_paper.metrics.pixel_error import pixel_f1, pixel_sums
 from unet_paper.metrics.rand_error import RandSums, rand_f, rand_sums
@@ -121,7 +121,7 @@ def warping_errors(
     ignore: ArrayLike | None = None,
     *,
     workers: int | None = None,
-) -> np.ndarray:
+) -> Sections:
     """Where warping leaves errors at one threshold.
 
     Parameters
@@ -133,7 +133,7 @@ def warping_errors(
 
     Returns
     -------
-    (Z, H, W) uint8 array
+    (Z, H, W) uint8 array, or a list of (H, W) ones where the sections differ in size
         0 where the warped truth agrees with the proposal. Elsewhere the kind of error: 1 split and 2 merger, which are
         the warping error; 3 hole added, 4 hole deleted, 5 object added, 6 object deleted, which the challenge does not
         count.
@@ -152,7 +152,7 @@ def warping_errors(
         return warping_kinds(ndimage.label(truth)[0], proposed.astype(np.float64), threshold)
 
     truth, proposal, _ = checked(labels, proposal, ignore)
-    return np.stack(_for_each_section(kinds, truth, proposal, workers))
+    return stacked(_for_each_section(kinds, truth, proposal, workers))
 
 
 class _SectionSums(NamedTuple):

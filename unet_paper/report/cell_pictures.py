@@ -12,7 +12,7 @@ from skimage.segmentation import find_boundaries
 from unet_paper.io.sections import Sections
 from unet_paper.metrics.seg import InstanceScores, ObjectScore
 from unet_paper.report import colours
-from unet_paper.report.panels import KEEP_COLOUR, gray_range, panels, save_figure
+from unet_paper.report.panels import KEEP_COLOUR, gray_range, literal, panels, save_figure
 from unet_paper.report.pictures import MOST_SECTIONS
 
 RIGHT = (160, 160, 160)
@@ -82,7 +82,7 @@ def draw_cells(
             image = np.clip((volume[number].astype(float) - low) / ((high - low) or 1), 0, 1)
         axis.imshow(cells_in_colours(truth[number], segments[number], of_section[number], image))
         counts = [outcome(cell) for cell in of_section[number]]
-        axis.set_title(f"{names[number]}: " + ", ".join(f"{counts.count(name)} {name}" for name in FILLS))
+        axis.set_title(f"{literal(names[number])}: " + ", ".join(f"{counts.count(name)} {name}" for name in FILLS))
     handles: list[Artist] = [Patch(color=colours.hexadecimal(colour), label=name) for name, colour in FILLS.items()]
     for name, colour in (("outline of a segment", OUTLINE), ("of a segment of no cell", NO_CELL)):
         handles.append(Line2D([], [], color=colours.hexadecimal(colour), label=name))

@@ -11,7 +11,7 @@ from unet_paper.report.cell_pictures import draw_cells
 from unet_paper.report.figures import write_figures
 from unet_paper.report.figures.section_figures import draw_weight_figure
 from unet_paper.report.own_data import own_document
-from unet_paper.report.panels import save_figure
+from unet_paper.report.panels import literal, save_figure
 from unet_paper.report.pictures import draw_result
 from unet_paper.report.plots import history_figure, thresholds_figure
 from unet_paper.report.shown_sections import padded, read_shown
@@ -65,7 +65,7 @@ def _draw(run: RunFolder, record: RunRecord, threshold: float, cells: CellScores
     probability = read_shown(run.probability(primary), read_probabilities)
     names = section_names(record, len(truth))
     is_cell = separate_touching_cells(truth[0]) > 0
-    first = is_cell, probability[0], threshold, f"{names[0]}: probability of cell ({primary})"
+    first = is_cell, probability[0], threshold, f"{literal(names[0])}: probability of cell ({primary})"
     volume = read_shown(run.volume, read_stack) if run.volume.exists() else None
     between = background_of(record)
     draw_result(run.path / "result.png", *first, between=between)

@@ -52,6 +52,11 @@ def for_light_and_dark(figure: Figure) -> None:
             part.set_edgecolor(GRAY)
 
 
+def literal(name: str) -> str:
+    """A name as Matplotlib shows it as it is: not as a formula between two `$`, nor left out of legends for its `_`."""
+    return (" " if name.startswith("_") else "") + name.replace("$", r"\$")
+
+
 def panels(count: int, size: float = 4.0, rows: int = 1) -> tuple[Figure, np.ndarray]:
     """A figure with `count` square panels a row and no ticks: (figure, array of axes of shape (rows, count))."""
     figure = Figure(figsize=(size * count, size * rows), dpi=100, layout="constrained")

@@ -13,7 +13,7 @@ from unet_paper.report import colours
 from unet_paper.report.components import spots
 from unet_paper.report.figures.deformation_figure import draw_deformations, shown_deformations
 from unet_paper.report.figures.section_figures import draw_weight_figure
-from unet_paper.report.panels import panels, row_of_panels, save_figure, show_gray
+from unet_paper.report.panels import literal, panels, row_of_panels, save_figure, show_gray
 from unet_paper.runs.folder import RunFolder
 from unet_paper.weight_map import label_cells
 
@@ -81,7 +81,7 @@ def draw_warping_errors(
             found.append(f"{len(circles)} {name}{'s' * (len(circles) != 1)} ({np.count_nonzero(pixels)} px)")
             for x, y, radius in sorted(circles, key=lambda circle: -circle[-1])[:MOST_CIRCLES]:
                 axis.add_patch(Circle((x, y), radius, fill=False, color=colour, linewidth=1.6))
-        axis.set_title(f"{names[section]}: {', '.join(found)}")
+        axis.set_title(f"{literal(names[section])}: {', '.join(found)}")
     chosen = "" if len(worst) == len(kinds) else f"; the {len(worst)} worst of {len(kinds)} sections"
     largest = f", the {MOST_CIRCLES} largest of each" if crowded else ""
     what = f"Red circles: a cell is split; blue circles: cells are merged{largest}"

@@ -11,6 +11,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 from unet_paper.metrics.registry import CHALLENGE_METRICS, RAND_ERROR_PAIRS
 from unet_paper.metrics.scores import Scores
 from unet_paper.report.colours import LINES
+from unet_paper.report.panels import literal
 
 LINE_STYLES = ("-", "--", ":", "-.")
 WIDE = 6  # highest by lowest value of a logarithmic axis that 1, 2 and 5 are ticks enough for
@@ -55,7 +56,7 @@ def history_figure(histories: Mapping[str, Sequence[Mapping[str, float]]]) -> Fi
             if len(histories) == 1 and window > 1:
                 axis.plot(steps, values, color=LINES[5], linewidth=0.8, label="as in history.csv")
                 title = f"mean over {window} rows"
-            axis.plot(steps[window - 1 :], smooth, **line_look(number), label=title)
+            axis.plot(steps[window - 1 :], smooth, **line_look(number), label=literal(title))
             # The first steps' loss is many times the rest: the axis is for what follows them.
             highest = max(highest, np.nanmax(values[len(values) // 10 :], initial=0))
         axis.set(xlabel="step (one tile each)", ylabel=columns[name], ylim=(0, 1.1 * highest or 1))
@@ -84,7 +85,7 @@ def thresholds_figure(scores: Mapping[str, Scores]) -> Figure:
             curve = np.array(values.curve(metric), dtype=float)  # None becomes NaN, which is not drawn
             curve = np.maximum(curve if metric.curve_is_error else 1 - curve, SMALLEST_DRAWN)
             thresholds = values.thresholds[: len(curve)]
-            axis.plot(thresholds, curve, **line_look(number), label=name)
+            axis.plot(thresholds, curve, **line_look(number), label=literal(name))
             best = np.nanargmin(curve) if np.isfinite(curve).any() else 0
             axis.plot(thresholds[best], curve[best], "o", color=line_look(number)["color"])
         axis.set(title=metric.error_title, xlabel="threshold", xlim=(-0.03, 1.03), yscale="log")

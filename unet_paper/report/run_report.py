@@ -11,7 +11,7 @@ from unet_paper.report.cell_report import write_cell_report
 from unet_paper.report.figures import write_figures
 from unet_paper.report.figures.section_figures import draw_weight_figure
 from unet_paper.report.own_report import write_own_report
-from unet_paper.report.panels import save_figure
+from unet_paper.report.panels import literal, save_figure
 from unet_paper.report.pictures import draw_result, draw_warping_errors
 from unet_paper.report.plots import history_figure, thresholds_figure
 from unet_paper.report.shown_threshold import how_shown
@@ -64,10 +64,10 @@ def draw_scored_sections(run: RunFolder, record: RunRecord, scores: Scores) -> N
     primary = record.config.primary
     truth, probability = read_labels(run.labels).pixels, read_probabilities(run.probability(primary)).pixels
     threshold, _ = how_shown(run, record, scores)
-    kinds = warping_errors(truth, probability, threshold)
+    kinds = np.asarray(warping_errors(truth, probability, threshold))
     names = section_names(record, len(kinds))
     above = f"Probability ({primary}) above {threshold:.1f}"
-    first = truth[0] > 0, probability[0], threshold, f"{names[0]}: probability of cell ({primary})"
+    first = truth[0] > 0, probability[0], threshold, f"{literal(names[0])}: probability of cell ({primary})"
     between = background_of(record)
     draw_result(run.path / "result.png", *first, between=between)
     outline = np.where(probability > threshold, 1.0, 0.6)

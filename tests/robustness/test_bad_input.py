@@ -226,6 +226,7 @@ CALLS = [
     ("publish run/weights.pt out.zip --same-size", "--same-size belongs to a name that ends in .onnx"),
     ("publish run/weights.pt out.onnx --licence MIT", "--author and --licence belong to a package"),
     ("publish run/weights.pt text.safetensors", "text.safetensors is there already"),
+    ("publish text.safetensors text.safetensors --force", "text.safetensors is read too"),
     # score
     ("score labels.tif none.tif --json out.json", "none.tif is not a file"),
     ("score labels.tif floats.tif --json out.json", "floats.tif holds values outside 0 to 1"),

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from unet_paper.cli.cell_commands import cells_must_be_writable
-from unet_paper.cli.checks import chosen_device, must_be_writable
+from unet_paper.cli.checks import chosen_device, must_be_writable, must_spare
 from unet_paper.cli.help_text import SMOKE
 from unet_paper.cli.segmentation_options import NAMES, given_segmentation
 from unet_paper.cli.values import changed_config, recipe
@@ -212,6 +212,7 @@ def do_publish(arguments: Namespace) -> None:
     terms = Terms.of(arguments.author, arguments.licence)
     if not (arguments.author is None and arguments.licence is None) and suffix != ".zip":
         raise BadInput("--author and --licence belong to a package; give a name that ends in .zip")
+    must_spare((arguments.weights,), arguments.out, "what is published")
     must_be_writable(arguments.out, arguments.force)
     loaded = checkpoint.load(arguments.weights)
     if suffix == ".onnx":

@@ -1,6 +1,7 @@
 # Sourced by the scripts beside it: sets $python. That is the first of these that has the requirements: $UNET_PAPER_PYTHON, .venv, and
 # the current `python` (of a virtual environment, conda or the system). Where none has, .venv is made anew.
 
+unset CDPATH # with it cd prints the folder
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 python="$root/.venv/bin/python"
 stamp="$root/.venv/requirements.installed"
@@ -51,4 +52,8 @@ else
     }
     cp "$root/requirements.txt" "$stamp"
 fi
+case "$python" in
+    /*) ;;
+    */*) python="$PWD/$python" ;; # the scripts may go elsewhere
+esac
 export PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}"

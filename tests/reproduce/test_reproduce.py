@@ -1,6 +1,9 @@
 """The scripts, as a new user runs them."""
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -30,6 +33,21 @@ def test_a_named_folder_must_hold_the_official_stacks(clone, run_script, small_p
     done = run_script("isbi.sh", "--data", str(small_phantom))
     assert done.returncode == 2 and "lacks the official train-volume.tif" in done.stderr
     assert not (clone / "results").exists()
+
+
+def test_relative_paths_and_a_search_path_of_cd(clone):
+    """The scripts go to other folders, and CDPATH makes cd print."""
+    (clone / "my python").write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    (clone / "my python").chmod(0o755)
+    given = os.environ | {"CDPATH": ".", "UNET_PAPER_PYTHON": "./my python"}
+
+    def run(*command, **more):
+        return subprocess.run(["bash", *command], cwd=clone, env=given | more, capture_output=True, text=True)
+
+    elsewhere = run("-c", 'source reproduce/environment.sh; cd /; "$python" -c "print(1)"')
+    assert elsewhere.stdout == "1\n", elsewhere.stderr
+    no_data = run("reproduce/test.sh", ISBI_DATA="nowhere")
+    assert no_data.returncode != 0 and "nowhere" in no_data.stderr.splitlines()[-1] and not no_data.stdout
 
 
 @pytest.mark.slow

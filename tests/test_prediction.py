@@ -145,3 +145,22 @@ def test_zeros_beyond_the_border():
     )
     assert np.abs(mirrored - zeros)[:20].max() > 1e-4
     np.testing.assert_array_equal(mirrored[120:180, 120:180], zeros[120:180, 120:180])
+
+
+@pytest.mark.parametrize(
+    "view", [np.asarray, lambda mapped: mapped[:], lambda mapped: np.ndarray(mapped.shape, "u1", mapped._mmap)]
+)
+def test_changes_of_a_copy_on_write_array_are_kept(network, random, tmp_path, view):
+    """They are in the mapping's pages alone, which are let go of after each tile."""
+    (tmp_path / "pixels").write_bytes(bytes(2 * 20 * 30))
+    mapped = np.memmap(tmp_path / "pixels", np.uint8, "c", shape=(2, 20, 30))
+    mapped[:] = changed = random.integers(1, 256, mapped.shape, dtype=np.uint8)
+    assert np.array_equal(predict(network, view(mapped), "none"), predict(network, changed, "none"))
+    assert np.array_equal(mapped, changed)
+
+
+@pytest.mark.parametrize(("memory", "free"), [(0, 2**30), (10, 2**30), (None, 0), (None, 100)])
+def test_next_to_no_memory_is_a_limit(network, monkeypatch, memory, free):
+    monkeypatch.setattr("unet_paper.prediction.available_memory", lambda device: free)
+    with pytest.raises(BadInput, match="memory allows tiles of [0-9] px .* allow more memory"):
+        predict_stack(network, STANDARDISATION, np.zeros((20, 30), np.uint8), "none", memory=memory)

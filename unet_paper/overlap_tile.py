@@ -135,7 +135,7 @@ def plan_blocks(
         fits &= longest <= largest_tile
         if not fits.any():
             raise BadInput(f"tiles of {largest_tile} px are too small here; give at least {longest.min()} px")
-    if largest_pixels:
+    if largest_pixels is not None:
         fits &= areas <= largest_pixels
         if not fits.any():
             least = areas.min()

@@ -91,7 +91,8 @@ class Predictor:
         if largest_tile and largest_tile < SMALLEST_TILE:
             raise BadInput(f"a tile of {largest_tile} px is too small; it must have at least {SMALLEST_TILE} px")
         base_channels = self.network.classifier.in_channels
-        pixels = (memory or available_memory(self.device) // 2) // (BYTES_PER_PIXEL_AND_CHANNEL * base_channels)
+        available = available_memory(self.device) // 2 if memory is None else memory
+        pixels = available // (BYTES_PER_PIXEL_AND_CHANNEL * base_channels)
         if memory is None:
             pixels = min(pixels, MOST_PIXELS[self.device.type])
         return plan_blocks(height, width, self.views, pixels, largest_tile, base_channels)

@@ -12,6 +12,8 @@ from unet_paper.support.errors import BadInput
 if TYPE_CHECKING:
     import torch  # which takes seconds, and only a GPU needs it here
 
+SHARED = ("r", "r+", "w+")  # modes of np.memmap in which the file holds every change
+
 
 def available_memory(device: "torch.device | str" = "cpu") -> int:
     """Bytes that a new piece of work can take on a device: free GPU memory, or what Linux calls available, within the
@@ -58,10 +60,13 @@ def _left_in_container(folder: Path, limit: str, used: str) -> int | None:
 def release(array: np.ndarray) -> None:
     """Let go of the pages of the file that `array` maps or is a view of; they are read again when needed.
 
-    Does nothing for arrays in memory. Without it, the pages of a large file count as this process's memory.
+    Does nothing for arrays in memory, and for mappings that may hold changes which are not in the file. Without it, the
+    pages of a large file count as this process's memory.
     """
     owner: object = array
+    is_shared = False
     while owner is not None and not isinstance(owner, mmap.mmap):
+        is_shared |= isinstance(owner, np.memmap) and owner.mode in SHARED
         owner = getattr(owner, "base", None)
-    if owner is not None and hasattr(mmap, "MADV_DONTNEED"):
+    if owner is not None and is_shared and hasattr(mmap, "MADV_DONTNEED"):
         owner.madvise(mmap.MADV_DONTNEED)

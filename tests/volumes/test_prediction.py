@@ -135,6 +135,8 @@ def test_it_is_done_once_and_replaced_only_by_force(predict, image, tmp_path, ca
     before = (out / "zarr.json").stat().st_mtime_ns
     assert predict(image, out) == 0 and "already predicted" in capsys.readouterr().out
     assert predict(image, out, "--extrapolation", "zeros") == 2 and "--force" in capsys.readouterr().err
+    assert predict(image, out, "--ome-zarr", "0.5") == 0 and "already predicted" in capsys.readouterr().out
+    assert predict(image, out, "--ome-zarr", "0.4") == 2 and "already as OME-Zarr 0.5; " in capsys.readouterr().err
     assert (out / "zarr.json").stat().st_mtime_ns == before
     assert predict(image, out, "--extrapolation", "zeros", "--force") == 0
     assert (out / "zarr.json").stat().st_mtime_ns != before

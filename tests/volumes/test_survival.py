@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -16,8 +17,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
+from unet_paper import checkpoint as checkpoints
 from unet_paper.io.image_files import open_stack
+from unet_paper.io.stack import write_stack
 from unet_paper.runs.predicting import PredictionRequest
 from unet_paper.support.errors import BadInput
 from unet_paper.support.parts import Part
@@ -115,11 +119,42 @@ def test_a_kill_after_the_result_has_its_name_leaves_nothing_for_ever(request_of
     assert not folder.path.exists() and np.array_equal(open_stack(request.out).pixels, expected)
 
 
+def test_weights_that_were_trained_anew_are_read_anew(request_of, weights, pixels, tmp_path):
+    """A worker of a cluster lives on; the paths are those of the request before."""
+    write_stack(tmp_path / "image.tif", pixels[:1, :16, :16])
+    request = replace(request_of(image=tmp_path / "image.tif"), weights=tmp_path / "weights.pt")
+    shutil.copy(weights, request.weights)
+    predict_volume(request)
+    before = np.asarray(open_stack(request.out).pixels)
+    trained = checkpoints.load(weights)
+    trained.network["classifier.bias"] += torch.tensor([0.0, 1.0])
+    checkpoints.save(request.weights, trained)
+    predict_volume(request, force=True)
+    after = np.asarray(open_stack(request.out).pixels)
+    assert np.allclose(after, 1 / (1 + (1 / before - 1) / np.e), atol=1e-5)
+
+
+def test_a_folder_that_cannot_be_made_leaves_nothing(request_of, monkeypatch):
+    """Else it would stay, and be in the way of `train --resume` where it lies in a run's folder."""
+
+    def create(path, layout, made_with):
+        path.mkdir()
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("unet_paper.volumes.job.create_result", create)
+    request = request_of()
+    with pytest.raises(BadInput, match="out.zarr.partial cannot be written: No space left on device"):
+        predict_volume(request)
+    assert not any(path.is_dir() for path in request.out.parent.iterdir())
+
+
 def test_a_result_begun_with_something_else_is_refused(request_of, image, weights, tmp_path):
     predict_volume(request_of(), Distribution(part=Part(1, 4)))
     other = PredictionRequest(weights, image, tmp_path / "out.zarr", "d4", largest_tile=284)
     with pytest.raises(BadInput, match=r"partial result of another prediction \(tta differ\)"):
         predict_volume(other)
+    with pytest.raises(BadInput, match=r"out.zarr.partial was begun as OME-Zarr 0.5, not 0.4; "):
+        predict_volume(request_of(), version="0.4")
     (tmp_path / "out.zarr.partial" / "plan.json").write_text("{")
     with pytest.raises(BadInput, match="plan.json is damaged"):
         predict_volume(request_of())

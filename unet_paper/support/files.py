@@ -1,6 +1,7 @@
 """Files written whole or not at all."""
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -46,9 +47,12 @@ def why_not(error: OSError) -> str:
 
 
 def remove_leftovers(folder: Path | str) -> None:
-    """Delete what `atomic_write` left in a folder when its process was killed. Nobody may be writing there."""
+    """Delete the files and folders that processes which were killed left half made. Nobody may be writing there."""
     for path in Path(folder).glob(f"{LEFTOVER}*"):
-        path.unlink(missing_ok=True)
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def _umask() -> int:

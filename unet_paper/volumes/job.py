@@ -82,20 +82,23 @@ class WorkFolder:
     def _make(self, job: Job) -> None:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            made = WorkFolder(Path(tempfile.mkdtemp(dir=self.path.parent, prefix=LEFTOVER)) / self.out.name)
-            made.marks.mkdir(parents=True)
-            create_result(made.result, job.layout, job.made_with)
-            write_json(made.plan, job.to_json())
+            temporary = tempfile.TemporaryDirectory(dir=self.path.parent, prefix=LEFTOVER, ignore_cleanup_errors=True)
+            with temporary as place:
+                made = WorkFolder(Path(place) / self.out.name)
+                made.marks.mkdir(parents=True)
+                create_result(made.result, job.layout, job.made_with)
+                write_json(made.plan, job.to_json())
+                self._take_name(made)
         except OSError as error:
             raise BadInput(f"{self.path} cannot be written: {why_not(error)}; give another folder") from None
+
+    def _take_name(self, made: "WorkFolder") -> None:
+        """Rename a folder that is made to this one's name, unless another process was faster."""
         try:
             os.rename(made.path, self.path)
         except OSError:
             if not self.plan.is_file():
                 raise BadInput(f"{self.path} is in the way and is no partial result; delete it") from None
-            # Another process was faster.
-        finally:
-            shutil.rmtree(made.path.parent, ignore_errors=True)
 
     def job(self) -> Job:
         """The job that the folder was begun with. Raises BadInput for a damaged plan."""

@@ -61,8 +61,8 @@ def predict_volume(
     Raises
     ------
     BadInput
-        For an image that cannot be predicted, a result that is there already or was begun with something else, and
-        where blocks failed: all others are done then.
+        For an image that cannot be predicted, a result that is there already or was begun with something else or in
+        another version, and where blocks failed: all others are done then.
     """
     require_extra("ome_zarr", f"writing {request.out}")
     request = replace(
@@ -82,17 +82,24 @@ def predict_volume(
     folder = WorkFolder(out)
     if out.exists():
         folder.clear()
-    if out.exists() and made_with_of(out) == job.made_with and (part is not None or not force):
+    made = _version_of(out) if out.exists() and made_with_of(out) == job.made_with else None
+    if made is not None and version in (None, made) and (part is not None or not force):
         logger.info(f"{out} is already predicted; nothing to do")
         return
     if out.exists() and not force:
-        raise BadInput(f"{out} is there already; give another name, or --force to replace it")
+        as_version = "" if made is None else f" as OME-Zarr {made}"
+        raise BadInput(f"{out} is there already{as_version}; give another name, or --force to replace it")
     warning = predictor.warning(np.hstack(seen)[None])
     if warning:
         logger.warning(warning)
     named = "" if part is None else f".part-{part.number}-of-{part.count}"
     with exclusive_lock(out.with_name(f"{out.name}{named}.lock"), f"{out}{named}"):
         begun = folder.begin(job)
+        if version not in (None, begun.layout.version):
+            raise BadInput(
+                f"{folder.path} was begun as OME-Zarr {begun.layout.version}, not {version}; go on with the first, "
+                "delete the folder, or give another name"
+            )
         _warn_of_room(begun.layout, folder)
         with BlockLog(out.with_name(f"{out.name}{named}.log")) as log:
             _do_blocks(request, distribution, folder, begun.layout, log)
@@ -119,7 +126,7 @@ def layout_of(predictor: Predictor, stack: ImageStack, request: PredictionReques
     """Blocks are those that cost least within the memory of a tile, which does not depend on what is free here."""
     depth, height, width = stack.pixels.shape
     of_pixel = BYTES_PER_PIXEL_AND_CHANNEL * predictor.network.classifier.in_channels
-    memory = request.memory or min(TILE_MEMORY, MOST_PIXELS["cpu"] * of_pixel)
+    memory = min(TILE_MEMORY, MOST_PIXELS["cpu"] * of_pixel) if request.memory is None else request.memory
     plan = predictor.plan(height, width, memory, request.largest_tile)
     grid = Grid.of_plan(depth, height, width, plan, getattr(stack.pixels, "chunk_depth", 1))
     return Layout(grid, predictor.out_channels, version, *_measured(stack), stack.origin)

@@ -120,7 +120,13 @@ class Worker:
         return np.array(self.volume[first:last, rows, columns])
 
 
-opened = lru_cache(maxsize=1)(Worker)
+@lru_cache(maxsize=1)
+def opened(request: PredictionRequest, plan: bytes) -> Worker:
+    """The Worker for the blocks of a request, kept from one to the next.
+
+    plan : the content of the job's; under the paths of an earlier request there may be other weights, another image.
+    """
+    return Worker(request)
 
 
 def attempt(request: PredictionRequest, number: int) -> Outcome:
@@ -136,7 +142,7 @@ def _attempt(request: PredictionRequest, number: int) -> Outcome:
     error = ""
     for _ in range(ATTEMPTS):
         try:
-            opened(request).do(number)
+            opened(request, WorkFolder(request.out).plan.read_bytes()).do(number)
             return Outcome(number)
         except BadInput as bad:
             return Outcome(number, str(bad))

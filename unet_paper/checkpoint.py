@@ -257,7 +257,8 @@ def load_last(path: Path | str, earlier: Path | str) -> Checkpoint | None:
 def publish(path: Path | str, checkpoint: Checkpoint) -> None:
     """Write a checkpoint's weights as float16, whole or not at all.
 
-    Raises BadInput when a weight is too large for float16 (65504), which a sound network's are not.
+    Raises BadInput when a weight is too large for float16 (65504), which a sound network's are not, and where it cannot
+    be written.
     """
     halves = {}
     for name, values in checkpoint.network.items():
@@ -268,7 +269,10 @@ def publish(path: Path | str, checkpoint: Checkpoint) -> None:
     described |= {"config": checkpoint.config.as_dict(), "standardisation": vars(checkpoint.standardisation)}
     metadata = {"format": PUBLISHED_FORMAT} | {name: json.dumps(value) for name, value in described.items()}
     with atomic_write(path) as temporary:
-        save_file(halves, temporary, metadata)
+        try:
+            save_file(halves, temporary, metadata)
+        except SafetensorError as error:
+            raise OSError(f"safetensors could not write it: {error}") from None
 
 
 def load_published(path: Path | str) -> Checkpoint:

@@ -390,23 +390,25 @@ def test_full_disk(small_disk, small_phantom, tmp_path):
     end_well_in_another_process(calls, "me", place, {"run.json", "phantom.json"}, prefix, env=environment)
 
 
-def test_full_disk_at_a_checkpoint(tmp_path):
-    """PyTorch has its own words for it."""
+@pytest.mark.parametrize(("write", "name"), [(checkpoint.save, "small.pt"), (checkpoint.publish, "small.safetensors")])
+def test_full_disk_at_a_checkpoint(tmp_path, write, name):
+    """PyTorch has its own words for it, and so has safetensors."""
     values = Checkpoint(
         1, PROFILES["quick"], Standardisation(0.5, 0.1, "uint8"), {"a": torch.zeros(10)}, None, [], {}, 1
     )
-    checkpoint.save(tmp_path / "small.pt", values)
+    write(tmp_path / name, values)
+    before = (tmp_path / name).read_bytes()
     values.network["a"] = torch.zeros(300_000)
     limit = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, limit[1]))
     try:
-        with pytest.raises(BadInput, match="small.pt cannot be written: .*; make room, or give another folder"):
-            checkpoint.save(tmp_path / "small.pt", values)
+        with pytest.raises(BadInput, match=f"{name} cannot be written: .*; make room, or give another folder"):
+            write(tmp_path / name, values)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limit)
         signal.signal(signal.SIGXFSZ, handler)
-    assert list(tmp_path.iterdir()) == [tmp_path / "small.pt"] and torch.load(tmp_path / "small.pt")["step"] == 1
+    assert list(tmp_path.iterdir()) == [tmp_path / name] and (tmp_path / name).read_bytes() == before
 
 
 def test_places_that_may_not_be_read_or_written(folder, tmp_path):

@@ -56,6 +56,15 @@ def test_without_a_compiler_training_runs_uncompiled(training_set, tmp_path, mon
     assert "compiling" in compiling and "without it" in failed and failed.endswith("(no compiler)")
 
 
+def test_trying_out_the_compiled_network_leaves_its_statistics_alone(monkeypatch):
+    """Else a training that resumes, and so tries it out once more, would differ from one that was never stopped."""
+    monkeypatch.setattr(torch, "compile", lambda network: network)
+    network = new_network(replace(PAPER, base_channels=2, batch_norm=True))
+    before = {name: values.clone() for name, values in network.state_dict().items()}
+    compiled_network(network, torch.randn(1, 1, 188, 188), False)
+    assert all(torch.equal(values, before[name]) for name, values in network.state_dict().items())
+
+
 @pytest.mark.slow
 def test_a_compiled_network_gives_the_same_scores():
     torch.manual_seed(0)

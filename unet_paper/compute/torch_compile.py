@@ -25,9 +25,10 @@ def should_compile(choice: str, device: torch.device | str, steps: int) -> bool:
 def compiled_network(network: nn.Module, tile: torch.Tensor, bfloat16: bool) -> Callable[[torch.Tensor], torch.Tensor]:
     """The network compiled for tiles like this one, tried out forward and backward; itself where that fails.
 
-    tile : (1, 1, S, S) float tensor
+    tile : (1, 1, S, S) float tensor. The network's weights and statistics stay as they are.
     """
     logger.info("compiling the network, about a minute; --compile off leaves it out")
+    before = [(values, values.clone()) for values in network.buffers()]
     try:
         faster: Callable[[torch.Tensor], torch.Tensor] = torch.compile(network)
         with autocast(tile.device, bfloat16):
@@ -38,4 +39,6 @@ def compiled_network(network: nn.Module, tile: torch.Tensor, bfloat16: bool) -> 
         return network
     finally:
         network.zero_grad(set_to_none=True)
+        for values, kept in before:  # batch normalisation's, which the trial has moved
+            values.copy_(kept)
     return faster

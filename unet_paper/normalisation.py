@@ -26,10 +26,12 @@ class Standardisation:
     def of(cls, gray: np.ndarray, dtype: np.dtype) -> "Standardisation":
         """Of a training stack's gray values, whose file has this type.
 
-        Whole numbers lie in 0 to 1 here, where 32 bits are enough; floats of any size are summed in 64.
+        Whole numbers lie in 0 to 1 here, where 32 bits are enough; floats of any size are summed in 64. The deviation
+        of one value alone is 1.
         """
         sums = np.float64 if dtype.kind == "f" else np.float32
-        return cls(float(gray.mean(dtype=sums)), float(gray.std(dtype=sums)) or 1.0, dtype.name)
+        is_constant = gray.min() == gray.max()  # its deviation may be a rounding error instead of 0
+        return cls(float(gray.mean(dtype=sums)), 1.0 if is_constant else float(gray.std(dtype=sums)), dtype.name)
 
     @property
     def largest(self) -> int:

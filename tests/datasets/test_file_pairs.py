@@ -100,6 +100,15 @@ def test_sections_are_in_the_order_of_the_folder_that_a_run_writes_them_into(tmp
     assert read_pairs(tmp_path / "images", tmp_path / "masks").data == pairs.data
 
 
+@pytest.mark.parametrize("signed", [np.int16, np.int64])
+def test_labels_of_types_that_have_none_in_common(folders, signed):
+    """NumPy's common type of these is a float, which does not hold all of their values."""
+    imageio.imwrite(folders / "masks/t1.tif", np.full((70, 90), 2**60 + 1, np.uint64))
+    imageio.imwrite(folders / "masks/t10.tif", np.eye(50, 120, dtype=signed))
+    with pytest.raises(BadInput, match=f"t1.tif holds uint64 values and .*t10.tif {np.dtype(signed)}; .* convert one"):
+        read_pairs(folders / "images", folders / "masks")
+
+
 def test_sections_of_one_name(folders, tmp_path, capsys):
     for folder in ("images", "masks"):
         for name, count in (("a", 2), ("a-001", 1)):

@@ -39,8 +39,8 @@ def read_pairs(
     """Read images and their labels: one file each, or folders and lists of files that are paired by name.
 
     Files may hold one section or several, of any size. ignore : see `read_labels`. Raises BadInput for files that
-    cannot be read or have no partner, a pair that differs in shape, images of several types, and sections that would
-    have one name.
+    cannot be read or have no partner, a pair that differs in shape, images of several types, labels of uint64 and of a
+    signed type, and sections that would have one name.
     """
     of_images, of_labels = _paths(images), _paths(labels)
     pairs = sorted(paired(of_images, of_labels), key=lambda pair: by_number(stem(pair[0])))
@@ -62,6 +62,7 @@ def read_pairs(
             )
         read.append((gray, labelled))
     first, second = zip(*read, strict=True)
+    _require_common_type(second)
     sizes = {stack.pixel_size for stack in first}
     if len(read) == 1:
         hashes = first[0].content_sha256, second[0].content_sha256
@@ -86,6 +87,18 @@ def read_pairs(
 
 def _paths(given: Path | Sequence[Path]) -> list[Path]:
     return [given] if isinstance(given, Path) else list(given)
+
+
+def _require_common_type(labels: Sequence[ImageStack]) -> None:
+    """Raise BadInput where no type of whole numbers holds the values of all: of uint64 and a signed one."""
+    if np.result_type(*(stack.pixels.dtype for stack in labels)).kind != "f":
+        return
+    largest = next(stack for stack in labels if stack.pixels.dtype.kind == "u" and stack.pixels.dtype.itemsize == 8)
+    signed = next(stack for stack in labels if stack.pixels.dtype.kind == "i")
+    raise BadInput(
+        f"{largest.source} holds {largest.pixels.dtype} values and {signed.source} {signed.pixels.dtype}; no type of "
+        "whole numbers holds those of both, so convert one of them"
+    )
 
 
 def _of_one_type(sections: list[np.ndarray]) -> list[np.ndarray]:

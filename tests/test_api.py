@@ -99,6 +99,12 @@ def test_settings_that_do_not_fit(phantom, change, message):
         train(*phantom, **{"labels_are": "cells", **TINY, **change})
 
 
+@pytest.mark.parametrize("labels_are", ["instances", "classes"])
+def test_negative_labels_must_be_ignored(labels_are):
+    with pytest.raises(BadInput, match="labels holds -1; .* give ignore=-1"):
+        train(np.zeros((9, 9), np.uint8), np.eye(9, dtype=np.int8) * 3 - 1, labels_are, **TINY)
+
+
 @pytest.mark.parametrize(
     ("images", "labels", "message"),
     [

@@ -330,6 +330,14 @@ def test_bad_settings(settings, match):
         weight_map(np.eye(3, dtype=int), **settings)
 
 
+@pytest.mark.parametrize("semantic", [False, True])
+def test_negative_labels_must_be_ignored(semantic):
+    labels = np.array([[1, 1, 0, 0, -1]])
+    with pytest.raises(BadInput, match="labels hold -1; .* ignore=-1"):
+        weight_map(labels, semantic=semantic)
+    assert weight_map(labels, semantic=semantic, ignore=-1)[0, 4] == 0
+
+
 def test_a_stack_is_no_section():
     with pytest.raises(BadInput, match="use weight_maps"):
         weight_map(np.ones((2, 3, 3), int))

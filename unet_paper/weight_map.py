@@ -57,8 +57,8 @@ def weight_map(
     Raises
     ------
     BadInput
-        For labels of another shape or type, settings out of range, an `ignore` that does not fit or leaves nothing,
-        fewer class weights than semantic labels have classes, and for cells another number than two.
+        For labels of another shape or type, labels below 0, settings out of range, an `ignore` that does not fit or
+        leaves nothing, fewer class weights than semantic labels have classes, and for cells another number than two.
 
     Notes
     -----
@@ -108,6 +108,7 @@ def weight_maps(
     ignored = ignored_pixels(labels, ignore)
     if ignored is not None:
         labels = np.where(ignored, labels.dtype.type(0), labels)
+    require_no_negatives(labels, "the labels hold")
     if not semantic:
         labels = separate_touching_cells(labels, connectivity)
     if class_weights is None:
@@ -126,6 +127,16 @@ def weight_maps(
     if ignored is not None:
         weights[ignored] = 0
     return weights
+
+
+def require_no_negatives(labels: np.ndarray, what: str) -> None:
+    """Raise BadInput for labels below 0, which no cell and no class has. what : how the message begins."""
+    lowest = labels.min(initial=0)
+    if lowest < 0:
+        raise BadInput(
+            f"{what} {lowest}; cells and classes have numbers from 0 (background) on, and where {lowest} marks pixels "
+            f"of which the truth is not known, give ignore={lowest}"
+        )
 
 
 def border_terms(cells: np.ndarray, w_0: float, sigma: float) -> Iterator[tuple[slice, np.ndarray]]:

@@ -82,6 +82,16 @@ def test_ignored_pixels_of_many_classes(phantom):
     assert len(found.class_weights) == 3 and torch.stack(found.labels).max() == 2
 
 
+@pytest.mark.parametrize("classes", [2, 3])
+def test_negative_labels_must_be_ignored(phantom, classes):
+    images, labels = phantom
+    given = (labels > 0).astype(np.int16) * (classes - 1)
+    given[:, :5] = -1
+    with pytest.raises(BadInput, match="labels hold -1; .* ignore=-1"):
+        prepare_training_set(images, given, replace(TINY, classes=classes), "cpu")
+    prepare_training_set(images, given, replace(TINY, classes=classes), "cpu", given == -1)
+
+
 def test_a_section_without_the_highest_class(phantom):
     images, labels = phantom
     classes = (labels > 0).astype(np.uint8)

@@ -8,7 +8,7 @@ from skimage import measure
 from unet_paper.io.sections import Sections, joined, require_same_shapes, stacked
 from unet_paper.support.errors import BadInput
 from unet_paper.support.logs import logger
-from unet_paper.weight_map import label_cells, lost_cells, separate_touching_cells
+from unet_paper.weight_map import label_cells, lost_cells, require_no_negatives, separate_touching_cells
 
 LABELS_ARE = {
     "cells": "of two values, the larger is cell, the other background",
@@ -67,6 +67,8 @@ def interpret_labels(
         raise BadInput(f"{name} holds {_shown(values)}; say with --labels-are what they mean: {choices}")
     if len(values) < 2:
         raise BadInput(f"{name} holds {values[0]} only, which is one class only; there must be two at least")
+    if labels_are in ("instances", "classes"):
+        require_no_negatives(values, f"{name} holds")
     labels = without_ignored(labels, ignored)
     if labels_are == "classes":
         _require_classes(labels, values, name)

@@ -11,7 +11,7 @@ from unet_paper.io.sections import Sections, joined, require_same_shapes
 from unet_paper.network import CONTEXT
 from unet_paper.normalisation import Standardisation, gray_values
 from unet_paper.support.errors import BadInput
-from unet_paper.weight_map import balancing_class_weights, separate_touching_cells, weight_map
+from unet_paper.weight_map import balancing_class_weights, require_no_negatives, separate_touching_cells, weight_map
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def prepare_training_set(
     label, and do not count where class frequencies are balanced.
 
     Mean and deviation of the gray values, and the class weights, are those of all sections together. Raises BadInput
-    for arrays that do not fit.
+    for arrays that do not fit, and for labels below 0 that are not ignored.
     """
     require_same_shapes(images, labels, ("images", "labels"))
     if ignore is None:
@@ -60,6 +60,8 @@ def prepare_training_set(
     standardisation = Standardisation.of(joined(gray), images[0].dtype)
     semantic = config.classes > 2
     known = [np.where(mask, section.dtype.type(0), section) for section, mask in zip(labels, ignore, strict=True)]
+    for section in known:
+        require_no_negatives(section, "the labels hold")
     classes = [section if semantic else separate_touching_cells(section) > 0 for section in known]
     class_weights = balancing_class_weights(joined(classes), semantic, config.class_balance, joined(ignore))
     weights = [

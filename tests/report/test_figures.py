@@ -13,6 +13,7 @@ from unet_paper.io.pixel_size import EM
 from unet_paper.io.stack import read_stack, write_stack
 from unet_paper.metrics import Scores
 from unet_paper.network import UNet
+from unet_paper.report import run_report
 from unet_paper.report.figures import write_figures
 from unet_paper.report.figures.deformation_figure import draw_deformations, shown_deformations
 from unet_paper.report.figures.network_figure import draw_network, operations
@@ -66,6 +67,31 @@ def test_the_releases_variant_is_drawn_as_it_is():
     assert all(step.relu for step in watched if step.kind == "up-conv 2x2")
     assert [step.channels for step in watched if step.kind == "join"][-1] == 12
     draw_network(UNet(base_channels=4, variant="release").eval(), 188)
+
+
+def test_a_padded_network_is_drawn_as_it_is():
+    """What it cuts off its image and its last map is copied nowhere; what it copies is whole."""
+    network = UNet(base_channels=4, padding="zeros").eval()
+    crops = [(step.kind, step.before, step.size) for step in operations(network, 188) if "crop" in step.kind]
+    assert crops == [
+        ("crop", 188, 16),
+        *(("copy and crop", size, size) for size in (2, 4, 8, 16)),
+        ("crop", 16, 4),
+    ]
+    texts = {text.get_text() for text in draw_network(network, 188).axes[0].texts}
+    assert {"188²", "16² copied", "2² copied", "4²"} <= texts and not any("cropped" in text for text in texts)
+
+
+def test_what_is_cell_beside_splits_and_mergers_is_what_it_is_for_them(run_and_record, monkeypatch):
+    """The 0.6 of an 8-bit map is above 0.6 in double precision alone."""
+    run, record = run_and_record
+    is_cell = read_stack(run.labels).pixels > 0
+    write_stack(run.probability("none"), np.where(is_cell, 153 / 255, 0).astype(np.float32))
+    drawn = []
+    monkeypatch.setattr(run_report, "draw_result", lambda *_, **__: None)
+    monkeypatch.setattr(run_report, "draw_warping_errors", lambda _, kinds, background, *__: drawn.append(background))
+    run_report.draw_scored_sections(run, record, Scores(0, 0, 0, {"warping_error": 0.6}, sections=2))
+    assert np.array_equal(drawn[0] == 1, is_cell)
 
 
 def test_all_figures(run_and_record):
@@ -128,6 +154,7 @@ def test_lengths_of_scale_bars():
     assert [length_text(round_length(nm)) for nm in (7.3, 199, 1234, 49_000, 2.1e6)] == [
         *("5 nm", "100 nm", "1 µm", "20 µm", "2 mm")
     ]
+    assert [round_length(nm) for nm in (np.nextafter(100, 0), 100, np.nextafter(0.1, 0))] == [50, 100, 0.05]
 
 
 def test_without_a_truth_there_are_fewer(run_and_record):

@@ -112,7 +112,8 @@ def show_gray(
 def round_length(longest: float) -> float:
     """The longest of 1, 2, 5, 10, 20, ... (or 0.5, 0.2, ...) that is not above `longest`."""
     power = 10.0 ** math.floor(math.log10(longest))
-    return next(factor * power for factor in (5, 2, 1) if factor * power <= longest)
+    factors = (10, 5, 2, 1, 0.5)  # the ends are for where the logarithm is rounded to another power of ten
+    return next(factor * power for factor in factors if factor * power <= longest)
 
 
 def length_text(nanometres: float) -> str:

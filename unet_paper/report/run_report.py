@@ -70,7 +70,7 @@ def draw_scored_sections(run: RunFolder, record: RunRecord, scores: Scores) -> N
     first = truth[0] > 0, probability[0], threshold, f"{literal(names[0])}: probability of cell ({primary})"
     between = background_of(record)
     draw_result(run.path / "result.png", *first, between=between)
-    outline = np.where(probability > threshold, 1.0, 0.6)
+    outline = np.where(probability.astype(np.float64) > threshold, 1.0, 0.6)
     draw_warping_errors(run.path / "splits-and-mergers.png", kinds, outline, above, names)
     if run.volume.is_file():
         volume = read_stack(run.volume).pixels

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import torch
@@ -53,7 +54,7 @@ class _Watch(TorchDispatchMode):
             self.operations[-1] = self.operations[-1]._replace(relu=True)
         elif name.startswith("max_pool2d"):
             kind = "max pool 2x2"
-        elif name == "constant_pad_nd" and made.shape[-1] < arguments[0].shape[-1]:
+        elif name == "constant_pad_nd" and made.shape[-1] <= arguments[0].shape[-1]:
             kind, before = "copy and crop", arguments[0].shape[-1]
         elif name == "cat":
             kind = "join"
@@ -68,7 +69,11 @@ def operations(network: UNet, input_size: int) -> list[Operation]:
     parameter = next(network.parameters())
     with torch.no_grad(), watch:
         network(torch.zeros(1, 1, input_size, input_size, dtype=parameter.dtype))
-    return watch.operations
+    made = watch.operations
+    for number, (step, after) in enumerate(pairwise(made)):
+        if step.kind == "copy and crop" and after.kind != "join":  # what a padded network cuts off at both its ends
+            made[number] = step._replace(kind="crop")
+    return made
 
 
 class _Box(NamedTuple):
@@ -128,7 +133,8 @@ def draw_network(network: UNet, input_size: int = 572) -> Figure:
             corner = last.x + last.width, last.y - last.height - 0.3
             arrow((raised.x + raised.width, raised.y + 0.25), corner, "up-conv 2x2")
             arrow((source.x + source.width, last.middle), (last.x, last.middle), "copy and crop")
-            text = f"{cropped.before}² cropped to {cropped.size}²"
+            whole = cropped.before == cropped.size  # as in a padded network
+            text = f"{cropped.size}² copied" if whole else f"{cropped.before}² cropped to {cropped.size}²"
             middle = (source.x + source.width + last.x) / 2, last.middle + 0.06
             axis.text(*middle, text, ha="center", va="bottom", fontsize=10, color=GRAY)
         elif kind == "max pool 2x2":
@@ -143,7 +149,8 @@ def draw_network(network: UNet, input_size: int = 572) -> Figure:
         else:
             x = last.x + last.width + GAP
             last = box(operation.channels, operation.size)
-            arrow((before.x + before.width, last.middle), (last.x, last.middle), kind)
+            colour_of = "copy and crop" if kind == "crop" else kind
+            arrow((before.x + before.width, last.middle), (last.x, last.middle), colour_of)
     axis.text(last.x + last.width + 0.15, last.middle, "output\nsegmentation\nmap", va="center", fontsize=11)
     axis.text(-0.15, tops[0] - TALLEST / 2, "input\nimage\ntile", va="center", ha="right", fontsize=11)
     rectified = {operation.kind for operation in watched if operation.relu}

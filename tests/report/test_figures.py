@@ -14,11 +14,14 @@ from unet_paper.io.stack import read_stack, write_stack
 from unet_paper.metrics import Scores
 from unet_paper.network import UNet
 from unet_paper.report import run_report
-from unet_paper.report.figures import write_figures
+from unet_paper.report.figures import _of_two_classes, write_figures
+from unet_paper.report.figures.cell_figures import UNKNOWN
 from unet_paper.report.figures.deformation_figure import draw_deformations, shown_deformations
 from unet_paper.report.figures.network_figure import draw_network, operations
 from unet_paper.report.figures.section_figures import draw_segmentation, draw_weight_figure
 from unet_paper.report.panels import length_text, round_length
+from unet_paper.report.shown_threshold import THRESHOLDS
+from unet_paper.report.viewer.run_page import write_section_pictures
 from unet_paper.runs.folder import RunFolder
 from unet_paper.weight_map import weight_map
 
@@ -80,6 +83,26 @@ def test_a_padded_network_is_drawn_as_it_is():
     ]
     texts = {text.get_text() for text in draw_network(network, 188).axes[0].texts}
     assert {"188²", "16² copied", "2² copied", "4²"} <= texts and not any("cropped" in text for text in texts)
+
+
+def test_ignored_pixels_weigh_nothing_and_hold_no_error(run_and_record):
+    """As in training and in the metrics: in figure 3, its caption and the page's pictures."""
+    run, record = run_and_record
+    labels = read_stack(run.labels).pixels[:1]
+    for path in (run.volume, run.probability("none")):
+        write_stack(path, read_stack(path).pixels[:1])
+    unknown = np.arange(128)[None] + 0 * labels < 50
+    write_stack(run.labels, np.where(unknown, 0, labels))
+    write_stack(run.unknown, unknown)
+    (caption, figure), *_ = _of_two_classes(run, record, None, record.config, labels[0], "what", None)
+    mask, weights = (axis.images[-1].get_array() for axis in figure.axes[2:4])
+    assert not weights[unknown[0]].any() and weights[~unknown[0]].all()
+    assert (mask[unknown[0]] == UNKNOWN).all() and set(mask[~unknown[0]]) == {0, 1}
+    assert "and gray what is ignored" in caption.text and "weights run from 0.00 to" in caption.text
+    pictures, _ = write_section_pictures(run, record)
+    assert pictures.spots == [[[]] * len(THRESHOLDS)]
+    for path in run.pictures.glob("errors-*.png"):
+        assert not np.asarray(Image.open(path).convert("RGBA"))[..., 3].any()
 
 
 def test_what_is_cell_beside_splits_and_mergers_is_what_it_is_for_them(run_and_record, monkeypatch):

@@ -37,6 +37,19 @@ def test_the_pictures_are_what_was_computed(random_stack, random, tmp_path):
         assert {kind for *_, kind in described.spots[1][number]} <= {"split", "merger"}
 
 
+def test_errors_are_drawn_only_where_there_is_a_score(random_stack, tmp_path):
+    truth, probability = random_stack((1, 60, 70), "float32")
+    unknown = np.arange(70)[None] + 0 * truth < 30
+    described = write_pictures(tmp_path, None, truth, probability, None, unknown=unknown)
+    counts = warping_counts_per_threshold(truth, probability, unknown)
+    for number, threshold in enumerate(THRESHOLDS):
+        errors = pixels(tmp_path / f"errors-000-{threshold:.1f}.png")
+        assert not errors[unknown[0], 3].any() and errors[~unknown[0], 3].any()
+        found = [np.count_nonzero((errors == (*colour, 255)).all(-1)) for colour in (SPLIT, MERGER)]
+        assert found == [counts[number + 1][0].split, counts[number + 1][0].merge]
+    assert all(x >= 30 for spots in described.spots[0] for x, *_ in spots) and any(described.spots[0])
+
+
 def test_a_component_has_one_colour(random_stack):
     _, probability = random_stack((1, 90, 80), "float64")
     coloured = components(probability[0], 0.5)

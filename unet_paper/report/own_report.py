@@ -14,7 +14,7 @@ from unet_paper.report.own_data import own_document
 from unet_paper.report.panels import literal, save_figure
 from unet_paper.report.pictures import draw_result
 from unet_paper.report.plots import history_figure, thresholds_figure
-from unet_paper.report.shown_sections import padded, read_shown
+from unet_paper.report.shown_sections import padded, read_shown, read_unknown
 from unet_paper.report.shown_threshold import how_shown
 from unet_paper.report.viewer.run_page import background_of, pixel_size_of, section_names, write_run_page
 from unet_paper.runs.cell_scoring import CellScores, read_numbered
@@ -67,10 +67,11 @@ def _draw(run: RunFolder, record: RunRecord, threshold: float, cells: CellScores
     is_cell = separate_touching_cells(truth[0]) > 0
     first = is_cell, probability[0], threshold, f"{literal(names[0])}: probability of cell ({primary})"
     volume = read_shown(run.volume, read_stack) if run.volume.exists() else None
-    between = background_of(record)
-    draw_result(run.path / "result.png", *first, between=between)
+    unknown = read_unknown(run, 1)
+    how = background_of(record), None if unknown is None else unknown[0]
+    draw_result(run.path / "result.png", *first, None, *how)
     if volume is not None:
-        draw_result(run.sections / "result.png", *first, volume[0], between)
+        draw_result(run.sections / "result.png", *first, volume[0], *how)
     if segmentation is None:
         return
     segments = np.stack([segment_section(section, segmentation) for section in probability])

@@ -41,11 +41,13 @@ def draw_result(
     title: str,
     image: np.ndarray | None = None,
     between: str = "membrane",
+    unknown: np.ndarray | None = None,
 ) -> None:
     """One section's probability and errors; its image and truth beside them where the image is given.
 
     truth : (H, W) bool, True = cell; probability : (H, W) float, of cell; threshold : the one the errors are drawn at;
-    title : of the probability; between : what lies between the cells.
+    title : of the probability; between : what lies between the cells; unknown : (H, W) bool, where
+    nothing is scored and no error is drawn, or None.
     """
     errors = f"errors above {threshold:.1f}: missed {between} blue, missed cell red"
     titles = (title, errors) if image is None else ("image", "truth", title, errors)
@@ -54,6 +56,8 @@ def draw_result(
         show_gray(axes[0], image)
         axes[1].imshow(truth, cmap="gray", vmin=0, vmax=1)
     axes[-2].imshow(probability, cmap="gray", vmin=0, vmax=1)
+    if unknown is not None:  # background in both, as the metrics leave it out
+        truth, probability = truth & ~unknown, np.where(unknown, 0, probability)
     axes[-1].imshow(error_colours(truth, probability, threshold))
     save_figure(figure, path)
 

@@ -8,6 +8,8 @@ import numpy as np
 from unet_paper.io.image_folder import image_files, is_folder
 from unet_paper.io.image_stack import ImageStack
 from unet_paper.io.sections import Sections
+from unet_paper.io.stack import read_labels
+from unet_paper.runs.folder import RunFolder
 
 
 def read_shown(path: Path, read: Callable[[Path], ImageStack]) -> np.ndarray:
@@ -16,6 +18,13 @@ def read_shown(path: Path, read: Callable[[Path], ImageStack]) -> np.ndarray:
         return read(path).pixels
     sections = [section for file in image_files([path]) for section in read(file).pixels]
     return padded(sections)
+
+
+def read_unknown(run: RunFolder, count: int | None = None) -> np.ndarray | None:
+    """Where the truth of a run's first `count` sections, or of all, is not known: (Z, H, W) bool; None where it is
+    known everywhere.
+    """
+    return read_shown(run.unknown, read_labels)[:count] > 0 if run.unknown.exists() else None
 
 
 def padded(sections: Sections) -> np.ndarray:

@@ -16,12 +16,12 @@ from unet_paper.datasets.cell_phantom import make_cell_phantom
 from unet_paper.io.pixel_size import PixelSize
 from unet_paper.io.stack import read_labels, read_probabilities, read_stack
 from unet_paper.metrics.scores import Scores
-from unet_paper.report.figures.cell_figures import draw_found, draw_taught
+from unet_paper.report.figures.cell_figures import UNKNOWN, draw_found, draw_taught
 from unet_paper.report.figures.deformation_figure import LONGER, draw_deformations, shown_deformations
 from unet_paper.report.figures.network_figure import draw_network
 from unet_paper.report.figures.section_figures import draw_segmentation, draw_tile, draw_weight_figure
 from unet_paper.report.panels import for_light_and_dark, save_figure
-from unet_paper.report.shown_sections import read_shown
+from unet_paper.report.shown_sections import read_shown, read_unknown
 from unet_paper.report.shown_threshold import how_shown
 from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.record import RunRecord
@@ -150,16 +150,20 @@ def _of_two_classes(
         truth = separate_touching_cells(labels)[0] > 0
         known = record.class_weights
         whose = "the class weights of the training set" if known else "class weights balanced over this section"
-        weights = weight_maps(labels, config.w_0, config.sigma, class_weights=known)[0]
+        unknown = read_unknown(run, 1)
+        weights = weight_maps(labels, config.w_0, config.sigma, class_weights=known, ignore=unknown)[0]
+        mask = truth if unknown is None else np.where(unknown[0], UNKNOWN, truth)
         yield (
             Caption(
                 "figure-3-weight-map",
                 f"Figure 3: from a truth to its weight map ({what}). (a) The image. (b) Its cells, the truth's "
-                "4-connected components, neighbours in different colours. (c) The mask, cells white. (d) Equation 2 "
+                "4-connected components, neighbours in different colours. (c) The mask, cells white"
+                + (", and gray what is ignored" if unknown is not None else "")
+                + ". (d) Equation 2 "
                 f"with w_0 = {config.w_0:g}, sigma = {config.sigma:g} px and {whose}; weights run from "
                 f"{weights.min():.2f} to {weights.max():.2f}.",
             ),
-            draw_weight_figure(weights, section, label_cells(truth), truth, pixel_size),
+            draw_weight_figure(weights, section, label_cells(truth), mask, pixel_size),
         )
     probability = run.probability(config.primary)
     if probability.exists():

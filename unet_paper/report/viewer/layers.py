@@ -53,6 +53,7 @@ def write_pictures(
     probability: np.ndarray | None,
     weights: np.ndarray | None,
     warping: bool = True,
+    unknown: np.ndarray | None = None,
 ) -> SectionPictures:
     """Write all layers of all sections, and return what the viewer has to know besides.
 
@@ -64,6 +65,7 @@ def write_pictures(
     probability : (Z, H, W) float from 0 to 1, of cell, or None
     weights : (Z, H, W) float weight maps, or None
     warping : whether the errors are drawn, which are those of the warping error: splits and mergers of membranes
+    unknown : (Z, H, W) bool, where no error is drawn, as nothing is scored there, or None
     """
     given = {"image": volume, "truth": truth, "probability": probability, "weights": weights}
     shape = next(stack.shape for stack in given.values() if stack is not None)
@@ -84,7 +86,8 @@ def write_pictures(
         if probability is not None:
             pictures.save("probability", _gray(probability[section], 0, 1))
             of_truth = truth[section] if truth is not None and warping else None
-            spots_of_sections.append(_write_thresholds(pictures, of_truth, probability[section]))
+            where = None if unknown is None else unknown[section]
+            spots_of_sections.append(_write_thresholds(pictures, of_truth, probability[section], where))
     return SectionPictures(
         sections=shape[0],
         size=[shape[2], shape[1]],
@@ -109,17 +112,22 @@ class _Section:
         _save(self.folder / layer_file(layer, self.number, threshold), pixels, palette)
 
 
-def _write_thresholds(pictures: _Section, truth: np.ndarray | None, probability: np.ndarray) -> list[list[Spot]]:
+def _write_thresholds(
+    pictures: _Section, truth: np.ndarray | None, probability: np.ndarray, unknown: np.ndarray | None
+) -> list[list[Spot]]:
     """Write the layers that depend on the threshold; returns the spots of each threshold, none without a truth. Between
     cells that are no tessellation, of which no truth is given, the image stays seen.
     """
     found: list[list[Spot]] = []
     colours = _palette(COMPONENTS, clear=truth is None)
+    scored = probability
+    if truth is not None and unknown is not None:  # background in both, as the metrics leave it out
+        truth, scored = truth & ~unknown, np.where(unknown, probability.dtype.type(0), probability)
     for threshold in THRESHOLDS:
         pictures.save("components", components(probability, threshold), colours, threshold)
         if truth is not None:
-            kinds = warping_kinds(ndimage.label(truth)[0], probability.astype(np.float64), threshold)
-            errors = error_kinds(truth, probability, threshold, kinds)
+            kinds = warping_kinds(ndimage.label(truth)[0], scored.astype(np.float64), threshold)
+            errors = error_kinds(truth, scored, threshold, kinds)
             pictures.save("errors", errors, _palette(ERRORS.values(), clear=True), threshold)
             named = ((MERGE, "merger"), (SPLIT_KIND, "split"))
             found.append([[*spot, name] for kind, name in named for spot in spots(kinds == kind)])

@@ -16,7 +16,7 @@ from unet_paper.report.colours import CIRCLES, WEIGHTS, hexadecimal
 from unet_paper.report.document import Document
 from unet_paper.report.figures import EM_DATASETS, read_captions
 from unet_paper.report.plots import history_figure, thresholds_figure
-from unet_paper.report.shown_sections import read_shown
+from unet_paper.report.shown_sections import read_shown, read_unknown
 from unet_paper.report.shown_threshold import how_shown
 from unet_paper.report.viewer.layers import ERRORS, SectionPictures, write_pictures
 from unet_paper.report.viewer.page import Page
@@ -95,18 +95,18 @@ def write_section_pictures(run: RunFolder, record: RunRecord) -> tuple[SectionPi
     if max(height, width) > LARGEST_SHOWN:
         return None, f"There is no viewer here: it shows sections of up to {LARGEST_SHOWN:,} px a side."
     volume = volume[: max(1, MOST_PIXELS // (height * width))]
-    truth = probability = weights = None
+    truth = probability = weights = unknown = None
     if run.labels.exists():
         labels = read_shown(run.labels, read_labels)[: len(volume)]
         truth = separate_touching_cells(labels) > 0
-        unknown = read_shown(run.unknown, read_labels)[: len(volume)] > 0 if run.unknown.exists() else None
+        unknown = read_unknown(run, len(volume))
         sizes = record.config.w_0, record.config.sigma
         weights = weight_maps(labels, *sizes, class_weights=record.class_weights, ignore=unknown)
     primary = run.probability(record.config.primary)
     if primary.exists():
         probability = read_shown(primary, read_probabilities)[: len(volume)]
     of_membranes = record.protocol.sequences is None  # splits and mergers of cells the warping error does not know
-    pictures = write_pictures(run.pictures, volume, truth, probability, weights, warping=of_membranes)
+    pictures = write_pictures(run.pictures, volume, truth, probability, weights, of_membranes, unknown)
     write_json(run.pictures / "page.json", pictures.to_json())
     return pictures, f"The viewer shows the first {len(volume)} of {count} sections." if len(volume) < count else ""
 

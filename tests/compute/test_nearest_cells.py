@@ -20,6 +20,15 @@ def test_distances_equal_one_transform_per_cell(drawn_cells, slow_distances, rea
         assert (d1 <= d2).all() and not d1[cells > 0].any()
 
 
+@pytest.mark.parametrize(("kind", "most"), [("uint32", 2**32), ("uint64", 2**63), ("int64", 2**40)])
+def test_numbers_may_be_large(drawn_cells, kind, most):
+    """Also such as are alike in their last 32 bits, and where there is no background."""
+    few = np.array([[1, 0, 0, 2], [1, 1, 2, 3]])
+    for cells in (few, few + 1, drawn_cells()):
+        large = np.where(cells > 0, (most // 8) * cells.astype(kind), 0).astype(kind)
+        assert np.array_equal(distances_to_two_nearest_cells(large), distances_to_two_nearest_cells(cells))
+
+
 def test_distances_on_a_whole_section(sections, slow_distances):
     cells = label_cells(sections[1][0])
     slow1, slow2 = slow_distances(cells)

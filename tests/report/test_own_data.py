@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from skimage import draw
 
 from unet_paper.cli.commands import main
@@ -14,9 +15,12 @@ from unet_paper.datasets.folds import Fold, Protocol
 from unet_paper.io.stack import write_stack
 from unet_paper.metrics.seg import score_instances
 from unet_paper.report.cell_pictures import FILLS, NO_CELL, cells_in_colours
+from unet_paper.report.colours import CIRCLES
 from unet_paper.report.comparison import comparison
+from unet_paper.report.own_report import _draw
 from unet_paper.report.shown_threshold import how_shown
 from unet_paper.runs.folder import RunFolder
+from unet_paper.runs.own_scoring import cells_of_run
 from unet_paper.runs.record import read_record
 from unet_paper.segmentation import segment
 
@@ -130,6 +134,26 @@ def test_colours_of_cells():
     for place, name in (((20, 20), "missed"), ((60, 20), "right"), ((60, 50), "merged"), ((60, 65), "merged")):
         assert tuple(shown[place]) == FILLS[name]
     assert tuple(shown[15, 95]) == NO_CELL and tuple(shown[45, 45]) == (0, 0, 0)
+
+
+def test_colours_of_the_largest_numbers_of_cells():
+    truth = nuclei()[0][0].astype(np.uint32)
+    segments = np.where(truth % 2, truth, 0)
+    wanted = cells_in_colours(truth, segments, score_instances(truth, segments).objects)
+    truth[truth > 0] += np.uint32(4_000_000_000)
+    assert np.array_equal(cells_in_colours(truth, segments, score_instances(truth, segments).objects), wanted)
+
+
+def test_no_error_is_drawn_where_nothing_is_scored(make_run):
+    run = make_run("instances")
+    numbers, probability = nuclei()
+    write_stack(run.unknown, (numbers > 0) != (probability > 0.5))
+    record = read_record(run.record)
+    _draw(run, record, 0.5, replace(cells_of_run(run, record)["d4"], segmentation=None))
+    for picture in (run.path / "result.png", run.sections / "result.png"):
+        shown = np.asarray(Image.open(picture).convert("RGB"))
+        for kind in ("split", "merger"):
+            assert not (shown == CIRCLES[kind]).all(-1).any()
 
 
 def test_a_comparison_has_what_fits_each_run(make_run):

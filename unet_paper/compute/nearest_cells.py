@@ -30,7 +30,7 @@ def distances_to_two_nearest_cells(cells: np.ndarray, reach: float = math.inf) -
     Parameters
     ----------
     cells : (H, W) integer array
-        0 = background, each cell a positive number.
+        0 = background, each cell a positive number, however large.
     reach : float
         Largest d1 + d2 of interest, in px: a short one saves time in images that are mostly empty.
 
@@ -47,6 +47,9 @@ def distances_to_two_nearest_cells(cells: np.ndarray, reach: float = math.inf) -
     looks sideways, one column further at a time, until no further column can be nearer. Two cells per column are
     enough, as only one of them can be the nearest cell of all.
     """
+    if cells.size and cells.max() > np.iinfo(np.int32).max:
+        places = np.unique(cells, return_inverse=True)[1].reshape(cells.shape)
+        cells = np.where(cells == 0, 0, places + 1)
     cells = np.ascontiguousarray(cells, dtype=np.int32)
     d1 = np.empty(cells.shape)
     d2 = np.empty(cells.shape)

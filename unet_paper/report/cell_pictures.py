@@ -44,10 +44,10 @@ def cells_in_colours(
 
     truth, segments : (H, W) numbers; image : (H, W) from 0 to 1; cells : of this section.
     """
-    fills = np.zeros((int(truth.max(initial=0)) + 1, 3))
-    for cell in cells:
-        fills[cell.label] = FILLS[outcome(cell)]
-    shown = fills[truth]
+    numbers, places = np.unique(truth, return_inverse=True)  # numbers may be as large as a file's
+    colour_of = {cell.label: FILLS[outcome(cell)] for cell in cells}
+    fills = np.array([colour_of.get(number, (0, 0, 0)) for number in numbers.tolist()], float)
+    shown = fills[places.reshape(truth.shape)]
     if image is not None:
         gray = 255 * np.repeat(image[..., None], 3, axis=-1)
         shown = np.where(truth[..., None] > 0, OPACITY * shown + (1 - OPACITY) * gray, gray)

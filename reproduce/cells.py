@@ -115,20 +115,24 @@ def make_runs(options: argparse.Namespace, folders: list[Path], out: Path, profi
 
 
 def main() -> int:
-    """Data, trainings, predictions, scores, report."""
+    """The experiment's exit code; bad input is one sentence."""
+    try:
+        return experiment(parse())
+    except BadInput as error:
+        print(f"reproduce/cells.sh: {error}", file=sys.stderr)
+        return 2
+
+
+def experiment(options: argparse.Namespace) -> int:
+    """Data, trainings, predictions, scores, report. Returns the exit code; may raise BadInput."""
     started = time.monotonic()
     keep_freed_memory()
-    options = parse()
     options.data = options.data or os.environ.get("CTC_DATA")
     if options.data:
         options.data = Path(options.data).absolute()
     results = options.results.absolute() if options.results else Path("results")
     os.chdir(ROOT)
-    try:
-        folders = find_data(options)
-    except BadInput as error:
-        print(f"reproduce/cells.sh: {error}", file=sys.stderr)
-        return 2
+    folders = find_data(options)
     real = bool(folders)
     if not real and options.require_real:
         say("", "The challenge's data could not be had, and --require-real forbids the phantom: nothing was run.")

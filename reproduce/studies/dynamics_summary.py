@@ -41,6 +41,20 @@ def has_lost_a_level(of_seed: Sequence[Row]) -> bool:
     return any(row["step"] == last and row["dead_share"] and float(row["dead_share"]) == 1 for row in of_seed)
 
 
+def of_last_step(of_seeds: Mapping[str, Sequence[Row]]) -> list[str]:
+    """The columns about the levels, of one arm's rows by seed; "-" where all its seeds ended before their first row."""
+    watched = [row for of_seed in of_seeds.values() for row in of_seed]
+    if not watched:
+        return ["-"] * 4
+    dead, moved = of_level(watched, "dead_share"), of_level(watched, "update_over_weight")
+    return [
+        f"{statistics.mean(dead.values()):.0%}",
+        f"{max(dead.values()):.0%} ({max(dead, key=dead.__getitem__)})",
+        f"{min(moved.values()):.0e} ({min(moved, key=moved.__getitem__)})",
+        str(sum(has_lost_a_level(of_seed) for of_seed in of_seeds.values())),
+    ]
+
+
 def text(steps: Sequence[Row], levels: Sequence[Row]) -> str:
     """README.md of the study."""
     clip, of_levels = PROFILES["quick"].gradient_clip, by_seed(levels)
@@ -48,8 +62,6 @@ def text(steps: Sequence[Row], levels: Sequence[Row]) -> str:
     for arm, seeds in by_seed(steps).items():
         losses = [[float(row["loss"]) for row in of_seed] for of_seed in seeds.values()]
         clipped = [statistics.mean(float(row["gradient_norm"]) > clip for row in of_seed) for of_seed in seeds.values()]
-        watched = [row for of_seed in of_levels[arm].values() for row in of_seed]
-        dead, moved = of_level(watched, "dead_share"), of_level(watched, "update_over_weight")
         rows.append(
             [
                 arm,
@@ -58,10 +70,7 @@ def text(steps: Sequence[Row], levels: Sequence[Row]) -> str:
                 mean_and_deviation([loss[0] for loss in losses], 2),
                 mean_and_deviation([statistics.mean(loss[-LAST:]) for loss in losses], 3),
                 f"{statistics.mean(clipped):.0%}",
-                f"{statistics.mean(dead.values()):.0%}",
-                f"{max(dead.values()):.0%} ({max(dead, key=dead.__getitem__)})",
-                f"{min(moved.values()):.0e} ({min(moved, key=moved.__getitem__)})",
-                str(sum(has_lost_a_level(of_seed) for of_seed in of_levels[arm].values())),
+                *of_last_step(of_levels.get(arm, {})),
             ]
         )
     header = [
@@ -103,7 +112,7 @@ def draw(path: Path, steps: Sequence[Row], levels: Sequence[Row]) -> None:
         loss = [statistics.mean(column) for column in columns]
         windows = [statistics.mean(loss[at : at + 10]) for at in range(0, shortest, 10)]
         top.plot([at * 10 + 5 for at in range(len(windows))], windows, label=f"{arm} ({len(seeds)})", **style)
-        watched = [row for of_seed in of_levels[arm].values() for row in of_seed]
+        watched = [row for of_seed in of_levels.get(arm, {}).values() for row in of_seed]
         for axis, column in zip(below, ("dead_share", "update_over_weight"), strict=True):
             found = of_level(watched, column)
             axis.plot(list(found.values()), list(found), marker=".", **style)

@@ -47,6 +47,8 @@ def report(folder: str | Path) -> str:
     run = RunFolder(Path(folder))
     record, scores = read_run(run)
     primary = record.config.primary
+    if primary not in scores:
+        raise BadInput(f"{run.path} holds no scores of {primary}; give a run that was predicted and scored")
     best = scores[primary].best_threshold
     truth, probability = read_labels(run.labels).pixels > 0, read_probabilities(run.probability(primary)).pixels
     lines = [

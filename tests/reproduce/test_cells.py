@@ -3,6 +3,7 @@
 import argparse
 import json
 import shutil
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -89,6 +90,24 @@ def test_a_phantom_that_was_interrupted_is_drawn_again(tmp_path, monkeypatch, ca
     assert capsys.readouterr().out.count("drawing the phantom") == 2
     cells.phantom()
     assert "drawing the phantom" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["phantom", "write_table_2"])
+def test_what_cannot_be_written_is_told_in_a_sentence(name, tmp_path, monkeypatch, capsys):
+    """The phantom's folder, and the table of the runs."""
+    monkeypatch.setattr(cells, "ROOT", tmp_path)
+    monkeypatch.setattr(sys, "argv", ["cells.py", "--profile", "smoke"])
+    monkeypatch.setattr(cells, "make_runs", lambda *_: [])
+    monkeypatch.delenv("CTC_DATA", raising=False)
+    monkeypatch.chdir(tmp_path)
+    if name == "phantom":
+        (tmp_path / "data").touch()
+    else:
+        monkeypatch.setattr(cells, "is_whole", lambda _: True)
+        (tmp_path / "results").touch()
+    assert cells.main() == 2
+    (told,) = capsys.readouterr().err.splitlines()
+    assert told.startswith("reproduce/cells.sh: ") and "cannot be written" in told
 
 
 @pytest.mark.slow

@@ -19,6 +19,7 @@ from unet_paper.metrics import score, warping_errors
 from unet_paper.metrics.warping_error import MERGE
 from unet_paper.network import UNet
 from unet_paper.runs.folder import RunFolder
+from unet_paper.support.errors import BadInput
 from unet_paper.support.json_files import write_json
 
 ROOT = Path(__file__).parents[2]
@@ -89,6 +90,12 @@ def test_thicker_membranes(truth):
     assert not thicker[:, 26:34].any()
     assert thicker[:20, :26].all() and thicker[:18, 34:].all()  # nothing is taken at the image's edge
     assert thicker[21:26, 41:46].sum() == 1
+
+
+def test_a_run_without_scores(tmp_path, make_record):
+    make_record(PROFILES["smoke"]).write(tmp_path / "run.json")
+    with pytest.raises(BadInput, match="holds no scores of none; give a run that was predicted and scored"):
+        report(tmp_path)
 
 
 def test_the_report_of_a_run(truth, tmp_path, make_record):

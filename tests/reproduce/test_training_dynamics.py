@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from reproduce.studies import training_dynamics
+from reproduce.studies import dynamics_summary, training_dynamics
 from reproduce.studies.training_dynamics import ARMS, main, train_and_watch
 from unet_paper.config import PROFILES
 from unet_paper.datasets.folds import Fold
@@ -53,6 +53,14 @@ def test_a_study_resumes(small_phantom, tmp_path, monkeypatch):
     table = [line for line in (tmp_path / "README.md").read_text().splitlines() if line.startswith("|")][2:]
     assert [[cell.strip() for cell in row.split("|")[1:3]] for row in table] == [["blob", "2"], ["Adam", "2"]]
     assert (tmp_path / "plot.png").is_file()
+
+
+def test_fewer_steps_than_levels_csv_has_rows_for(tmp_path):
+    """As where the loss of all seeds of an arm was no number at once."""
+    steps = [{"arm": "blob", "seed": seed, "step": "1", "loss": "0.7", "gradient_norm": "1"} for seed in "01"]
+    row = dynamics_summary.text(steps, []).splitlines()[6].split("|")
+    assert [cell.strip() for cell in row[1:4]] == ["blob", "2", "1"] and {cell.strip() for cell in row[7:11]} == {"-"}
+    dynamics_summary.draw(tmp_path / "plot.png", steps, [])
 
 
 def test_every_arm_is_a_set_of_settings_that_exist():

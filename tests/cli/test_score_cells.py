@@ -75,6 +75,18 @@ def test_masks_are_taken_apart(nuclei, capsys):
     assert seg_of(nuclei, "mask.tif", "mask.tif", "--labels-are", "instances")["found"] == 2  # as train takes it
 
 
+def test_two_numbers_without_a_background_are_two_cells(nuclei, capsys):
+    """Where the labels are said to be instances; else the larger is cell."""
+    numbers = np.ones((1, 10, 20), np.uint8)
+    numbers[..., 8:] = 2
+    write_stack(nuclei / "two.tif", numbers)
+    said = seg_of(nuclei, "two.tif", "two.tif", "--labels-are", "instances")
+    assert (said["found"], said["missed"]) == (1, 1)  # RESULT is not said to be
+    write_stack(nuclei / "three.tif", np.where(np.arange(20) == 0, 0, numbers))
+    assert seg_of(nuclei, "two.tif", "three.tif", "--labels-are", "instances")["found"] == 2
+    assert seg_of(nuclei, "two.tif", "three.tif")["found"] == 1
+
+
 def test_equals_the_function(random, drawn_cells, tmp_path):
     truth = drawn_cells().astype(np.uint16)
     while len(np.unique(truth)) < 4:

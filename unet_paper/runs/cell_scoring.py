@@ -218,8 +218,8 @@ def _numbered_truth(labels: Sections, name: Path, labels_are: str | None, ignore
         return numbered(labels, name)
     if labels_are == "classes":
         raise BadInput(f"{name}: SEG is of cells, not of classes; give labels in which cells are told apart")
-    if labels_are == "instances":
-        return numbered(labels, name)
+    if labels_are == "instances":  # two numbers without a 0 are two cells
+        return numbered(labels, name) if not joined(labels).all() else labels
     masks, _ = interpret_labels(labels, labels_are, name, ignored)
     return stacked([label_cells(section > 0) for section in masks])
 

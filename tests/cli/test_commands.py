@@ -253,6 +253,12 @@ def test_weights_of_sections_with_unlike_classes(tmp_path, capsys):
     assert "--class-weights gives 4 numbers, but the labels have 3 classes" in capsys.readouterr().err
 
 
+def test_help_on_class_weights_tells_of_classes(capsys):
+    with pytest.raises(SystemExit):
+        main(["weights", "--help"])
+    assert "where --labels-are classes, one for each class" in " ".join(capsys.readouterr().out.split())
+
+
 def test_weights_to_look_at(tmp_path, capsys):
     """Figure 3 of own labels: the image where it is given, and in words where the weights are largest."""
     labels = np.zeros((1, 60, 90), np.uint8)

@@ -33,7 +33,8 @@ def add_weights(command: argparse.ArgumentParser) -> None:
         "--class-weights",
         type=numbers,
         metavar="B,C",
-        help="w_c of background and cell; the inverse class frequencies unless given.",
+        help="w_c of background and cell, or, where --labels-are classes, one for each class; the inverse class "
+        "frequencies unless given.",
     )
     command.add_argument(
         "--connectivity",

@@ -289,6 +289,9 @@ def test_the_readme_counts_the_trainings_that_lost_levels(committed):
     ]
     assert not any(lost_levels(record.up_convolution_effect) for group in by_adam for record in group)
     assert {record.config.decay for group in by_adam for record in group} == {"cosine"}
+    too_high = [run.record for run in archive.read(committed / "results/isbi/adam-rate")]
+    lost_at = [(record.config.learning_rate, lost_levels(record.up_convolution_effect or ())) for record in too_high]
+    assert sorted(lost_at) == [(0.0003, 0), (0.0003, 0), (0.001, 0), (0.001, 0), (0.003, 2), (0.003, 2)]
     by_sgd = [run.record for run in told["ablations"] if run.record.config.optimiser == "sgd"]
     lost = [lost_levels(record.up_convolution_effect) > 0 for record in by_sgd if record.up_convolution_effect]
     text = " ".join((committed / "README.md").read_text().split())

@@ -22,8 +22,8 @@ NAME is one of
 
 DIR holds the challenge's stacks. Each run is trained, predicted, scored and reported in results/isbi/NAME/RUN (with the
 profile `paper`: results/isbi/NAME-paper; with --out: in FOLDER), and kept in the study's records.jsonl, runs.csv and
-histories.csv; one that is kept is not made again, and other settings than its own are refused. After M minutes the
-training in hand keeps its step and the study ends with exit code 75: the same command resumes it. A training that
+histories.csv; one that is kept is not made again, and other settings or data than its own are refused. After M minutes
+the training in hand keeps its step and the study ends with exit code 75: the same command resumes it. A training that
 diverges is tried once more from its last checkpoint, and then left out. With --part K/N only part K of the runs is
 made; N such commands, on machines that share FOLDER, make the study in the time of one part, and the last one to end
 writes the tables. With --scheduler the workers of a cluster of dask.distributed make the runs, each a task that resumes
@@ -35,7 +35,7 @@ import argparse
 import signal
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -43,18 +43,17 @@ from reproduce.studies import archive, budgets, cells, plot, release, search, ta
 from reproduce.studies.archive import StudyRun
 from reproduce.studies.definitions import BY_EITHER, CONTROLS, RELEASES, STUDIES, Run, runs_of, with_word
 from reproduce.studies.groups import same_training
+from reproduce.studies.kept import require_as_planned, require_same_data
 from reproduce.studies.runner import NOT_DONE, ROOT, OutOfTime, command, has_diverged, make
 from reproduce.studies.spread import Task, spread
 from unet_paper.cli.values import changed_config
 from unet_paper.config import OPTIMISERS, PROFILES
-from unet_paper.runs.branching import branch_config
 from unet_paper.runs.folder import RunFolder
 from unet_paper.support.errors import BadInput
 from unet_paper.support.files import atomic_write
 from unet_paper.support.parts import Part
 
 ALL = ("folds", "ablations", "interventions", "release")
-OF_RECIPE = ("optimiser", "learning_rate", "momentum_warmup", "up_convolution_fan_in")
 WITHOUT_TABLE = (*RELEASES, "hyper-parameter-search")  # or with one of their own
 
 
@@ -65,42 +64,6 @@ def gather(folder: Path, runs: Sequence[Run]) -> dict[str, StudyRun]:
         if RunFolder(folder / run.name).table.is_file():
             kept[run.name] = archive.from_folder(folder / run.name)
     return {run.name: replace(kept[run.name], group=run.group) for run in runs if run.name in kept}
-
-
-def require_as_planned(
-    folder: Path,
-    found: Mapping[str, StudyRun | cells.CellStudyRun],
-    runs: Sequence[Run],
-    changes: Mapping[str, str],
-) -> None:
-    """Raise BadInput where a finished run was trained by another recipe than the study plans now, or with other
-    settings than `changes` has.
-    """
-    for run in runs:
-        if run.name not in found:
-            continue
-        record, wanted = found[run.name].record, run.changes | changes
-        compared = [name for name in OF_RECIPE if name in wanted] + [name for name in changes if name not in OF_RECIPE]
-        planned = changed_config(record.config, [f"{name}={wanted[name]}" for name in compared])
-        if run.trunk is not None:
-            step = (record.trunk or {}).get("step", run.trunk_steps)
-            planned = branch_config(replace(planned, steps=run.trunk_steps, decay="constant"), step)
-        differing = [
-            (name, _shown(before), _shown(now))
-            for name in compared
-            if (before := getattr(record.config, name)) != (now := getattr(planned, name))
-            and not (name == "steps" and planned.minutes)  # a run by minutes has as many as there was time for
-        ]
-        if differing:
-            name, before, now = differing[0]
-            raise BadInput(
-                f"{folder} holds {run.name} with {name}={before}, and {now} is planned; give another --out, or "
-                f"{' '.join(f'--set {name}={before}' for name, before, _ in differing)}"
-            )
-
-
-def _shown(value: object) -> str:
-    return ",".join(value) if isinstance(value, tuple) else str(value)
 
 
 def carry_out(name: str, arguments: argparse.Namespace, deadline: float | None) -> None:
@@ -124,6 +87,7 @@ def carry_out(name: str, arguments: argparse.Namespace, deadline: float | None) 
         wanted = of_part(wanted, part)
     done = {} if name in RELEASES else gather(folder, runs)
     require_as_planned(folder, done, runs, changes)
+    require_same_data(folder, done, data)
     try:
         if arguments.scheduler:
             remaining = with_their_trunks([run for run in wanted if run.name not in done])
@@ -240,7 +204,9 @@ def main() -> int:
             if arguments.part:
                 raise BadInput(f"{cells.STUDY} takes no --part; --scheduler and --only spread it")
             runs = cells.cell_runs(arguments.seeds)
-            require_as_planned(folder, {run.name: run for run in cells.gather(folder, runs)}, runs, changes)
+            done = {run.name: run for run in cells.gather(folder, runs)}
+            require_as_planned(folder, done, runs, changes)
+            require_same_data(folder, done, data)
             given = folder, data, arguments.profile, changes, arguments.seeds, arguments.only, deadline
             cells.carry_out(*given, arguments.scheduler)
             return 0

@@ -1,6 +1,8 @@
 """The studies: what they run, that they stop and resume, and the tables they write."""
 
 import json
+import os
+import re
 import shutil
 import subprocess
 import sys
@@ -11,14 +13,16 @@ import numpy as np
 import pytest
 
 from reproduce.studies import __main__ as studies
-from reproduce.studies import archive, budgets, release
-from reproduce.studies.__main__ import NOT_DONE, of_part, require_as_planned
+from reproduce.studies import archive, budgets, cells, release
+from reproduce.studies.__main__ import NOT_DONE, of_part
 from reproduce.studies.definitions import ABLATIONS, FIRST_SGD, STUDIES, Run, runs_of
+from reproduce.studies.kept import require_as_planned, require_same_data
 from reproduce.studies.runner import make
 from reproduce.studies.statistics import mean_and_deviation
 from unet_paper.cli.commands import main
 from unet_paper.cli.values import changed_config
 from unet_paper.config import PROFILES
+from unet_paper.datasets.cell_tracking import HELA, U373
 from unet_paper.io.stack import read_stack
 from unet_paper.runs.folder import RunFolder
 from unet_paper.support.errors import BadInput
@@ -94,6 +98,25 @@ def test_steps_of_branches_and_of_runs_by_minutes_are_their_own(tmp_path):
     require_as_planned(tmp_path, found, runs_of("folds", 1), {"minutes": "5", "steps": "10"})
     with pytest.raises(BadInput, match=r"with minutes=5.0, and 0.0 is planned"):
         require_as_planned(tmp_path, found, runs_of("folds", 1), {"minutes": "0"})
+
+
+def test_runs_of_other_data_are_not_taken_for_the_studys(small_phantom, tmp_path):
+    found = {run.name: run for run in archive.read(RESULTS / "isbi/folds")}
+    require_same_data(tmp_path, {}, tmp_path / "nowhere")
+    message = f"holds fold-1, which was trained on other data than {small_phantom} (train-labels, train-volume); "
+    with pytest.raises(BadInput, match=re.escape(message)):
+        require_same_data(tmp_path, found, small_phantom)
+    if os.environ.get("ISBI_DATA"):
+        require_same_data(tmp_path, found, Path(os.environ["ISBI_DATA"]))
+
+
+@pytest.mark.skipif(not os.environ.get("CTC_DATA"), reason="CTC_DATA names no folder of the cell tracking challenge")
+def test_frames_of_another_data_set_are_not_taken_for_the_studys(tmp_path):
+    kept = cells.read(RESULTS / "cells/cells-ablations-quick" / U373)
+    found = {run.name: run for run in kept}
+    require_same_data(tmp_path, found, Path(os.environ["CTC_DATA"]) / U373)
+    with pytest.raises(BadInput, match=rf"holds {kept[0].name}, which was .*{HELA} \(01-images, 01-masks"):
+        require_same_data(tmp_path, found, Path(os.environ["CTC_DATA"]) / HELA)
 
 
 @pytest.mark.parametrize(

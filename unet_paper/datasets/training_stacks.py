@@ -86,8 +86,6 @@ def load_folder(folder: Path | str, fold: Fold | None = None, leave_out: Sequenc
     fold that holds out no cell or all, and test labels that are not the challenge's own beside its training stack.
     """
     folder = Path(folder)
-    if not folder.is_dir():
-        raise BadInput(f"{folder} is not a folder; give one with train-volume.tif and train-labels.tif")
     data: dict[str, str] = {}
     images, labels = _read_pair(folder, "train", data)
     volume, test_labels = images.pixels, folder / "test-labels.tif"
@@ -109,6 +107,16 @@ def load_folder(folder: Path | str, fold: Fold | None = None, leave_out: Sequenc
     of_training, evaluation = (_chosen(volume, kept), _chosen(labels, kept)), (test_images.pixels, test_truth)
     pixel_size = _pixel_size(dataset, images)
     return Stacks(*of_training, *evaluation, protocol, data, dataset, pixel_size=pixel_size)
+
+
+def training_content(folder: Path | str) -> dict[str, str]:
+    """{name: SHA-256} of a data folder's training stack and of its labels, as in `Stacks`.
+
+    Raises BadInput for missing or damaged files, and shapes that differ.
+    """
+    data: dict[str, str] = {}
+    _read_pair(Path(folder), "train", data)
+    return data
 
 
 def _pixel_size(dataset: str, images: ImageStack) -> PixelSize | None:
@@ -161,6 +169,8 @@ def _chosen(sections: Sections, numbers: Sequence[int]) -> Sections:
 
 def _read_pair(folder: Path, name: str, data: dict[str, str]) -> tuple[ImageStack, Sections]:
     """A stack and its truth, touching cells separated; adds the hashes of both files' content to `data`."""
+    if not folder.is_dir():
+        raise BadInput(f"{folder} is not a folder; give one with train-volume.tif and train-labels.tif")
     images, labels = read_gray(folder / f"{name}-volume.tif"), read_labels(folder / f"{name}-labels.tif").pixels
     if images.pixels.shape != labels.shape:
         raise BadInput(

@@ -1,0 +1,70 @@
+"""What a study keeps of earlier runs is of its recipe and of its data, or is refused."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from reproduce.studies.archive import StudyRun
+from reproduce.studies.cells import CellStudyRun
+from reproduce.studies.definitions import Run
+from unet_paper.cli.values import changed_config
+from unet_paper.datasets.cell_tracking import SEQUENCES, SequenceFiles, is_cell_tracking_folder, load_sequences
+from unet_paper.datasets.training_stacks import training_content
+from unet_paper.runs.branching import branch_config
+from unet_paper.support.errors import BadInput
+
+OF_RECIPE = ("optimiser", "learning_rate", "momentum_warmup", "up_convolution_fan_in")
+
+
+def require_as_planned(
+    folder: Path,
+    found: Mapping[str, StudyRun | CellStudyRun],
+    runs: Sequence[Run],
+    changes: Mapping[str, str],
+) -> None:
+    """Raise BadInput where a finished run was trained by another recipe than the study plans now, or with other
+    settings than `changes` has.
+    """
+    for run in runs:
+        if run.name not in found:
+            continue
+        record, wanted = found[run.name].record, run.changes | changes
+        compared = [name for name in OF_RECIPE if name in wanted] + [name for name in changes if name not in OF_RECIPE]
+        planned = changed_config(record.config, [f"{name}={wanted[name]}" for name in compared])
+        if run.trunk is not None:
+            step = (record.trunk or {}).get("step", run.trunk_steps)
+            planned = branch_config(replace(planned, steps=run.trunk_steps, decay="constant"), step)
+        differing = [
+            (name, _shown(before), _shown(now))
+            for name in compared
+            if (before := getattr(record.config, name)) != (now := getattr(planned, name))
+            and not (name == "steps" and planned.minutes)  # a run by minutes has as many as there was time for
+        ]
+        if differing:
+            name, before, now = differing[0]
+            raise BadInput(
+                f"{folder} holds {run.name} with {name}={before}, and {now} is planned; give another --out, or "
+                f"{' '.join(f'--set {name}={before}' for name, before, _ in differing)}"
+            )
+
+
+def _shown(value: object) -> str:
+    return ",".join(value) if isinstance(value, tuple) else str(value)
+
+
+def require_same_data(folder: Path, found: Mapping[str, StudyRun | CellStudyRun], data: Path) -> None:
+    """Raise BadInput where a finished run was trained on other stacks, or frames, than `data` holds."""
+    if not found:
+        return
+    if is_cell_tracking_folder(data):
+        now = load_sequences(SequenceFiles(data, SEQUENCES[0])).data
+    else:
+        now = training_content(data)
+    for name, run in found.items():
+        before = run.record.data_sha256
+        differing = [stack for stack in sorted(now) if before.get(stack) != now[stack]]
+        if differing:
+            raise BadInput(
+                f"{folder} holds {name}, which was trained on other data than {data} ({', '.join(differing)}); give "
+                "another --out, or the --data that it was trained on"
+            )

@@ -24,11 +24,11 @@ SHOWN: dict[str, tuple[str, ...]] = {  # the settings that tell a choice's runs 
     "learning rate, full network": ("learning_rate",),
 }
 NOTES = {
-    "steps": "Taken: 2,500 in `quick`, what a quarter of an hour on two CPU cores allows; 30,000 in `paper`.",
+    "steps": "Taken: 2,500 in `quick`, which two CPU cores make in some ten minutes; 30,000 in `paper`.",
     "gradient clipping": "What clipping buys is the higher rate: at 0.001 the better run is without it.",
     "gray-value range": "Twice the range costs pixel error; none at all is as good as the one taken.",
-    "border term": "w_0 = 20 and sigma = 10 cost pixel error; half the height costs less than seeds could; none gains "
-    "more elsewhere than seeds do. The paper's is taken.",
+    "border term": "w_0 = 20 and sigma = 10 cost pixel error, and half the height costs 0.002; none gains more "
+    "elsewhere than seeds do. The paper's is taken.",
     "learning rate, full network": "After so few tiles the errors do not decide.",
 }
 TITLES = [metric.title for metric in TABLE_1_METRICS]
@@ -98,11 +98,12 @@ def text(found: Mapping[str, StudyRun], results: Path) -> str:
         "",
         "Written by `python -m reproduce.studies hyper-parameter-search` from the records of its runs. Every run was "
         "trained on folds 2 to 6 of the training stack and scored on fold 1/6 (sections 0 to 4); one pass, no "
-        "test-time augmentation. Besides these runs only the interventions are scored on these sections, and fold "
-        "1/5 of the cross-validation, which shares them. Runs have 16 base channels, 1,000 steps and a highest rate "
-        "of 0.016 unless the table says otherwise; those of the full network 400 steps on tiles of 252 px. One run "
-        "each. By the seed alone two runs of the five seeds below, which are of 2,500 steps and another fold, in one "
-        f"pass too, differ with a standard deviation of {spread[WARPING_ERROR]:.6f} in warping, "
+        "test-time augmentation. Besides these runs only the interventions and Adam's rates are scored on these "
+        "sections, and fold 1/5 of the cross-validation, which shares them. Runs have 16 base channels, 1,000 steps "
+        "and a highest rate of 0.016 unless the table says otherwise; those of the full network 400 steps on tiles of "
+        "252 px. One run each. By the seed alone two runs of the five seeds below, which are of 2,500 steps and "
+        "another fold, in one pass too, differ with a standard deviation of "
+        f"{spread[WARPING_ERROR]:.6f} in warping, "
         f"{spread[RAND_ERROR]:.3f} in Rand and {spread[PIXEL_ERROR]:.4f} in pixel error: mostly the pixel error tells "
         "anything. Bold: the smallest. Code: the commit that trained the run; `base` and learning rate 0.016 are the "
         "same settings in two of them, whose sums round differently. Every run: [runs.csv](runs.csv), "

@@ -4,13 +4,22 @@ from collections.abc import Mapping, Sequence
 
 from reproduce.studies.archive import StudyRun
 from reproduce.studies.comparisons import compared, zeros
-from reproduce.studies.definitions import BY_EITHER, Run
+from reproduce.studies.definitions import BY_EITHER, CONTROLS, Run, runs_of
 from reproduce.studies.groups import Values, collect, count, of_seeds
 from reproduce.studies.statistics import mean_and_deviation, prediction_interval
+from unet_paper.cli.values import changed_config
+from unet_paper.config import BEFORE, PROFILES
 from unet_paper.metrics.registry import CHALLENGE_METRICS, TABLE_1_METRICS
 from unet_paper.report.table import Table
-from unet_paper.runs.diagnostics import INACTIVE, are_inactive
-from unet_paper.runs.record import RunRecord
+from unet_paper.runs.diagnostics import INACTIVE, LOST, are_inactive, lost_levels
+from unet_paper.runs.record import RunRecord, as_text
+
+OMITTED = ("seed", "checkpoint_every")  # from a study's command: the runs have their own, and it changes no result
+LEVELS = "levels lost"
+LEVELS_NOTE = (
+    f"{LEVELS}: how many of the deepest levels no longer reach the output, whose probabilities change by less than "
+    f"{LOST:g} on average when the map of the up-convolution above them is flat."
+)
 
 
 def profile_title(record: RunRecord) -> str:
@@ -18,6 +27,33 @@ def profile_title(record: RunRecord) -> str:
     name, _, changes = record.profile_title.partition(" with ")
     kept = [change for change in changes.split(", ") if change and not change.startswith("seed=")]
     return f"{name} with {', '.join(kept)}" if kept else name
+
+
+def command(study: str, name: str, record: RunRecord) -> str:
+    """The command that makes a study as its run `name`, of this record, was made."""
+    config = record.config
+    words = ["python -m reproduce.studies", study]
+    planned = {run.name: run for run in runs_of(study, 1, config.profile, config.optimiser)}[name]
+    if planned.profile is None and config.profile != "quick":
+        words.append(f"--profile {config.profile}")
+    if study in BY_EITHER and config.optimiser == "adam":
+        words.append("--optimiser adam")
+    changes = [f"{setting}={value}" for setting, value in planned.changes.items()]
+    usual = changed_config(PROFILES[planned.profile or config.profile], changes).as_dict()
+    for setting, value in config.as_dict().items():
+        if value != usual[setting] and setting not in OMITTED:
+            words.append(f"--set {setting}={as_text(value)}")
+    return " ".join(words)
+
+
+def title(study: str, record: RunRecord) -> str:
+    """What the page of a study is called."""
+    if study not in BY_EITHER:
+        return study
+    settings = record.config.as_dict()
+    as_first_tried = all(settings[name] == value for name, value in BEFORE.items())
+    by_sgd = "SGD as first tried" if as_first_tried else "SGD"
+    return f"{study}, by {'Adam' if record.config.optimiser == 'adam' else by_sgd}"
 
 
 def what_was_trained(runs: Sequence[Run], found: Mapping[str, StudyRun]) -> str:
@@ -51,18 +87,22 @@ def table(
     same_fold = bool(seeds) and seeds[0].record.protocol == protocol
     shown = (elsewhere if same_fold else {}) | own
     so_far = f", {len(runs)} of {planned} so far" if len(runs) + len(diverged) < (planned or 0) else ""
-    by = " --optimiser adam" if study in BY_EITHER and first.config.optimiser == "adam" else ""
     profile = "" if runs[0].profile else f"; profile {profile_title(first)}"
     lines = [
-        f"# {study}{', by Adam' if by else ''}",
+        f"# {title(study, first)}",
         "",
-        f"Written by `python -m reproduce.studies {study}{by}` from the records of its runs{so_far}. Data: "
+        f"Written by `{command(study, runs[0].name, first)}` from the records of its runs{so_far}. Data: "
         f"{first.dataset}; {what_was_trained(runs, found)}; scored on "
         f"held-out sections of the training stack ({scored} of {scored + trained}){profile}. "
         "Mean ± standard deviation over the runs of a "
         f"row{', each a fold with one seed' if study == 'folds' else ''}. Every run: [runs.csv](runs.csv), "
         "[histories.csv](histories.csv), and whole in [records.jsonl](records.jsonl).",
     ]
+    if runs[0].group == CONTROLS[0]:
+        lines += [
+            "",
+            f"`{CONTROLS[0]}` is this recipe with nothing left out; its width and length are ours.",
+        ]
     if same_fold:
         lines += ["", interval_of_seeds(next(iter(elsewhere.values())), primary)]
     rows = []
@@ -110,14 +150,18 @@ def interval_of_seeds(values: Values, primary: str) -> str:
 
 def each(runs: Sequence[Run], found: Mapping[str, StudyRun]) -> list[str]:
     """A row for every run by itself, its primary test-time augmentation."""
+    effects = [found[run.name].record.up_convolution_effect for run in runs]
+    is_known = any(effect is not None for effect in effects)
     rows = []
-    for run in runs:
+    for run, effect in zip(runs, effects, strict=True):
         record, scores = found[run.name].record, found[run.name].primary
         name = f"{run.name} (inactive)" if are_inactive(record) else run.name
         metrics = [metric.formatted(scores.value(metric)) for metric in CHALLENGE_METRICS]
         hardware = record.first.hardware
         processor = hardware.processor if hardware.device == "cpu" else hardware.device
-        rows.append([name, f"fold {run.fold}", str(record.config.seed), *metrics, processor])
+        lost = ["-" if effect is None else str(lost_levels(effect))] if is_known else []
+        rows.append([name, f"fold {run.fold}", str(record.config.seed), *metrics, processor, *lost])
     titles = [metric.title for metric in CHALLENGE_METRICS]
-    columns = ["run", "scored on", "seed", *titles, "trained on"]
-    return ["Each run, with its primary TTA:", "", Table(columns, rows).to_markdown()]
+    columns = ["run", "scored on", "seed", *titles, "trained on", *([LEVELS] if is_known else [])]
+    note = ["", LEVELS_NOTE] if is_known else []
+    return ["Each run, with its primary TTA:", "", Table(columns, rows).to_markdown(), *note]

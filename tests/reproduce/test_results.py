@@ -25,7 +25,7 @@ from unet_paper.report import table_2
 from unet_paper.report.table_1 import run_document
 from unet_paper.runs.diagnostics import lost_levels
 from unet_paper.runs.folder import PICTURES, RunFolder
-from unet_paper.runs.record import read_record
+from unet_paper.runs.record import NOT_RECORDED, read_record
 from unet_paper.runs.results import read_cell_run, read_history, read_run
 from unet_paper.support.json_files import read_json
 
@@ -69,6 +69,12 @@ def of_folder(folder: str) -> str:
 def test_each_table_is_what_its_record_says(committed, name):
     run = RunFolder(committed / name)
     assert run.table.read_text() == run_document(*read_run(run)).to_markdown()
+
+
+def test_what_the_first_records_do_not_tell_is_not_made_up(committed):
+    assert read_record(RunFolder(committed / "results/isbi/quick-sgd").record).first.precision == NOT_RECORDED
+    told = {run.name: run.record.first.precision for run in archive.read(committed / "results/isbi/seeds")}
+    assert told == {**dict.fromkeys(("seed-1", "seed-2", "seed-3"), NOT_RECORDED), "seed-4": "bfloat16"}
 
 
 @pytest.mark.parametrize("name", CELL_TABLES, ids=str)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from reproduce.studies import archive
+from reproduce.studies import archive, tables
 from reproduce.studies.__main__ import write
 from reproduce.studies.archive import StudyRun
 from reproduce.studies.definitions import Run, runs_of
@@ -103,6 +103,35 @@ def test_a_run_with_inactive_deep_levels_is_shown_and_in_no_mean(table):
     assert "| Adam | 1 and 1 inactive | d4 | 0.100000 | 0.1000 |" in text and "| release |" not in text
     assert "| padded | 2 | d4 | 0.105000 ± 0.007071 |" in text
     assert all(f"| {name} (inactive) |" in text for name in lost) and "| Adam-seed-0 |" in text
+
+
+def test_levels_that_were_lost_are_counted_and_stay_in_the_mean(table):
+    lost = {"Adam-seed-0": (0.0, 0.0, 0.1, 0.2), "Adam-seed-1": (0.1, 0.0, 0.1, 0.2)}
+    runs = [run for run in RUNS if run.group in ("as the paper", "Adam") and run.changes["seed"] < 2]
+    text = table([with_errors(run, 0.1, lost.get(run.name)) for run in runs])
+    ends = {line.split(" |")[0]: line.rsplit("| ", 1)[1] for line in text.splitlines() if "-seed-" in line}
+    assert [ends[f"| {run.name}"] for run in runs] == ["- |", "2 |", "- |", "0 |"]
+    assert "| Adam | 2 | d4 |" in text and "levels lost: how many of the deepest levels" in text
+
+
+@pytest.mark.parametrize(
+    ("folder", "study", "title", "options"),
+    [
+        ("folds", "folds", "folds, by SGD", ""),
+        ("folds-adam", "folds", "folds, by Adam", " --optimiser adam"),
+        (
+            *("folds-first-sgd", "folds", "folds, by SGD as first tried"),
+            " --set up_convolution_fan_in=input --set momentum_warmup=0",
+        ),
+        ("full-fold", "full-fold", "full-fold, by SGD as first tried", " --profile paper --set steps=4000"),
+        ("adam-rate", "adam-rate", "adam-rate", ""),
+        ("ablations", "ablations", "ablations, by SGD as first tried", ""),
+    ],
+)
+def test_the_page_names_the_command_that_makes_such_a_study(folder, study, title, options):
+    first = archive.read(Path(__file__).parents[2] / "results/isbi" / folder)[0]
+    assert tables.title(study, first.record) == title
+    assert tables.command(study, first.name, first.record) == f"python -m reproduce.studies {study}{options}"
 
 
 def test_single_runs_alone_are_not_compared(table):

@@ -43,13 +43,14 @@ def add_train(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--fold",
         metavar="K/N",
-        help="Hold out and score block K of N contiguous blocks of sections. Without it the test stack is scored, "
-        "where there is one with labels, or nothing.",
+        help="Hold out block K of N contiguous blocks of sections, for `predict` and `score`. Without it these take "
+        "the test stack, where there is one with labels, or nothing.",
     )
     command.add_argument(
         "--sequence",
         choices=SEQUENCES,
-        help="Of a --data folder of the cell tracking challenge, the sequence to train on; the other one is scored.",
+        help="Of a --data folder of the cell tracking challenge, the sequence to train on; `predict` and `score` take "
+        "the other one.",
     )
     command.add_argument(
         "--leave-out", type=sections, metavar="A-B,C", help="Sections, counted from 0, that are not trained on; none."
@@ -104,7 +105,10 @@ def _add_recipe(command: argparse.ArgumentParser) -> None:
         help="The paper's gradient descent, its momentum rising to 0.99, or Adam; as the profile unless given.",
     )
     command.add_argument(
-        "--minutes", type=above_zero, metavar="M", help="Train for so long, whatever the machine, instead of for steps."
+        "--minutes",
+        type=above_zero,
+        metavar="M",
+        help="Train for M minutes, whatever the machine, instead of for steps.",
     )
 
 

@@ -18,6 +18,9 @@ from unet_paper.support.json_files import read_json, write_json
 Status = Literal["training", "interrupted", "diverged", "finished"]
 
 
+NOT_RECORDED = "not recorded"
+
+
 @dataclass(frozen=True)
 class Session:
     """One process that trained a run: the first, or one that resumed it from `step`."""
@@ -25,7 +28,7 @@ class Session:
     step: int
     code: CodeVersion
     hardware: Hardware
-    precision: str  # "float32" or "bfloat16"
+    precision: str  # "float32", "bfloat16" or NOT_RECORDED
     compiled: bool
     time: str
 
@@ -40,7 +43,7 @@ class Session:
             values.get("step", 0),
             CodeVersion(**values["code"]),
             Hardware(**values["hardware"]),
-            values.get("precision", values.get("arithmetic", "float32")),
+            values.get("precision", values.get("arithmetic", NOT_RECORDED)),
             values.get("compiled", False),
             values["time"],
         )

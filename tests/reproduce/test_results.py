@@ -303,7 +303,7 @@ def test_the_readme_counts_the_trainings_that_lost_levels(committed):
     text = " ".join((committed / "README.md").read_text().split())
     em, of_cells = map(len, by_adam)
     assert f"none of the {em + of_cells} on the profile's schedule ({em} of EM, {of_cells} of cells)" in text
-    assert sum(lost) == 2 and f"of the {len(lost)} ablation runs whose records tell it, two ended" in text
+    assert sum(lost) == 2 and f"of the {len(lost)} ablations by SGD whose records tell it, two ended" in text
 
 
 def test_the_losses_of_both_arms_are_those_of_their_histories(committed):

@@ -134,6 +134,14 @@ def test_files_that_are_missing(folder, missing, message):
         load_sequences(SequenceFiles(folder, "01"))
 
 
+@pytest.mark.parametrize(("empty", "use"), [("01", "trained on"), ("02", "scored")])
+def test_masks_without_a_cell(folder, empty, use):
+    for path in (folder / f"{empty}_GT/SEG").iterdir():
+        tifffile.imwrite(path, np.zeros(SHAPE, np.uint16))
+    with pytest.raises(BadInput, match=f"the masks of sequence {empty} hold no cell, so it cannot be {use}; number"):
+        load_sequences(SequenceFiles(folder, "01"))
+
+
 @pytest.mark.parametrize("name", ["01_GT/SEG/man_seg010.tif", "01_GT/TRA/man_track010.tif", "01/t010.tif"])
 def test_files_of_another_shape(folder, name):
     path = folder / name

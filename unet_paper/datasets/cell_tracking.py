@@ -65,9 +65,16 @@ def is_cell_tracking_folder(folder: Path | str) -> bool:
 def load_sequences(files: SequenceFiles) -> Stacks:
     """The Stacks of a run that is trained on one sequence and scored on the other.
 
-    Raises BadInput for a folder without the challenge's layout, and for files that do not belong together.
+    Raises BadInput for a folder without the challenge's layout, for files that do not belong together, and for a
+    sequence without a cell.
     """
     trained, scored = (read_sequence(files.folder, name) for name in (files.trained, files.scored))
+    for sequence, use in ((trained, "trained on"), (scored, "scored")):
+        if not sequence.masks.any():
+            raise BadInput(
+                f"{files.folder}: the masks of sequence {sequence.name} hold no cell, so it cannot be {use}; number "
+                f"the cells in {sequence.name}_GT/SEG"
+            )
     if trained.images.dtype != scored.images.dtype:
         raise BadInput(
             f"{files.folder} holds {trained.images.dtype} frames in {trained.name} and {scored.images.dtype} ones in "

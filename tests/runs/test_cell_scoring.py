@@ -12,9 +12,12 @@ from unet_paper.checkpoint import load
 from unet_paper.cli.commands import main
 from unet_paper.config import PROFILES
 from unet_paper.datasets.cell_tracking import DATASETS, HELA, PHANTOM, U373, SequenceFiles, load_sequences
+from unet_paper.datasets.folds import Protocol
+from unet_paper.datasets.training_stacks import Stacks
 from unet_paper.io.stack import read_stack, write_stack
 from unet_paper.metrics.seg import score_instances
 from unet_paper.prediction import predict
+from unet_paper.runs import cell_threshold
 from unet_paper.runs.cell_scoring import (
     RELEASED,
     SEGMENTATIONS,
@@ -113,6 +116,27 @@ def test_a_run_on_cells_chooses_its_threshold_on_its_own_frames(make_record, cel
     found = seg_of_training_frames(trained, stacks, make_record(trained.config, PHANTOM, stacks.protocol), "cpu")
     assert tuple(found) == THRESHOLDS and best_threshold(found) == 0.6 and found[0.6] == 1
     assert all(seg < 1 for at, seg in found.items() if at != 0.6)
+
+
+@pytest.mark.parametrize(
+    ("cell", "said"),
+    [
+        (0.75, "cell is what has a probability above 0.3: SEG of these frames is best there, 1.0000"),
+        (0.25, "cell is what has a probability above 0.9, which undoes the class weights: SEG of these frames is 0"),
+    ],
+)
+def test_the_threshold_that_is_said_is_the_one_that_counts(make_record, monkeypatch, caplog, cell, said):
+    """Also where the network finds no cell yet."""
+    caplog.set_level("INFO", "unet_paper")
+    masks = np.zeros((1, 40, 40), np.uint16)
+    masks[0, 5:35, 5:35] = 1
+    stacks = Stacks(masks, masks, None, None, Protocol.of_sequences("01", (3,), "02", (7,)), {}, PHANTOM)
+    monkeypatch.setattr(cell_threshold, "predict", lambda *_, **__: (masks * cell).astype(np.float32))
+    record = replace(make_record(PROFILES["smoke"], PHANTOM, stacks.protocol), class_weights=(0.2, 1.8))
+    found = cell_threshold.seg_of_training_frames(None, stacks, record, "cpu")
+    assert said in caplog.messages[-1]
+    used = segmentation_of(replace(record, seg_of_training_frames=found)).threshold
+    assert f"above {used:g}" in caplog.messages[-1]
 
 
 def test_what_is_found_where_nothing_is_annotated_is_no_error_and_changes_no_seg():

@@ -1,18 +1,20 @@
 """The threshold of a run on cells, chosen on the frames that it was trained on."""
 
+from dataclasses import replace
+
 import torch
 
 from unet_paper.checkpoint import Checkpoint
 from unet_paper.datasets.training_stacks import Stacks
 from unet_paper.prediction import predict
-from unet_paper.runs.cell_scoring import at_thresholds, best_threshold, segmentation_of
+from unet_paper.runs.cell_scoring import at_thresholds, segmentation_of
 from unet_paper.runs.record import RunRecord
 from unet_paper.support.logs import logger
 
 
 def seg_of_training_frames(trained: Checkpoint, stacks: Stacks, record: RunRecord, device: str) -> dict[float, float]:
     """{threshold: SEG} of the frames that a run on cells was trained on, for each of cell_scoring.THRESHOLDS, with its
-    primary test-time augmentation. Says which one is best.
+    primary test-time augmentation. Says which threshold counts, see `cell_scoring.segmentation_of`.
     """
     if device == "cuda":
         torch.cuda.empty_cache()  # what the training kept counts as taken
@@ -20,6 +22,10 @@ def seg_of_training_frames(trained: Checkpoint, stacks: Stacks, record: RunRecor
     probability = predict(trained, stacks.volume, record.config.primary, device=device)
     tried = at_thresholds(stacks.labels, probability, segmentation_of(record))
     found = {each.threshold: round(each.seg, 6) for each in tried}
-    best = best_threshold(found)
-    logger.info(f"cell is what has a probability above {best:g}: SEG of these frames is best there, {found[best]:.4f}")
+    used = segmentation_of(replace(record, seg_of_training_frames=found)).threshold
+    if any(found.values()):
+        why = f": SEG of these frames is best there, {found[used]:.4f}"
+    else:
+        why = ", which undoes the class weights: SEG of these frames is 0 at each threshold that was tried"
+    logger.info(f"cell is what has a probability above {used:g}{why}")
     return found

@@ -133,6 +133,22 @@ def test_folders_of_frames_that_differ_in_size(nuclei, tmp_path):
     assert both["seg"] == scores["seg"] and both["pixel_error"] < 0.2
 
 
+@pytest.mark.parametrize(
+    ("scores", "segments", "message"),
+    [
+        ("s.tif", "s.tif", "s.tif is named twice"),
+        ("s.tif", "truth/../s.tif", "s.tif is named twice"),
+        ("s.json", "s.txt", "s.txt must be a TIFF"),
+    ],
+)
+def test_where_segments_cannot_go(nuclei, capsys, scores, segments, message):
+    (nuclei / "truth").mkdir()
+    files = [str(nuclei / name) for name in ("numbers.tif", "probability.tif")]
+    out = ["--json", str(nuclei / scores), "--segments", str(nuclei / segments)]
+    assert main(["score", *files, "--metrics", "seg", *out]) == 2
+    assert message in capsys.readouterr().err and not (nuclei / scores).exists()
+
+
 def test_probabilities_of_many_classes_are_called_that(nuclei, capsys):
     """And not an image in colour, for which the command has no option."""
     maps = np.full((2, 3, 40, 60), 1 / 3, np.float32)

@@ -29,6 +29,23 @@ def must_be_writable(path: Path, force: bool = True) -> None:
         raise BadInput(f"{path} is there already; give another name, or --force to replace it")
 
 
+def must_be_tiff(path: Path) -> None:
+    """Raise BadInput where a name does not end as a TIFF's."""
+    from unet_paper.io.image_files import TIFF_SUFFIXES
+
+    if path.suffix.lower() not in TIFF_SUFFIXES:
+        raise BadInput(f"{path} must be a TIFF, with a name that ends in .tif")
+
+
+def must_differ(out: Path, others: Iterable[Path | None], what: str) -> None:
+    """Raise BadInput where a result is named like another file of the command. what : the result, for the message."""
+    for other in others:
+        if other is None:
+            continue
+        if out.resolve() == other.resolve() or (out.exists() and other.exists() and out.samefile(other)):
+            raise BadInput(f"{out} is named twice, and {other} would be lost; give another name for {what}")
+
+
 def must_spare(read: Iterable[Path | None], out: Path, what: str) -> None:
     """Raise BadInput where a result would replace a file that is read, or one in a folder that is.
 

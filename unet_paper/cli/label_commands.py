@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from unet_paper.cli.checks import must_be_writable, must_spare
+from unet_paper.cli.checks import must_be_tiff, must_be_writable, must_differ, must_spare
 from unet_paper.cli.outputs import outputs
 from unet_paper.cli.segmentation_options import NAMES, given_segmentation
 from unet_paper.io.image_folder import image_files, section_names
@@ -186,6 +186,8 @@ def _score_cells(arguments: Namespace) -> None:
         found = scores.cells
     else:
         if arguments.segments is not None:
+            must_be_tiff(arguments.segments)
+            must_differ(arguments.segments, (arguments.json,), "the segments")
             must_spare((*files, arguments.unknown), arguments.segments, "the segments")
             must_be_writable(arguments.segments, arguments.force)
         others = arguments.unknown, arguments.json, arguments.segments

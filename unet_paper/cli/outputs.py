@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from unet_paper.cli.checks import must_be_writable
+from unet_paper.cli.checks import must_be_tiff, must_be_writable
 from unet_paper.io.image_files import TIFF_SUFFIXES
 from unet_paper.io.image_folder import image_files, results_of, several_files
 from unet_paper.support.errors import BadInput
@@ -17,8 +17,7 @@ def outputs(inputs: Sequence[Path], out: Path, force: bool, held: str) -> list[t
     """
     if not several_files(inputs):
         must_be_writable(out)
-        if out.suffix.lower() not in TIFF_SUFFIXES:
-            raise BadInput(f"{out} must be a TIFF, with a name that ends in .tif")
+        must_be_tiff(out)
         return [(inputs[0], _free(out, inputs, force, held))]
     files = image_files(inputs)
     if out.is_file() or out.suffix.lower() in TIFF_SUFFIXES:

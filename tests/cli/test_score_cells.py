@@ -7,7 +7,7 @@ import pytest
 import tifffile
 
 from unet_paper.cli.commands import main
-from unet_paper.io.stack import write_stack
+from unet_paper.io.stack import read_labels, write_stack
 from unet_paper.metrics.seg import score_instances
 from unet_paper.segmentation import segment
 
@@ -131,6 +131,43 @@ def test_folders_of_frames_that_differ_in_size(nuclei, tmp_path):
     assert main(["score", *files, "--metrics", "all", "--json", str(out)]) == 0
     both = json.loads(out.read_text())
     assert both["seg"] == scores["seg"] and both["pixel_error"] < 0.2
+
+
+@pytest.mark.parametrize("result", ["numbers", "probability"])
+def test_the_segments_of_a_folder_are_one_file(nuclei, result):
+    """Of frames of one size, also where they are stored in several types."""
+    frames = tifffile.imread(nuclei / "numbers.tif"), tifffile.imread(nuclei / f"{result}.tif")
+    for name, kind in (("a", np.uint16), ("b", np.uint8)):
+        write_stack(nuclei / "truth" / f"{name}.tif", frames[0][None].astype(kind))
+        write_stack(nuclei / "found" / f"{name}.tif", frames[1][None].astype(kind if result == "numbers" else "f4"))
+    out = nuclei / "segments.tif"
+    scores = seg_of(nuclei, "truth", "found", "--labels-are", "instances", "--segments", str(out))
+    assert scores["frames"] == 2 and scores["found"] == 6
+    alone = nuclei / "alone.tif"
+    seg_of(nuclei, "numbers.tif", f"{result}.tif", "--segments", str(alone))
+    assert np.array_equal(tifffile.imread(out), [tifffile.imread(alone)] * 2)
+
+
+@pytest.mark.parametrize(
+    ("result", "said"),
+    [
+        ("numbers.tif", "as given"),
+        ("mask.tif", "each connected part of what is given"),
+        ("probability.tif", "above 0.5, 4-connected"),
+    ],
+)
+def test_the_file_of_segments_tells_how_they_were_made(nuclei, result, said):
+    seg_of(nuclei, "numbers.tif", result, "--segments", str(nuclei / "segments.tif"))
+    with tifffile.TiffFile(nuclei / "segments.tif") as file:
+        assert file.imagej_metadata["Info"].startswith(f"segments: {said}")
+
+
+def test_segments_beyond_32_bits_keep_apart(nuclei):
+    numbers = tifffile.imread(nuclei / "numbers.tif")[None]
+    large = np.select([numbers == 3, numbers == 7, numbers == 12], [1, 2**32 + 1, 2**32], 0).astype(np.uint64)
+    tifffile.imwrite(nuclei / "large.tif", large)
+    assert seg_of(nuclei, "numbers.tif", "large.tif", "--segments", str(nuclei / "segments.tif"))["seg"] == 1
+    assert np.array_equal(read_labels(nuclei / "segments.tif").pixels, np.searchsorted([0, 1, 2**32, 2**32 + 1], large))
 
 
 @pytest.mark.parametrize(

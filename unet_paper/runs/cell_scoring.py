@@ -10,10 +10,11 @@ import numpy as np
 from unet_paper.checkpoint import load
 from unet_paper.datasets.cell_tracking import HELA, PHANTOM, U373
 from unet_paper.datasets.file_pairs import paired
-from unet_paper.datasets.labels import interpret_labels, pixels_to_ignore
+from unet_paper.datasets.labels import interpret_labels, pixels_to_ignore, renumbered
 from unet_paper.io.hashes import sections_sha256
 from unet_paper.io.image_files import open_stack
 from unet_paper.io.numbered_cells import write_cells
+from unet_paper.io.pixel_size import PixelSize
 from unet_paper.io.sections import Sections, described, joined, shapes, stacked
 from unet_paper.io.stack import read_labels, read_probabilities
 from unet_paper.metrics.seg import InstanceScores, ObjectScore, score_instances
@@ -263,7 +264,8 @@ def score_cells(
     ignored = pixels_to_ignore(given, ignore, labels)
     truth = _numbered_truth(given, labels, labels_are, ignored)
     files = [path for _, path in pairs]
-    are_probabilities = open_stack(files[0], kind="labels").pixels.dtype.kind == "f"
+    first = open_stack(files[0], kind="labels")
+    are_probabilities = first.pixels.dtype.kind == "f"
     proposal = read_sections(files, read_probabilities if are_probabilities else read_labels)
     marks = None
     if unknown is not None:
@@ -276,7 +278,7 @@ def score_cells(
             )
     where = either(ignored, marks)
     segments = segment_frames(proposal, segmentation) if are_probabilities else numbered(proposal, result)
-    if segments_out is not None and not isinstance(segments, np.ndarray):
+    if segments_out is not None and len(set(shapes(segments))) > 1:
         raise BadInput("--segments is one file, and the frames differ in size; number them with segment, one by one")
     try:
         found = score_segments(truth, segments, where)
@@ -288,9 +290,16 @@ def score_cells(
     if are_probabilities:
         tried = at_thresholds(truth, proposal, segmentation, where)
     scores = CellScores(found, *how, *hashes, asdict(code_version()), recorded_tta(result), tried)
-    if segments_out is not None and isinstance(segments, np.ndarray):
-        size = open_stack(result, kind="labels").pixel_size
-        write_cells(segments_out, segments, f"segments: {segmentation}", size)
+    if segments_out is not None:
+        as_they_are = "as given" if segments is proposal else "each connected part of what is given"
+        made = str(segmentation) if are_probabilities else as_they_are
+        _write_segments(segments_out, np.stack(list(segments)), made, first.pixel_size)
     if out is not None:
         write_json(out, scores.to_json())
     return scores
+
+
+def _write_segments(out: Path, segments: np.ndarray, made: str, size: PixelSize | None) -> None:
+    """As a file of numbered cells, whose numbers beyond 32 bits become others."""
+    fitting = segments if segments.max() < 2**32 else renumbered(segments)
+    write_cells(out, fitting, f"segments: {made}", size)

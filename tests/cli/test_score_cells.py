@@ -186,6 +186,54 @@ def test_where_segments_cannot_go(nuclei, capsys, scores, segments, message):
     assert message in capsys.readouterr().err and not (nuclei / scores).exists()
 
 
+@pytest.fixture
+def partly_known(tmp_path):
+    """Two cells, the first of which the result extends by 100 px into what is not known: `labels` hold 9 there, and
+    `marks` go with `known`. Another segment lies there but for 10 px.
+    """
+    labels, result = np.zeros((1, 40, 60), np.uint8), np.zeros((1, 40, 60), np.uint8)
+    labels[0, 5:15, 5:15], labels[0, 5:15, 15:25], labels[0, 25:35, 40:50] = 1, 9, 2
+    result[0, 5:15, 5:25], result[0, 13:17, 27:37], result[0, 25:35, 40:50] = 1, 3, 2
+    labels[0, 13:16, 27:37] = 9
+    for name, pixels in (
+        ("labels", labels),
+        ("known", np.where(labels == 9, 0, labels)),
+        ("marks", labels == 9),
+        ("numbers", result),
+        ("probability", (result > 0).astype(np.float32)),
+    ):
+        write_stack(tmp_path / f"{name}.tif", pixels)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("truth", "result", "metrics", "options"),
+    [
+        ("labels.tif", "numbers.tif", "seg", ["--ignore", "9"]),
+        ("labels.tif", "probability.tif", "seg", ["--ignore", "9"]),
+        ("labels.tif", "probability.tif", "all", ["--ignore", "9"]),
+        ("known.tif", "probability.tif", "all", ["--unknown", "marks.tif"]),
+    ],
+)
+def test_what_is_ignored_counts_in_no_metric(partly_known, capsys, truth, result, metrics, options):
+    """Neither in SEG nor in F1 or another count, at no threshold, and it is said once."""
+    labels, numbers = (read_labels(partly_known / f"{name}.tif").pixels for name in ("labels", "numbers"))
+    wanted = score_instances(np.where(labels == 9, 0, labels), numbers, labels == 9)
+    assert (wanted.seg, wanted.unmatched, wanted.f1) == (1, 1, 4 / 5)
+    options = [str(partly_known / word) if word.endswith(".tif") else word for word in options]
+    scores = seg_of(partly_known, truth, result, "--metrics", metrics, *options)
+    assert all(scores[name] == getattr(wanted, name) for name in ("seg", "f1", "found", "unmatched"))
+    assert scores["size_ratio"] == 1
+    assert all((row["seg"], row["f1"], row["size_ratio"]) == (1, 4 / 5, 1) for row in scores["per_threshold"])
+    assert capsys.readouterr().out.count("ignored\n") == 1
+
+
+def test_unknown_alone_is_where_cells_may_be_that_have_no_mask(partly_known):
+    """As the challenge takes it, whose SEG is of the reference cells as they are segmented."""
+    scores = seg_of(partly_known, "known.tif", "numbers.tif", "--unknown", str(partly_known / "marks.tif"))
+    assert scores["seg"] == (1 / 2 + 1) / 2 and scores["unmatched"] == 0
+
+
 def test_probabilities_of_many_classes_are_called_that(nuclei, capsys):
     """And not an image in colour, for which the command has no option."""
     maps = np.full((2, 3, 40, 60), 1 / 3, np.float32)

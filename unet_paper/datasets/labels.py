@@ -22,11 +22,13 @@ SPECK = 4  # px; most cells are larger
 PIECES = 3  # of a number, on average, from which it is hardly a cell's
 
 
-def pixels_to_ignore(labels: Sections, ignore: int | Sections | None, name: Path | str) -> Sections | None:
+def pixels_to_ignore(
+    labels: Sections, ignore: int | Sections | None, name: Path | str, aloud: bool = True
+) -> Sections | None:
     """Where the truth is not known: bool, or None where it is everywhere.
 
     ignore : the value that such pixels have, or a mask that is not 0 there. name : of the labels' file, for messages;
-    how many pixels these are is said aloud. Raises BadInput for all of them, and a mask that does not fit.
+    how many pixels these are is said, if `aloud`. Raises BadInput for all of them, and a mask that does not fit.
     """
     if ignore is None:
         return None
@@ -39,9 +41,11 @@ def pixels_to_ignore(labels: Sections, ignore: int | Sections | None, name: Path
     if share == 1:
         raise BadInput(f"all pixels of {name} {what}, which are ignored; leave some that count")
     if share == 0:
-        logger.warning(f"note: no pixels of {name} {what}, so none is ignored")
+        if aloud:
+            logger.warning(f"note: no pixels of {name} {what}, so none is ignored")
         return None
-    logger.info(f"{100 * share:.1f} % of the pixels of {name} {what} and are ignored")
+    if aloud:
+        logger.info(f"{100 * share:.1f} % of the pixels of {name} {what} and are ignored")
     return ignored
 
 

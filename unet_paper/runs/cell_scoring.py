@@ -10,7 +10,7 @@ import numpy as np
 from unet_paper.checkpoint import load
 from unet_paper.datasets.cell_tracking import HELA, PHANTOM, U373
 from unet_paper.datasets.file_pairs import paired
-from unet_paper.datasets.labels import interpret_labels, pixels_to_ignore, renumbered
+from unet_paper.datasets.labels import interpret_labels, pixels_to_ignore, renumbered, without_ignored
 from unet_paper.io.hashes import sections_sha256
 from unet_paper.io.image_files import open_stack
 from unet_paper.io.numbered_cells import write_cells
@@ -172,12 +172,18 @@ def score_segments(masks: Sections, segments: Sections, unknown: Sections | None
 
 
 def at_thresholds(
-    masks: Sections, probability: Sections, segmentation: CellSegmentation, unknown: Sections | None = None
+    masks: Sections,
+    probability: Sections,
+    segmentation: CellSegmentation,
+    unknown: Sections | None = None,
+    ignored: Sections | None = None,
 ) -> tuple[AtThreshold, ...]:
-    """What each of THRESHOLDS gives for the probabilities of frames, all else as in `segmentation`; unknown : see
-    `score_segments`.
+    """What each of THRESHOLDS gives for the probabilities of frames, all else as in `segmentation`.
+
+    unknown : see `score_segments`. ignored : bool, where segments do not count; masks are 0 there.
     """
-    return tuple(_at_threshold(masks, probability, segmentation, unknown, threshold) for threshold in THRESHOLDS)
+    tried = [replace(segmentation, threshold=threshold) for threshold in THRESHOLDS]
+    return tuple(_at_threshold(masks, probability, settings, unknown, ignored) for settings in tried)
 
 
 def _at_threshold(
@@ -185,12 +191,12 @@ def _at_threshold(
     probability: Sections,
     segmentation: CellSegmentation,
     unknown: Sections | None,
-    threshold: float,
+    ignored: Sections | None,
 ) -> AtThreshold:
-    segments = segment_frames(probability, replace(segmentation, threshold=threshold))
+    segments = without_ignored(segment_frames(probability, segmentation), ignored)
     scores = score_segments(masks, segments, unknown)
     size = _size_ratio(scores, segments)
-    return AtThreshold(threshold, scores.seg, scores.missed, scores.merged, size, scores.f1)
+    return AtThreshold(segmentation.threshold, scores.seg, scores.missed, scores.merged, size, scores.f1)
 
 
 def _size_ratio(scores: InstanceScores, segments: Sections) -> float | None:
@@ -252,16 +258,19 @@ def score_cells(
     segments_out: Path | None = None,
     labels_are: str | None = None,
     ignore: int | None = None,
+    beside_challenge: bool = False,
 ) -> CellScores:
     """SEG of a file of probabilities, or of numbered segments, against a truth; or of folders, paired by name.
 
     labels_are : see `read_numbered`.
-    unknown : a file, above 0 where cells may be that have no mask. ignore : the label of such pixels. The scores go to
-    `out` as JSON, the segments to `segments_out`, where these are given. Raises BadInput for files that do not fit.
+    unknown : a file, above 0 where cells may be that have no mask; see `score_segments`. ignore : the label of pixels
+    that count in nothing. beside_challenge : after `score_file`, which has said what is ignored and lets the pixels of
+    `unknown` count in nothing; they do not here either. The scores go to `out` as JSON, the segments to `segments_out`,
+    where these are given. Raises BadInput for files that do not fit.
     """
     pairs = paired([labels], [result], ("labels", "results"))
     given = read_sections([path for path, _ in pairs], lambda path: read_labels(path, ignore))
-    ignored = pixels_to_ignore(given, ignore, labels)
+    ignored = pixels_to_ignore(given, ignore, labels, aloud=not beside_challenge)
     truth = _numbered_truth(given, labels, labels_are, ignored)
     files = [path for _, path in pairs]
     first = open_stack(files[0], kind="labels")
@@ -276,19 +285,21 @@ def score_cells(
             raise BadInput(
                 f"{labels} has shape {described(truth)} and {path} {described(sections)}; both must be the same"
             )
-    where = either(ignored, marks)
+    if beside_challenge:
+        ignored, marks = either(ignored, marks), None
     segments = segment_frames(proposal, segmentation) if are_probabilities else numbered(proposal, result)
     if segments_out is not None and len(set(shapes(segments))) > 1:
         raise BadInput("--segments is one file, and the frames differ in size; number them with segment, one by one")
+    judged, counted = without_ignored(truth, ignored), without_ignored(segments, ignored)
     try:
-        found = score_segments(truth, segments, where)
+        found = score_segments(judged, counted, marks)
     except BadInput as error:
         raise BadInput(f"{labels} and {result}: {error}") from None
     hashes = sections_sha256(truth), sections_sha256(proposal)
-    how = segmentation if are_probabilities else None, len(truth), _size_ratio(found, segments)
+    how = segmentation if are_probabilities else None, len(truth), _size_ratio(found, counted)
     tried: tuple[AtThreshold, ...] = ()
     if are_probabilities:
-        tried = at_thresholds(truth, proposal, segmentation, where)
+        tried = at_thresholds(judged, proposal, segmentation, marks, ignored)
     scores = CellScores(found, *how, *hashes, asdict(code_version()), recorded_tta(result), tried)
     if segments_out is not None:
         as_they_are = "as given" if segments is proposal else "each connected part of what is given"

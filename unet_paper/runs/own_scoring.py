@@ -40,8 +40,9 @@ def score_all(
     `score_cells`.
     """
     challenge = score_file(labels, probability, labels_are=labels_are, ignore=ignore, unknown=unknown)
-    how = segmentation or CellSegmentation()
-    scores = OwnScores(challenge, score_cells(labels, probability, how, unknown, labels_are=labels_are, ignore=ignore))
+    files = labels, probability, segmentation or CellSegmentation(), unknown
+    cells = score_cells(*files, labels_are=labels_are, ignore=ignore, beside_challenge=True)
+    scores = OwnScores(challenge, cells)
     if out is not None:
         write_json(out, scores.to_json())
     return scores

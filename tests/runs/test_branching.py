@@ -1,6 +1,7 @@
 """A branch of a training of constant rate equals one that was planned for its steps."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -116,6 +117,19 @@ def test_a_trunk_of_the_same_name_is_told_apart(trunk, tmp_path):
     replace(record, sessions=(replace(record.first, time="2015-05-18T12:00:00+00:00"),)).write(other.record)
     with pytest.raises(BadInput, match="no branch of"):
         branch(other, RunFolder(tmp_path / "branch"))
+
+
+def test_a_branch_and_its_trunk_have_names_from_within_their_folders(trunk, tmp_path, monkeypatch):
+    monkeypatch.chdir(trunk.path)
+    branch(RunFolder(Path(".")), RunFolder(tmp_path / "branch"))
+    monkeypatch.chdir(tmp_path / "branch")
+    branch(trunk, RunFolder(Path(".")))
+    record = read_record(tmp_path / "branch" / "run.json")
+    assert record.name == "branch" and record.trunk == {"name": "trunk", "step": 20}
+    (tmp_path / "new").mkdir()
+    monkeypatch.chdir(tmp_path / "new")
+    branch(trunk, RunFolder(Path(".")))
+    assert read_record(tmp_path / "new" / "run.json").name == "new"
 
 
 def test_a_folder_that_is_trained_in_is_left_alone(trunk, tmp_path):

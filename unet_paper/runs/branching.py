@@ -50,11 +50,11 @@ class Branch:
         config = branch_config(last.config, last.step)
         record = replace(
             read_record(trunk.record),
-            name=out.path.name,
+            name=out.name,
             status="interrupted",
             config=config,
             changes=config.changes(),
-            trunk={"name": trunk.path.name, "step": last.step},
+            trunk={"name": trunk.name, "step": last.step},
         )
         return cls(trunk.path, config, record, replace(last, config=config))
 
@@ -90,7 +90,7 @@ def _is_of_trunk(record: RunRecord, trunk: RunFolder) -> bool:
     """Whether a run is a branch of a trunk: by its name, and, where the trunk is still there, by when and on what the
     training began, which the record of a branch has from its trunk's.
     """
-    if (record.trunk or {}).get("name") != trunk.path.name:
+    if (record.trunk or {}).get("name") != trunk.name:
         return False
     return not trunk.record.is_file() or read_record(trunk.record).first == record.first
 

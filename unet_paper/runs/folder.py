@@ -1,5 +1,6 @@
 """One run on disk: which file is where."""
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +39,11 @@ class RunFolder:
     """Where the parts of a run lie."""
 
     path: Path
+
+    @property
+    def name(self) -> str:
+        """The folder's own name, also where `path` is `.` or ends in `..`."""
+        return os.path.basename(os.path.abspath(self.path))
 
     @property
     def record(self) -> Path:
@@ -173,7 +179,7 @@ class RunFolder:
 
 def unique_names(folders: Iterable[str | Path]) -> list[str]:
     """The folders' names, with as many of their parents as it takes to tell them apart."""
-    paths = [Path(folder).absolute() for folder in folders]
+    paths = [Path(os.path.abspath(folder)) for folder in folders]
     depth = 1
     while len({path.parts[-depth:] for path in paths}) < len(set(paths)):
         depth += 1

@@ -151,7 +151,7 @@ def _new_record(
     if archive is not None:
         logger.info(f"{run.path} held a previous run's results; they are kept in {archive}")
     return RunRecord(
-        name=run.path.name,
+        name=run.name,
         status="training",
         dataset=stacks.dataset,
         protocol=stacks.protocol,

@@ -91,6 +91,8 @@ def folder(tmp_path_factory, small_phantom):
     (folder / "half-run" / "run.json").write_text(
         (out / "run.json").read_text().replace('"status": "finished"', '"status": "training"')
     )
+    (folder / "own-files" / "figures").mkdir(parents=True)
+    (folder / "own-files" / "figures" / "mine.txt").write_text("of no run")
     (folder / "foreign-run").mkdir()
     (folder / "foreign-run" / "run.json").write_text('{"status": "finished"}')
     (folder / "broken-run").mkdir()
@@ -183,6 +185,7 @@ CALLS = [
     ("train --data good/ --out new/ --leave-out 0,1", "leaves no section to train on"),
     ("train --data good/ --out new/ --fold 1/2 --leave-out 0", "--leave-out names section 0"),
     ("train --data good/ --out run/", "already holds a run"),
+    ("train --data good/ --out own-files/", "figures/mine.txt is called as files of a run are"),
     ("train --data good/ --out run/ --resume", "holds a run that differs"),
     ("train --data good/ --out broken-run/ --resume", "checkpoint.pt cannot be read as a checkpoint"),
     # predict

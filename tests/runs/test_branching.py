@@ -102,8 +102,10 @@ def test_what_cannot_be_branched(change, step, words):
         branch_config(replace(TRUNK, **change), step)
 
 
-def test_a_folder_of_another_run_is_left_alone(trunk, small_phantom, tmp_path):
-    train_run(TrainingRequest(small_phantom, tmp_path / "other", replace(TINY, steps=1)))
+def test_a_folder_of_another_run_is_left_alone(trunk, small_phantom, tmp_path, monkeypatch):
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir(tmp_path / "other")
+    assert train_run(TrainingRequest(small_phantom, Path("."), replace(TINY, steps=1))).name == "other"
     with pytest.raises(BadInput, match="no branch of"):
         branch(trunk, RunFolder(tmp_path / "other"))
     with pytest.raises(BadInput, match="no checkpoint to branch from"):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from unet_paper.config import TTA
+from unet_paper.support.errors import BadInput
 
 PICTURES = (
     "loss.png",
@@ -25,12 +26,13 @@ RESULTS = (  # what is made with the trained weights
     *("probability-*.tif*", "segments-*.tif"),
     *(folder + picture for folder in ("", "sections/") for picture in PICTURES if picture not in DRAWN_BEFORE_TRAINING),
 )
+RUN = ("weights.pt", "checkpoint.pt", "checkpoint-before.pt", "run.json")  # one of them is in the folder of any run
 RUN_FILES = (
-    *("run.json", "history.csv", "preview/*"),
-    *("checkpoint.pt", "checkpoint-*.pt", "weights.pt"),
+    *("history.csv", "preview/*", "checkpoint-*.pt"),
     *(name + ending for name in STACKS for ending in ("", ".tif")),
     *(folder + picture for folder in ("", "sections/") for picture in DRAWN_BEFORE_TRAINING),
     *RESULTS,
+    *RUN,  # last: of a run that is half moved away, what is left is still known as a run's
 )
 
 
@@ -153,19 +155,32 @@ class RunFolder:
         """The metrics of one test-time augmentation; those of the primary one are the run's own."""
         return self.path / ("scores.json" if tta == primary else f"scores-{tta}.json")
 
+    def require_own_files(self) -> None:
+        """Raise BadInput where files have the names of a run's and there is no run: they are somebody's."""
+        found = next(iter(self._matching(RUN_FILES)), None)
+        if found is not None and not self._matching(RUN):
+            raise BadInput(
+                f"{found} is called as files of a run are, and {self.path} holds no run; move it away, or give another "
+                "--out"
+            )
+
     def archive_previous_run(self) -> Path | None:
         """Move what a previous run wrote here into `earlier/N`, so that nothing stale stays and nothing is lost.
 
-        Returns that folder, or None when there is nothing of a previous run.
+        Returns that folder, or None when there is nothing of a previous run. Raises BadInput as `require_own_files`.
         """
+        self.require_own_files()
         return self._archive(RUN_FILES)
 
     def archive_results(self) -> Path | None:
         """The same of what was predicted, scored and reported, of a run that is trained on."""
         return self._archive(RESULTS)
 
+    def _matching(self, names: Iterable[str]) -> list[Path]:
+        return list(dict.fromkeys(path for name in names for path in self.path.glob(name)))
+
     def _archive(self, names: Iterable[str]) -> Path | None:
-        own = [path for name in names for path in self.path.glob(name)]
+        own = self._matching(names)
         if not own:
             return None
         taken = [int(path.name) for path in (self.path / "earlier").glob("*") if path.name.isdecimal()]

@@ -67,8 +67,8 @@ class TrainingRequest:
 def train_run(request: TrainingRequest, draw: DrawTraining | None = None) -> RunRecord:
     """Train a network and write a run's folder, but for what is predicted, scored and reported. Returns its record.
 
-    Raises BadInput for bad data and settings, a folder that holds another run, and a resumed run that differs from the
-    one that began. Raises Diverged and Interrupted, see `training.train`; the record then says so.
+    Raises BadInput for bad data and settings, a folder that holds another run or somebody's files, and a resumed run
+    that differs from the one that began. Raises Diverged and Interrupted, see `training.train`; the record says so.
     """
     config = request.config
     config.check()
@@ -80,6 +80,7 @@ def train_run(request: TrainingRequest, draw: DrawTraining | None = None) -> Run
         config = replace(config, classes=stacks.classes)
     run = RunFolder(request.out)
     with exclusive_lock(run.lock, run.path):
+        run.require_own_files()  # before the weight maps are made, which takes long
         remove_leftovers(run.path)
         if request.branch is not None:
             request.branch.begin(run, stacks)

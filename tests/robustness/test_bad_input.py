@@ -126,6 +126,8 @@ CALLS = [
     ("weights labels.tif gray.tif", "gray.tif is there already; give another name, or --force"),
     ("weights labels.tif labels.tif/out.tif", "cannot be written"),
     ("weights labels.tif out.tif --png gray.tif", "cannot be written"),
+    ("weights labels.tif out.tif --png out.tif", "out.tif cannot be a file of weight maps and hold pictures"),
+    ("weights labels.tif out.tif --png out.tif/png/", "out.tif cannot be a file of weight maps and hold pictures"),
     ("weights labels.tif gray.tif --image gray.tif --png new/ --force", "gray.tif is read too, and would be lost"),
     ("weights labels.tif out.tif --sigma 0", "sigma"),
     ("weights labels.tif out.tif --w0 nan", "w0 must be from 0 to 1e6"),
@@ -244,6 +246,8 @@ CALLS = [
     ("report half-run/", "has not finished"),
     ("report foreign-run/", "is not a run's record"),
     ("report run/ --compare there.md", "there.md is there already"),
+    ("report run/ --compare run/table1.md", "table1.md is the page or table of"),
+    ("report run/ --compare run/index.html", "index.html is the page or table of"),
     ("report run/ --compare gray.tif", "gray.tif must be Markdown or a page"),
     ("report run/ --compare text.json", "text.json must be Markdown or a page"),
     # data
@@ -285,6 +289,7 @@ def called(line, folder):
             "safetensors",
             "json",
             "md",
+            "html",
             "zip",
         )
         words.append(str(folder / word) if is_file else word)

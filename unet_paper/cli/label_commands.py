@@ -42,6 +42,8 @@ def do_weights(arguments: Namespace) -> None:
     pictures = {} if arguments.png is None else _pictures(arguments.png, truths)
     for _, out in files:
         must_spare((arguments.image,), out, "the weight maps")
+        if pictures and out.resolve() in (arguments.png.resolve(), *arguments.png.resolve().parents):
+            raise BadInput(f"{out} cannot be a file of weight maps and hold pictures; give --png another name")
     for picture in pictures:
         must_spare((arguments.image, *arguments.labels), picture, "the pictures")
         must_be_writable(picture, arguments.force)

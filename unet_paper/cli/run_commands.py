@@ -234,6 +234,9 @@ def do_report(arguments: Namespace) -> None:
     if arguments.compare:
         if arguments.compare.suffix not in (".md", ".html"):
             raise BadInput(f"{arguments.compare} must be Markdown or a page, with a name that ends in .md or .html")
+        for run in map(RunFolder, arguments.runs):
+            if arguments.compare.resolve() in {path.resolve() for path in (run.page, *run.tables)}:
+                raise BadInput(f"{arguments.compare} is the page or table of {run.path} itself; give another name")
         must_be_writable(arguments.compare, arguments.force)
         require_comparable(arguments.runs)
     print("\n".join(write_report(run, arguments.figures) for run in arguments.runs))

@@ -113,6 +113,11 @@ class RunFolder:
         return self.path / "metrics.md"
 
     @property
+    def tables(self) -> tuple[Path, ...]:
+        """The tables that a run may have, each of one kind of data."""
+        return self.table, self.own_table, self.cell_table
+
+    @property
     def sections(self) -> Path:
         """Pictures that show raw sections."""
         return self.path / "sections"

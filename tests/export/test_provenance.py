@@ -49,6 +49,30 @@ def test_scores_of_cells_are_told_too(make_record, make_checkpoint, tmp_path):
     assert "warping" not in text
 
 
+@pytest.mark.parametrize(
+    "name, content",
+    [
+        ("scores.json", [1, 2]),
+        ("scores.json", {"seg": "x"}),
+        ("scores.json", {"seg": [0.5]}),
+        ("test-scores.json", {"all_pixels": 5}),
+    ],
+)
+def test_scores_that_are_none_are_named(make_record, make_checkpoint, tmp_path, name, content):
+    checkpoint = make_checkpoint()
+    replace(make_record(checkpoint.config), data_sha256=checkpoint.data).write(tmp_path / "run.json")
+    write_json(tmp_path / name, content)
+    with pytest.raises(BadInput, match=f"{name} holds no scores"):
+        provenance(tmp_path / "weights.pt", checkpoint)
+
+
+def test_what_is_called_test_scores_and_is_another_file_tells_nothing(make_record, make_checkpoint, tmp_path):
+    checkpoint = make_checkpoint()
+    replace(make_record(checkpoint.config), data_sha256=checkpoint.data).write(tmp_path / "run.json")
+    write_json(tmp_path / "test-scores.json", 5)
+    assert not provenance(tmp_path / "weights.pt", checkpoint).errors
+
+
 def test_a_record_of_another_network_tells_nothing(make_checkpoint):
     source = provenance(RESULTS / "quick-sgd" / "weights.pt", make_checkpoint())
     assert source.record is None and not source.errors

@@ -6,7 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from unet_paper.config import PROFILES
 from unet_paper.metrics import score
+from unet_paper.report.comparison import comparison_page
 from unet_paper.report.plots import history_figure, thresholds_figure
 
 
@@ -48,6 +50,12 @@ def test_an_axis_of_a_narrow_range_has_ticks_too(lowest, highest):
     for axis in figure.axes[:5]:
         low, high = axis.get_ylim()
         assert sum(low <= tick <= high for tick in axis.get_yticks()) >= 2
+
+
+def test_an_empty_history_has_no_curve(make_record, tmp_path):
+    make_record(PROFILES["smoke"]).write(tmp_path / "run.json")
+    (tmp_path / "history.csv").touch()
+    assert comparison_page([tmp_path], tmp_path).curves == []
 
 
 def test_names_are_shown_as_they_are():

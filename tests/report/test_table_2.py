@@ -10,8 +10,11 @@ from unet_paper.config import PROFILES
 from unet_paper.datasets.cell_tracking import HELA, PHANTOM, U373
 from unet_paper.datasets.folds import Protocol
 from unet_paper.metrics.seg import score_instances
+from unet_paper.report.cell_report import write_table_2
 from unet_paper.report.table_2 import TABLE_2, each_run, table_2, table_2_document
 from unet_paper.runs.cell_scoring import RELEASED, AtThreshold, CellScores
+from unet_paper.runs.folder import RunFolder
+from unet_paper.support.json_files import write_json
 
 
 @pytest.fixture
@@ -51,6 +54,16 @@ def test_runs_on_cells_are_not_compared_in_table_1(cell_run, tmp_path, capsys):
     said = capsys.readouterr().err
     assert f"{tmp_path} is a run on sequences of cells" in said and "reproduce/cells.sh" in said
     assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
+
+
+def test_an_empty_history_has_no_curve(cell_run, tmp_path):
+    run = RunFolder(tmp_path / "run")
+    record, scores = cell_run(U373, "01", 8)
+    record.write(run.record)
+    write_json(run.scores("d4", record.config.primary), scores["d4"].to_json())
+    run.history.touch()
+    assert "0.8000 (1 run)" in write_table_2(tmp_path, [run])
+    assert "Loss and error" not in (tmp_path / "index.html").read_text()
 
 
 def test_argmax_has_a_row_of_its_own_where_it_is_not_what_counts(cell_run):

@@ -95,6 +95,10 @@ def folder(tmp_path_factory, small_phantom):
     (folder / "own-files" / "figures" / "mine.txt").write_text("of no run")
     (folder / "foreign-run").mkdir()
     (folder / "foreign-run" / "run.json").write_text('{"status": "finished"}')
+    for name, history in (("history-of-words", "step,loss,learning_rate\nx,1,1"), ("other-history", "a,b\n1,2")):
+        (folder / name).mkdir()
+        shutil.copy(out / "run.json", folder / name)
+        (folder / name / "history.csv").write_text(history)
     (folder / "broken-run").mkdir()
     shutil.copy(out / "run.json", folder / "broken-run")
     (folder / "broken-run" / "checkpoint.pt").write_bytes((out / "checkpoint.pt").read_bytes()[:-500])
@@ -248,6 +252,8 @@ CALLS = [
     ("report run/ --compare there.md", "there.md is there already"),
     ("report run/ --compare run/table1.md", "table1.md is the page or table of"),
     ("report run/ --compare run/index.html", "index.html is the page or table of"),
+    ("report history-of-words/", "history.csv is no history of a training"),
+    ("report other-history/", "history.csv is no history of a training"),
     ("report run/ --compare gray.tif", "gray.tif must be Markdown or a page"),
     ("report run/ --compare text.json", "text.json must be Markdown or a page"),
     # data

@@ -10,6 +10,7 @@ from unet_paper.datasets import cell_tracking
 from unet_paper.metrics.registry import F1, PIXEL_ERROR, RAND_ERROR, SEG, V_INFO, V_RAND, WARPING_ERROR, Metric
 from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.record import RunRecord, record_beside
+from unet_paper.support.errors import BadInput
 from unet_paper.support.json_files import read_json
 
 DATASETS = {
@@ -53,7 +54,7 @@ class Provenance:
 
 
 def provenance(weights: Path | str, checkpoint: Checkpoint) -> Provenance:
-    """What the run that the weights lie in tells of them."""
+    """What the run that the weights lie in tells of them. Raises BadInput for files of scores that hold none."""
     run, record = RunFolder(Path(weights).parent), record_beside(weights, checkpoint)
     if record is None:
         return Provenance(None, ())
@@ -62,15 +63,18 @@ def provenance(weights: Path | str, checkpoint: Checkpoint) -> Provenance:
     for tta in record.config.tta:
         path = run.scores(tta, record.config.primary)
         if path.is_file():
-            errors.append(Errors(scored_on, tta, _metrics(read_json(path))))
+            errors.append(Errors(scored_on, tta, _metrics(path, read_json(path))))
     for path in sorted(run.path.glob(TEST_SCORES)):
         found = read_json(path)
-        if "all_pixels" in found:
-            tta = found.get("tta", found.get("average", "-"))
-            errors.append(Errors("official test sections, labels recovered", tta, _metrics(found["all_pixels"])))
+        if isinstance(found, dict) and "all_pixels" in found:
+            tta = str(found.get("tta", found.get("average", "-")))
+            errors.append(Errors("official test sections, labels recovered", tta, _metrics(path, found["all_pixels"])))
     return Provenance(record, tuple(errors))
 
 
-def _metrics(values: Mapping[str, Any]) -> dict[str, float]:
-    """The metrics in the content of a scores.json."""
-    return {metric.key: float(values[metric.key]) for metric in METRICS if values.get(metric.key) is not None}
+def _metrics(path: Path, values: Any) -> dict[str, float]:
+    """The metrics in the content of a scores.json, which lies at `path`. Raises BadInput for other content."""
+    try:
+        return {metric.key: float(values[metric.key]) for metric in METRICS if values.get(metric.key) is not None}
+    except (AttributeError, TypeError, ValueError) as error:
+        raise BadInput(f"{path} holds no scores ({error!r}); score the run again, or move it away") from None

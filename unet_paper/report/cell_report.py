@@ -46,8 +46,9 @@ def write_table_2(folder: Path, runs: Sequence[RunFolder]) -> str:
     _write(folder / "table2.md", document)
     histories, viewed = {}, []
     for run, (record, _) in zip(runs, found, strict=True):
-        if run.history.is_file():
-            histories[record.name] = read_history(run.history)
+        history = read_history(run.history) if run.history.is_file() else []
+        if history:
+            histories[record.name] = history
         pictures = described_pictures(run)
         if pictures is not None:
             viewed.append(viewed_run(run, record, None, pictures, folder, record.name))

@@ -84,8 +84,9 @@ def comparison_page(folders: Sequence[str | Path], page_folder: Path) -> Page:
     for name, folder in zip(unique_names(folders), folders, strict=True):
         run = RunFolder(Path(folder))
         record, scores = read_run(run)
-        if run.history.is_file():
-            histories[name] = read_history(run.history)
+        history = read_history(run.history) if run.history.is_file() else []
+        if history:
+            histories[name] = history
         of_primary = scores.get(record.config.primary)
         if of_primary is not None and of_primary.is_complete and is_tessellation(record):
             primary[name] = of_primary

@@ -1,6 +1,8 @@
 """What a finished run left behind: its record, its metrics and its history."""
 
 import csv
+import math
+from collections.abc import Mapping
 from pathlib import Path
 
 from unet_paper.metrics.scores import Scores
@@ -42,9 +44,22 @@ def read_run(run: RunFolder) -> tuple[RunRecord, dict[str, Scores]]:
 
 
 def read_history(path: str | Path) -> list[dict[str, float]]:
-    """The rows of history.csv as numbers; NaN where a row lacks one, as the first runs' lack the tiles' error."""
-    with open(path, newline="") as file:
-        return [
-            {name: int(value) if name == "step" else float(value or "nan") for name, value in row.items()}
-            for row in csv.DictReader(file)
-        ]
+    """The rows of history.csv as numbers; NaN where a row lacks one, as the first runs' lack the tiles' error.
+
+    Raises BadInput for a file that is no history, and where step, loss or learning rate are missing.
+    """
+    try:
+        with open(path, newline="") as file:
+            return [_history_row(row) for row in csv.DictReader(file)]
+    except (KeyError, TypeError, ValueError, csv.Error) as error:
+        raise BadInput(
+            f"{path} is no history of a training ({error!r}); restore it, or move it away: results stand without it"
+        ) from None
+
+
+def _history_row(texts: Mapping[str, str]) -> dict[str, float]:
+    row = {name: int(text) if name == "step" else float(text or "nan") for name, text in texts.items()}
+    for name in ("step", "loss", "learning_rate"):
+        if not math.isfinite(row[name]):
+            raise ValueError(f"a {name} is {row[name]}")
+    return row

@@ -46,7 +46,7 @@ from reproduce.studies.groups import same_training
 from reproduce.studies.kept import require_as_planned, require_same_data
 from reproduce.studies.runner import NOT_DONE, ROOT, OutOfTime, command, has_diverged, make
 from reproduce.studies.spread import Task, spread
-from unet_paper.cli.values import changed_config
+from unet_paper.cli.values import above_zero, changed_config, positive
 from unet_paper.config import OPTIMISERS, PROFILES
 from unet_paper.runs.folder import RunFolder
 from unet_paper.support.errors import BadInput
@@ -178,7 +178,7 @@ def main() -> int:
     )
     parser.add_argument("study", choices=(*STUDIES, cells.STUDY, "all"), metavar="NAME")
     parser.add_argument("--data", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--minutes", type=float, metavar="M", help="then stop; the same command resumes")
+    parser.add_argument("--minutes", type=above_zero, metavar="M", help="then stop; the same command resumes")
     parser.add_argument("--profile", choices=PROFILES, default="quick")
     parser.add_argument(
         "--optimiser",
@@ -187,7 +187,7 @@ def main() -> int:
         help=f"of {', '.join(BY_EITHER)}; the paper's (sgd) unless given",
     )
     parser.add_argument("--set", dest="changes", action="append", default=[], metavar="NAME=VALUE")
-    parser.add_argument("--seeds", type=int, default=3, metavar="N", help="of each ablation and intervention (3)")
+    parser.add_argument("--seeds", type=positive, default=3, metavar="N", help="of each ablation and intervention (3)")
     parser.add_argument("--only", default="", metavar="WORD", help="runs whose names have it")
     who = parser.add_mutually_exclusive_group()
     who.add_argument("--part", metavar="K/N", help="make part K of N of the runs")

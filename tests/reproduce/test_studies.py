@@ -137,6 +137,18 @@ def test_what_a_study_refuses(tmp_path, monkeypatch, capsys, options, message):
     assert [path.name for path in tmp_path.iterdir()] == ["records.jsonl"]
 
 
+@pytest.mark.parametrize("name", ["ablations", cells.STUDY])
+@pytest.mark.parametrize(
+    "option, value", [("--seeds", "0"), ("--seeds", "-1"), ("--minutes", "nan"), ("--minutes", "0")]
+)
+def test_numbers_that_no_study_can_have(tmp_path, monkeypatch, capsys, name, option, value):
+    given = ["--data", str(tmp_path / "nowhere"), "--out", str(tmp_path / "new"), f"{option}={value}"]
+    monkeypatch.setattr(sys, "argv", ["studies", name, *given])
+    with pytest.raises(SystemExit) as stop:
+        studies.main()
+    assert stop.value.code == 2 and f"argument {option}: {value!r} is not a" in capsys.readouterr().err
+
+
 CHANGES = ("base_channels=2", "tile_size=188", "tta=none", "primary=none")
 
 

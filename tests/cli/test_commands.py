@@ -19,6 +19,7 @@ from unet_paper import checkpoint
 from unet_paper.cli.commands import main
 from unet_paper.io.stack import read_stack, write_stack
 from unet_paper.metrics.registry import CHALLENGE_METRICS
+from unet_paper.runs.record import read_record
 from unet_paper.weight_map import weight_maps
 
 TINY = ("--profile", "smoke", "--device", "cpu")
@@ -90,6 +91,12 @@ def test_the_record_is_complete_and_names_no_path(run, small_phantom):
     assert {"started", "finished", "training_seconds"} <= set(record["times"])
     assert len(record["up_convolution_effect"]) == 4
     assert str(small_phantom) not in text and str(run.parent) not in text
+
+
+def test_the_record_tells_how_much_memory_the_training_took(run):
+    times = read_record(run / "run.json").times
+    assert times.training_peak_mib is not None and 50 < times.training_peak_mib < 100_000
+    assert times.training_peak_gpu_mib is None  # it is trained on the CPU
 
 
 def test_the_table_has_the_papers_rows_and_says_what_the_run_is(run):

@@ -137,7 +137,8 @@ def test_all_committed_records_fit_their_schemas():
 
 def test_a_schema_sees_what_is_wrong(run):
     record = json.loads((run / "run.json").read_text())
-    for change in ({"status": "done"}, {"seed": -1}, {"times": {"started": "today"}}, {"dataset": "mine"}):
+    memory = {"times": record["times"] | {"training_peak_mib": "much"}}
+    for change in ({"status": "done"}, {"seed": -1}, {"times": {"started": "today"}}, {"dataset": "mine"}, memory):
         with pytest.raises(jsonschema.ValidationError):
             schema("run.json").validate(record | change)
     with pytest.raises(jsonschema.ValidationError):

@@ -1,7 +1,8 @@
-"""How much memory there is, and giving back what a memory-mapped file has taken."""
+"""How much memory there is and was taken, and giving back what a memory-mapped file has taken."""
 
 import mmap
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,6 +56,16 @@ def _left_in_container(folder: Path, limit: str, used: str) -> int | None:
         return None
     cache = sum(int(line.split()[1]) for line in lines if line.startswith(("inactive_file ", "active_file ")))
     return max(allowed - taken + cache, 0)
+
+
+def peak_memory() -> int | None:
+    """The most bytes of memory that this process has held at a time; None where the system does not tell."""
+    try:
+        import resource
+    except ImportError:  # outside Unix
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else 1024 * peak
 
 
 def release(array: np.ndarray) -> None:

@@ -51,12 +51,14 @@ class Session:
 
 @dataclass(frozen=True)
 class Times:
-    """How long a run took."""
+    """How long a run took, and how much memory."""
 
     finished: str | None = None
     training_seconds: float | None = None
     training_cpu_seconds: float | None = None  # of all threads; older records, and those of a GPU, do not tell it
     training_parts_seconds: Mapping[str, float] = field(default_factory=dict)
+    training_peak_mib: int | None = None  # of the process that ended it; older records do not tell it
+    training_peak_gpu_mib: int | None = None  # of its tensors on a GPU
     pipeline_seconds: Mapping[str, float] = field(default_factory=dict)  # by command, of a run made by one script
 
 

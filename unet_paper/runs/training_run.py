@@ -11,7 +11,7 @@ import torch
 
 from unet_paper import checkpoint as checkpoints
 from unet_paper.checkpoint import Checkpoint
-from unet_paper.compute.memory import require_memory
+from unet_paper.compute.memory import peak_memory, require_memory
 from unet_paper.compute.precision import computes_in_bfloat16
 from unet_paper.compute.torch_compile import should_compile
 from unet_paper.config import Config
@@ -244,20 +244,31 @@ def _train(
     except Interrupted:
         replace(record, status="interrupted").write(run.record)
         raise
+    times = _times(final, request.device)
     if preview:
         preview.write(final.step, final.build_network().to(request.device))
-    parts = {name: round(spent, 1) for name, spent in final.parts.items()}
     effect = _effect(final, stacks, request.device)
     record = replace(record, status="finished", config=final.config, up_convolution_effect=effect)
     if record.protocol.sequences is not None:
         seg = seg_of_training_frames(final, stacks, record, request.device)
         record = replace(record, seg_of_training_frames=seg)
-    times: dict[str, Any] = {"training_seconds": round(final.seconds, 1), "training_parts_seconds": parts}
-    if request.device == "cpu" and math.isfinite(final.cpu_seconds):
-        times["training_cpu_seconds"] = round(final.cpu_seconds, 1)
     record = record.with_times(finished=now(), **times)
     record.write(run.record)
     return record
+
+
+def _times(final: Checkpoint, device: str) -> dict[str, Any]:
+    """What a training that has just ended took: seconds, and the memory of this process."""
+    parts = {name: round(spent, 1) for name, spent in final.parts.items()}
+    times: dict[str, Any] = {"training_seconds": round(final.seconds, 1), "training_parts_seconds": parts}
+    if device == "cpu" and math.isfinite(final.cpu_seconds):
+        times["training_cpu_seconds"] = round(final.cpu_seconds, 1)
+    peak = peak_memory()
+    if peak is not None:
+        times["training_peak_mib"] = round(peak / 2**20)
+    if device.startswith("cuda"):
+        times["training_peak_gpu_mib"] = round(torch.cuda.max_memory_allocated(device) / 2**20)
+    return times
 
 
 def _preview(run: RunFolder, record: RunRecord, stacks: Stacks, request: TrainingRequest) -> Preview | None:

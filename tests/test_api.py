@@ -63,6 +63,16 @@ def test_from_images_to_scores(phantom, tmp_path):
         train(images, labels, "cells", folder=tmp_path, **TINY)
 
 
+def test_settings_may_be_numpys(phantom, trained, tmp_path):
+    """As from np.geomspace: the weights can be read again, and are those of plain numbers."""
+    rate = np.geomspace(trained.config.learning_rate, 1)[0]
+    train(*phantom, "cells", folder=tmp_path, **{**TINY, "steps": np.int64(3)}, learning_rate=rate, flip=np.True_)
+    loaded = load(tmp_path / "weights.pt")
+    assert loaded.config == trained.config
+    assert [type(getattr(loaded.config, name)) for name in ("learning_rate", "steps", "flip")] == [float, int, bool]
+    assert all(torch.equal(values, loaded.network[name]) for name, values in trained.network.items())
+
+
 def test_training_without_a_folder_writes_nothing(phantom, trained, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     again = train(*phantom, "cells", **TINY)
@@ -91,6 +101,20 @@ def test_what_labels_mean(phantom, trained, labels_are):
         (dict(profile="fast"), "profile is 'fast'; it must be one of"),
         (dict(learning=1), "there is no setting learning"),
         (dict(tile_size=187), "the setting tile_size is 187"),
+        (dict(rotate="false"), "rotate is 'false'; it must be true or false"),
+        (dict(flip=1), "flip is 1; it must be true or false"),
+        (dict(steps=1.5), "steps is 1.5; it must be a whole number, at least 1"),
+        (dict(steps=np.float64(3)), "steps is 3.0; it must be a whole number"),
+        (dict(steps="5"), "steps is '5'; it must be a whole number"),
+        (dict(steps=None), "steps is None; it must be a whole number"),
+        (dict(steps=True), "steps is True; it must be a whole number"),
+        (dict(tile_size=316.0), "tile_size is 316.0; it must be a whole number, at least 188, in steps of 16"),
+        (dict(seed=1.5), "seed is 1.5; it must be a whole number"),
+        (dict(sigma="5"), "sigma is '5'; it must be a number, above 0"),
+        (dict(tta=["none"]), "tta is .'none'.; it must be a tuple of texts, one of none, rot7, d4"),
+        (dict(tta="none"), "tta is 'none'; it must be a tuple of texts"),
+        (dict(optimiser=["adam"]), "optimiser is .'adam'.; it must be a text, one of sgd, adam"),
+        (dict(ignore=True), "ignore is True; it must be a label, a whole number, or bool arrays"),
         (dict(labels_are="cell"), "labels_are is .cell.; it must be one of cells, membranes, instances, classes"),
     ],
 )

@@ -13,6 +13,8 @@ TTA = ("none", "rot7", "d4")  # test-time augmentation, see test_time_augmentati
 EXTRAPOLATIONS = ("mirror", "zeros")  # what lies beyond the image in prediction
 COMPILE_CHOICES = ("auto", "on", "off")  # of the network, see compute/torch_compile.py
 
+KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text", tuple: "a tuple of texts"}
+
 # Settings that the first records and checkpoints do not tell, as they were then.
 BEFORE: dict[str, Any] = {"up_convolution_fan_in": "input", "momentum_warmup": 0.0}
 # Names that settings had in the first records and checkpoints.
@@ -172,9 +174,12 @@ class Config:
     )
 
     def check(self) -> None:
-        """Raise BadInput for a setting outside its limits."""
+        """Raise BadInput for a setting of another type or outside its limits. A whole number will do for a float."""
         for entry in fields(self):
-            value, limits = getattr(self, entry.name), entry.metadata["limits"]
+            value, limits, kind = getattr(self, entry.name), entry.metadata["limits"], type(entry.default)
+            if type(value) is not kind and not (kind is float and type(value) is int):
+                within = "" if limits is None else f", {limits}"
+                raise BadInput(f"the setting {entry.name} is {value!r}; it must be {KINDS[kind]}{within}")
             if limits is not None and not limits.allow(value):
                 raise BadInput(f"the setting {entry.name} is {value!r}; it must be {limits}{limits.hint(value)}")
         if self.primary not in self.tta:

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from dataclasses import fields, replace
 from typing import Any
 
-from unet_paper.config import Config, optimiser_settings
+from unet_paper.config import KINDS, Config, optimiser_settings
 from unet_paper.support.errors import BadInput
 
-KINDS = {bool: "true or false", int: "a whole number", float: "a number"}
 FIXED = ("profile", "classes")  # settings that a run is not told but finds
 
 
@@ -111,9 +110,8 @@ def changed_config(config: Config, changes: Sequence[str]) -> Config:
             else:
                 values[name] = kinds[name](text)
         except (KeyError, ValueError):
-            wanted = KINDS.get(kinds[name], "a text")
             raise BadInput(
-                f"--set {change}: {text!r} is not {wanted}; the profile has {getattr(config, name)}"
+                f"--set {change}: {text!r} is not {KINDS[kinds[name]]}; the profile has {getattr(config, name)}"
             ) from None
     of_optimiser = optimiser_settings(str(values.get("optimiser")), config.profile)
     return replace(config, **(of_optimiser | values))

@@ -68,8 +68,8 @@ def train(
     Raises
     ------
     BadInput
-        For arrays that do not fit, labels that do not mean what `labels_are` says, unknown settings and settings out of
-        range, and a folder that holds a training.
+        For arrays that do not fit, labels that do not mean what `labels_are` says, unknown settings and settings of
+        another type or out of range, and a folder that holds a training.
     Diverged
         When the loss or a weight stops being finite, or the output says nothing any more.
     """
@@ -88,6 +88,8 @@ def train(
             raise BadInput(f"{folder} already holds a training; give another folder")
     data = {"train-volume": sections_sha256(volume), "train-labels": sections_sha256(truth)}
     truth = stacked([section.astype(np.uint8) if section.dtype == bool else section for section in truth])
+    if isinstance(ignore, bool):
+        raise BadInput(f"ignore is {ignore}; it must be a label, a whole number, or bool arrays of the labels' shapes")
     if isinstance(ignore, (int, np.integer)):
         ignored = pixels_to_ignore(truth, int(ignore), "the labels")
     else:
@@ -109,6 +111,8 @@ def _config(profile: str, settings: dict[str, Any]) -> Config:
     if unknown:
         raise BadInput(f"there is no setting {unknown[0]}; there are {', '.join(sorted(known))}")
     of_optimiser = optimiser_settings(str(settings.get("optimiser")), profile)
-    config = replace(PROFILES[profile], **(of_optimiser | settings))
+    # of plain types: NumPy's would be pickled with the weights, which are read as plain values only
+    plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in settings.items()}
+    config = replace(PROFILES[profile], **(of_optimiser | plain))
     config.check()
     return config

@@ -161,6 +161,24 @@ def test_a_section_is_a_stack_of_one(trained, phantom):
     assert np.array_equal(predict(trained, torch.from_numpy(image), "d4"), whole[0])
 
 
+@pytest.mark.parametrize(
+    ("device", "message"),
+    [
+        ("gpu", "device is 'gpu'; it must be cpu or cuda"),
+        ("meta", "device is 'meta'; it must be cpu or cuda"),
+        (0.5, "device is 0.5; it must be cpu or cuda"),
+        ("cuda:99", "device is 'cuda:99', but PyTorch finds .* GPUs here"),
+    ],
+)
+def test_a_device_must_be_there(phantom, trained, device, message):
+    for use in (
+        lambda: train(*phantom, "cells", **{**TINY, "device": device}),
+        lambda: predict(trained, phantom[0][0], device=device),
+    ):
+        with pytest.raises(BadInput, match=message):
+            use()
+
+
 @pytest.mark.parametrize("samples", [3, 4])
 def test_colours_are_no_sections(trained, samples):
     """As a PNG that is read with all its channels: (H, W, 3) is no stack of H sections."""

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from unet_paper.checkpoint import Checkpoint, load
 from unet_paper.compute.memory import available_memory, release
-from unet_paper.compute.precision import autocast, computes_in_bfloat16, default_device
+from unet_paper.compute.precision import autocast, computes_in_bfloat16, usable_device
 from unet_paper.config import EXTRAPOLATIONS, TTA
 from unet_paper.io.image_files import TIFF_SUFFIXES, open_stack
 from unet_paper.io.image_stack import ImageStack
@@ -191,14 +191,16 @@ def predict(
     Raises
     ------
     BadInput
-        For an image of another shape or type, an unknown `tta`, and weights that cannot be read.
+        For an image of another shape or type, an unknown `tta`, a device that is not there, and weights that cannot be
+        read.
 
     Notes
     -----
     Ronneberger, Fischer, Brox: U-Net, MICCAI 2015, section 2, figure 2 (overlap tiles) and section 4 (averaging).
     """
+    device = usable_device(device)
     trained = model if isinstance(model, Checkpoint) else load(model)
-    network = trained.build_network().to(device or default_device())
+    network = trained.build_network().to(device)
     config = trained.config
     predictor = Predictor(
         network, trained.standardisation, tta or config.primary, config.bfloat16, config.extrapolation

@@ -6,10 +6,30 @@ from typing import Any
 
 import torch
 
+from unet_paper.support.errors import BadInput
+
 
 def default_device() -> str:
     """The GPU if PyTorch finds one, else the CPU."""
     return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def usable_device(name: str | None) -> str:
+    """The device of this name, or `default_device` for None. Raises BadInput for one that PyTorch does not find here,
+    and for other kinds than "cpu" and "cuda".
+    """
+    if name is None:
+        return default_device()
+    try:
+        device: torch.device | None = torch.device(name)
+    except (RuntimeError, TypeError):
+        device = None
+    if device is None or device.type not in ("cpu", "cuda"):
+        raise BadInput(f"device is {name!r}; it must be cpu or cuda")
+    count = torch.cuda.device_count()
+    if device.type == "cuda" and (device.index or 0) >= count:
+        raise BadInput(f"device is {name!r}, but PyTorch finds {count} GPUs here; give one of them, or cpu")
+    return str(device)
 
 
 def computes_in_bfloat16(device: torch.device | str) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from unet_paper.checkpoint import Checkpoint
-from unet_paper.compute.precision import default_device
+from unet_paper.compute.precision import usable_device
 from unet_paper.config import PROFILES, Config, optimiser_settings
 from unet_paper.datasets.labels import interpret_labels, pixels_to_ignore
 from unet_paper.datasets.training_set import prepare_training_set
@@ -69,11 +69,12 @@ def train(
     ------
     BadInput
         For arrays that do not fit, labels that do not mean what `labels_are` says, unknown settings and settings of
-        another type or out of range, and a folder that holds a training.
+        another type or out of range, a device that is not there, and a folder that holds a training.
     Diverged
         When the loss or a weight stops being finite, or the output says nothing any more.
     """
     config = _config(profile, settings)
+    device = usable_device(device)
     weights = StartingWeights.of(start)
     if weights is not None:
         config = weights.config(config, settings)
@@ -97,7 +98,7 @@ def train(
         ignored = pixels_to_ignore(truth, mask, "the labels")
     truth, classes = interpret_labels(truth, labels_are, "the array of labels", ignored)
     config = replace(config, classes=classes)
-    training_set = prepare_training_set(volume, truth, config, device or default_device(), ignored)
+    training_set = prepare_training_set(volume, truth, config, device, ignored)
     trained = None if weights is None else weights.trained
     return train_network(config, training_set, folder, data, start=trained)
 

@@ -108,6 +108,7 @@ def test_what_labels_mean(phantom, trained, labels_are):
         (dict(steps="5"), "steps is '5'; it must be a whole number"),
         (dict(steps=None), "steps is None; it must be a whole number"),
         (dict(steps=True), "steps is True; it must be a whole number"),
+        (dict(steps=10**400), "steps is 10*; it must be at least 1 and at most 1e.09"),
         (dict(tile_size=316.0), "tile_size is 316.0; it must be a whole number, at least 188, in steps of 16"),
         (dict(seed=1.5), "seed is 1.5; it must be a whole number"),
         (dict(sigma="5"), "sigma is '5'; it must be a number, above 0"),

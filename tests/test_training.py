@@ -209,6 +209,11 @@ def test_damaged_checkpoint(tmp_path, content):
         dict(tta=("d5",)),
         dict(gradient_clip=float("inf")),
         dict(contrast=-1.0),
+        dict(displacement_sigma=1e30),
+        dict(tile_size=188 + 16 * 10**400),
+        dict(steps=10**400),
+        dict(checkpoint_every=10**400),
+        dict(learning_rate=float("inf")),
     ],
 )
 def test_settings_that_no_run_can_have(change):

@@ -47,13 +47,13 @@ class Limits:
         above = value > self.lowest if self.without_lowest else value >= self.lowest
         below = value < self.highest if self.without_highest else value <= self.highest
         fits = not self.step or (value - self.lowest) % self.step == 0
-        return math.isfinite(value) and above and below and fits
+        return -math.inf < value < math.inf and above and below and fits
 
     def hint(self, value: Any) -> str:
         """What to add for a value that `allow` refuses: that it must be finite, or the nearest steps."""
         if self.choices:
             return ""
-        if not math.isfinite(value):
+        if not -math.inf < value < math.inf:  # math.isfinite takes no whole number above 1e308
             return ", and finite"
         if not self.step or not self.lowest < value < self.highest:
             return ""
@@ -81,10 +81,13 @@ def choice(*values: str) -> Limits:
     return Limits(choices=values)
 
 
+MANY = 10**9  # more steps, minutes or GiB than any machine has
 UNBOUNDED = Limits(lowest=0)
 POSITIVE = Limits(lowest=0, without_lowest=True)
-AT_LEAST_ONE = Limits(lowest=1)
+COUNT = Limits(1, MANY)
 BELOW_ONE = Limits(lowest=0, highest=1, without_highest=True)
+W_0 = Limits(0, 1e6)
+SIGMA = Limits(0, 1e4, without_lowest=True)  # px
 
 
 @dataclass(frozen=True)
@@ -117,15 +120,17 @@ class Config:
     )
 
     # Weight map: equation 2
-    w_0: float = setting(10.0, "paper", "height of the border term", Limits(0, 1e6))
-    sigma: float = setting(5.0, "paper", "width of the border term, px", Limits(0, 1e4, without_lowest=True))
+    w_0: float = setting(10.0, "paper", "height of the border term", W_0)
+    sigma: float = setting(5.0, "paper", "width of the border term, px", SIGMA)
     class_balance: float = setting(
         1.0, "ours", "w_c is the inverse class frequency to this power; 0: w_c is 1", Limits(0, 2)
     )
 
     # Augmentation: section 3.1
-    tile_size: int = setting(572, "paper", "input tile, px", Limits(lowest=188, step=16))
-    displacement_sigma: float = setting(10.0, "paper", "standard deviation of the grid's displacements, px", UNBOUNDED)
+    tile_size: int = setting(572, "paper", "input tile, px", Limits(188, 100_012, step=16))
+    displacement_sigma: float = setting(
+        10.0, "paper", "standard deviation of the grid's displacements, px", Limits(0, 1000)
+    )
     grid_points: int = setting(3, "paper", "points per side of the displacement grid", Limits(2, 64))
     shift: bool = setting(True, "paper", "tiles from anywhere in the section; else from its centre")
     rotate: bool = setting(True, "paper", "rotate by any angle (the range is ours)")
@@ -136,7 +141,7 @@ class Config:
     )
 
     # Training: section 3
-    steps: int = setting(30_000, "ours", "tiles seen, one a step", AT_LEAST_ONE)
+    steps: int = setting(30_000, "ours", "tiles seen, one a step", COUNT)
     minutes: float = setting(
         0.0, "ours", "train for so long instead of for `steps`, on the same schedule; 0: for `steps`", UNBOUNDED
     )
@@ -162,7 +167,7 @@ class Config:
     )
     seed: int = setting(0, "ours", "seed of the weights, the tiles and dropout", Limits(0, 2**63, without_highest=True))
     bfloat16: bool = setting(True, "ours", "compute in bfloat16 where autocast allows; weights stay float32")
-    checkpoint_every: int = setting(1000, "ours", "steps between checkpoints", AT_LEAST_ONE)
+    checkpoint_every: int = setting(1000, "ours", "steps between checkpoints", COUNT)
 
     # Prediction: figure 2, section 4
     tta: tuple[str, ...] = setting(TTA, "ours", "test-time augmentations that a run reports", choice(*TTA))

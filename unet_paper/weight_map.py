@@ -11,6 +11,7 @@ import scipy  # its parts, and scikit-image's, are loaded when they are first us
 from numpy.typing import ArrayLike
 from skimage import measure
 
+from unet_paper.config import SIGMA, W_0
 from unet_paper.io.sections import as_array, require_no_colours
 from unet_paper.support.errors import BadInput
 
@@ -35,14 +36,14 @@ def weight_map(
         Truth: 0 = background (membrane); see `label_cells` for what counts as a cell. Cells with different numbers
         that touch are separated first, see `separate_touching_cells`.
     w_0 : float
-        Height of the border term, 0 or above (the paper's: 10).
+        Height of the border term, 0 to 1e6 (the paper's: 10).
     sigma : float
-        Width of the border term in px, above 0 (the paper's: about 5).
+        Width of the border term in px, above 0, at most 1e4 (the paper's: about 5).
     connectivity : 4 or 8
         What holds a cell together: sides, or sides and corners.
     class_weights : sequence of float, or None
         w_c: (background, cell), or one for each class of semantic labels, also for those that do not occur in `labels`.
-        Balanced over `labels` unless given, see `balancing_class_weights`.
+        0 or above; balanced over `labels` unless given, see `balancing_class_weights`.
     semantic : bool
         Whether the labels are class numbers instead of cells' numbers.
     ignore : bool array of the labels' shape, an int, or None
@@ -99,10 +100,10 @@ def weight_maps(
     require_no_colours(labels, "labels")
     if labels.ndim != 3 or labels.size == 0 or labels.dtype.kind not in "bui":
         raise BadInput(f"labels of shape {labels.shape} and type {labels.dtype}; expected (Z, H, W) bool or integers")
-    if not w_0 >= 0 or not sigma > 0 or connectivity not in (4, 8):
+    if not W_0.allow(w_0) or not SIGMA.allow(sigma) or connectivity not in (4, 8):
         raise BadInput(
-            f"w_0 {w_0}, sigma {sigma}, connectivity {connectivity}: w_0 must be 0 or above, sigma above 0, "
-            "connectivity 4 or 8"
+            f"w_0 {w_0}, sigma {sigma}, connectivity {connectivity}: w_0 must be 0 or above and at most "
+            f"{W_0.highest:g}, sigma {SIGMA} px, connectivity 4 or 8"
         )
     labels = labels.astype(labels.dtype.newbyteorder("="), copy=False)
     ignored = ignored_pixels(labels, ignore)
@@ -118,6 +119,8 @@ def weight_maps(
     if len(class_weights) < needed or (len(class_weights) > needed and not semantic):
         raise BadInput(f"there are {len(class_weights)} class weights, but the labels have {needed} classes")
     w_c = np.asarray(class_weights, dtype=np.float64)
+    if not (np.isfinite(w_c) & (w_c >= 0)).all():
+        raise BadInput(f"the class weights are {tuple(w_c.tolist())}; they must be finite, and 0 or above")
     weights = np.empty(labels.shape, np.float32)
     for section, of_section in zip(weights, labels, strict=True):
         cells = label_cells(of_section, connectivity)

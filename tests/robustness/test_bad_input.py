@@ -158,6 +158,10 @@ CALLS = [
     ("train --data good/ --out new/ --set lr=1", "there is no setting 'lr'"),
     ("train --data good/ --out new/ --set steps=x", "'x' is not a whole number"),
     ("train --data good/ --out new/ --set sigma=inf", "finite"),
+    (
+        "train --data good/ --out new/ --set displacement_sigma=1e30",
+        "displacement_sigma is 1e+30; it must be at least 0",
+    ),
     ("train --data good/ --out new/ --set momentum=1", "momentum is 1.0"),
     ("train --data good/ --out new/ --set tile_size=500", "492 and 508"),
     ("train --data good/ --out new/ --set tile_size=40012", "training on tiles of 40012 px takes some"),
@@ -210,6 +214,7 @@ CALLS = [
     ("predict --weights run/weights.pt gray.tif labels.tif", "labels.tif is there already"),
     ("predict --weights run/weights.pt gray.tif out.tif --tile 100", "at least 204"),
     ("predict --weights run/weights.pt gray.tif out.tif --memory 0.00001", "memory allows tiles"),
+    ("predict --weights run/weights.pt gray.tif out.tif --memory 1e300", "not a number above 0 and at most 1e+09"),
     ("predict --weights run/weights.pt gray.tif out.tif --tta rot9", "rot9"),
     ("predict --weights run/weights.pt gray.tif out.tif --channel 2", "there is no channel 2"),
     ("predict --weights run/weights.pt gray.tif out.tif --extrapolation ones", "invalid choice"),

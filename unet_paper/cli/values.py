@@ -1,13 +1,12 @@
 """How the values of options are read."""
 
 import argparse
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from typing import Any
 
-from unet_paper.config import KINDS, Config, optimiser_settings
+from unet_paper.config import KINDS, MANY, Config, optimiser_settings
 from unet_paper.support.errors import BadInput
 
 FIXED = ("profile", "classes")  # settings that a run is not told but finds
@@ -70,13 +69,13 @@ def share(text: str) -> float:
 
 
 def above_zero(text: str) -> float:
-    """argparse type: a number above 0."""
+    """argparse type: a number above 0, of minutes or GiB."""
     try:
         number = float(text)
     except ValueError:
         number = 0.0
-    if not 0 < number < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    if not 0 < number <= MANY:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0 and at most {MANY:g}")
     return number
 
 

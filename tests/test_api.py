@@ -247,6 +247,9 @@ def test_segment():
         ((np.full((2, 2), np.nan),), "outside 0 to 1"),
         ((np.full((2, 2), 255.0),), "outside 0 to 1"),
         ((np.zeros((2, 2)), 2), "threshold 2"),
+        ((np.zeros((2, 2)), None), "threshold None, .* numbers, 0 to 1"),
+        ((np.zeros((2, 2)), "0.5"), "threshold '0.5', .* numbers, 0 to 1"),
+        ((np.zeros((2, 2)), 0.5, "3"), "min_size '3'; they must be numbers"),
         ((np.zeros((2, 2)), 0.5, -1), "min_size -1"),
     ],
 )

@@ -13,6 +13,7 @@ from unet_paper.network import (
     nearest_valid_input_sizes,
     output_size,
 )
+from unet_paper.support.errors import BadInput
 
 FIGURE_1 = [570, 568, 282, 280, 138, 136, 66, 64, 30, 28, 54, 52, 102, 100, 198, 196, 390, 388]
 
@@ -25,6 +26,12 @@ def test_parameters_and_layers():
     assert sum(values.numel() for values in UNet().parameters()) == 31_030_658
     assert sum(values.numel() for values in UNet(variant="release").parameters()) == 31_100_354
     assert len(convolutions(UNet(base_channels=2))) == 23
+
+
+@pytest.mark.parametrize("channels", [dict(base_channels=0), dict(classes=0), dict(in_channels=-1)])
+def test_channels_that_no_network_has(channels):
+    with pytest.raises(BadInput, match="each must be 1 or above"):
+        UNet(**{"base_channels": 2, **channels})
 
 
 def test_sizes_of_figure_1_level_by_level():

@@ -221,6 +221,16 @@ def test_a_thin_cell_between_two_others_is_kept():
     assert np.array_equal(separate_touching_cells(labels[:, ::-1]), separated[:, ::-1])
 
 
+@pytest.mark.parametrize("labels", [np.zeros(5, int), np.zeros((2, 2)), 3])
+def test_arrays_that_cannot_be_separated(labels):
+    with pytest.raises(BadInput, match=r"labels of shape \(.*\) and type .*; expected \(..., H, W\) bool or integers"):
+        separate_touching_cells(labels)
+
+
+def test_a_list_is_separated_too():
+    assert separate_touching_cells([[1, 1, 2, 2]]).tolist() == [[1, 0, 0, 2]]
+
+
 def test_thin_cells_side_by_side_share_the_line_between_them():
     labels = np.repeat([[1, 1, 1, 2, 2, 3, 3, 4, 4, 4]], 5, axis=0)
     assert separate_touching_cells(labels)[2].tolist() == [1, 1, 0, 2, 0, 0, 3, 0, 4, 4]

@@ -146,7 +146,7 @@ class UNet(nn.Module):
     Raises
     ------
     ValueError
-        For another variant or padding.
+        For another variant or padding, and, as BadInput, for channels or classes below 1.
 
     Notes
     -----
@@ -170,6 +170,10 @@ class UNet(nn.Module):
             raise ValueError(f"variant is {variant!r}; it must be 'paper' or 'release'")
         if padding not in ("valid", "zeros"):
             raise ValueError(f"padding is {padding!r}; it must be 'valid' or 'zeros'")
+        if min(in_channels, classes, base_channels) < 1:
+            raise BadInput(
+                f"in_channels {in_channels}, classes {classes}, base_channels {base_channels}; each must be 1 or above"
+            )
         self.variant, self.padded = variant, padding == "zeros"
         channels = [base_channels * 2**level for level in range(POOLINGS + 1)]
 

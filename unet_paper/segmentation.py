@@ -31,9 +31,16 @@ class CellSegmentation:
     watershed: bool = setting(False, "release", "whether segments that are joined by a neck are cut")
 
     def check(self) -> None:
-        """Raise BadInput for a value out of range."""
-        if not 0 <= self.threshold <= 1 or self.min_size < 0:
-            raise BadInput(f"threshold {self.threshold}, min_size {self.min_size}; they must be 0 to 1, and 0 or above")
+        """Raise BadInput for a value of another type or out of range."""
+        try:
+            fits = 0 <= self.threshold <= 1 and self.min_size >= 0
+        except TypeError:  # no numbers
+            fits = False
+        if not fits:
+            raise BadInput(
+                f"threshold {self.threshold!r}, min_size {self.min_size!r}; they must be numbers, 0 to 1, and 0 or "
+                "above"
+            )
         if self.connectivity not in (4, 8):
             raise BadInput(f"connectivity {self.connectivity}; it must be 4 or 8")
 

@@ -208,7 +208,7 @@ def label_cells(labels: ArrayLike, connectivity: int = 4) -> np.ndarray:
     return measure.label(labels, background=0, connectivity=connectivity // 4).astype(np.int32)
 
 
-def separate_touching_cells(labels: np.ndarray, connectivity: int = 4) -> np.ndarray:
+def separate_touching_cells(labels: ArrayLike, connectivity: int = 4) -> np.ndarray:
     """Put a background line between touching numbered cells (section 3: by morphological operations).
 
     Parameters
@@ -224,6 +224,11 @@ def separate_touching_cells(labels: np.ndarray, connectivity: int = 4) -> np.nda
         Of two neighbours with different numbers above 0, both are background: a line two pixels wide, symmetric in the
         cells.
 
+    Raises
+    ------
+    BadInput
+        For arrays of another shape or type.
+
     Notes
     -----
     Ronneberger, Fischer, Brox: U-Net, MICCAI 2015, section 3. A cell that would vanish, being at most two pixels wide,
@@ -231,6 +236,9 @@ def separate_touching_cells(labels: np.ndarray, connectivity: int = 4) -> np.nda
     no other, or else the one nearest to its middle that is free. Where not even that is left the cell is lost:
     `lost_cells` counts.
     """
+    labels = as_array(labels, "labels")
+    if labels.ndim < 2 or labels.dtype.kind not in "bui":
+        raise BadInput(f"labels of shape {labels.shape} and type {labels.dtype}; expected (..., H, W) bool or integers")
     separated = labels.copy()
     for first, second in _neighbours(labels.shape, connectivity):
         touching = (labels[first] != labels[second]) & (labels[first] != 0) & (labels[second] != 0)

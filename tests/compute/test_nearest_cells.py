@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from unet_paper.compute.nearest_cells import bands_of_distances, distances_to_two_nearest_cells
+from unet_paper.support.errors import BadInput
 from unet_paper.weight_map import label_cells
 
 
@@ -18,6 +19,17 @@ def test_distances_equal_one_transform_per_cell(drawn_cells, slow_distances, rea
         far = (cells == 0) & ~near
         assert np.isinf(d1 + d2)[far].all()
         assert (d1 <= d2).all() and not d1[cells > 0].any()
+
+
+@pytest.mark.parametrize("cells", [np.zeros((3, 5, 5), int), np.zeros(5, int), np.full((2, 2), 0.5)])
+def test_arrays_that_hold_no_cells_of_a_section(cells):
+    with pytest.raises(BadInput, match=r"cells of shape \(.*\) and type .*; expected \(H, W\) integers"):
+        distances_to_two_nearest_cells(cells)
+
+
+def test_a_list_will_do():
+    d1, d2 = distances_to_two_nearest_cells([[1, 0, 0, 2]])
+    assert d1.tolist() == [[0, 1, 1, 0]] and d2.tolist() == [[0, 2, 2, 0]]
 
 
 @pytest.mark.parametrize(("kind", "most"), [("uint32", 2**32), ("uint64", 2**63), ("int64", 2**40)])

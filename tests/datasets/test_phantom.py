@@ -7,6 +7,7 @@ from scipy import ndimage
 from unet_paper.datasets import phantom as phantoms
 from unet_paper.datasets.phantom import SMALLEST_CELL, _without_specks, make_phantom, write_phantom
 from unet_paper.metrics import score
+from unet_paper.support.errors import BadInput
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +50,14 @@ def test_specks_are_below_ten_pixels():
 def test_seeded():
     first, again, other = (make_phantom(2, 64, seed)[0] for seed in (0, 0, 1))
     assert np.array_equal(first, again) and not np.array_equal(first, other)
+
+
+@pytest.mark.parametrize(("sections", "size", "seed"), [(0, 64, 0), (1, 5, 0), (1, 64, -1)])
+def test_figures_that_make_no_phantom(sections, size, seed):
+    with pytest.raises(
+        BadInput, match=rf"phantom of {sections} sections of {size} px, seed {seed}; .* one section, 64"
+    ):
+        make_phantom(sections, size, seed)
 
 
 def test_one_that_is_interrupted_leaves_no_stacks_of_two(tmp_path, monkeypatch):

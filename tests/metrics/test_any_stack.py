@@ -120,6 +120,12 @@ def test_bad_input(labels, proposal, match):
         score(labels, proposal)
 
 
+@pytest.mark.parametrize("threshold", [np.nan, 5, -0.1])
+def test_thresholds_of_no_probability(threshold):
+    with pytest.raises(BadInput, match="threshold .*; it must be 0 to 1"):
+        warping_errors(np.eye(4), np.eye(4), threshold)
+
+
 @pytest.mark.parametrize("dtype", [bool, np.uint8, np.int8, np.uint16, np.int32, np.int64, np.uint64, np.float32])
 def test_labels_of_any_type(random, dtype):
     labels = random.integers(0, 2, (1, 20, 20))

@@ -88,6 +88,8 @@ def test_one_section_without_its_stack(random_stack):
     [
         (np.zeros((4, 5), bool), "shape"),
         (np.zeros((4, 4), int), "must be bool"),
+        (True, "must be bool, .* or one whole number"),
+        (1.0, "must be bool, .* or one whole number"),
         (np.ones((4, 4), bool), "all pixels are to be ignored"),
         (np.eye(4, dtype=bool), "no cell at all"),
     ],

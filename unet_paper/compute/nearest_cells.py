@@ -4,8 +4,10 @@ import math
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from unet_paper.compute.numba_jit import compiled
+from unet_paper.support.errors import BadInput
 
 BAND = 512  # px, rows at a time, at least
 FARTHEST = 1e9  # px, farther than any pixel of any image
@@ -24,7 +26,7 @@ def bands_of_distances(cells: np.ndarray, reach: float) -> Iterator[tuple[slice,
         yield slice(top, top + height), d1[top - first :][:height], d2[top - first :][:height]
 
 
-def distances_to_two_nearest_cells(cells: np.ndarray, reach: float = math.inf) -> tuple[np.ndarray, np.ndarray]:
+def distances_to_two_nearest_cells(cells: ArrayLike, reach: float = math.inf) -> tuple[np.ndarray, np.ndarray]:
     """d1 and d2 of equation 2, exactly, for the background pixels with d1 + d2 <= reach.
 
     Parameters
@@ -40,6 +42,11 @@ def distances_to_two_nearest_cells(cells: np.ndarray, reach: float = math.inf) -
         Euclidean distances in px to the nearest pixel of the nearest and of the second nearest cell. Inside cells
         both are 0. Where d1 + d2 > reach, or there is no second cell, d2 is inf; where there is no cell, d1 too.
 
+    Raises
+    ------
+    BadInput
+        For arrays of another shape or type.
+
     Notes
     -----
     One pass for all cells instead of one distance transform per cell: the cost grows with the area, whatever the
@@ -47,6 +54,11 @@ def distances_to_two_nearest_cells(cells: np.ndarray, reach: float = math.inf) -
     looks sideways, one column further at a time, until no further column can be nearer. Two cells per column are
     enough, as only one of them can be the nearest cell of all.
     """
+    cells = np.asarray(cells)
+    if cells.ndim != 2 or cells.dtype.kind not in "bui":
+        raise BadInput(
+            f"cells of shape {cells.shape} and type {cells.dtype}; expected (H, W) integers, section by section"
+        )
     if cells.size and cells.max() > np.iinfo(np.int32).max:
         places = np.unique(cells, return_inverse=True)[1].reshape(cells.shape)
         cells = np.where(cells == 0, 0, places + 1)

@@ -21,6 +21,7 @@ from unet_paper.support.files import atomic_write
 BYTES_PER_VOXEL = 100  # that making a phantom takes, roughly
 
 NEIGHBOURS = 16  # candidates for the two cells nearest to a pixel, enough for the largest swelling
+SMALLEST_SIZE = 64  # px of a section
 SMALLEST_CELL = 10  # px: smaller components of a section are specks, and become membrane in the truth
 SECTION_THICKNESS = 12.5  # px: 50 nm sections of 4 nm px
 
@@ -41,7 +42,13 @@ def make_phantom(sections: int, size: int = 512, seed: int = 0) -> tuple[np.ndar
     -------
     volume : (sections, size, size) uint8, membranes dark
     labels : (sections, size, size) uint8, 255 = cell, 0 = membrane; no cell of a section is below SMALLEST_CELL px
+
+    Raises
+    ------
+    BadInput
+        For figures that make no phantom.
     """
+    _require_figures((sections,), size, seed)
     random = np.random.default_rng(seed)
     shape = (sections, size, size)
     depth = sections * SECTION_THICKNESS
@@ -87,6 +94,15 @@ def make_phantom(sections: int, size: int = 512, seed: int = 0) -> tuple[np.ndar
         image = (image - 0.5) * random.uniform(0.92, 1.08) + 0.5 + random.uniform(-0.03, 0.03)
         volume[section] = np.clip(image * 255, 0, 255).astype(np.uint8)
     return volume, labels
+
+
+def _require_figures(sections: tuple[int, ...], size: int, seed: int) -> None:
+    """Raise BadInput for figures that make no phantom. sections : of each stack; size : px."""
+    if min(sections) < 1 or size < SMALLEST_SIZE or seed < 0:
+        raise BadInput(
+            f"a phantom of {' + '.join(map(str, sections))} sections of {size} px, seed {seed}; it needs at least one "
+            f"section{' of each' * (len(sections) > 1)}, {SMALLEST_SIZE} px and a seed of 0 or above"
+        )
 
 
 def _without_specks(cells: np.ndarray) -> np.ndarray:
@@ -183,11 +199,7 @@ def write_phantom(
     Raises BadInput for figures that make no phantom, and for a folder that holds other stacks.
     """
     folder = Path(folder)
-    if size < 64 or train_sections < 1 or test_sections < 1 or seed < 0:
-        raise BadInput(
-            f"a phantom of {train_sections} + {test_sections} sections of {size} px, seed {seed}; it needs at least "
-            "one section of each, 64 px and a seed of 0 or above"
-        )
+    _require_figures((train_sections, test_sections), size, seed)
     voxels = max(train_sections, test_sections) * size**2
     require_memory(BYTES_PER_VOXEL * voxels, f"a phantom of {voxels:,} voxels", "make a smaller one")
     if any(folder.glob("t*-*.tif")) and not (folder / "phantom.json").is_file():

@@ -28,6 +28,7 @@ from unet_paper.metrics.segments import Overlap, components_at_thresholds, overl
 from unet_paper.metrics.thinning import thinned
 from unet_paper.metrics.v_scores import mean_over_sections, v_info, v_rand
 from unet_paper.metrics.warping_error import WarpingCounts, counts_of, warping_kinds
+from unet_paper.support.errors import BadInput
 from unet_paper.support.progress import progress_bar
 
 T = TypeVar("T")
@@ -129,7 +130,7 @@ def warping_errors(
     labels, proposal, ignore, workers
         See `score`.
     threshold : float
-        A pixel whose probability is above it is cell.
+        0 to 1; a pixel whose probability is above it is cell.
 
     Returns
     -------
@@ -141,12 +142,15 @@ def warping_errors(
     Raises
     ------
     BadInput
-        For input of which no score can be taken, see `common.checked`.
+        For input of which no score can be taken, see `common.checked`, and a threshold out of range.
 
     Notes
     -----
     Section 4 of the paper names the warping error; see `warping_error` for how the truth is warped.
     """
+
+    if not 0 <= threshold <= 1:
+        raise BadInput(f"threshold {threshold}; it must be 0 to 1")
 
     def kinds(truth: np.ndarray, proposed: np.ndarray) -> np.ndarray:
         return warping_kinds(ndimage.label(truth)[0], proposed.astype(np.float64), threshold)

@@ -64,7 +64,7 @@ def _given(values: ArrayLike | Sequence[ArrayLike]) -> Sections:
     """An array, or a sequence of sections of several sizes."""
     if isinstance(values, (list, tuple)) and len({np.shape(section) for section in values}) > 1:
         return as_sections(values, "labels and probabilities")
-    array = np.asarray(values)
+    array = np.atleast_1d(np.asarray(values))  # of a lone value too messages tell shape and type
     require_no_colours(array, "labels or probabilities")
     return array
 

@@ -80,6 +80,7 @@ ENTRIES = (
     Entry("full recipe", "paper"),
     Entry("full recipe, 5 folds", "folds-paper", "fold-"),
     Entry("released model", "final"),
+    Entry("full network, Adam, all sections", "full-adam-2500"),
     Entry("released quarter network, Adam", "quarter-adam"),
     Entry("released quarter network, SGD", "quarter-sgd"),
     Entry("full network, one fold", "full-fold"),

@@ -143,7 +143,7 @@ class Config:
     # Training: section 3
     steps: int = setting(30_000, "ours", "tiles seen, one a step", COUNT)
     minutes: float = setting(
-        0.0, "ours", "train for so long instead of for `steps`, on the same schedule; 0: for `steps`", UNBOUNDED
+        0.0, "ours", "train for so long instead of for `steps`, on the same schedule; 0: for `steps`", Limits(0, MANY)
     )
     optimiser: str = setting("sgd", "paper", "'sgd', gradient descent with momentum, or 'adam'", choice("sgd", "adam"))
     momentum: float = setting(0.99, "paper", "momentum of the gradient descent", BELOW_ONE)

@@ -8,7 +8,7 @@ from reproduce.studies.archive import StudyRun
 from reproduce.studies.cells import CellStudyRun
 from reproduce.studies.definitions import Run
 from unet_paper.cli.values import changed_config
-from unet_paper.datasets.cell_tracking import SEQUENCES, SequenceFiles, is_cell_tracking_folder, load_sequences
+from unet_paper.datasets.cell_tracking import SEQUENCES, SequenceFiles, load_sequences
 from unet_paper.datasets.training_stacks import training_content
 from unet_paper.runs.branching import branch_config
 from unet_paper.support.errors import BadInput
@@ -54,9 +54,9 @@ def _shown(value: object) -> str:
 
 def require_same_data(folder: Path, found: Mapping[str, StudyRun | CellStudyRun], data: Path) -> None:
     """Raise BadInput where a finished run was trained on other stacks, or frames, than `data` holds."""
-    if not found:
+    if not found or not data.exists():  # from which nothing can be trained; the tables can be written all the same
         return
-    if is_cell_tracking_folder(data):
+    if next(iter(found.values())).record.protocol.sequences is not None:
         now = load_sequences(SequenceFiles(data, SEQUENCES[0])).data
     else:
         now = training_content(data)

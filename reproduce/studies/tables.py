@@ -41,7 +41,8 @@ def command(study: str, name: str, record: RunRecord) -> str:
     changes = [f"{setting}={value}" for setting, value in planned.changes.items()]
     usual = changed_config(PROFILES[planned.profile or config.profile], changes).as_dict()
     for setting, value in config.as_dict().items():
-        if value != usual[setting] and setting not in OMITTED:
+        by_minutes = setting == "steps" and config.minutes  # as many as there was time for
+        if value != usual[setting] and setting not in OMITTED and not by_minutes:
             words.append(f"--set {setting}={as_text(value)}")
     return " ".join(words)
 

@@ -210,6 +210,17 @@ def test_no_raw_section_is_committed():
             assert path.name in {*PICTURES, "preview.png", "plot.png", "scaling.png"} and path.parent.name != "sections"
 
 
+@pytest.mark.parametrize("profile", PROFILES)
+def test_the_folders_that_the_scripts_train_in_hold_no_files_of_a_run_without_one(committed, profile):
+    """Which `train` refuses."""
+    folders = [f"isbi/{profile}", f"phantom/{profile}"]
+    for sequence in SEQUENCES:
+        folders += [f"cells/{profile}/{dataset}-trained-on-{sequence}" for dataset in DATASETS]
+        folders.append(f"phantom/cells/{profile}/phantom-cells-trained-on-{sequence}")
+    for folder in folders:
+        RunFolder(committed / "results" / folder).require_own_files()
+
+
 def test_ablations_are_compared_with_runs_that_differ_in_the_seed_alone(committed, tmp_path):
     results = committed / "results/isbi"
     control = next(run for run in archive.read(results / "ablations") if run.name == "as-the-paper-seed-0")

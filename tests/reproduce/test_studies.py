@@ -102,7 +102,8 @@ def test_steps_of_branches_and_of_runs_by_minutes_are_their_own(tmp_path):
 
 def test_runs_of_other_data_are_not_taken_for_the_studys(small_phantom, tmp_path):
     found = {run.name: run for run in archive.read(RESULTS / "isbi/folds")}
-    require_same_data(tmp_path, {}, tmp_path / "nowhere")
+    require_same_data(tmp_path, {}, small_phantom)
+    require_same_data(tmp_path, found, tmp_path / "nowhere")
     message = f"holds fold-1, which was trained on other data than {small_phantom} (train-labels, train-volume); "
     with pytest.raises(BadInput, match=re.escape(message)):
         require_same_data(tmp_path, found, small_phantom)
@@ -117,6 +118,8 @@ def test_frames_of_another_data_set_are_not_taken_for_the_studys(tmp_path):
     require_same_data(tmp_path, found, Path(os.environ["CTC_DATA"]) / U373)
     with pytest.raises(BadInput, match=rf"holds {kept[0].name}, which was .*{HELA} \(01-images, 01-masks"):
         require_same_data(tmp_path, found, Path(os.environ["CTC_DATA"]) / HELA)
+    with pytest.raises(BadInput, match="cell tracking challenge"):
+        require_same_data(tmp_path, found, Path(os.environ["CTC_DATA"]))
 
 
 @pytest.mark.parametrize(

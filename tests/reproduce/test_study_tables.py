@@ -134,6 +134,12 @@ def test_the_page_names_the_command_that_makes_such_a_study(folder, study, title
     assert tables.command(study, first.name, first.record) == f"python -m reproduce.studies {study}{options}"
 
 
+def test_the_steps_of_a_run_by_minutes_are_no_option():
+    run = archive.read(Path(__file__).parents[2] / "results/isbi/folds")[0]
+    record = replace(run.record, config=replace(run.record.config, minutes=9.0, steps=812))
+    assert tables.command("folds", run.name, record) == "python -m reproduce.studies folds --set minutes=9"
+
+
 def test_single_runs_alone_are_not_compared(table):
     runs = runs_of("ablations", 1)
     text = table([with_errors(run, 0.1) for run in runs], runs)

@@ -26,7 +26,12 @@ RESULTS = (  # what is made with the trained weights
     *("probability-*.tif*", "segments-*.tif"),
     *(folder + picture for folder in ("", "sections/") for picture in PICTURES if picture not in DRAWN_BEFORE_TRAINING),
 )
-RUN = ("weights.pt", "checkpoint.pt", "checkpoint-before.pt", "run.json")  # one of them is in the folder of any run
+RUN = (
+    "weights.pt",
+    "checkpoint.pt",
+    "checkpoint-before.pt",
+    "run.json",
+)  # of a run one of them is there, but before its first checkpoint from Python
 RUN_FILES = (
     *("history.csv", "preview/*", "checkpoint-*.pt"),
     *(name + ending for name in STACKS for ending in ("", ".tif")),
@@ -165,8 +170,8 @@ class RunFolder:
         found = next(iter(self._matching(RUN_FILES)), None)
         if found is not None and not self._matching(RUN):
             raise BadInput(
-                f"{found} is called as files of a run are, and {self.path} holds no run; move it away, or give another "
-                "--out"
+                f"{found} is called as files of a run are, and {self.path} holds no run; move it away, or take "
+                "another folder"
             )
 
     def archive_previous_run(self) -> Path | None:

@@ -118,7 +118,7 @@ def test_frames_of_another_data_set_are_not_taken_for_the_studys(tmp_path):
     require_same_data(tmp_path, found, Path(os.environ["CTC_DATA"]) / U373)
     with pytest.raises(BadInput, match=rf"holds {kept[0].name}, which was .*{HELA} \(01-images, 01-masks"):
         require_same_data(tmp_path, found, Path(os.environ["CTC_DATA"]) / HELA)
-    with pytest.raises(BadInput, match="cell tracking challenge"):
+    with pytest.raises(BadInput, match="holds no masks of sequence 01; the challenge's layout"):
         require_same_data(tmp_path, found, Path(os.environ["CTC_DATA"]))
 
 

@@ -65,7 +65,8 @@ def text(runs: Sequence[StudyRun]) -> str:
             best.append([str(limit), *min(within, key=lambda point: point[0])[1]])
     first = runs[0].record
     used = first.first.hardware
-    threads = "one thread" if used.threads == 1 else f"{used.threads} threads"
+    numbers = sorted({session.hardware.threads for run in runs for session in run.record.sessions})
+    threads = "one thread" if numbers == [1] else f"{' or '.join(map(str, numbers))} threads"
     lines = [
         "# budgets",
         "",

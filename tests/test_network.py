@@ -266,3 +266,12 @@ def test_what_an_up_convolution_does_to_the_second_moment(fan_in, ratio):
     given = torch.randn(1, layer.in_channels, 40, 40).relu()
     found = layer(given).detach().square().mean() / given.square().mean()
     assert float(found) == pytest.approx(ratio, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"variant": "first"}, {"padding": "same"}, {"up_convolution_fan_in": "output"}, {"dropout": 1}, {"dropout": -0.5}],
+)
+def test_what_is_no_setting_of_the_network_is_refused(wrong):
+    with pytest.raises(ValueError, match=f"{next(iter(wrong))} is .*; it must be "):
+        UNet(base_channels=2, **wrong)

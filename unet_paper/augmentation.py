@@ -11,6 +11,8 @@ from typing import Literal
 import torch
 from torch.nn import functional
 
+from unet_paper.config import PAPER
+
 
 @dataclass(frozen=True)
 class Deformation:
@@ -33,8 +35,8 @@ class GrayVariation:
 def draw_deformation(
     image_size: tuple[int, ...],
     generator: torch.Generator,
-    displacement_sigma: float = 10.0,
-    grid_points: int = 3,
+    displacement_sigma: float = PAPER.displacement_sigma,
+    grid_points: int = PAPER.grid_points,
     rotate: bool = True,
     flip: bool = True,
     shift: bool = True,
@@ -72,7 +74,9 @@ def draw_deformation(
     )
 
 
-def draw_gray_variation(generator: torch.Generator, contrast: float = 0.2, brightness: float = 0.2) -> GrayVariation:
+def draw_gray_variation(
+    generator: torch.Generator, contrast: float = PAPER.contrast, brightness: float = PAPER.brightness
+) -> GrayVariation:
     """Contrast uniform in 1 +- `contrast`, brightness uniform in +- `brightness` standard deviations of the image."""
     first, second = (2 * torch.rand(2, generator=generator, dtype=torch.float64) - 1).tolist()
     return GrayVariation(1 + contrast * first, brightness * second)

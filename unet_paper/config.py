@@ -71,15 +71,27 @@ class Limits:
         return f"{low} and {'below' if self.without_highest else 'at most'} {self.highest:g}"
 
 
-def setting(default: Any, source: Source, meaning: str, limits: Limits | None = None) -> Any:
-    """A field of Config."""
-    return field(default=default, metadata={"source": source, "meaning": meaning, "limits": limits})
+def setting(
+    default: Any,
+    source: Source,
+    meaning: str,
+    limits: Limits | None = None,
+    others: Mapping[Any, Source] | None = None,
+) -> Any:
+    """A field of Config. others : whose other values are, where they are not ours."""
+    metadata = {"source": source, "meaning": meaning, "limits": limits, "others": others or {}}
+    return field(default=default, metadata=metadata)
 
 
 def choice(*values: str) -> Limits:
     """Limits of a setting that is one of these words."""
     return Limits(choices=values)
 
+
+# Of the recipe, and no settings: ours, but for Adam's, which are its authors' and PyTorch's.
+FIRST_MOMENTUM = 0.9  # where a momentum that rises starts
+DECAY_PARTS = 5  # a trapezoid falls over the last of so many parts of the steps
+ADAM_BETAS, ADAM_EPSILON = (0.9, 0.999), 1e-8
 
 MANY = 10**9  # more steps, minutes or GiB than any machine has
 UNBOUNDED = Limits(lowest=0)
@@ -99,7 +111,11 @@ class Config:
     # Network: section 2, figure 1
     base_channels: int = setting(64, "paper", "channels of the first level", Limits(1, 4096))
     variant: str = setting(
-        "paper", "paper", "'paper' (figure 1) or 'release' (the authors' Caffe network)", choice("paper", "release")
+        "paper",
+        "paper",
+        "'paper' (figure 1) or 'release' (the authors' Caffe network)",
+        choice("paper", "release"),
+        {"release": "release"},
     )
     classes: int = setting(2, "paper", "channels of the output: membrane, cell", Limits(lowest=2))
     dropout: float = setting(0.5, "release", "probability, at the end of the contracting path", BELOW_ONE)
@@ -158,7 +174,11 @@ class Config:
         choice("cosine", "trapezoid", "constant"),
     )
     momentum_warmup: float = setting(
-        500.0, "ours", "steps in which the momentum rises from 0.9, linearly; below 1 a part of all", UNBOUNDED
+        500.0,
+        "ours",
+        "steps in which the momentum rises from 0.9, linearly; below 1 a part of all",
+        UNBOUNDED,
+        {0.0: "paper"},
     )
     bias_rate: float = setting(1.0, "ours", "learning rate of the biases over that of the weights", POSITIVE)
     weight_decay: float = setting(0.0, "ours", "weight decay; the paper states none", UNBOUNDED)
@@ -191,11 +211,12 @@ class Config:
             raise BadInput(f"the setting primary is {self.primary!r}; it must be one of tta, {', '.join(self.tta)}")
 
     def described(self) -> dict[str, dict[str, Any]]:
-        """{name: {value, source, meaning}} for the run's record. A value that a profile changed is ours."""
+        """{name: {value, source, meaning}} for the run's record. A changed value is ours, but for a few."""
         described = {}
         for entry in fields(self):
             value = getattr(self, entry.name)
-            source = entry.metadata["source"] if value == entry.default else "ours"
+            is_usual = value == entry.default
+            source = entry.metadata["source"] if is_usual else entry.metadata["others"].get(value, "ours")
             described[entry.name] = {"value": value, "source": source, "meaning": entry.metadata["meaning"]}
         return described
 

@@ -63,7 +63,8 @@ def output_size(input_size: int) -> int:
 def multiply_adds(height: Size, width: Size, base_channels: int = 64) -> Size:
     """Multiplications of one pass over an input of `height` x `width` px (valid sizes; arrays of them too).
 
-    Counts the 3x3 and up-convolutions of figure 1 with `base_channels` channels in the first level, all but some 0.3 %.
+    Counts the 3x3 and up-convolutions of figure 1 with `base_channels` channels in the first level, not the 1x1
+    convolution.
     """
     total, incoming = 0 * height, 0
     for level in range(POOLINGS + 1):
@@ -95,7 +96,7 @@ class PaddedConvolution(nn.Conv2d):
         super().__init__(in_channels, out_channels, size, padding=1)
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
-        """(B, C, H, W) maps -> (B, K, H, W)."""
+        """(B, C, H, W) feature maps -> (B, K, H, W)."""
         return functional.conv2d(functional.pad(maps, (1, 1, 1, 1)), self.weight, self.bias)
 
 
@@ -146,7 +147,8 @@ class UNet(nn.Module):
     Raises
     ------
     ValueError
-        For another variant or padding, and, as BadInput, for channels or classes below 1.
+        For another variant, padding or up_convolution_fan_in, and, as BadInput, for channels or classes below 1 and a
+        dropout that is no probability below 1.
 
     Notes
     -----
@@ -170,6 +172,10 @@ class UNet(nn.Module):
             raise ValueError(f"variant is {variant!r}; it must be 'paper' or 'release'")
         if padding not in ("valid", "zeros"):
             raise ValueError(f"padding is {padding!r}; it must be 'valid' or 'zeros'")
+        if up_convolution_fan_in not in ("input", "blob"):
+            raise ValueError(f"up_convolution_fan_in is {up_convolution_fan_in!r}; it must be 'input' or 'blob'")
+        if not 0 <= dropout < 1:
+            raise BadInput(f"dropout is {dropout}; it must be 0 or above and below 1")
         if min(in_channels, classes, base_channels) < 1:
             raise BadInput(
                 f"in_channels {in_channels}, classes {classes}, base_channels {base_channels}; each must be 1 or above"
@@ -225,7 +231,7 @@ class UNet(nn.Module):
 
 
 def centre_crop(maps: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
-    """The central (height, width) = `size` px of (B, C, H, W) maps; H - height and W - width must be even.
+    """The central (height, width) = `size` px of (B, C, H, W) feature maps; H - height and W - width must be even.
 
     Written as a negative padding because its gradient keeps the channels-last layout, which a slice's loses. What is
     cut off is the same for inputs of any size: as plain numbers it becomes a constant of a traced network.

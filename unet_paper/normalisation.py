@@ -50,7 +50,7 @@ class Standardisation:
 def gray_values(stack: np.ndarray, name: str = "the stack") -> np.ndarray:
     """A stack as float32: integers divided by their type's largest value, floats as they are.
 
-    Raises BadInput for values that are not finite.
+    Raises BadInput for values that are not finite, and for types that are neither whole nor floating-point.
     """
     if stack.dtype.kind in "ui":
         return stack.astype(np.float32) / np.iinfo(stack.dtype).max

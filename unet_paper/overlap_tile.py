@@ -14,7 +14,7 @@ import torch
 from unet_paper.network import CONTEXT, SMALLEST_INPUT, STRIDE, multiply_adds
 from unet_paper.support.errors import BadInput
 
-SMALLEST_TILE = SMALLEST_INPUT + STRIDE  # 204 px: what a block of 16 px may need where it lies off the grid
+SMALLEST_TILE = SMALLEST_INPUT + STRIDE  # 204 px: what a block of 16 px on the grid needs
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from unet_paper.checkpoint import Checkpoint, load
 from unet_paper.compute.memory import available_memory, release
 from unet_paper.compute.precision import autocast, computes_in_bfloat16, usable_device
-from unet_paper.config import EXTRAPOLATIONS, TTA
+from unet_paper.config import EXTRAPOLATIONS, PAPER, TTA
 from unet_paper.io.image_files import TIFF_SUFFIXES, open_stack
 from unet_paper.io.image_stack import ImageStack
 from unet_paper.io.resumable_tiff import Rectangle, ResumableTiff
@@ -43,9 +43,9 @@ class Predictor:
         self,
         network: UNet,
         standardisation: Standardisation,
-        tta: str = "d4",
+        tta: str = PAPER.primary,
         bfloat16: bool = False,
-        extrapolation: str = "mirror",
+        extrapolation: str = PAPER.extrapolation,
     ) -> None:
         """
         network : UNet
@@ -212,7 +212,7 @@ def predict_stack(
     network: UNet,
     standardisation: Standardisation,
     volume: np.ndarray,
-    tta: str = "d4",
+    tta: str = PAPER.primary,
     largest_tile: int | None = None,
     memory: int | None = None,
     bfloat16: bool = False,

@@ -15,7 +15,7 @@ from unet_paper.checkpoint import Checkpoint
 from unet_paper.compute.cpu_kernels import use_cpu_kernels
 from unet_paper.compute.precision import autocast, computes_in_bfloat16, fastest_algorithms
 from unet_paper.compute.torch_compile import compiled_network, should_compile
-from unet_paper.config import Config
+from unet_paper.config import ADAM_BETAS, ADAM_EPSILON, DECAY_PARTS, FIRST_MOMENTUM, Config
 from unet_paper.datasets.training_set import TrainingSet, draw_tile
 from unet_paper.loss import weighted_cross_entropy
 from unet_paper.network import UNet
@@ -23,8 +23,6 @@ from unet_paper.support.progress import progress_bar
 from unet_paper.support.signals import Interrupted, stop_requests
 from unet_paper.support.stopwatch import Stopwatch
 from unet_paper.support.training_log import HISTORY_EVERY, TrainingLog
-
-FIRST_MOMENTUM = 0.9  # where a momentum that rises starts
 
 
 def in_steps(share: float, steps: int) -> float:
@@ -40,7 +38,7 @@ def learning_rate_at(step: int, config: Config) -> float:
     if config.decay == "constant":
         return config.learning_rate
     if config.decay == "trapezoid":
-        return config.learning_rate * min(1.0, (config.steps - step) / max(config.steps / 5, 1))
+        return config.learning_rate * min(1.0, (config.steps - step) / max(config.steps / DECAY_PARTS, 1))
     progress = (step - rising) / max(config.steps - rising, 1)
     return config.learning_rate * (1 + math.cos(math.pi * progress)) / 2
 
@@ -75,7 +73,7 @@ def new_optimiser(network: nn.Module, config: Config) -> torch.optim.Optimizer:
         biases = [values for name, values in named if name.endswith("bias")]
         groups = [{"params": weights, "rate": 1.0}, {"params": biases, "rate": config.bias_rate}]
     if config.optimiser == "adam":
-        return torch.optim.Adam(groups, lr=rate, weight_decay=decay, fused=True)
+        return torch.optim.Adam(groups, lr=rate, betas=ADAM_BETAS, eps=ADAM_EPSILON, weight_decay=decay, fused=True)
     return torch.optim.SGD(groups, lr=rate, momentum=config.momentum, weight_decay=decay, fused=True)
 
 
@@ -169,10 +167,10 @@ def train(
     Raises
     ------
     Diverged
-        When the loss or a weight stops being finite, or the output has been the same everywhere for FLAT_STEPS steps,
-        or at the end; `checkpoint.pt` then is the last good one.
+        When the loss or a weight stops being finite, or the output is the same everywhere for FLAT_STEPS steps or in
+        the last one; `checkpoint.pt` then is the last good one.
     Interrupted
-        On Ctrl-C and SIGTERM, after a checkpoint was written.
+        On Ctrl-C and SIGTERM; after a checkpoint, where a folder is given and the output is not the same everywhere.
 
     Notes
     -----

@@ -11,7 +11,7 @@ import scipy  # its parts, and scikit-image's, are loaded when they are first us
 from numpy.typing import ArrayLike
 from skimage import measure
 
-from unet_paper.config import SIGMA, W_0
+from unet_paper.config import PAPER, SIGMA, W_0
 from unet_paper.io.sections import as_array, require_no_colours
 from unet_paper.support.errors import BadInput
 
@@ -20,8 +20,8 @@ REACH = 10.0  # in sigma: exp(-10^2 / 2) = 2e-22 is lost beside w_c even in doub
 
 def weight_map(
     labels: ArrayLike,
-    w_0: float = 10.0,
-    sigma: float = 5.0,
+    w_0: float = PAPER.w_0,
+    sigma: float = PAPER.sigma,
     *,
     connectivity: int = 4,
     class_weights: Sequence[float] | None = None,
@@ -83,18 +83,34 @@ def weight_map(
 
 def weight_maps(
     labels: ArrayLike,
-    w_0: float = 10.0,
-    sigma: float = 5.0,
+    w_0: float = PAPER.w_0,
+    sigma: float = PAPER.sigma,
     *,
     connectivity: int = 4,
     class_weights: Sequence[float] | None = None,
     semantic: bool = False,
     ignore: ArrayLike | int | None = None,
 ) -> np.ndarray:
-    """Equation 2 for a (Z, H, W) stack of labels: (Z, H, W) float32.
+    """Equation 2 for a stack of sections.
 
-    The parameters are those of `weight_map`; w_c is balanced over the whole stack unless given. Raises BadInput as it
-    does.
+    Parameters
+    ----------
+    labels : (Z, H, W) bool or integer array
+        Truth, as of `weight_map`; so are the other parameters. An array `ignore` has this shape.
+
+    Returns
+    -------
+    (Z, H, W) float32 array
+        As of `weight_map`, but w_c balances the classes over the whole stack, unless it is given.
+
+    Raises
+    ------
+    BadInput
+        As `weight_map` does.
+
+    Notes
+    -----
+    Ronneberger, Fischer, Brox: U-Net, MICCAI 2015, equation 2.
     """
     labels = as_array(labels, "labels")
     require_no_colours(labels, "labels")

@@ -1,7 +1,7 @@
 """Studies: several runs each, their table and plot. Stops and resumes at any moment.
 
-python -m reproduce.studies NAME --data DIR [--minutes M] [--profile P] [--set NAME=VALUE ...] [--seeds N]
-                            [--part K/N | --scheduler ADDRESS] [--out FOLDER]
+python -m reproduce.studies NAME --data DIR [--minutes M] [--profile P] [--optimiser O] [--set NAME=VALUE ...]
+                            [--seeds N] [--only WORD] [--part K/N | --scheduler ADDRESS] [--out FOLDER]
 
 NAME is one of
   hyper-parameter-search  what the paper leaves open, short runs scored on fold 1/6
@@ -16,8 +16,9 @@ NAME is one of
                           probabilities
   arms                    the same of the quarter network, with either optimiser, and of the full one, with Adam:
                           branches of one training
-  cells-ablations         without the border term, without elastic deformation, on cells; DIR is one data set of the
-                          cell tracking challenge, and results go to results/cells/NAME/DATASET
+  cells-ablations         without the border term, elastic deformation, class balance, or turning and mirroring, on
+                          cells; DIR is one data set of the cell tracking challenge, and results go to
+                          results/cells/NAME/DATASET
   all                     folds, ablations, interventions and release, one after the other
 
 DIR holds the challenge's stacks. Each run is trained, predicted, scored and reported in results/isbi/NAME/RUN (with the
@@ -41,7 +42,7 @@ from pathlib import Path
 
 from reproduce.studies import archive, budgets, cells, plot, release, search, table_1, tables
 from reproduce.studies.archive import StudyRun
-from reproduce.studies.definitions import BY_EITHER, CONTROLS, RELEASES, STUDIES, Run, runs_of, with_word
+from reproduce.studies.definitions import BY_EITHER, CONTROLS, RELEASES, SEEDS, STUDIES, Run, runs_of, with_word
 from reproduce.studies.groups import same_training
 from reproduce.studies.kept import require_as_planned, require_same_data
 from reproduce.studies.runner import NOT_DONE, ROOT, OutOfTime, command, has_diverged, make
@@ -187,7 +188,13 @@ def main() -> int:
         help=f"of {', '.join(BY_EITHER)}; the paper's (sgd) unless given",
     )
     parser.add_argument("--set", dest="changes", action="append", default=[], metavar="NAME=VALUE")
-    parser.add_argument("--seeds", type=positive, default=3, metavar="N", help="of each ablation and intervention (3)")
+    parser.add_argument(
+        "--seeds",
+        type=positive,
+        default=SEEDS,
+        metavar="N",
+        help=f"of each ablation, intervention, rate and budget ({SEEDS})",
+    )
     parser.add_argument("--only", default="", metavar="WORD", help="runs whose names have it")
     who = parser.add_mutually_exclusive_group()
     who.add_argument("--part", metavar="K/N", help="make part K of N of the runs")

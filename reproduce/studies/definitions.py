@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from unet_paper.config import ADAM, ADAM_RATES, BEFORE, PROFILES, SGD, SGD_RATES, optimiser_settings
+from unet_paper.config import ADAM, ADAM_RATES, BEFORE, DECAY_PARTS, PROFILES, SGD, SGD_RATES, optimiser_settings
 from unet_paper.support.errors import BadInput
 
 STUDIES = (
@@ -15,6 +15,7 @@ BY_EITHER = ("folds", "full-fold", "seeds", "ablations", "interventions")  # opt
 # Made with SGD before `optimiser_settings` had what came out of them; a study goes on as it began.
 BY_FIRST_SGD = (("full-fold", "paper"), *((study, "quick") for study in ("seeds", "ablations", "interventions")))
 FIRST_FOLDS = "folds-first-sgd"  # the folder of folds made before that
+SEEDS = 3  # of each ablation, intervention and the like, unless --seeds says another number
 FIRST_SGD: dict[str, Any] = {"optimiser": "sgd"} | BEFORE
 QUICK_SGD = "quick-sgd"  # the run of fold 6/6 by SGD as first tried, of which `seeds` has other seeds
 RELEASES = ("release", "arms")  # of networks trained on all sections; nothing of them is scored here
@@ -160,7 +161,7 @@ def _branches(run: Run, every: Sequence[int]) -> list[Run]:
             name=f"{run.name}-{tiles}",
             group=f"{run.group}, {tiles:,} tiles",
             trunk=f"{run.name}-trunk",
-            trunk_steps=tiles * 4 // 5,
+            trunk_steps=tiles * (DECAY_PARTS - 1) // DECAY_PARTS,
         )
         for tiles in every
     ]

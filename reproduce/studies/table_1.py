@@ -109,9 +109,12 @@ def scored_on(runs: Sequence[StudyRun]) -> str:
 
 
 def hardware(record: RunRecord) -> str:
-    """What a run was trained on."""
+    """What a run was trained on; that it had no bfloat16, which makes a processor slower, is said too."""
     used = record.first.hardware
-    return used.device if used.device != "cpu" else f"{used.threads} CPU core{'s' if used.threads != 1 else ''}"
+    if used.device != "cpu":
+        return used.device
+    slower = " in float32" if record.first.precision == "float32" else ""
+    return f"{used.threads} CPU core{'s' if used.threads != 1 else ''}{slower}"
 
 
 def training_time(runs: Sequence[StudyRun]) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from reproduce.studies.archive import StudyRun
 from reproduce.studies.comparisons import compared, zeros
-from reproduce.studies.definitions import BY_EITHER, CONTROLS, Run, runs_of
+from reproduce.studies.definitions import BY_EITHER, CONTROLS, FIRST_FOLDS, SEEDS, Run, runs_of
 from reproduce.studies.groups import Values, collect, count, of_seeds
 from reproduce.studies.statistics import mean_and_deviation, prediction_interval
 from unet_paper.cli.values import changed_config
@@ -24,13 +24,11 @@ LEVELS_NOTE = (
 
 def profile_title(record: RunRecord) -> str:
     """The profile and its changes, without the seed, which is a row's own affair."""
-    name, _, changes = record.profile_title.partition(" with ")
-    kept = [change for change in changes.split(", ") if change and not change.startswith("seed=")]
-    return f"{name} with {', '.join(kept)}" if kept else name
+    return record.title_without("seed")
 
 
-def command(study: str, name: str, record: RunRecord) -> str:
-    """The command that makes a study as its run `name`, of this record, was made."""
+def command(study: str, name: str, record: RunRecord, seeds: int = SEEDS) -> str:
+    """The command that makes a study, of so many seeds, as its run `name`, of this record, was made."""
     config = record.config
     words = ["python -m reproduce.studies", study]
     planned = {run.name: run for run in runs_of(study, 1, config.profile, config.optimiser)}[name]
@@ -44,16 +42,24 @@ def command(study: str, name: str, record: RunRecord) -> str:
         by_minutes = setting == "steps" and config.minutes  # as many as there was time for
         if value != usual[setting] and setting not in OMITTED and not by_minutes:
             words.append(f"--set {setting}={as_text(value)}")
+    if study == "folds" and is_as_first_tried(record):
+        words.append(f"--out results/isbi/{FIRST_FOLDS}")  # folds are there that were trained otherwise
+    if seeds != SEEDS and len(runs_of(study, 1)) < len(runs_of(study, 2)):
+        words.append(f"--seeds {seeds}")
     return " ".join(words)
+
+
+def is_as_first_tried(record: RunRecord) -> bool:
+    """Whether a run was trained by the initial weights and the momentum that SGD had first."""
+    settings = record.config.as_dict()
+    return record.config.optimiser == "sgd" and all(settings[name] == value for name, value in BEFORE.items())
 
 
 def title(study: str, record: RunRecord) -> str:
     """What the page of a study is called."""
     if study not in BY_EITHER:
         return study
-    settings = record.config.as_dict()
-    as_first_tried = all(settings[name] == value for name, value in BEFORE.items())
-    by_sgd = "SGD as first tried" if as_first_tried else "SGD"
+    by_sgd = "SGD as first tried" if is_as_first_tried(record) else "SGD"
     return f"{study}, by {'Adam' if record.config.optimiser == 'adam' else by_sgd}"
 
 
@@ -82,6 +88,7 @@ def table(
     """
     first = found[runs[0].name].record
     primary, protocol = first.config.primary, first.protocol
+    number_of_seeds = 1 + max(found[run.name].record.config.seed for run in runs)
     scored, trained = len(protocol.scored_sections), len(protocol.training_sections)
     own, inactive = collect(runs, found), collect(runs, found, inactive=True)
     elsewhere = of_seeds(runs[0].group, seeds)
@@ -92,8 +99,8 @@ def table(
     lines = [
         f"# {title(study, first)}",
         "",
-        f"Written by `{command(study, runs[0].name, first)}` from the records of its runs{so_far}. Data: "
-        f"{first.dataset}; {what_was_trained(runs, found)}; scored on "
+        f"Written by `{command(study, runs[0].name, first, number_of_seeds)}` from the records of its runs{so_far}. "
+        f"Data: {first.dataset}; {what_was_trained(runs, found)}; scored on "
         f"held-out sections of the training stack ({scored} of {scored + trained}){profile}. "
         "Mean ± standard deviation over the runs of a "
         f"row{', each a fold with one seed' if study == 'folds' else ''}. Every run: [runs.csv](runs.csv), "

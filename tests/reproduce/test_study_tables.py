@@ -121,7 +121,7 @@ def test_levels_that_were_lost_are_counted_and_stay_in_the_mean(table):
         ("folds-adam", "folds", "folds, by Adam", " --optimiser adam"),
         (
             *("folds-first-sgd", "folds", "folds, by SGD as first tried"),
-            " --set up_convolution_fan_in=input --set momentum_warmup=0",
+            " --set up_convolution_fan_in=input --set momentum_warmup=0 --out results/isbi/folds-first-sgd",
         ),
         ("full-fold", "full-fold", "full-fold, by SGD as first tried", " --profile paper --set steps=4000"),
         ("adam-rate", "adam-rate", "adam-rate", ""),
@@ -132,6 +132,14 @@ def test_the_page_names_the_command_that_makes_such_a_study(folder, study, title
     first = archive.read(Path(__file__).parents[2] / "results/isbi" / folder)[0]
     assert tables.title(study, first.record) == title
     assert tables.command(study, first.name, first.record) == f"python -m reproduce.studies {study}{options}"
+
+
+@pytest.mark.parametrize(
+    ("study", "seeds", "options"), [("adam-rate", 1, " --seeds 1"), ("ablations", 3, ""), ("folds", 1, "")]
+)
+def test_the_command_names_another_number_of_seeds_than_a_study_takes(study, seeds, options):
+    first = archive.read(Path(__file__).parents[2] / "results/isbi" / study)[0]
+    assert tables.command(study, first.name, first.record, seeds) == f"python -m reproduce.studies {study}{options}"
 
 
 def test_the_steps_of_a_run_by_minutes_are_no_option():

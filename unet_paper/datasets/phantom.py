@@ -32,11 +32,11 @@ def make_phantom(sections: int, size: int = 512, seed: int = 0) -> tuple[np.ndar
     Parameters
     ----------
     sections : int
-        Sections, each following on the last as serial sections do.
+        Sections, 1 or more, each following on the last as serial sections do.
     size : int
-        Height and width, px.
+        Height and width, px, 64 or more.
     seed : int
-        The same seed gives the same stack.
+        0 or above; the same seed gives the same stack.
 
     Returns
     -------
@@ -46,7 +46,11 @@ def make_phantom(sections: int, size: int = 512, seed: int = 0) -> tuple[np.ndar
     Raises
     ------
     BadInput
-        For figures that make no phantom.
+        For other figures than these.
+
+    Notes
+    -----
+    Ours; the paper has no phantom.
     """
     _require_figures((sections,), size, seed)
     random = np.random.default_rng(seed)

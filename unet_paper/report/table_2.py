@@ -77,10 +77,8 @@ def table_2(runs: Sequence[CellRun]) -> Table:
 
 
 def title_of(record: RunRecord) -> str:
-    """The profile and its changes, but for the seed."""
-    name, _, changes = record.profile_title.partition(" with ")
-    kept = [change for change in changes.split(", ") if change and not change.startswith(("seed=", "tta=", "primary="))]
-    return f"{name} with {', '.join(kept)}" if kept else name
+    """The profile and its changes, but for the seed and the test-time augmentation, which rows tell themselves."""
+    return record.title_without("seed", "tta", "primary")
 
 
 def each_run(runs: Sequence[CellRun]) -> Table:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from unet_paper import checkpoint as checkpoints
 from unet_paper.checkpoint import Checkpoint
-from unet_paper.config import Config
+from unet_paper.config import DECAY_PARTS, Config
 from unet_paper.datasets.training_stacks import Stacks
 from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.record import RunRecord, read_record
@@ -102,7 +102,7 @@ def branch_config(config: Config, step: int) -> Config:
     warmup, momentum_warmup = (in_steps(share, config.steps) for share in (config.warmup, config.momentum_warmup))
     if step < max(warmup, 1):
         raise BadInput(f"at step {step} its warmup is not over; branch after step {math.ceil(warmup)}")
-    steps = math.ceil(step * 5 / 4)
+    steps = math.ceil(step * DECAY_PARTS / (DECAY_PARTS - 1))
     return replace(
         config,
         steps=steps,

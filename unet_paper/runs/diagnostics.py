@@ -1,6 +1,6 @@
 """Whether the deep levels of a trained network (figure 1) reach its output; dead ReLUs can make them inactive.
 
-Such a network sees some ten pixels around each, learns what these allow, and its loss looks like any other's.
+Such a network sees 9 x 9 px around each pixel, learns what these allow, and its loss looks like any other's.
 """
 
 from collections.abc import Sequence
@@ -26,8 +26,8 @@ def up_convolution_effect(network: UNet, standardisation: Standardisation, secti
 
     network : on any device; section : (H, W) gray values
 
-    Returns a list of the mean absolute changes, 0 to 1, the deepest level's first. Below INACTIVE, nothing from below
-    that up-convolution reaches the output.
+    Returns a list of the mean absolute changes, 0 to 1, the deepest level's first. Below INACTIVE, too little to count
+    comes from below that up-convolution.
     """
     was_training = network.training
     network.eval()

@@ -72,6 +72,8 @@ def train(
         another type or out of range, a device that is not there, and a folder that holds a training.
     Diverged
         When the loss or a weight stops being finite, or the output says nothing any more.
+    Interrupted
+        On Ctrl-C and SIGTERM; after a checkpoint, where `folder` is given.
     """
     config = _config(profile, settings)
     device = usable_device(device)

@@ -68,7 +68,9 @@ class RunRecord:
 
     name: str
     status: Status
-    dataset: str  # "isbi" (the challenge's contents), "phantom" or "own"
+    dataset: (
+        str  # "isbi" (the challenge's contents), a data set of cells by its name, "phantom", "phantom-cells" or "own"
+    )
     protocol: Protocol
     config: Config
     changes: Mapping[str, Any]  # settings that differ from the profile's
@@ -93,8 +95,13 @@ class RunRecord:
     @property
     def profile_title(self) -> str:
         """The profile, as it is now, and in what the run differs, in words: "quick with steps=500"."""
-        changes = ", ".join(f"{name}={as_text(value)}" for name, value in self.config.changes().items())
-        return f"{self.config.profile} with {changes}" if changes else self.config.profile
+        return self.title_without()
+
+    def title_without(self, *settings: str) -> str:
+        """`profile_title` but for these settings, which are told elsewhere."""
+        changes = self.config.changes().items()
+        told = ", ".join(f"{name}={as_text(value)}" for name, value in changes if name not in settings)
+        return f"{self.config.profile} with {told}" if told else self.config.profile
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, as run.json holds them."""

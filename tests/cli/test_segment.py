@@ -13,7 +13,7 @@ from PIL import Image
 from unet_paper.cli.commands import main
 from unet_paper.io.pixel_size import PixelSize
 from unet_paper.io.stack import read_labels, write_stack
-from unet_paper.runs.cell_scoring import segmentation_of
+from unet_paper.runs.cell_segmentation import segmentation_of
 from unet_paper.runs.record import read_record
 from unet_paper.segmentation import segment
 

@@ -12,8 +12,9 @@ from unet_paper.datasets.folds import Protocol
 from unet_paper.metrics.seg import score_instances
 from unet_paper.report.cell_report import write_table_2
 from unet_paper.report.table_2 import TABLE_2, each_run, table_2, table_2_document
-from unet_paper.runs.cell_scoring import RELEASED, AtThreshold, CellScores
+from unet_paper.runs.cell_scoring import AtThreshold, CellScores
 from unet_paper.runs.folder import RunFolder
+from unet_paper.segmentation import RELEASED
 from unet_paper.support.json_files import write_json
 
 

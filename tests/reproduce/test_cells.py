@@ -13,7 +13,7 @@ import pytest
 from reproduce import cells
 from unet_paper.datasets import cell_phantom as phantoms
 from unet_paper.datasets.cell_tracking import HELA, U373, read_sequence
-from unet_paper.runs.cell_scoring import best_threshold
+from unet_paper.runs.cell_segmentation import best_threshold
 from unet_paper.support.errors import BadInput
 
 ROOT = Path(__file__).parents[2]

@@ -15,7 +15,8 @@ from unet_paper.config import PROFILES
 from unet_paper.datasets.cell_tracking import HELA, PHANTOM, SEQUENCES
 from unet_paper.datasets.folds import Protocol
 from unet_paper.metrics.seg import score_instances
-from unet_paper.runs.cell_scoring import RELEASED, CellScores
+from unet_paper.runs.cell_scoring import CellScores
+from unet_paper.segmentation import RELEASED
 
 ROOT = Path(__file__).parents[2]
 TINY = [f"--set={change}" for change in ("base_channels=2", "steps=4", "tile_size=188")]

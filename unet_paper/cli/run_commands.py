@@ -171,7 +171,7 @@ def do_predict(arguments: Namespace) -> None:
 
 def _numbering(arguments: Namespace, weights: Path) -> "CellSegmentation | None":
     """How cells are numbered: as the options say, else as the run of the weights was scored."""
-    from unet_paper.runs.cell_scoring import segmentation_of_weights
+    from unet_paper.runs.cell_segmentation import segmentation_of_weights
 
     usual = segmentation_of_weights(weights)
     if usual is not None and arguments.segmentation is None:

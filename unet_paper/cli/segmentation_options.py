@@ -54,7 +54,7 @@ def given_segmentation(
     arguments: argparse.Namespace, usual: "CellSegmentation | None" = None
 ) -> "CellSegmentation | None":
     """What the options say, or None where none was given. usual : what they change, unless --segmentation is given."""
-    from unet_paper.runs.cell_scoring import SEGMENTATIONS
+    from unet_paper.runs.cell_segmentation import SEGMENTATIONS
     from unet_paper.segmentation import CellSegmentation
 
     given = {name: getattr(arguments, name) for name in OPTIONS if getattr(arguments, name) is not None}

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from unet_paper.cli.program import program_name
-from unet_paper.runs.cell_scoring import segmentation_name, segmentation_of
+from unet_paper.runs.cell_segmentation import segmentation_name, segmentation_of
 from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.own_scoring import is_tessellation
 from unet_paper.runs.pipeline import Stage, stages_after_training

@@ -7,7 +7,8 @@ from unet_paper.metrics.scores import Scores
 from unet_paper.report.document import Block, Document
 from unet_paper.report.table import Cell, Table
 from unet_paper.report.table_1 import SMOKE_NOTE, what_was_scored, why_unscored
-from unet_paper.runs.cell_scoring import CellScores, threshold_of
+from unet_paper.runs.cell_scoring import CellScores
+from unet_paper.runs.cell_segmentation import threshold_of
 from unet_paper.runs.own_scoring import is_tessellation
 from unet_paper.runs.record import RunRecord
 

@@ -2,7 +2,7 @@
 
 from unet_paper.metrics.registry import PIXEL_ERROR, WARPING_ERROR
 from unet_paper.metrics.scores import Scores
-from unet_paper.runs.cell_scoring import segmentation_of
+from unet_paper.runs.cell_segmentation import segmentation_of
 from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.own_scoring import cells_of_run, is_tessellation
 from unet_paper.runs.record import RunRecord

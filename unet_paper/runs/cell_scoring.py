@@ -1,4 +1,4 @@
-"""SEG of a run on cells (section 4, Table 2): its probabilities as numbered segments, against the masks."""
+"""SEG of a run on cells (section 4, Table 2): its segments against the masks, at its threshold and at others."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -7,8 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from unet_paper.checkpoint import load
-from unet_paper.datasets.cell_tracking import HELA, PHANTOM, U373
 from unet_paper.datasets.file_pairs import paired
 from unet_paper.datasets.labels import interpret_labels, pixels_to_ignore, renumbered, without_ignored
 from unet_paper.io.hashes import sections_sha256
@@ -19,57 +17,16 @@ from unet_paper.io.sections import Sections, described, joined, shapes, stacked
 from unet_paper.io.stack import read_labels, read_probabilities
 from unet_paper.metrics.seg import InstanceScores, ObjectScore, score_instances
 from unet_paper.runs.averaging import recorded_tta
+from unet_paper.runs.cell_segmentation import segment_frames
 from unet_paper.runs.environment import code_version
-from unet_paper.runs.record import RunRecord, record_beside
 from unet_paper.runs.scoring import either, read_sections
-from unet_paper.segmentation import RELEASED, THRESHOLD, CellSegmentation, segment_section
+from unet_paper.segmentation import THRESHOLD, CellSegmentation
 from unet_paper.support.errors import BadInput
 from unet_paper.support.json_files import read_json, write_json
 from unet_paper.support.logs import logger
 from unet_paper.weight_map import label_cells
 
 THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)  # that are tried, on the frames trained on and those scored
-# The release has no scripts for HeLa. Its cells are larger and reach the image's border, where reference cells count.
-SEGMENTATIONS = {U373: RELEASED, HELA: replace(RELEASED, outer=0), PHANTOM: replace(RELEASED, outer=0)}
-
-
-def segmentation_name(dataset: str) -> str:
-    """Which of SEGMENTATIONS is for a data set; the release's for another."""
-    return dataset if dataset in SEGMENTATIONS else U373
-
-
-def threshold_of(class_weights: Sequence[float] | None) -> float:
-    """The probability above which a pixel is cell where the loss weighed background and cell so: p / w_cell is there
-    (1 - p) / w_background. It undoes the class balance, which makes argmax take too much for cell where cells are rare.
-    """
-    if class_weights is None:
-        return THRESHOLD
-    background, cell = class_weights
-    return round(cell / (background + cell), 4)
-
-
-def best_threshold(seg: Mapping[float, float]) -> float:
-    """Of {threshold: SEG} the threshold with the largest; the lowest of several."""
-    return max(sorted(seg), key=lambda threshold: seg[threshold])
-
-
-def segmentation_of(record: RunRecord) -> CellSegmentation:
-    """How the probabilities of a run on cells become segments: above the threshold that is best on the frames trained
-    on. Where none of them finds a cell, and for older records, it undoes the class balance.
-    """
-    seg = record.seg_of_training_frames or {}
-    threshold = best_threshold(seg) if any(seg.values()) else threshold_of(record.class_weights)
-    return replace(SEGMENTATIONS[segmentation_name(record.dataset)], threshold=threshold)
-
-
-def segmentation_of_weights(weights: Path) -> CellSegmentation | None:
-    """How a run on cells whose record lies beside its weights was scored; None where there is no such record. Cells at
-    the border are kept: to drop them is the challenge's rule. Raises what `checkpoint.load` raises.
-    """
-    record = record_beside(weights, load(weights))
-    if record is None or record.protocol.sequences is None:
-        return None
-    return replace(segmentation_of(record), outer=0)
 
 
 @dataclass(frozen=True)
@@ -146,11 +103,6 @@ def read_cell_scores(path: str | Path) -> CellScores:
         return CellScores.from_json(read_json(path))
     except BadInput as error:
         raise BadInput(f"{path}: {error}; score the run again") from None
-
-
-def segment_frames(probability: Sections, segmentation: CellSegmentation) -> Sections:
-    """The segments of probabilities: int32, 0 = background, numbered from 1 in every frame."""
-    return stacked([segment_section(frame, segmentation) for frame in probability])
 
 
 def score_segments(masks: Sections, segments: Sections, unknown: Sections | None = None) -> InstanceScores:

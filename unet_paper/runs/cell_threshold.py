@@ -7,14 +7,15 @@ import torch
 from unet_paper.checkpoint import Checkpoint
 from unet_paper.datasets.training_stacks import Stacks
 from unet_paper.prediction import predict
-from unet_paper.runs.cell_scoring import at_thresholds, segmentation_of
+from unet_paper.runs.cell_scoring import at_thresholds
+from unet_paper.runs.cell_segmentation import segmentation_of
 from unet_paper.runs.record import RunRecord
 from unet_paper.support.logs import logger
 
 
 def seg_of_training_frames(trained: Checkpoint, stacks: Stacks, record: RunRecord, device: str) -> dict[float, float]:
     """{threshold: SEG} of the frames that a run on cells was trained on, for each of cell_scoring.THRESHOLDS, with its
-    primary test-time augmentation. Says which threshold counts, see `cell_scoring.segmentation_of`.
+    primary test-time augmentation. Says which threshold counts, see `cell_segmentation.segmentation_of`.
     """
     if device == "cuda":
         torch.cuda.empty_cache()  # what the training kept counts as taken

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Literal
 
 from unet_paper.io.image_folder import is_folder
-from unet_paper.runs.cell_scoring import score_cells, segmentation_of
+from unet_paper.runs.cell_scoring import score_cells
+from unet_paper.runs.cell_segmentation import segmentation_of
 from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.own_scoring import score_all
 from unet_paper.runs.predicting import PredictionRequest, predict, predict_files

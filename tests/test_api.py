@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import unet_paper
-from unet_paper import checkpoint, load, predict, score, segment, train, weight_map, weight_maps
+from unet_paper import checkpoint, load, predict, score, segment, train, warping_errors, weight_map, weight_maps
 from unet_paper.datasets.phantom import make_phantom
 from unet_paper.prediction import predict_stack
 from unet_paper.support.errors import BadInput
@@ -122,6 +122,48 @@ def test_what_labels_mean(phantom, trained, labels_are):
 def test_settings_that_do_not_fit(phantom, change, message):
     with pytest.raises(BadInput, match=message):
         train(*phantom, **{"labels_are": "cells", **TINY, **change})
+
+
+@pytest.mark.parametrize(
+    ("function", "change", "message"),
+    [
+        (train, dict(start=3), "the file of a trained network is given as int; it must be a path"),
+        (train, dict(folder=["a"]), "folder is given as list; it must be a path"),
+        (train, dict(labels_are=["cells"]), "labels_are is .'cells'.; it must be one of cells, membranes"),
+        (train, dict(profile=["smoke"]), "profile is .'smoke'.; it must be one of paper, quick, smoke"),
+        (train, dict(tta=(["none"],)), "tta is .*; it must be one of none, rot7, d4"),
+        (load, dict(path=None), "the file of a trained network is given as NoneType; it must be a path"),
+        (load, dict(path=b"weights.pt"), "the file of a trained network is given as bytes; it must be a path"),
+        (predict, dict(model=torch.nn.ReLU()), "the file of a trained network is given as ReLU; it must be a path"),
+        (predict, dict(tta=0), "tta is 0; it must be one of none, rot7, d4"),
+        (predict, dict(tta=np.zeros(2)), "tta is array.*; it must be one of none, rot7, d4"),
+        (segment, dict(threshold=np.zeros(2)), "threshold array.*; they must be numbers, 0 to 1"),
+        (segment, dict(connectivity=np.zeros(2)), "connectivity .*; it must be 4 or 8"),
+        (score, dict(ignore={}), "pixels to ignore have shape .1,. and type object; they must be bool"),
+        (score, dict(labels={}, proposal={}), "have shape .1,.; give at least one section"),
+        (score, dict(workers="2"), "workers is '2'; it must be a whole number"),
+        (warping_errors, dict(threshold="0.5"), "threshold '0.5'; it must be 0 to 1, a number"),
+        (weight_map, dict(w_0="10"), "w_0 '10', .* w_0 must be 0 or above .*, all of them numbers"),
+        (weight_map, dict(sigma=None), "sigma None, .* sigma above 0 .*, all of them numbers"),
+        (weight_map, dict(connectivity=np.zeros(2)), "connectivity array.* connectivity 4 or 8"),
+        (weight_map, dict(class_weights=3), "class_weights is 3; it must be a list of numbers, one for each class"),
+        (weight_map, dict(class_weights=["a", "b"]), "class_weights is .'a', 'b'.; it must be a list of numbers"),
+    ],
+)
+def test_arguments_of_a_wrong_type(phantom, trained, function, change, message):
+    images, labels = phantom
+    scored = dict(labels=labels, proposal=np.zeros(labels.shape, np.float32))
+    usual = {
+        train: dict(images=images, labels=labels, labels_are="cells", **TINY),
+        load: {},
+        predict: dict(model=trained, image=images[0], tta="none"),
+        segment: dict(probability=scored["proposal"]),
+        score: scored,
+        warping_errors: scored,
+        weight_map: dict(labels=labels[0]),
+    }
+    with pytest.raises(BadInput, match=message):
+        function(**{**usual[function], **change})
 
 
 @pytest.mark.parametrize("labels_are", ["instances", "classes"])

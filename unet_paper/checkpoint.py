@@ -18,6 +18,7 @@ from unet_paper.io.foreign_weights import is_foreign, is_safetensors
 from unet_paper.io.quiet import quiet_readers
 from unet_paper.network import UNet
 from unet_paper.normalisation import Standardisation
+from unet_paper.support.arguments import as_path
 from unet_paper.support.errors import BadInput
 from unet_paper.support.files import atomic_write
 from unet_paper.support.logs import logger
@@ -168,11 +169,11 @@ def load(path: Path | str) -> Checkpoint:
     Raises
     ------
     BadInput
-        For a file that is missing, another program's, or of a format that is not known here.
+        For what is no path, and a file that is missing, another program's, or of a format that is not known here.
     Damaged
         For one that is not whole (its checksums are compared), or does not fit the network that it says it is of.
     """
-    path = Path(path)
+    path = as_path("the file of a trained network", path)
     if path.suffix == SUFFIX:
         return load_published(path)
     if not path.is_file():

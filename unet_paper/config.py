@@ -43,7 +43,7 @@ class Limits:
     def allow(self, value: Any) -> bool:
         """Whether a value (or, of a tuple, every part) is within the limits. NaN and infinity never are."""
         if self.choices:
-            return set(value if isinstance(value, tuple) else [value]) <= set(self.choices)
+            return all(part in self.choices for part in (value if isinstance(value, tuple) else [value]))
         above = value > self.lowest if self.without_lowest else value >= self.lowest
         below = value < self.highest if self.without_highest else value <= self.highest
         fits = not self.step or (value - self.lowest) % self.step == 0

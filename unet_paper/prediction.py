@@ -21,6 +21,7 @@ from unet_paper.io.stack import require_gray
 from unet_paper.network import CONTEXT, UNet
 from unet_paper.normalisation import Standardisation, gray_values
 from unet_paper.overlap_tile import SMALLEST_TILE, Block, Plan, mirrored_region, plan_blocks
+from unet_paper.support.arguments import require_choice
 from unet_paper.support.errors import BadInput
 from unet_paper.support.locks import exclusive_lock
 from unet_paper.support.logs import logger
@@ -63,10 +64,8 @@ class Predictor:
 
         Raises BadInput for another tta or extrapolation.
         """
-        if tta not in TTA:
-            raise BadInput(f"tta is {tta!r}; it must be one of {', '.join(TTA)}")
-        if extrapolation not in EXTRAPOLATIONS:
-            raise BadInput(f"extrapolation is {extrapolation!r}; it must be one of {', '.join(EXTRAPOLATIONS)}")
+        require_choice("tta", tta, TTA)
+        require_choice("extrapolation", extrapolation, EXTRAPOLATIONS)
         self.network = network.eval()
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # PyTorch's stubs lack it
         self.standardisation = standardisation
@@ -202,9 +201,8 @@ def predict(
     trained = model if isinstance(model, Checkpoint) else load(model)
     network = trained.build_network().to(device)
     config = trained.config
-    predictor = Predictor(
-        network, trained.standardisation, tta or config.primary, config.bfloat16, config.extrapolation
-    )
+    tta = config.primary if tta is None else tta
+    predictor = Predictor(network, trained.standardisation, tta, config.bfloat16, config.extrapolation)
     return _predict_array(predictor, as_array(image, "images"))
 
 

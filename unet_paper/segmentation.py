@@ -13,6 +13,7 @@ from skimage.segmentation import watershed as flooded
 
 from unet_paper.config import setting
 from unet_paper.io.sections import as_array
+from unet_paper.support.arguments import holds
 from unet_paper.support.errors import BadInput
 
 THRESHOLD = 0.5  # the argmax over two classes
@@ -32,16 +33,12 @@ class CellSegmentation:
 
     def check(self) -> None:
         """Raise BadInput for a value of another type or out of range."""
-        try:
-            fits = 0 <= self.threshold <= 1 and self.min_size >= 0
-        except TypeError:  # no numbers
-            fits = False
-        if not fits:
+        if not holds(lambda: 0 <= self.threshold <= 1 and self.min_size >= 0):
             raise BadInput(
                 f"threshold {self.threshold!r}, min_size {self.min_size!r}; they must be numbers, 0 to 1, and 0 or "
                 "above"
             )
-        if self.connectivity not in (4, 8):
+        if not holds(lambda: self.connectivity in (4, 8)):
             raise BadInput(f"connectivity {self.connectivity}; it must be 4 or 8")
 
     def described(self) -> dict[str, dict[str, Any]]:

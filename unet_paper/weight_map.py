@@ -13,6 +13,7 @@ from skimage import measure
 
 from unet_paper.config import PAPER, SIGMA, W_0
 from unet_paper.io.sections import as_array, require_no_colours
+from unet_paper.support.arguments import holds
 from unet_paper.support.errors import BadInput
 
 REACH = 10.0  # in sigma: exp(-10^2 / 2) = 2e-22 is lost beside w_c even in double precision
@@ -116,10 +117,10 @@ def weight_maps(
     require_no_colours(labels, "labels")
     if labels.ndim != 3 or labels.size == 0 or labels.dtype.kind not in "bui":
         raise BadInput(f"labels of shape {labels.shape} and type {labels.dtype}; expected (Z, H, W) bool or integers")
-    if not W_0.allow(w_0) or not SIGMA.allow(sigma) or connectivity not in (4, 8):
+    if not holds(lambda: W_0.allow(w_0) and SIGMA.allow(sigma) and connectivity in (4, 8)):
         raise BadInput(
-            f"w_0 {w_0}, sigma {sigma}, connectivity {connectivity}: w_0 must be 0 or above and at most "
-            f"{W_0.highest:g}, sigma {SIGMA} px, connectivity 4 or 8"
+            f"w_0 {w_0!r}, sigma {sigma!r}, connectivity {connectivity!r}: w_0 must be 0 or above and at most "
+            f"{W_0.highest:g}, sigma {SIGMA} px, connectivity 4 or 8, all of them numbers"
         )
     labels = labels.astype(labels.dtype.newbyteorder("="), copy=False)
     ignored = ignored_pixels(labels, ignore)
@@ -130,13 +131,7 @@ def weight_maps(
         labels = separate_touching_cells(labels, connectivity)
     if class_weights is None:
         class_weights = balancing_class_weights(labels, semantic, ignored=ignored)
-    needed = max(int(labels.max()) + 1, 2) if semantic else 2
-    # a section may lack the highest of a stack's classes
-    if len(class_weights) < needed or (len(class_weights) > needed and not semantic):
-        raise BadInput(f"there are {len(class_weights)} class weights, but the labels have {needed} classes")
-    w_c = np.asarray(class_weights, dtype=np.float64)
-    if not (np.isfinite(w_c) & (w_c >= 0)).all():
-        raise BadInput(f"the class weights are {tuple(w_c.tolist())}; they must be finite, and 0 or above")
+    w_c = _checked_class_weights(class_weights, labels, semantic)
     weights = np.empty(labels.shape, np.float32)
     for section, of_section in zip(weights, labels, strict=True):
         cells = label_cells(of_section, connectivity)
@@ -146,6 +141,23 @@ def weight_maps(
     if ignored is not None:
         weights[ignored] = 0
     return weights
+
+
+def _checked_class_weights(class_weights: Sequence[float], labels: np.ndarray, semantic: bool) -> np.ndarray:
+    """w_c, (K,) float64, for labels as in `weight_maps`. Raises BadInput as it does."""
+    try:
+        w_c = np.asarray(class_weights, dtype=np.float64)
+    except (TypeError, ValueError):
+        w_c = np.empty(())
+    if w_c.ndim != 1:
+        raise BadInput(f"class_weights is {class_weights!r}; it must be a list of numbers, one for each class")
+    needed = max(int(labels.max()) + 1, 2) if semantic else 2
+    # a section may lack the highest of a stack's classes
+    if len(w_c) < needed or (len(w_c) > needed and not semantic):
+        raise BadInput(f"there are {len(w_c)} class weights, but the labels have {needed} classes")
+    if not (np.isfinite(w_c) & (w_c >= 0)).all():
+        raise BadInput(f"the class weights are {tuple(w_c.tolist())}; they must be finite, and 0 or above")
+    return w_c
 
 
 def require_no_negatives(labels: np.ndarray, what: str) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 from skimage import measure
 
 from unet_paper.io.sections import Sections, joined, require_same_shapes, stacked
+from unet_paper.support.arguments import require_choice
 from unet_paper.support.errors import BadInput
 from unet_paper.support.logs import logger
 from unet_paper.weight_map import label_cells, lost_cells, require_no_negatives, separate_touching_cells
@@ -64,11 +65,10 @@ def interpret_labels(
         ignored = [np.zeros(section.shape, bool) for section in labels]
     known = ~joined(ignored)
     values = np.unique(joined(labels)[known])
-    if labels_are is not None and labels_are not in LABELS_ARE:
-        raise BadInput(f"labels_are is {labels_are!r}; it must be one of {', '.join(LABELS_ARE)}")
     if labels_are is None:
         choices = "; ".join(f"{meant} ({meaning})" for meant, meaning in LABELS_ARE.items())
         raise BadInput(f"{name} holds {_shown(values)}; say with --labels-are what they mean: {choices}")
+    require_choice("labels_are", labels_are, LABELS_ARE)
     if len(values) < 2:
         raise BadInput(f"{name} holds {values[0]} only, which is one class only; there must be two at least")
     if labels_are in ("instances", "classes"):

@@ -80,7 +80,7 @@ def require_same_shapes(first: Sections, second: Sections, names: tuple[str, str
 
 def shapes(sections: Sections) -> list[tuple[int, ...]]:
     """The shape of each section."""
-    return [section.shape for section in sections]
+    return [np.shape(section) for section in sections]
 
 
 def described(sections: Sections) -> str:

@@ -28,6 +28,7 @@ from unet_paper.metrics.segments import Overlap, components_at_thresholds, overl
 from unet_paper.metrics.thinning import thinned
 from unet_paper.metrics.v_scores import mean_over_sections, v_info, v_rand
 from unet_paper.metrics.warping_error import WarpingCounts, counts_of, warping_kinds
+from unet_paper.support.arguments import holds
 from unet_paper.support.errors import BadInput
 from unet_paper.support.progress import progress_bar
 
@@ -149,8 +150,8 @@ def warping_errors(
     Section 4 of the paper names the warping error; see `warping_error` for how the truth is warped.
     """
 
-    if not 0 <= threshold <= 1:
-        raise BadInput(f"threshold {threshold}; it must be 0 to 1")
+    if not holds(lambda: 0 <= threshold <= 1):
+        raise BadInput(f"threshold {threshold!r}; it must be 0 to 1, a number")
 
     def kinds(truth: np.ndarray, proposed: np.ndarray) -> np.ndarray:
         return warping_kinds(ndimage.label(truth)[0], proposed.astype(np.float64), threshold)
@@ -232,6 +233,8 @@ def _for_each_section(
     """
     if workers is None:
         workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if not isinstance(workers, (int, np.integer)):
+        raise BadInput(f"workers is {workers!r}; it must be a whole number")
     executor = ThreadPoolExecutor(max(1, min(workers, len(truth))))
     try:
         results = executor.map(function, truth, proposal)

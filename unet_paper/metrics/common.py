@@ -81,12 +81,13 @@ def _ignored(labels: Sections, ignore: int | ArrayLike | Sequence[ArrayLike] | N
     if isinstance(ignore, (int, np.integer)) and not isinstance(ignore, bool):
         return joined(labels) == ignore
     given = _given(ignore)
-    if shapes(given) != shapes(labels) or any(section.dtype != bool for section in given):
+    pixels = joined(given)
+    if shapes(given) != shapes(labels) or pixels.dtype != bool:
         raise BadInput(
-            f"the pixels to ignore have shape {described(given)} and type {given[0].dtype}; they must be bool, of the "
+            f"the pixels to ignore have shape {described(given)} and type {pixels.dtype}; they must be bool, of the "
             f"labels' shape {described(labels)}, or one whole number, the label that they have"
         )
-    return joined(given)
+    return pixels
 
 
 def cells(labels: np.ndarray) -> np.ndarray:

@@ -17,6 +17,7 @@ from unet_paper.io.hashes import sections_sha256
 from unet_paper.io.sections import as_sections, require_same_shapes, stacked
 from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.starting_weights import StartingWeights
+from unet_paper.support.arguments import as_path, require_choice
 from unet_paper.support.errors import BadInput
 from unet_paper.training import train as train_network
 
@@ -86,7 +87,7 @@ def train(
         if section.dtype.kind not in "bui":
             raise BadInput(f"the labels hold {section.dtype} values; give whole numbers or bool")
     if folder is not None:
-        held = RunFolder(Path(folder))
+        held = RunFolder(as_path("folder", folder))
         if any(path.exists() for path in (held.checkpoint, held.earlier_checkpoint, held.weights)):
             raise BadInput(f"{folder} already holds a training; give another folder")
     data = {"train-volume": sections_sha256(volume), "train-labels": sections_sha256(truth)}
@@ -107,8 +108,7 @@ def train(
 
 def _config(profile: str, settings: dict[str, Any]) -> Config:
     """The profile with these settings, checked."""
-    if profile not in PROFILES:
-        raise BadInput(f"profile is {profile!r}; it must be one of {', '.join(PROFILES)}")
+    require_choice("profile", profile, PROFILES)
     known = {entry.name for entry in fields(Config)} - {"profile", "classes"}
     unknown = sorted(settings.keys() - known)
     if unknown:

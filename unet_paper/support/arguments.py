@@ -1,0 +1,31 @@
+"""Checks of arguments that a notebook gives, which may be of any type."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from unet_paper.support.errors import BadInput
+
+
+def holds(condition: Callable[[], Any]) -> bool:
+    """Whether a condition on values holds. It does not for values of which it cannot be asked, such as a text that is
+    compared with a number, or an array.
+    """
+    try:
+        return bool(condition())
+    except (TypeError, ValueError):
+        return False
+
+
+def require_choice(name: str, value: Any, choices: Iterable[str]) -> None:
+    """Raise BadInput unless a value is one of these words. name : of the argument."""
+    if not isinstance(value, str) or value not in choices:
+        raise BadInput(f"{name} is {value!r}; it must be one of {', '.join(choices)}")
+
+
+def as_path(name: str, value: Any) -> Path:
+    """A text or a path as a path. name : of the argument, for the message. Raises BadInput for anything else."""
+    try:
+        return Path(value)
+    except TypeError:
+        raise BadInput(f"{name} is given as {type(value).__name__}; it must be a path") from None

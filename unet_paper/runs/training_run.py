@@ -1,19 +1,14 @@
 """The training of a run: from stacks to a folder with weights, weight maps and a complete record."""
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import torch
 
-from unet_paper import checkpoint as checkpoints
 from unet_paper.checkpoint import Checkpoint
-from unet_paper.compute.memory import peak_memory, require_memory
+from unet_paper.compute.memory import require_memory
 from unet_paper.compute.precision import computes_in_bfloat16
-from unet_paper.compute.torch_compile import should_compile
 from unet_paper.config import Config
 from unet_paper.datasets.cell_tracking import SequenceFiles, load_sequences
 from unet_paper.datasets.folds import Fold
@@ -24,13 +19,20 @@ from unet_paper.io.sections import Sections, joined, like, stacked
 from unet_paper.io.stack import write_sections
 from unet_paper.runs.branching import Branch
 from unet_paper.runs.cell_threshold import seg_of_training_frames
-from unet_paper.runs.diagnostics import inactivity_warning, up_convolution_effect
-from unet_paper.runs.environment import code_version, hardware, now
+from unet_paper.runs.environment import now
 from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.preview import Preview
-from unet_paper.runs.record import RunRecord, Session, read_record
+from unet_paper.runs.record import RunRecord, read_record
 from unet_paper.runs.resuming import checkpoint_to_resume, is_finished
 from unet_paper.runs.starting_weights import StartingWeights, require_same_start
+from unet_paper.runs.training_record import (
+    completed_record,
+    count_parameters,
+    effect_of,
+    new_record,
+    new_session,
+    times_of,
+)
 from unet_paper.support.errors import Diverged
 from unet_paper.support.files import remove_leftovers
 from unet_paper.support.locks import exclusive_lock
@@ -89,14 +91,15 @@ def train_run(request: TrainingRequest, draw: DrawTraining | None = None) -> Run
             require_same_start(read_record(run.record), request.start)
         if earlier is not None and is_finished(run, earlier, config):
             logger.info(f"{run.path} is already trained ({earlier.step} steps); nothing to do")
-            return _completed_record(run, earlier, stacks, request.device)
+            return completed_record(run, earlier, stacks, request.device)
         if earlier is not None:
             logger.info(f"resuming from step {earlier.step} of {_length(config)}")
             _archive_results(run, earlier, config)
         training_set = prepare_training_set(stacks.volume, stacks.labels, config, request.device, stacks.ignored)
-        session = _session(request, config, earlier)
+        session = new_session(config, earlier, request.device, request.compilation)
         if earlier is None:
-            record = _new_record(run, config, stacks, training_set, session)
+            _archive_previous_run(run)
+            record = new_record(run.name, config, stacks, training_set, session)
             if request.start is not None:
                 record = replace(record, start=request.start.described())
                 request.start.announce(config, stacks)
@@ -125,46 +128,11 @@ def training_memory(config: Config, device: str) -> int:
     return feature_maps + BYTES_PER_PARAMETER * count_parameters(config)
 
 
-def count_parameters(config: Config) -> int:
-    """The network's trainable numbers."""
-    with torch.device("meta"):
-        return sum(values.numel() for values in checkpoints.new_network(config).parameters())
-
-
-def _session(request: TrainingRequest, config: Config, earlier: Checkpoint | None) -> Session:
-    """This process, from the step at which it begins."""
-    step = earlier.step if earlier else 0
-    return Session(
-        step=step,
-        code=code_version(),
-        hardware=hardware(request.device),
-        precision="bfloat16" if config.bfloat16 and computes_in_bfloat16(request.device) else "float32",
-        compiled=should_compile(request.compilation, request.device, config.steps - step),
-        time=now(),
-    )
-
-
-def _new_record(
-    run: RunFolder, config: Config, stacks: Stacks, training_set: TrainingSet, session: Session
-) -> RunRecord:
-    """The record of a run that begins. What a previous one left in its folder is archived."""
+def _archive_previous_run(run: RunFolder) -> None:
+    """Put away what a run left that was in this folder before."""
     archive = run.archive_previous_run()
     if archive is not None:
         logger.info(f"{run.path} held a previous run's results; they are kept in {archive}")
-    return RunRecord(
-        name=run.name,
-        status="training",
-        dataset=stacks.dataset,
-        protocol=stacks.protocol,
-        config=config,
-        changes=config.changes(),
-        parameters=count_parameters(config),
-        standardisation=training_set.standardisation,
-        class_weights=tuple(training_set.class_weights),
-        data_sha256=stacks.data,
-        pixel_size=stacks.pixel_size,
-        sessions=(session,),
-    )
 
 
 def _archive_results(run: RunFolder, earlier: Checkpoint, config: Config) -> None:
@@ -244,10 +212,10 @@ def _train(
     except Interrupted:
         replace(record, status="interrupted").write(run.record)
         raise
-    times = _times(final, request.device)
+    times = times_of(final, request.device)
     if preview:
         preview.write(final.step, final.build_network().to(request.device))
-    effect = _effect(final, stacks, request.device)
+    effect = effect_of(final, stacks, request.device)
     record = replace(record, status="finished", config=final.config, up_convolution_effect=effect)
     if record.protocol.sequences is not None:
         seg = seg_of_training_frames(final, stacks, record, request.device)
@@ -255,20 +223,6 @@ def _train(
     record = record.with_times(finished=now(), **times)
     record.write(run.record)
     return record
-
-
-def _times(final: Checkpoint, device: str) -> dict[str, Any]:
-    """What a training that has just ended took: seconds, and the memory of this process."""
-    parts = {name: round(spent, 1) for name, spent in final.parts.items()}
-    times: dict[str, Any] = {"training_seconds": round(final.seconds, 1), "training_parts_seconds": parts}
-    if device == "cpu" and math.isfinite(final.cpu_seconds):
-        times["training_cpu_seconds"] = round(final.cpu_seconds, 1)
-    peak = peak_memory()
-    if peak is not None:
-        times["training_peak_mib"] = round(peak / 2**20)
-    if device.startswith("cuda"):
-        times["training_peak_gpu_mib"] = round(torch.cuda.max_memory_allocated(device) / 2**20)
-    return times
 
 
 def _preview(run: RunFolder, record: RunRecord, stacks: Stacks, request: TrainingRequest) -> Preview | None:
@@ -279,21 +233,3 @@ def _preview(run: RunFolder, record: RunRecord, stacks: Stacks, request: Trainin
     section, which = (stacks.volume[0], "trained on") if scored is None else (scored[0], "scored")
     logger.info(f"every {request.preview_every:,} steps {run.previews} gets a picture of the first section {which}")
     return Preview(run, request.preview_every, section, record.standardisation, record.config)
-
-
-def _completed_record(run: RunFolder, final: Checkpoint, stacks: Stacks, device: str) -> RunRecord:
-    """The record of a finished run, with what an older version did not write."""
-    record = read_record(run.record)
-    if record.up_convolution_effect is None:
-        record = replace(record, up_convolution_effect=_effect(final, stacks, device))
-        record.write(run.record)
-    return record
-
-
-def _effect(trained: Checkpoint, stacks: Stacks, device: str) -> tuple[float, ...]:
-    """The effect of the up-convolutions, for the record; says so if the deep levels are inactive."""
-    effect = up_convolution_effect(trained.build_network().to(device), trained.standardisation, stacks.volume[0])
-    warning = inactivity_warning(effect)
-    if warning:
-        logger.warning(warning)
-    return tuple(round(change, 6) for change in effect)

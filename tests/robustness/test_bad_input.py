@@ -195,7 +195,7 @@ CALLS = [
     ("train --data good/ --out new/ --leave-out 0,1", "leaves no section to train on"),
     ("train --data good/ --out new/ --fold 1/2 --leave-out 0", "--leave-out names section 0"),
     ("train --data good/ --out run/", "already holds a run"),
-    ("train --data good/ --out own-files/", "figures/mine.txt is called as files of a run are"),
+    ("train --data good/ --out own-files/", "figures/mine.txt has the name of a file of a run"),
     ("train --data good/ --out run/ --resume", "holds a run that differs"),
     ("train --data good/ --out broken-run/ --resume", "checkpoint.pt cannot be read as a checkpoint"),
     # predict

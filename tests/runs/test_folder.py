@@ -26,7 +26,7 @@ def test_files_are_a_runs_only_beside_a_run(tmp_path, name):
     file = tmp_path / name
     file.parent.mkdir(exist_ok=True)
     file.write_text("mine")
-    with pytest.raises(BadInput, match=f"{name} is called as files of a run are"):
+    with pytest.raises(BadInput, match=f"{name} has the name of a file of a run"):
         RunFolder(tmp_path).archive_previous_run()
     assert file.read_text() == "mine" and not (tmp_path / "earlier").exists()
 

@@ -170,7 +170,7 @@ class RunFolder:
         found = next(iter(self._matching(RUN_FILES)), None)
         if found is not None and not self._matching(RUN):
             raise BadInput(
-                f"{found} is called as files of a run are, and {self.path} holds no run; move it away, or take "
+                f"{found} has the name of a file of a run, and {self.path} holds no run; move it away, or take "
                 "another folder"
             )
 

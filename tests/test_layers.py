@@ -22,6 +22,7 @@ LAYERS = (  # from the top down; below unet_paper/
 )
 LEVEL = {name: -depth for depth, names in enumerate(LAYERS) for name in names}
 API = "__init__"  # of the package itself: offers what lies anywhere
+SECTIONS = ("Parameters", "Returns")  # of a docstring, as numpydoc writes them
 
 
 def modules() -> dict[str, Path]:
@@ -66,3 +67,14 @@ def test_the_root_is_the_papers_table_of_contents():
     found = {name for name in MODULES if "." not in name and (PACKAGE / f"{name}.py").is_file()}
     assert found - {API, "__main__"} <= {name for names in LAYERS for name in names}
     assert not {"utils", "helpers", "misc"} & {part for name in MODULES for part in name.split(".")}
+
+
+def test_every_public_function_of_the_root_says_what_it_takes_or_gives():
+    lacking = [
+        f"{path.name}: {node.name}"
+        for path in sorted(PACKAGE.glob("*.py"))
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.FunctionDef) and not node.name.startswith("_")
+        if not any(f"\n{name}\n{'-' * len(name)}\n" in (ast.get_docstring(node) or "") for name in SECTIONS)
+    ]
+    assert not lacking

@@ -77,7 +77,25 @@ def draw_deformation(
 def draw_gray_variation(
     generator: torch.Generator, contrast: float = PAPER.contrast, brightness: float = PAPER.brightness
 ) -> GrayVariation:
-    """Contrast uniform in 1 +- `contrast`, brightness uniform in +- `brightness` standard deviations of the image."""
+    """Draw one tile's contrast, uniform in 1 +- `contrast`, and brightness, uniform in +- `brightness`.
+
+    Parameters
+    ----------
+    generator : torch.Generator
+        On the CPU.
+    contrast : float
+        0 to below 1.
+    brightness : float
+        0 or above, in standard deviations of the training stack.
+
+    Returns
+    -------
+    GrayVariation
+
+    Notes
+    -----
+    Ronneberger, Fischer, Brox: U-Net, MICCAI 2015, section 3.1; both ranges are ours.
+    """
     first, second = (2 * torch.rand(2, generator=generator, dtype=torch.float64) - 1).tolist()
     return GrayVariation(1 + contrast * first, brightness * second)
 
@@ -121,7 +139,23 @@ def source_coordinates(deformation: Deformation, tile_size: int, device: str | t
 
 @lru_cache(maxsize=8)
 def bicubic_basis(points: int, size: int, device: str | torch.device) -> torch.Tensor:
-    """(size, points) float32: how much each of `points` grid values counts at each of `size` px, one axis of a tile."""
+    """How much each of `points` grid values counts at each of `size` px, one axis of a tile.
+
+    Parameters
+    ----------
+    points, size : int
+        1 or above.
+    device : str or torch.device
+
+    Returns
+    -------
+    (size, points) float32 tensor
+        On the device. The same tensor for the same arguments, so nobody may change it.
+
+    Notes
+    -----
+    Ronneberger, Fischer, Brox: U-Net, MICCAI 2015, section 3.1 (bicubic interpolation).
+    """
     impulses = torch.eye(points)[None, None]
     return functional.interpolate(impulses, size=(size, points), mode="bicubic", align_corners=True)[0, 0].to(device)
 

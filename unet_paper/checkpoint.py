@@ -35,7 +35,18 @@ class Damaged(BadInput):
 
 
 def foreign(path: Path | str) -> BadInput:
-    """What is said of another program's weights."""
+    """What is said of another program's weights.
+
+    Parameters
+    ----------
+    path : path
+        Named in the message.
+
+    Returns
+    -------
+    BadInput
+        For the caller to raise.
+    """
     return BadInput(
         f"{path} holds another program's weights; give a weights.pt or checkpoint.pt that `train` wrote, or published "
         f"weights ({SUFFIX})"
@@ -43,7 +54,17 @@ def foreign(path: Path | str) -> BadInput:
 
 
 def network_options(config: Config) -> dict[str, Any]:
-    """The arguments of UNet for a Config, plain values."""
+    """The arguments of UNet for a Config, plain values.
+
+    Parameters
+    ----------
+    config : Config
+
+    Returns
+    -------
+    dict
+        Name -> value, of all but `in_channels`.
+    """
     return {
         "classes": config.classes,
         "base_channels": config.base_channels,
@@ -56,7 +77,22 @@ def network_options(config: Config) -> dict[str, Any]:
 
 
 def new_network(config: Config) -> UNet:
-    """A network as a Config describes it, with initial weights."""
+    """A network as a Config describes it, with initial weights.
+
+    Parameters
+    ----------
+    config : Config
+
+    Returns
+    -------
+    UNet
+        In training mode. Its weights are drawn by PyTorch's own generator.
+
+    Raises
+    ------
+    ValueError
+        As `UNet` does.
+    """
     return UNet(**network_options(config))
 
 
@@ -134,9 +170,20 @@ class Checkpoint:
 
 
 def save(path: Path | str, checkpoint: Checkpoint, earlier: Path | None = None) -> None:
-    """Write a checkpoint whole or not at all; the one that was there goes to the path `earlier`, if that is given.
+    """Write a checkpoint whole or not at all.
 
-    Raises BadInput where it cannot be written.
+    Parameters
+    ----------
+    path : path
+        Its folder is made where it is missing.
+    checkpoint : Checkpoint
+    earlier : path or None
+        Where the file goes that was there before; replaced unless given.
+
+    Raises
+    ------
+    BadInput
+        Where it cannot be written.
     """
     values = {
         "format": FORMAT,
@@ -224,7 +271,18 @@ def _unpickled(path: Path) -> dict[str, Any]:
 
 
 def must_fit(checkpoint: Checkpoint) -> None:
-    """Raise ValueError unless the weights are those of the network that the configuration describes."""
+    """Raise ValueError unless the weights are those of the network that the configuration describes.
+
+    Parameters
+    ----------
+    checkpoint : Checkpoint
+        The names and shapes of its `network` are compared.
+
+    Raises
+    ------
+    ValueError
+        Names one weight that is missing, left over or of another shape. Also as `UNet` does.
+    """
     with torch.device("meta"):
         wanted = {name: values.shape for name, values in new_network(checkpoint.config).state_dict().items()}
     found = {name: values.shape for name, values in checkpoint.network.items()}
@@ -236,8 +294,24 @@ def must_fit(checkpoint: Checkpoint) -> None:
 def load_last(path: Path | str, earlier: Path | str) -> Checkpoint | None:
     """The checkpoint of a run that resumes: `path`, or, where that is missing or damaged, `earlier`, saying so.
 
-    A damaged one is renamed, so that it never takes the place of the good one. Returns None when neither file is
-    there. Raises BadInput when none can be read.
+    Parameters
+    ----------
+    path : path
+        `checkpoint.pt`. A damaged one is renamed to `checkpoint-damaged.pt` once `earlier` is read, so that it never
+        takes the place of the good one.
+    earlier : path
+        `checkpoint-before.pt`.
+
+    Returns
+    -------
+    Checkpoint or None
+        None when neither file is there.
+
+    Raises
+    ------
+    BadInput
+        When none can be read, and for a `path` that is another program's or of an unknown format, whatever `earlier`
+        is.
     """
     path = Path(path)
     if not Path(path).is_file() and not Path(earlier).is_file():
@@ -258,8 +332,18 @@ def load_last(path: Path | str, earlier: Path | str) -> Checkpoint | None:
 def publish(path: Path | str, checkpoint: Checkpoint) -> None:
     """Write a checkpoint's weights as float16, whole or not at all.
 
-    Raises BadInput when a weight is too large for float16 (65504), which a sound network's are not, and where it cannot
-    be written.
+    Parameters
+    ----------
+    path : path
+        Its folder is made where it is missing.
+    checkpoint : Checkpoint
+        Its step, data, seconds, configuration and standardisation are kept too; the optimiser and the history are not.
+
+    Raises
+    ------
+    BadInput
+        When a weight is not finite or is too large for float16 (65504), which a sound network's never is, and where the
+        file cannot be written.
     """
     halves = {}
     for name, values in checkpoint.network.items():
@@ -279,8 +363,21 @@ def publish(path: Path | str, checkpoint: Checkpoint) -> None:
 def load_published(path: Path | str) -> Checkpoint:
     """Read what `publish` wrote as a Checkpoint without an optimiser; the weights become float32 again.
 
-    Raises BadInput for a file that is missing or of another format, and Damaged for one that is not whole or does not
-    fit the network that it says it is of.
+    Parameters
+    ----------
+    path : path
+
+    Returns
+    -------
+    Checkpoint
+        Its history is empty.
+
+    Raises
+    ------
+    BadInput
+        For a file that is missing or of another format.
+    Damaged
+        For one that is not whole or does not fit the network that it says it is of.
     """
     if not Path(path).is_file():
         raise BadInput(f"{path} is not a file; give a run's weights.pt, or published weights ({SUFFIX})")

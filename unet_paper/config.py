@@ -78,13 +78,41 @@ def setting(
     limits: Limits | None = None,
     others: Mapping[Any, Source] | None = None,
 ) -> Any:
-    """A field of Config. others : whose other values are, where they are not ours."""
+    """A field of Config, or of another dataclass of settings.
+
+    Parameters
+    ----------
+    default : bool, int, float, str or tuple of str
+        Its type is the setting's.
+    source : "paper", "release" or "ours"
+        Whose the default is.
+    meaning : str
+        In words, with the unit.
+    limits : Limits or None
+        Any value will do unless given.
+    others : mapping or None
+        Value -> source: whose other values are, where they are not ours.
+
+    Returns
+    -------
+    dataclasses.Field
+        With all but the default as its metadata.
+    """
     metadata = {"source": source, "meaning": meaning, "limits": limits, "others": others or {}}
     return field(default=default, metadata=metadata)
 
 
 def choice(*values: str) -> Limits:
-    """Limits of a setting that is one of these words."""
+    """Limits of a setting that is one of these words.
+
+    Parameters
+    ----------
+    *values : str
+
+    Returns
+    -------
+    Limits
+    """
     return Limits(choices=values)
 
 
@@ -275,7 +303,19 @@ ADAM_RATES = {"paper": 0.0003, "quick": ADAM["learning_rate"], "smoke": ADAM["le
 
 
 def optimiser_settings(optimiser: str, profile: str) -> dict[str, Any]:
-    """{name: value} of the settings with which a profile trains by one of OPTIMISERS; nothing for another."""
+    """The settings with which a profile trains by one of OPTIMISERS.
+
+    Parameters
+    ----------
+    optimiser : "sgd" or "adam"
+    profile : str
+        One of PROFILES.
+
+    Returns
+    -------
+    dict
+        Name -> value; empty for another optimiser or profile.
+    """
     if optimiser not in OPTIMISERS or profile not in PROFILES:
         return {}
     by, rates = (ADAM, ADAM_RATES) if optimiser == "adam" else (SGD, SGD_RATES)

@@ -33,12 +33,37 @@ class InvalidTileSize(BadInput):
 
 
 def is_valid_input_size(size: int) -> bool:
-    """Whether an input of `size` px passes all four poolings at even sizes: 16 k + 60 with k >= 8."""
+    """Whether an input of `size` px passes all four poolings at even sizes: 16 k + 60 with k >= 8.
+
+    Parameters
+    ----------
+    size : int
+
+    Returns
+    -------
+    bool
+
+    Notes
+    -----
+    Ronneberger, Fischer, Brox: U-Net, MICCAI 2015, section 2.
+    """
     return size >= SMALLEST_INPUT and (size - 60) % STRIDE == 0
 
 
 def nearest_valid_input_sizes(size: int) -> tuple[int | None, int]:
-    """The largest valid input size <= `size` (None below 188 px) and the smallest >= `size`, both in px."""
+    """The largest valid input size <= `size` and the smallest >= `size`, both in px.
+
+    Parameters
+    ----------
+    size : int
+        Px.
+
+    Returns
+    -------
+    below : int or None
+        None for a size below 188.
+    above : int
+    """
     if size < SMALLEST_INPUT:
         return None, SMALLEST_INPUT
     below = size - (size - 60) % STRIDE
@@ -48,7 +73,24 @@ def nearest_valid_input_sizes(size: int) -> tuple[int | None, int]:
 def output_size(input_size: int) -> int:
     """Size in px of the output for a valid input size: 184 px (92 on each side) less.
 
-    Raises InvalidTileSize, naming the nearest valid sizes, for any other size.
+    Parameters
+    ----------
+    input_size : int
+        Px.
+
+    Returns
+    -------
+    int
+        4 or above.
+
+    Raises
+    ------
+    InvalidTileSize
+        For any other size; it names the nearest valid ones.
+
+    Notes
+    -----
+    Ronneberger, Fischer, Brox: U-Net, MICCAI 2015, section 2 and figure 1.
     """
     if not is_valid_input_size(input_size):
         below, above = nearest_valid_input_sizes(input_size)
@@ -61,10 +103,19 @@ def output_size(input_size: int) -> int:
 
 
 def multiply_adds(height: Size, width: Size, base_channels: int = 64) -> Size:
-    """Multiplications of one pass over an input of `height` x `width` px (valid sizes; arrays of them too).
+    """Multiplications of one pass over an input of `height` x `width` px.
 
-    Counts the 3x3 and up-convolutions of figure 1 with `base_channels` channels in the first level, not the 1x1
-    convolution.
+    Parameters
+    ----------
+    height, width : float or array
+        Valid sizes.
+    base_channels : int
+        Channels of the first level.
+
+    Returns
+    -------
+    float or array of float
+        Counts the 3x3 and up-convolutions of figure 1, not the 1x1 convolution.
     """
     total, incoming = 0 * height, 0
     for level in range(POOLINGS + 1):
@@ -103,9 +154,31 @@ class PaddedConvolution(nn.Conv2d):
 def two_convolutions(
     in_channels: int, out_channels: int, dropout: float = 0.0, padded: bool = False, batch_norm: bool = False
 ) -> nn.Sequential:
-    """Two unpadded 3x3 convolutions, each with ReLU: 4 px smaller. Dropout, if any, comes last.
+    """Two unpadded 3x3 convolutions, each with ReLU: 4 px smaller.
 
-    Not the paper's: `padded` convolutions, which keep the size; `batch_norm`, which normalises before each ReLU.
+    Parameters
+    ----------
+    in_channels, out_channels : int
+    dropout : float
+        Probability, 0 to 1. Dropout, if any, comes last.
+    padded : bool
+        Keep the size by zeros around; not the paper's.
+    batch_norm : bool
+        Normalise before each ReLU; not the paper's.
+
+    Returns
+    -------
+    nn.Sequential
+        (B, in_channels, H, W) -> (B, out_channels, H - 4, W - 4).
+
+    Raises
+    ------
+    ValueError
+        PyTorch's, for a dropout above 1.
+
+    Notes
+    -----
+    Ronneberger, Fischer, Brox: U-Net, MICCAI 2015, section 2 and figure 1.
     """
     layers: list[nn.Module] = []
     for incoming in (in_channels, out_channels):
@@ -231,10 +304,23 @@ class UNet(nn.Module):
 
 
 def centre_crop(maps: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
-    """The central (height, width) = `size` px of (B, C, H, W) feature maps; H - height and W - width must be even.
+    """The central part of feature maps.
 
-    Written as a negative padding because its gradient keeps the channels-last layout, which a slice's loses. What is
-    cut off is the same for inputs of any size: as plain numbers it becomes a constant of a traced network.
+    Parameters
+    ----------
+    maps : (B, C, H, W) tensor
+    size : (height, width)
+        Px; H - height and W - width must be even, which is not checked.
+
+    Returns
+    -------
+    (B, C, height, width) tensor of the maps' type
+
+    Notes
+    -----
+    Ronneberger, Fischer, Brox: U-Net, MICCAI 2015, section 2 and figure 1. Written as a negative padding
+    because its gradient keeps the channels-last layout, which a slice's loses. What is cut off is the same for inputs
+    of any size: as plain numbers it becomes a constant of a traced network.
     """
     top, left = int((maps.shape[-2] - size[0]) // 2), int((maps.shape[-1] - size[1]) // 2)
     return functional.pad(maps, (-left, -left, -top, -top))
@@ -243,10 +329,21 @@ def centre_crop(maps: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
 def initialise(layer: nn.Module, up_convolution_fan_in: str = "input") -> None:
     """The paper's initial weights, N(0, sqrt(2 / N)) with N the incoming nodes of one neuron; biases 0.
 
-    A k x k convolution on C channels has N = k k C. Of a 2x2 up-convolution with stride 2 there are two readings. Each
-    of its output pixels lies under exactly one tap, so N = C_in ("input"): its output has twice the input's second
-    moment, and no ReLU follows to halve it. Caffe's "msra" filler counts the weights' blob, N = 4 C_out ("blob"),
-    which is 2 C_in where the channels are halved: its output has the input's second moment.
+    Parameters
+    ----------
+    layer : nn.Module
+        An nn.Conv2d or nn.ConvTranspose2d is changed in place; others, and weights on the meta device, stay as they
+        are.
+    up_convolution_fan_in : "input" or "blob"
+        N of an up-convolution, see below.
+
+    Notes
+    -----
+    Ronneberger, Fischer, Brox: U-Net, MICCAI 2015, section 3. A k x k convolution on C channels has
+    N = k k C. Of a 2x2 up-convolution with stride 2 there are two readings. Each of its output pixels lies under
+    exactly one tap, so N = C_in ("input"): its output has twice the input's second moment, and no ReLU follows to halve
+    it. Caffe's "msra" filler counts the weights' blob, N = 4 C_out ("blob"), which is 2 C_in where the channels are
+    halved: its output has the input's second moment.
     """
     if isinstance(layer, nn.ConvTranspose2d):
         incoming = layer.in_channels if up_convolution_fan_in == "input" else 4 * layer.out_channels

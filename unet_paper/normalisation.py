@@ -50,7 +50,22 @@ class Standardisation:
 def gray_values(stack: np.ndarray, name: str = "the stack") -> np.ndarray:
     """A stack as float32: integers divided by their type's largest value, floats as they are.
 
-    Raises BadInput for values that are not finite, and for types that are neither whole nor floating-point.
+    Parameters
+    ----------
+    stack : integer or float array
+        Of any shape.
+    name : str
+        What messages call it.
+
+    Returns
+    -------
+    float32 array of the same shape
+        Of integers 0 to 1, or from just below -1 where their type has a sign.
+
+    Raises
+    ------
+    BadInput
+        For values that are not finite in 32 bits, and for types that are neither whole nor floating-point.
     """
     if stack.dtype.kind in "ui":
         return stack.astype(np.float32) / np.iinfo(stack.dtype).max

@@ -76,7 +76,17 @@ class Plan:
 
 
 def tile_size(length: Any) -> Any:
-    """The smallest valid input size whose output covers `length` px (whole numbers or arrays of them)."""
+    """The smallest valid input size whose output covers `length` px.
+
+    Parameters
+    ----------
+    length : int or integer array
+
+    Returns
+    -------
+    NumPy integer, or integer array of the same shape
+        Px, 188 or above.
+    """
     return np.maximum(-(-(length + 2 * CONTEXT - 60) // STRIDE) * STRIDE + 60, SMALLEST_INPUT)
 
 
@@ -183,7 +193,21 @@ def _cost(
 def mirrored_indices(start: int, stop: int, length: int) -> np.ndarray:
     """Indices into 0 ... length - 1 for the positions start ... stop - 1, mirrored at both ends as often as needed.
 
-    The mirror stands in the first and last pixel, which are not repeated: 2 1 0 1 2. Returns (stop - start,) int64.
+    Parameters
+    ----------
+    start, stop : int
+        Px; below 0 and beyond `length` too.
+    length : int
+        Px, 1 or above.
+
+    Returns
+    -------
+    (stop - start,) int64 array
+        The mirror stands in the first and last pixel, which are not repeated: 2 1 0 1 2.
+
+    Notes
+    -----
+    Ronneberger, Fischer, Brox: U-Net, MICCAI 2015, section 2 and figure 2.
     """
     period = max(2 * (length - 1), 1)
     positions = np.abs(np.arange(start, stop)) % period

@@ -321,7 +321,23 @@ def predict_file(
 def all_made_with(
     predictor: Predictor, made_with: Mapping[str, Any], stack: ImageStack, channel: int | str | None
 ) -> dict[str, Any]:
-    """What a result depends on, as its file tells it; made_with : all but augmentation and image."""
+    """What a result depends on, as its file tells it.
+
+    Parameters
+    ----------
+    predictor : Predictor
+    made_with : mapping of plain values
+        All but augmentation, image and channel.
+    stack : ImageStack
+        The image, whose pixels are all read for their hash.
+    channel : int, str or None
+        See `open_stack`.
+
+    Returns
+    -------
+    dict
+        `made_with`, and `tta`, `image_content_sha256` and `channel`.
+    """
     return {
         **made_with,
         "tta": predictor.tta,
@@ -333,7 +349,23 @@ def all_made_with(
 def is_made(
     predictor: Predictor, made_with: Mapping[str, Any], image: Path, out: Path, channel: int | str | None
 ) -> bool:
-    """Whether `out` tells that this very prediction of `image` has made it."""
+    """Whether `out` tells that this very prediction of `image` has made it.
+
+    Parameters
+    ----------
+    predictor, made_with, image, out, channel
+        See `predict_file`.
+
+    Returns
+    -------
+    bool
+        False, too, for an `out` that is missing or cannot be read. What is None is not compared.
+
+    Raises
+    ------
+    BadInput
+        For an image that cannot be read, where `out` can.
+    """
     try:
         told = open_stack(out, kind="labels").made_with
     except BadInput:

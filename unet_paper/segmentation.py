@@ -107,7 +107,23 @@ def segment(
 
 
 def segment_stack(probability: ArrayLike, segmentation: CellSegmentation) -> np.ndarray:
-    """See `segment`."""
+    """The cells of a probability map, numbered; see `segment`.
+
+    Parameters
+    ----------
+    probability : (H, W) or (Z, H, W) float array
+        Probability of cell, 0 to 1.
+    segmentation : CellSegmentation
+
+    Returns
+    -------
+    int32 array of the same shape
+
+    Raises
+    ------
+    BadInput
+        As `segment` does.
+    """
     maps = as_array(probability, "probabilities")
     if maps.ndim not in (2, 3) or maps.size == 0 or maps.dtype.kind != "f":
         raise BadInput(f"a map of shape {maps.shape} and type {maps.dtype}; expected (H, W) or (Z, H, W) floats")
@@ -124,7 +140,19 @@ def segment_stack(probability: ArrayLike, segmentation: CellSegmentation) -> np.
 
 
 def segment_section(probability: np.ndarray, segmentation: CellSegmentation) -> np.ndarray:
-    """The cells of one (H, W) section: int32, 0 = background, numbered from 1 on."""
+    """The cells of one section.
+
+    Parameters
+    ----------
+    probability : (H, W) float array
+        Probability of cell, 0 to 1; neither it nor the segmentation is checked.
+    segmentation : CellSegmentation
+
+    Returns
+    -------
+    (H, W) int32 array
+        0 = background, numbered from 1 on.
+    """
     pieces = _pieces(probability > segmentation.threshold, segmentation)
     kept = np.bincount(pieces.ravel()) >= max(segmentation.min_size, 1)
     if segmentation.outer:
@@ -176,7 +204,22 @@ CELL_COLUMNS = ("cell", "section", "area_px", "centroid_x", "centroid_y", "left"
 
 
 def measured_cells(cells: np.ndarray) -> Iterator[Cell]:
-    """The cells of numbered (Z, H, W) sections, by section and number; each section is measured by itself."""
+    """The cells of numbered sections, by section and number; each section is measured by itself.
+
+    Parameters
+    ----------
+    cells : (Z, H, W) integer array
+        0 = background, each cell a positive number.
+
+    Returns
+    -------
+    iterator of Cell
+
+    Raises
+    ------
+    TypeError
+        scikit-image's, when the first cell is asked for, unless the array holds integers.
+    """
     for section, numbered in enumerate(cells):
         for region in measure.regionprops(numbered):
             top, left, bottom, right = region.bbox

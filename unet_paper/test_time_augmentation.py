@@ -20,9 +20,23 @@ Network = Callable[[torch.Tensor], torch.Tensor]
 
 
 def views(tta: str) -> list[View]:
-    """The versions of an image of which "none", "d4" (flips and quarter turns) and "rot7" (7 rotations) take the mean.
+    """The versions of an image of which a test-time augmentation takes the mean.
 
-    The paper averages "over 7 rotated versions of the input data" (section 4) and does not name the angles.
+    Parameters
+    ----------
+    tta : "none", "d4" or "rot7"
+        The image alone, its flips and quarter turns, or 7 rotations by k 360 / 7 degrees. Any other text counts as
+        "rot7".
+
+    Returns
+    -------
+    list of View
+        1, 8 or 7, the first of them the image as it is.
+
+    Notes
+    -----
+    Ronneberger, Fischer, Brox: U-Net, MICCAI 2015, section 4: "over 7 rotated versions of the input data";
+    it does not name the angles.
     """
     if tta == "none":
         return [SquareView(False, False, False)]
@@ -32,7 +46,17 @@ def views(tta: str) -> list[View]:
 
 
 def aligned(start: int) -> int:
-    """The last multiple of 16 px at or before `start`."""
+    """The last multiple of 16 px at or before `start`.
+
+    Parameters
+    ----------
+    start : int
+        Px, below 0 too.
+
+    Returns
+    -------
+    int
+    """
     return start // STRIDE * STRIDE
 
 

@@ -26,12 +26,36 @@ from unet_paper.support.training_log import HISTORY_EVERY, TrainingLog
 
 
 def in_steps(share: float, steps: int) -> float:
-    """`warmup` or `momentum_warmup` in steps: below 1 it is a part of them, else their number."""
+    """`warmup` or `momentum_warmup` in steps: below 1 it is a part of them, else their number.
+
+    Parameters
+    ----------
+    share : float
+        0 or above.
+    steps : int
+        All of them.
+
+    Returns
+    -------
+    float
+        Not rounded.
+    """
     return share * steps if share < 1 else share
 
 
 def learning_rate_at(step: int, config: Config) -> float:
-    """Learning rate of step 0 ... steps - 1: a linear rise over `warmup`, then the decay (ours)."""
+    """Learning rate of step 0 ... steps - 1: a linear rise over `warmup`, then the decay (ours).
+
+    Parameters
+    ----------
+    step : int
+    config : Config
+
+    Returns
+    -------
+    float
+        0 to `config.learning_rate`.
+    """
     rising = in_steps(config.warmup, config.steps)
     if step < rising:
         return config.learning_rate * min(1.0, (step + 1) / rising)
@@ -44,7 +68,22 @@ def learning_rate_at(step: int, config: Config) -> float:
 
 
 def momentum_at(step: int, config: Config) -> float:
-    """Momentum of step 0 ... steps - 1: a linear rise from 0.9 over `momentum_warmup` (ours), then the paper's."""
+    """Momentum of step 0 ... steps - 1: a linear rise from 0.9 over `momentum_warmup` (ours), then `config.momentum`.
+
+    Parameters
+    ----------
+    step : int
+    config : Config
+
+    Returns
+    -------
+    float
+        Does not rise where `config.momentum` is 0.9 or below.
+
+    Notes
+    -----
+    Ronneberger, Fischer, Brox: U-Net, MICCAI 2015, section 3: a momentum of 0.99.
+    """
     rising = in_steps(config.momentum_warmup, config.steps)
     if step >= rising:
         return config.momentum
@@ -53,19 +92,62 @@ def momentum_at(step: int, config: Config) -> float:
 
 
 def schedule_after(step: int, seconds: float, config: Config) -> Config:
-    """The Config whose `steps` are all that there will be: as many as fit `minutes`, at the pace so far."""
+    """The Config whose `steps` are all that there will be: as many as fit `minutes`, at the pace so far.
+
+    Parameters
+    ----------
+    step : int
+        Steps done.
+    seconds : float
+        Spent on them; above 0 once there are any.
+    config : Config
+
+    Returns
+    -------
+    Config
+        With step + 1 steps at least. `config` itself where it has no `minutes`, and before the first step.
+    """
     if not config.minutes or not step:
         return config
     return replace(config, steps=max(step + 1, round(step * 60 * config.minutes / seconds)))
 
 
 def is_complete(step: int, seconds: float, config: Config) -> bool:
-    """Whether a training is at its end: after `steps`, or after `minutes` where these are given."""
+    """Whether a training is at its end: after `steps`, or after `minutes` where these are given.
+
+    Parameters
+    ----------
+    step : int
+        Steps done.
+    seconds : float
+        Spent on them.
+    config : Config
+
+    Returns
+    -------
+    bool
+    """
     return seconds >= 60 * config.minutes if config.minutes else step >= config.steps
 
 
 def new_optimiser(network: nn.Module, config: Config) -> torch.optim.Optimizer:
-    """Gradient descent with momentum (the paper's), or Adam; one fused kernel over all weights."""
+    """Gradient descent with momentum (the paper's), or Adam; PyTorch's fused kernels.
+
+    Parameters
+    ----------
+    network : nn.Module
+    config : Config
+
+    Returns
+    -------
+    torch.optim.SGD or torch.optim.Adam
+        Over all weights in one group, or, where `bias_rate` is not 1, in two, of which the second holds the biases. The
+        `rate` of a group is what `set_rates` multiplies its learning rate by.
+
+    Notes
+    -----
+    Ronneberger, Fischer, Brox: U-Net, MICCAI 2015, section 3.
+    """
     named, rate, decay = list(network.named_parameters()), config.learning_rate, config.weight_decay
     groups: list[dict[str, Any]] = [{"params": [values for _, values in named], "rate": 1.0}]
     if config.bias_rate != 1:  # one group otherwise, as the first checkpoints have it
@@ -78,7 +160,16 @@ def new_optimiser(network: nn.Module, config: Config) -> torch.optim.Optimizer:
 
 
 def set_rates(optimiser: torch.optim.Optimizer, config: Config, step: int) -> None:
-    """Put the learning rate and the momentum of a step into the optimiser."""
+    """Put the learning rate and, of gradient descent, the momentum of a step into the optimiser.
+
+    Parameters
+    ----------
+    optimiser : torch.optim.Optimizer
+        Changed in place.
+    config : Config
+    step : int
+        0 to steps - 1.
+    """
     for group in optimiser.param_groups:
         group["lr"] = learning_rate_at(step, config) * group.get("rate", 1.0)
         if config.optimiser == "sgd":
@@ -86,7 +177,24 @@ def set_rates(optimiser: torch.optim.Optimizer, config: Config, step: int) -> No
 
 
 def new_training_network(config: Config, device: torch.device | str) -> UNet:
-    """A network with initial weights, ready to be trained on a device."""
+    """A network with initial weights, ready to be trained on a device.
+
+    Parameters
+    ----------
+    config : Config
+    device : torch.device or str
+
+    Returns
+    -------
+    UNet
+        On the device, in training mode, channels last, and with the kernels of `compute.cpu_kernels` where a CPU is to
+        compute in bfloat16 and does.
+
+    Raises
+    ------
+    ValueError
+        As `UNet` does.
+    """
     network = checkpoints.new_network(config).to(device).train()
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # PyTorch's stubs lack it
     if config.bfloat16 and torch.device(device).type == "cpu" and computes_in_bfloat16(device):
@@ -105,8 +213,39 @@ def training_step(
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """One step of gradient descent on one tile, a batch as `draw_tile` gives it.
 
-    Returns three scalar tensors: the loss, the part of the tile's pixels that weigh anything whose class was wrong, and
-    how far the logits went from their map's mean at most.
+    Parameters
+    ----------
+    network : callable
+        A UNet, compiled or not: (B, 1, S, S) tile -> (B, K, s, s) logits, s = S - 184.
+    optimiser : torch.optim.Optimizer
+        Of the network's weights, which are changed in place.
+    config : Config
+    tile : (B, 1, S, S) float32 tensor
+        Standardised gray values.
+    labels : (B, s, s) int64 tensor
+        Class numbers, 0 to K - 1.
+    weights : (B, s, s) float32 tensor
+        The weight map, 0 or above.
+    stopwatch : Stopwatch or None
+        Counts the time of the parts "forward", "backward" and "optimiser".
+
+    Returns
+    -------
+    loss : scalar float32 tensor
+        Before the step.
+    tile_error : scalar float32 tensor
+        The part of the tile's pixels that weigh anything whose class was wrong, 0 to 1.
+    spread : scalar float32 tensor
+        How far the logits went from their map's mean at most.
+
+    Raises
+    ------
+    InvalidTileSize, RuntimeError or IndexError
+        As `UNet` and `weighted_cross_entropy` do.
+
+    Notes
+    -----
+    Ronneberger, Fischer, Brox: U-Net, MICCAI 2015, section 3. That long gradients are shortened is ours.
     """
     stopwatch = stopwatch or Stopwatch()
     optimiser.zero_grad(set_to_none=True)

@@ -161,7 +161,20 @@ def _checked_class_weights(class_weights: Sequence[float], labels: np.ndarray, s
 
 
 def require_no_negatives(labels: np.ndarray, what: str) -> None:
-    """Raise BadInput for labels below 0, which no cell and no class has. what : how the message begins."""
+    """Raise BadInput for labels below 0, which no cell and no class has.
+
+    Parameters
+    ----------
+    labels : bool or integer array
+        Of any shape.
+    what : str
+        How the message begins.
+
+    Raises
+    ------
+    BadInput
+        Names the lowest label.
+    """
     lowest = labels.min(initial=0)
     if lowest < 0:
         raise BadInput(
@@ -171,8 +184,31 @@ def require_no_negatives(labels: np.ndarray, what: str) -> None:
 
 
 def border_terms(cells: np.ndarray, w_0: float, sigma: float) -> Iterator[tuple[slice, np.ndarray]]:
-    """The second term of equation 2 for (H, W) int32 cells, 0 = background, a band of rows at a time: (rows, (h, W)
-    float64).
+    """The second term of equation 2, a band of rows at a time.
+
+    Parameters
+    ----------
+    cells : (H, W) integer array
+        0 = background, each cell a positive number.
+    w_0 : float
+        Height of the term, 0 or above.
+    sigma : float
+        Width of the term in px, above 0.
+
+    Returns
+    -------
+    iterator of (rows, border)
+        A slice, and (h, W) float64, 0 to w_0: 0 inside cells, where there is no second cell, and where
+        d1 + d2 > REACH sigma.
+
+    Raises
+    ------
+    BadInput
+        With the first band, for arrays of another shape or type.
+
+    Notes
+    -----
+    Ronneberger, Fischer, Brox: U-Net, MICCAI 2015, section 3, equation 2.
     """
     from unet_paper.compute.nearest_cells import bands_of_distances  # Numba is slow to import
 
@@ -188,10 +224,32 @@ def balancing_class_weights(
 ) -> tuple[float, ...]:
     """w_c: inverse class frequency over all of `labels`, to a power, scaled to mean 1 over its pixels.
 
-    Takes any integer or bool array (0 = background, all others cell; or class numbers, `semantic`) and returns one
-    weight for each class. With K classes of frequency f and power 1 each weighs 1 / (K f); with power 0 all weigh 1. A
-    class that does not occur weighs 0 and does not count, nor do the `ignored` pixels, a bool array. Raises BadInput
-    where these are all.
+    Parameters
+    ----------
+    labels : bool or integer array
+        Of any shape; 0 = background, all others cell.
+    semantic : bool
+        Whether the labels are class numbers, 0 or above, instead.
+    power : float
+        With K classes of frequency f and power 1 each weighs 1 / (K f); with power 0 all weigh 1.
+    ignored : bool array of the labels' shape, or None
+        Pixels that do not count.
+
+    Returns
+    -------
+    tuple of float
+        One weight for each class, 0 or above. A class that does not occur weighs 0 and does not count.
+
+    Raises
+    ------
+    BadInput
+        Where no pixel counts.
+    ValueError
+        NumPy's, for class numbers below 0.
+
+    Notes
+    -----
+    Ronneberger, Fischer, Brox: U-Net, MICCAI 2015, section 3: w_c balances the class frequencies; how is ours.
     """
     counted = labels.ravel() if ignored is None else labels[~ignored]
     if not counted.size:
@@ -206,7 +264,25 @@ def balancing_class_weights(
 
 
 def ignored_pixels(labels: np.ndarray, ignore: ArrayLike | int | None) -> np.ndarray | None:
-    """Where `ignore`, a bool array of the labels' shape or the label of such pixels, is: bool, or None for None."""
+    """Where the pixels are of which the truth is not known.
+
+    Parameters
+    ----------
+    labels : bool or integer array
+        Of any shape.
+    ignore : bool array of the labels' shape, an int, or None
+        True for such pixels, or the label that they have.
+
+    Returns
+    -------
+    bool array of the labels' shape, or None
+        None for None; an array as it is.
+
+    Raises
+    ------
+    BadInput
+        For an array of another shape or type.
+    """
     if ignore is None:
         return None
     given = np.asarray(ignore)
@@ -223,10 +299,22 @@ def ignored_pixels(labels: np.ndarray, ignore: ArrayLike | int | None) -> np.nda
 def label_cells(labels: ArrayLike, connectivity: int = 4) -> np.ndarray:
     """The cells of a section: the connected parts of the foreground that have the same number.
 
-    (H, W) bool or integer labels -> (H, W) int32, 0 = background, cells 1, 2, ... Foreground of one value only, such as
-    255, falls into its connected components. connectivity : 4, or 8 to let corners hold a cell together.
+    Parameters
+    ----------
+    labels : (H, W) bool or integer array
+        0 = background. Foreground of one value only, such as 255, falls into its connected components.
+    connectivity : 4 or 8
+        8 lets corners hold a cell together.
 
-    Raises BadInput for other arrays.
+    Returns
+    -------
+    (H, W) int32 array
+        0 = background, cells 1, 2, ...
+
+    Raises
+    ------
+    BadInput
+        For arrays of another shape or type.
     """
     labels = np.asarray(labels)
     if labels.ndim != 2 or labels.dtype.kind not in "bui":
@@ -280,7 +368,25 @@ def separate_touching_cells(labels: ArrayLike, connectivity: int = 4) -> np.ndar
 
 
 def lost_cells(before: np.ndarray, after: np.ndarray, connectivity: int = 4) -> int:
-    """How many cells of the (..., H, W) labels `before` have no pixel left in `after`, section by section."""
+    """How many cells of the labels `before` have no pixel left in `after`, section by section.
+
+    Parameters
+    ----------
+    before, after : (..., H, W) bool or integer array
+        Of one shape. Cells are those of `label_cells`; a pixel is left where `after` is not 0.
+    connectivity : 4 or 8
+        See `label_cells`.
+
+    Returns
+    -------
+    int
+        Of all sections together.
+
+    Raises
+    ------
+    BadInput
+        For a `before` of another shape or type.
+    """
     count = 0
     for section, left in zip(
         before.reshape(-1, *before.shape[-2:]), after.reshape(-1, *before.shape[-2:]), strict=True

@@ -34,7 +34,7 @@ from unet_paper import UNet, load, make_phantom, mirrored_region, predict, score
 
 torch.manual_seed(0)
 images, labels = make_phantom(5, size=512, seed=0)  # labels: 255 = cell, 0 = membrane
-trained = load("../results/isbi/final/weights.safetensors")  # the full network, after 4,000 tiles of real sections
+trained = load("../results/isbi/full-adam-2500/weights.safetensors")  # the full network, after 2,500 real tiles
 images.shape, images.dtype
 
 # %% [markdown]
@@ -273,7 +273,7 @@ pictures.training(images[4][block], labels[4][block], seen, losses)
 # ## 9. Two predictions (section 4)
 #
 # - **The network of fifty steps**, of 8 channels, trained on four sections of this phantom.
-# - **The network of this repository**, of 64 channels, trained on 4,000 tiles of the challenge's real sections. It has
+# - **The network of this repository**, of 64 channels, trained on 2,500 tiles of the challenge's real sections. It has
 #   never seen a phantom. What it does here shows what it takes for a membrane, and not how good it is: for that see
 #   [the results](../results/README.md).
 

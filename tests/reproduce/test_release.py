@@ -19,8 +19,8 @@ from unet_paper.runs.record import read_record
 from unet_paper.support.json_files import read_json
 
 RESULTS = Path(__file__).parents[2] / "results/isbi"
-PARAMETERS = {"final": 31_030_658, "quarter-adam": 1_940_834}
-CHANNELS = {"final": PROFILES["paper"].base_channels, "quarter-adam": PROFILES["quick"].base_channels}
+PARAMETERS = {"full-adam-2500": 31_030_658, "quarter-adam": 1_940_834}
+CHANNELS = {"full-adam-2500": PROFILES["paper"].base_channels, "quarter-adam": PROFILES["quick"].base_channels}
 
 
 @pytest.fixture(params=PARAMETERS)

@@ -202,11 +202,7 @@ class Config:
         choice("cosine", "trapezoid", "constant"),
     )
     momentum_warmup: float = setting(
-        500.0,
-        "ours",
-        "steps in which the momentum rises from 0.9, linearly; below 1 a part of all",
-        UNBOUNDED,
-        {0.0: "paper"},
+        500.0, "ours", "steps in which the momentum rises from 0.9, linearly; below 1 a part of all", UNBOUNDED
     )
     bias_rate: float = setting(1.0, "ours", "learning rate of the biases over that of the weights", POSITIVE)
     weight_decay: float = setting(0.0, "ours", "weight decay; the paper states none", UNBOUNDED)

@@ -17,6 +17,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from unet_paper.support.arguments import holds
 from unet_paper.support.errors import BadInput
 
 POOLINGS = 4
@@ -169,7 +170,7 @@ def two_convolutions(
     Returns
     -------
     nn.Sequential
-        (B, in_channels, H, W) -> (B, out_channels, H - 4, W - 4).
+        (B, in_channels, H, W) -> (B, out_channels, H - 4, W - 4); where padded, of the same size.
 
     Raises
     ------
@@ -247,8 +248,8 @@ class UNet(nn.Module):
             raise ValueError(f"padding is {padding!r}; it must be 'valid' or 'zeros'")
         if up_convolution_fan_in not in ("input", "blob"):
             raise ValueError(f"up_convolution_fan_in is {up_convolution_fan_in!r}; it must be 'input' or 'blob'")
-        if not 0 <= dropout < 1:
-            raise BadInput(f"dropout is {dropout}; it must be 0 or above and below 1")
+        if not holds(lambda: 0 <= dropout < 1):
+            raise BadInput(f"dropout is {dropout!r}; it must be 0 or above and below 1")
         if min(in_channels, classes, base_channels) < 1:
             raise BadInput(
                 f"in_channels {in_channels}, classes {classes}, base_channels {base_channels}; each must be 1 or above"

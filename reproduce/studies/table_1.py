@@ -20,8 +20,8 @@ from unet_paper.support.errors import BadInput
 from unet_paper.support.files import atomic_write
 from unet_paper.support.json_files import read_json
 
-TEST_SCORES = "test-scores{}.json"  # beside a released model: its metrics on the official test sections
-TEST_PROBABILITY = "test-probability.tif"  # beside a released model: the test sections, 8 bits
+TEST_SCORES = "test-scores{}.json"  # beside a network trained on all sections: its metrics on the official ones
+TEST_PROBABILITY = "test-probability.tif"  # the same: its probabilities of the test sections, 8 bits
 UNSCORED = f"official test sections, not scored yet: whoever has the labels can, by `{TEST_PROBABILITY}`"
 RECOVERED = "official test sections, labels recovered (97.4 % exact)"
 RECOVERED_NOTE = (
@@ -31,9 +31,9 @@ RECOVERED_NOTE = (
     "file: exact in 97.4 % of the pixels; a caption hid rows 24 to 65, columns 10 to 316 of every section, which "
     "were filled (97 % right where that could be checked). The rows above are of all pixels; rows 66 to 511 of each "
     "section, where nothing was filled, are in [final/test-scores.json](final/test-scores.json) (`exact_rows`) and "
-    "its neighbours. Nothing was chosen by these labels. Its weights are in this repository's history and are trained "
-    "anew by a command (reproduce/README.md). Whoever has the official `test-labels.tif` gets such rows by `predict "
-    "--weights FILE test-volume.tif p.tif --tta rot7` (or `d4`) and `score test-labels.tif p.tif`."
+    "its neighbours. Nothing was chosen by these labels. Its weights are in this repository's history and can be "
+    "trained anew by a command (reproduce/README.md). Whoever has the official `test-labels.tif` gets such rows by "
+    "`predict --weights FILE test-volume.tif p.tif --tta rot7` (or `d4`) and `score test-labels.tif p.tif`."
 )
 # What the project set itself for the full recipe, as the mean over folds, and the rows that may say how far it came.
 TARGETS = {"pixel_error": 0.055, "rand_error": 0.06, "warping_error": 0.0005}
@@ -131,7 +131,7 @@ def network(record: RunRecord) -> str:
 
 
 def test_scores(folder: Path, tta: str, primary: str) -> dict[str, Any] | None:
-    """The released model's metrics on the official test sections, or None."""
+    """The metrics on the official test sections of a network trained on all sections, or None."""
     path = folder / TEST_SCORES.format("" if tta == primary else f"-{tta}")
     return read_json(path)["all_pixels"] if path.is_file() else None
 
@@ -186,9 +186,12 @@ def targets(results: Path) -> list[str]:
             reached = "reached" if sum(values) / len(values) <= target else "missed"
             reached += " on this fold" if len(runs) == 1 else ""
             rows.append([metric.title, str(target), mean_and_deviation(values, metric.digits), reached])
+        length = f"{runs[0].record.config.steps:,} tiles, {'one run' if len(runs) == 1 else f'{len(runs)} runs'}"
         return [
             "",
-            Table([f"aimed at for the full recipe, {primary}", "", f"ours, {entry.title}", ""], rows).to_markdown(),
+            Table(
+                [f"aimed at for the full recipe, {primary}", "", f"ours, {entry.title} ({length})", ""], rows
+            ).to_markdown(),
         ]
     return []
 

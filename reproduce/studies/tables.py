@@ -42,7 +42,7 @@ def command(study: str, name: str, record: RunRecord, seeds: int = SEEDS) -> str
         by_minutes = setting == "steps" and config.minutes  # as many as there was time for
         if value != usual[setting] and setting not in OMITTED and not by_minutes:
             words.append(f"--set {setting}={as_text(value)}")
-    if study == "folds" and is_as_first_tried(record):
+    if (study, config.profile) == ("folds", "quick") and is_as_first_tried(record):
         words.append(f"--out results/isbi/{FIRST_FOLDS}")  # folds are there that were trained otherwise
     if seeds != SEEDS and len(runs_of(study, 1)) < len(runs_of(study, 2)):
         words.append(f"--seeds {seeds}")
@@ -88,7 +88,8 @@ def table(
     """
     first = found[runs[0].name].record
     primary, protocol = first.config.primary, first.protocol
-    number_of_seeds = 1 + max(found[run.name].record.config.seed for run in runs)
+    of_one_seed = len(runs_of(study, 1, first.config.profile, first.config.optimiser))
+    number_of_seeds = max(1, (planned or len(runs)) // of_one_seed)
     scored, trained = len(protocol.scored_sections), len(protocol.training_sections)
     own, inactive = collect(runs, found), collect(runs, found, inactive=True)
     elsewhere = of_seeds(runs[0].group, seeds)

@@ -20,7 +20,7 @@ DATASETS = {
     "own": "images of its maker's own",
 }
 METRICS = (WARPING_ERROR, RAND_ERROR, PIXEL_ERROR, V_RAND, V_INFO, SEG, F1)
-TEST_SCORES = "test-scores*.json"  # of a released network, on the official test sections
+TEST_SCORES = "test-scores*.json"  # of a network trained on all sections, on the official test sections
 
 
 @dataclass(frozen=True)

@@ -152,6 +152,7 @@ def warping_errors(
 
     if not holds(lambda: 0 <= threshold <= 1):
         raise BadInput(f"threshold {threshold!r}; it must be 0 to 1, a number")
+    threshold = float(threshold)
 
     def kinds(truth: np.ndarray, proposed: np.ndarray) -> np.ndarray:
         return warping_kinds(ndimage.label(truth)[0], proposed.astype(np.float64), threshold)

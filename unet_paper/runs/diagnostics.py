@@ -1,6 +1,6 @@
 """Whether the deep levels of a trained network (figure 1) reach its output; dead ReLUs can make them inactive.
 
-Such a network sees 9 x 9 px around each pixel, learns what these allow, and its loss looks like any other's.
+With all of them lost it sees 9 x 9 px around each pixel, learns what these allow, and its loss looks like any other's.
 """
 
 from collections.abc import Sequence

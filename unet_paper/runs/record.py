@@ -68,9 +68,7 @@ class RunRecord:
 
     name: str
     status: Status
-    dataset: (
-        str  # "isbi" (the challenge's contents), a data set of cells by its name, "phantom", "phantom-cells" or "own"
-    )
+    dataset: str  # "isbi" (the challenge's contents), a data set of cells, "phantom", "phantom-cells" or "own"
     protocol: Protocol
     config: Config
     changes: Mapping[str, Any]  # settings that differ from the profile's

@@ -13,7 +13,7 @@ LAYERS = (  # from the top down; below unet_paper/
     ("export",),
     ("runs",),
     ("training", "prediction", "segmentation"),
-    ("checkpoint", "test_time_augmentation"),
+    ("checkpoint", "schedule", "test_time_augmentation"),
     ("overlap_tile", "datasets"),
     ("network", "weight_map", "augmentation", "loss", "normalisation", "metrics", "config"),
     ("io",),

@@ -14,15 +14,11 @@ from unet_paper.io.stack import read_labels, read_stack
 from unet_paper.prediction import predict_stack
 from unet_paper.runs.from_arrays import _config
 from unet_paper.runs.results import read_history
+from unet_paper.schedule import is_complete, learning_rate_at, momentum_at, schedule_after, set_rates
 from unet_paper.support.errors import BadInput, Diverged
 from unet_paper.training import (
-    is_complete,
-    learning_rate_at,
-    momentum_at,
     new_optimiser,
     new_training_network,
-    schedule_after,
-    set_rates,
     train,
 )
 

@@ -31,9 +31,10 @@ from unet_paper.datasets.training_set import TrainingSet, draw_tile, prepare_tra
 from unet_paper.datasets.training_stacks import load
 from unet_paper.loss import weighted_cross_entropy
 from unet_paper.network import UNet
+from unet_paper.schedule import set_rates
 from unet_paper.support.files import atomic_write
 from unet_paper.support.progress import progress_bar
-from unet_paper.training import new_optimiser, set_rates
+from unet_paper.training import new_optimiser
 
 FOLD = "1/6"  # on which choices are made
 EVERY = 10  # steps between rows of levels.csv

@@ -14,9 +14,9 @@ from unet_paper.runs.branching import branch, branch_config
 from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.record import read_record
 from unet_paper.runs.training_run import TrainingRequest, train_run
+from unet_paper.schedule import learning_rate_at, momentum_at
 from unet_paper.support.errors import BadInput
 from unet_paper.support.locks import exclusive_lock
-from unet_paper.training import learning_rate_at, momentum_at
 
 TINY = replace(PROFILES["smoke"], base_channels=2, tile_size=204, checkpoint_every=10, warmup=3.0, momentum_warmup=4.0)
 TRUNK = replace(TINY, steps=20, decay="constant")

@@ -15,10 +15,10 @@ from unet_paper.datasets.training_stacks import Stacks
 from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.record import RunRecord, read_record
 from unet_paper.runs.resuming import changed_data
+from unet_paper.schedule import in_steps
 from unet_paper.support.errors import BadInput
 from unet_paper.support.locks import exclusive_lock
 from unet_paper.support.logs import logger
-from unet_paper.training import in_steps
 
 
 @dataclass

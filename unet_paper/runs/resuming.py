@@ -10,8 +10,8 @@ from unet_paper.datasets.folds import Fold, Protocol
 from unet_paper.datasets.training_stacks import Stacks
 from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.record import as_text, read_record
+from unet_paper.schedule import is_complete
 from unet_paper.support.errors import BadInput
-from unet_paper.training import is_complete
 
 
 def checkpoint_to_resume(run: RunFolder, config: Config, stacks: Stacks, resume: bool) -> Checkpoint | None:

@@ -17,7 +17,6 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from unet_paper.support.arguments import holds
 from unet_paper.support.errors import BadInput
 
 POOLINGS = 4
@@ -248,7 +247,7 @@ class UNet(nn.Module):
             raise ValueError(f"padding is {padding!r}; it must be 'valid' or 'zeros'")
         if up_convolution_fan_in not in ("input", "blob"):
             raise ValueError(f"up_convolution_fan_in is {up_convolution_fan_in!r}; it must be 'input' or 'blob'")
-        if not holds(lambda: 0 <= dropout < 1):
+        if not (isinstance(dropout, (int, float)) and 0 <= dropout < 1):
             raise BadInput(f"dropout is {dropout!r}; it must be 0 or above and below 1")
         if min(in_channels, classes, base_channels) < 1:
             raise BadInput(

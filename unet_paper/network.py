@@ -220,8 +220,8 @@ class UNet(nn.Module):
     Raises
     ------
     ValueError
-        For another variant, padding or up_convolution_fan_in, and, as BadInput, for channels or classes below 1 and a
-        dropout that is no probability below 1.
+        For another variant, padding or up_convolution_fan_in, for a dropout that is no probability below 1, and, as
+        BadInput, for channels or classes below 1.
 
     Notes
     -----
@@ -248,7 +248,7 @@ class UNet(nn.Module):
         if up_convolution_fan_in not in ("input", "blob"):
             raise ValueError(f"up_convolution_fan_in is {up_convolution_fan_in!r}; it must be 'input' or 'blob'")
         if not (isinstance(dropout, (int, float)) and 0 <= dropout < 1):
-            raise BadInput(f"dropout is {dropout!r}; it must be 0 or above and below 1")
+            raise ValueError(f"dropout is {dropout!r}; it must be 0 or above and below 1")
         if min(in_channels, classes, base_channels) < 1:
             raise BadInput(
                 f"in_channels {in_channels}, classes {classes}, base_channels {base_channels}; each must be 1 or above"

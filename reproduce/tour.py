@@ -195,7 +195,7 @@ pictures.weight_terms(discs, cells, w_c, (d1, d2), border_term, w)
 
 # %%
 from unet_paper.datasets.cell_phantom import make_cell_phantom
-from unet_paper.weight_map import label_cells
+from unet_paper.separation_border import label_cells
 
 part = np.s_[128:384, 128:384]
 frame, touching = next(make_cell_phantom(1, size=256, seed=1))

@@ -55,6 +55,9 @@ def test_too_large_weights_are_refused(tmp_path):
     large.network["classifier.bias"][0] = 1e5
     with pytest.raises(BadInput, match=r"classifier.bias has values beyond 65504"):
         publish(tmp_path / "weights.safetensors", large)
+    large.network["classifier.bias"][0] = float("nan")
+    with pytest.raises(BadInput, match=r"classifier.bias has values that are not finite"):
+        publish(tmp_path / "weights.safetensors", large)
     assert not list(tmp_path.iterdir())
 
 

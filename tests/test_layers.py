@@ -15,7 +15,7 @@ LAYERS = (  # from the top down; below unet_paper/
     ("training", "prediction", "segmentation"),
     ("checkpoint", "schedule", "test_time_augmentation"),
     ("overlap_tile", "datasets"),
-    ("network", "weight_map", "augmentation", "loss", "normalisation", "metrics", "config"),
+    ("network", "separation_border", "weight_map", "augmentation", "loss", "normalisation", "metrics", "config"),
     ("io",),
     ("compute",),
     ("support",),

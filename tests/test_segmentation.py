@@ -35,6 +35,12 @@ def test_watershed_leaves_long_cells_whole(width, rotation):
     assert segment(ellipse((200, 200), 100, 100, 12, width, rotation), watershed=True).max() == 1
 
 
+@pytest.mark.parametrize("watershed", [np.ones((5, 5), bool), "no", None, 1])
+def test_watershed_is_true_or_false(watershed):
+    with pytest.raises(BadInput, match="watershed is .*; it must be True or False"):
+        segment(np.ones((5, 5)), watershed=watershed)
+
+
 def test_watershed_loses_no_component(random):
     """Also the smallest, at the border, and at the corner of a larger one; those of a section are never joined."""
     for _ in range(20):

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from unet_paper.prediction import predict
     from unet_paper.runs.from_arrays import train
     from unet_paper.segmentation import segment
-    from unet_paper.weight_map import separate_touching_cells, weight_maps
+    from unet_paper.separation_border import separate_touching_cells
+    from unet_paper.weight_map import weight_maps
 
 __version__ = "0.1.0"
 __all__ = [
@@ -49,7 +50,7 @@ _HOMES = {
     "predict": "prediction",
     "score": "metrics",
     "segment": "segmentation",
-    "separate_touching_cells": "weight_map",
+    "separate_touching_cells": "separation_border",
     "train": "runs.from_arrays",
     "warping_errors": "metrics",
     "weight_maps": "weight_map",

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors import SafetensorError
 from torch import nn
 
 from unet_paper.config import Config
 from unet_paper.io.foreign_weights import is_foreign, is_safetensors
+from unet_paper.io.half_precision import read_half_precision, write_half_precision
 from unet_paper.io.quiet import quiet_readers
 from unet_paper.network import UNet
 from unet_paper.normalisation import Standardisation
@@ -25,7 +25,6 @@ from unet_paper.support.logs import logger
 from unet_paper.support.training_log import TrainingLog
 
 SUFFIX = ".safetensors"
-PUBLISHED_FORMAT = "unet_paper 1"
 DESCRIBED = ("step", "data", "seconds")  # of a Checkpoint, besides its configuration and standardisation
 FORMAT = 2  # of the files; 1 lacked the tiles' error
 
@@ -345,19 +344,10 @@ def publish(path: Path | str, checkpoint: Checkpoint) -> None:
         When a weight is not finite or is too large for float16 (65504), which a sound network's never is, and where the
         file cannot be written.
     """
-    halves = {}
-    for name, values in checkpoint.network.items():
-        halves[name] = values.to(torch.float16).contiguous() if values.is_floating_point() else values.contiguous()
-        if not bool(torch.isfinite(halves[name]).all()):
-            raise BadInput(f"{name} has values beyond 65504, the largest of half precision; keep the full weights")
     described = {name: getattr(checkpoint, name) for name in DESCRIBED}
     described |= {"config": checkpoint.config.as_dict(), "standardisation": vars(checkpoint.standardisation)}
-    metadata = {"format": PUBLISHED_FORMAT} | {name: json.dumps(value) for name, value in described.items()}
-    with atomic_write(path) as temporary:
-        try:
-            save_file(halves, temporary, metadata)
-        except SafetensorError as error:
-            raise OSError(f"safetensors could not write it: {error}") from None
+    metadata = {name: json.dumps(value) for name, value in described.items()}
+    write_half_precision(path, checkpoint.network, metadata)
 
 
 def load_published(path: Path | str) -> Checkpoint:
@@ -382,21 +372,18 @@ def load_published(path: Path | str) -> Checkpoint:
     if not Path(path).is_file():
         raise BadInput(f"{path} is not a file; give a run's weights.pt, or published weights ({SUFFIX})")
     try:
-        with safe_open(path, framework="pt") as file:
-            described = file.metadata() or {}
-            if described.get("format") != PUBLISHED_FORMAT:
-                raise foreign(path)
-            network = {name: file.get_tensor(name) for name in file.keys()}
+        read = read_half_precision(path)
+        if read is None:
+            raise foreign(path)
+        network, metadata = read
+        described = {name: json.loads(metadata[name]) for name in (*DESCRIBED, "config", "standardisation")}
         checkpoint = Checkpoint(
-            config=Config.from_dict(json.loads(described["config"])),
-            standardisation=Standardisation(**json.loads(described["standardisation"])),
-            network={
-                name: values.to(torch.float32) if values.is_floating_point() else values
-                for name, values in network.items()
-            },
+            config=Config.from_dict(described["config"]),
+            standardisation=Standardisation(**described["standardisation"]),
+            network=network,
             optimiser=None,
             history=[],
-            **{name: json.loads(described[name]) for name in DESCRIBED},
+            **{name: described[name] for name in DESCRIBED},
         )
         must_fit(checkpoint)
         return checkpoint

@@ -40,6 +40,9 @@ class CellSegmentation:
             )
         if not holds(lambda: self.connectivity in (4, 8)):
             raise BadInput(f"connectivity {self.connectivity}; it must be 4 or 8")
+        for name in ("fill_holes", "watershed"):
+            if not isinstance(getattr(self, name), (bool, np.bool_)):
+                raise BadInput(f"{name} is {type(getattr(self, name)).__name__}; it must be True or False")
 
     def described(self) -> dict[str, dict[str, Any]]:
         """{name: {value, source, meaning}}; a value that is not the released scripts' is ours."""

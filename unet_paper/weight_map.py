@@ -7,12 +7,11 @@ background between two close cells weighs most.
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-import scipy  # its parts, and scikit-image's, are loaded when they are first used
 from numpy.typing import ArrayLike
-from skimage import measure
 
 from unet_paper.config import PAPER, SIGMA, W_0
 from unet_paper.io.sections import as_array, require_no_colours
+from unet_paper.separation_border import label_cells, separate_touching_cells
 from unet_paper.support.arguments import holds
 from unet_paper.support.errors import BadInput
 
@@ -294,142 +293,3 @@ def ignored_pixels(labels: np.ndarray, ignore: ArrayLike | int | None) -> np.nda
             f"shape {labels.shape}, or one whole number, the label that they have"
         )
     return given
-
-
-def label_cells(labels: ArrayLike, connectivity: int = 4) -> np.ndarray:
-    """The cells of a section: the connected parts of the foreground that have the same number.
-
-    Parameters
-    ----------
-    labels : (H, W) bool or integer array
-        0 = background. Foreground of one value only, such as 255, falls into its connected components.
-    connectivity : 4 or 8
-        8 lets corners hold a cell together.
-
-    Returns
-    -------
-    (H, W) int32 array
-        0 = background, cells 1, 2, ...
-
-    Raises
-    ------
-    BadInput
-        For arrays of another shape or type.
-    """
-    labels = np.asarray(labels)
-    if labels.ndim != 2 or labels.dtype.kind not in "bui":
-        raise BadInput(f"labels of shape {labels.shape} and type {labels.dtype}; expected (H, W) bool or integers")
-    if labels.min(initial=0) == 0 and ((labels == 0) | (labels == labels.max(initial=0))).all():
-        return scipy.ndimage.label(labels, scipy.ndimage.generate_binary_structure(2, connectivity // 4))[0]
-    return measure.label(labels, background=0, connectivity=connectivity // 4).astype(np.int32)
-
-
-def separate_touching_cells(labels: ArrayLike, connectivity: int = 4) -> np.ndarray:
-    """Put a background line between touching numbered cells (section 3: by morphological operations).
-
-    Parameters
-    ----------
-    labels : (..., H, W) bool or integer array
-        0 = background, every cell a number of its own. Labels with one value for all cells come back as they are.
-    connectivity : 4 or 8
-        Neighbours touch by a side; with 8, where corners hold a cell together, by a corner too.
-
-    Returns
-    -------
-    Array of the same shape and type
-        Of two neighbours with different numbers above 0, both are background: a line two pixels wide, symmetric in the
-        cells.
-
-    Raises
-    ------
-    BadInput
-        For arrays of another shape or type.
-
-    Notes
-    -----
-    Ronneberger, Fischer, Brox: U-Net, MICCAI 2015, section 3. A cell that would vanish, being at most two pixels wide,
-    is kept: its neighbours alone make room. Where several such cells touch each other, each keeps the pixels that touch
-    no other, or else the one nearest to its middle that is free. Where not even that is left the cell is lost:
-    `lost_cells` counts.
-    """
-    labels = as_array(labels, "labels")
-    if labels.ndim < 2 or labels.dtype.kind not in "bui":
-        raise BadInput(f"labels of shape {labels.shape} and type {labels.dtype}; expected (..., H, W) bool or integers")
-    separated = labels.copy()
-    for first, second in _neighbours(labels.shape, connectivity):
-        touching = (labels[first] != labels[second]) & (labels[first] != 0) & (labels[second] != 0)
-        separated[first][touching] = 0
-        separated[second][touching] = 0
-    sections = zip(labels.reshape(-1, *labels.shape[-2:]), separated.reshape(-1, *labels.shape[-2:]), strict=True)
-    for before, after in sections:
-        if not np.array_equal(before, after):
-            _restore_lost_cells(before, after, connectivity)
-    return separated
-
-
-def lost_cells(before: np.ndarray, after: np.ndarray, connectivity: int = 4) -> int:
-    """How many cells of the labels `before` have no pixel left in `after`, section by section.
-
-    Parameters
-    ----------
-    before, after : (..., H, W) bool or integer array
-        Of one shape. Cells are those of `label_cells`; a pixel is left where `after` is not 0.
-    connectivity : 4 or 8
-        See `label_cells`.
-
-    Returns
-    -------
-    int
-        Of all sections together.
-
-    Raises
-    ------
-    BadInput
-        For a `before` of another shape or type.
-    """
-    count = 0
-    for section, left in zip(
-        before.reshape(-1, *before.shape[-2:]), after.reshape(-1, *before.shape[-2:]), strict=True
-    ):
-        count += len(_lost(label_cells(section, connectivity), left))
-    return count
-
-
-def _neighbours(shape: tuple[int, ...], connectivity: int) -> Iterator[tuple[tuple, tuple]]:
-    """Index pairs that lay the pixels of (..., H, W) arrays beside their neighbours, every pair of neighbours once."""
-    height, width = shape[-2:]
-    for down, right in [(0, 1), (1, 0)] + [(1, 1), (1, -1)] * (connectivity == 8):
-        first = np.s_[..., : height - down, max(-right, 0) : width - max(right, 0)]
-        second = np.s_[..., down:, max(right, 0) : width + min(right, 0)]
-        yield first, second
-
-
-def _lost(cells: np.ndarray, left: np.ndarray) -> np.ndarray:
-    """The numbers of the (H, W) cells that have no pixel in `left`."""
-    remaining = np.bincount(cells[left != 0], minlength=cells.max() + 1)
-    return 1 + np.flatnonzero(remaining[1:] == 0)
-
-
-def _restore_lost_cells(before: np.ndarray, after: np.ndarray, connectivity: int) -> None:
-    """Give the cells of the (H, W) labels `before` that vanished from `after` some of their pixels back, in place."""
-    cells = label_cells(before, connectivity)
-    lost = np.where(np.isin(cells, _lost(cells, after)), cells, 0)
-    crowded = np.zeros(cells.shape, bool)  # pixels that touch another lost cell
-    for first, second in _neighbours(cells.shape, connectivity):
-        touching = (lost[first] != lost[second]) & (lost[first] != 0) & (lost[second] != 0)
-        crowded[first] |= touching
-        crowded[second] |= touching
-    free = (lost > 0) & ~crowded
-    after[free] = before[free]
-    around = scipy.ndimage.generate_binary_structure(2, connectivity // 4)
-    for number in _lost(cells, after).tolist():
-        rows, columns = np.nonzero(cells == number)
-        from_middle = (rows - rows.mean()) ** 2 + (columns - columns.mean()) ** 2
-        for index in np.argsort(from_middle, kind="stable").tolist():
-            row, column = rows[index], columns[index]
-            top, left = max(row - 1, 0), max(column - 1, 0)
-            window = after[top : row + 2, left : column + 2]
-            structure = around[top - row + 1 :, left - column + 1 :][: window.shape[0], : window.shape[1]]
-            if not window[structure].any():
-                after[row, column] = before[row, column]
-                break

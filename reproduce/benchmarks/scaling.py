@@ -19,8 +19,9 @@ from reproduce.benchmarks.baselines import weight_map as baseline
 from reproduce.benchmarks.measuring import median_seconds
 from unet_paper import checkpoint
 from unet_paper.io.hashes import file_sha256, labels_sha256
+from unet_paper.separation_border import label_cells
 from unet_paper.support.progress import progress_bar
-from unet_paper.weight_map import label_cells, weight_map
+from unet_paper.weight_map import weight_map
 
 ROOT = Path(__file__).resolve().parents[2]
 SIZES = (2048, 4096, 8192, 16384)  # px

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from unet_paper.compute.nearest_cells import bands_of_distances, distances_to_two_nearest_cells
+from unet_paper.separation_border import label_cells
 from unet_paper.support.errors import BadInput
-from unet_paper.weight_map import label_cells
 
 
 @pytest.mark.parametrize("reach", [np.inf, 9.5])

@@ -7,8 +7,8 @@ import pytest
 
 from unet_paper.datasets.cell_phantom import SMALLEST, is_whole, make_cell_phantom, write_cell_phantom
 from unet_paper.datasets.cell_tracking import PHANTOM, dataset_name, read_sequence
+from unet_paper.separation_border import separate_touching_cells
 from unet_paper.support.errors import BadInput
-from unet_paper.weight_map import separate_touching_cells
 
 
 def test_it_is_read_as_the_challenges_sequences_are(cell_phantom):

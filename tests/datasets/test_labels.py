@@ -11,8 +11,8 @@ from unet_paper.datasets.folds import Protocol
 from unet_paper.datasets.labels import interpret_labels
 from unet_paper.io.stack import read_labels, read_stack, write_stack
 from unet_paper.runs.training_run import _stored
+from unet_paper.separation_border import label_cells
 from unet_paper.support.errors import BadInput
-from unet_paper.weight_map import label_cells
 
 
 def tiles(cells, side=12):

@@ -29,7 +29,8 @@ def do_weights(arguments: Namespace) -> None:
     from unet_paper.datasets.labels import interpret_labels, pixels_to_ignore
     from unet_paper.io.sections import joined, like, stacked
     from unet_paper.io.stack import read_labels, write_stack
-    from unet_paper.weight_map import balancing_class_weights, separate_touching_cells, weight_map
+    from unet_paper.separation_border import separate_touching_cells
+    from unet_paper.weight_map import balancing_class_weights, weight_map
 
     if not (0 <= arguments.w0 <= 1e6 and 0 < arguments.sigma <= 1e4):
         raise BadInput(
@@ -115,7 +116,7 @@ def _draw(
     from unet_paper.report.figures.section_figures import draw_weight_figure
     from unet_paper.report.largest_weights import largest_weights
     from unet_paper.report.panels import save_figure
-    from unet_paper.weight_map import label_cells
+    from unet_paper.separation_border import label_cells
 
     found = []
     largest = max(float(section.max()) for section in maps)

@@ -6,10 +6,11 @@ import numpy as np
 from skimage import measure
 
 from unet_paper.io.sections import Sections, joined, require_same_shapes, stacked
+from unet_paper.separation_border import label_cells, lost_cells, separate_touching_cells
 from unet_paper.support.arguments import require_choice
 from unet_paper.support.errors import BadInput
 from unet_paper.support.logs import logger
-from unet_paper.weight_map import label_cells, lost_cells, require_no_negatives, separate_touching_cells
+from unet_paper.weight_map import require_no_negatives
 
 LABELS_ARE = {
     "cells": "of two values, the larger is cell, the other background",

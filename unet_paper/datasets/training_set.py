@@ -10,8 +10,9 @@ from unet_paper.config import Config
 from unet_paper.io.sections import Sections, joined, require_same_shapes
 from unet_paper.network import CONTEXT
 from unet_paper.normalisation import Standardisation, gray_values
+from unet_paper.separation_border import separate_touching_cells
 from unet_paper.support.errors import BadInput
-from unet_paper.weight_map import balancing_class_weights, require_no_negatives, separate_touching_cells, weight_map
+from unet_paper.weight_map import balancing_class_weights, require_no_negatives, weight_map
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,8 @@ from unet_paper.runs.own_scoring import cells_of_run, is_tessellation
 from unet_paper.runs.record import RunRecord
 from unet_paper.runs.results import read_history
 from unet_paper.segmentation import segment_section
+from unet_paper.separation_border import separate_touching_cells
 from unet_paper.support.files import atomic_write
-from unet_paper.weight_map import separate_touching_cells
 
 
 def write_own_report(run: RunFolder, record: RunRecord, scores: Mapping[str, Scores], figures: bool = False) -> str:

@@ -15,7 +15,7 @@ from unet_paper.report.figures.deformation_figure import draw_deformations, show
 from unet_paper.report.figures.section_figures import draw_weight_figure
 from unet_paper.report.panels import literal, panels, row_of_panels, save_figure, show_gray
 from unet_paper.runs.folder import RunFolder
-from unet_paper.weight_map import label_cells
+from unet_paper.separation_border import label_cells
 
 MOST_SECTIONS = 6  # drawn in one picture
 MOST_CIRCLES = 40  # of a kind around the errors of one section

@@ -21,10 +21,10 @@ from unet_paper.runs.cell_segmentation import segment_frames
 from unet_paper.runs.environment import code_version
 from unet_paper.runs.scoring import either, read_sections
 from unet_paper.segmentation import THRESHOLD, CellSegmentation
+from unet_paper.separation_border import label_cells
 from unet_paper.support.errors import BadInput
 from unet_paper.support.json_files import read_json, write_json
 from unet_paper.support.logs import logger
-from unet_paper.weight_map import label_cells
 
 THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)  # that are tried, on the frames trained on and those scored
 

@@ -34,13 +34,13 @@ from unet_paper.runs.training_record import (
     times_of,
 )
 from unet_paper.schedule import is_complete
+from unet_paper.separation_border import separate_touching_cells
 from unet_paper.support.errors import Diverged
 from unet_paper.support.files import remove_leftovers
 from unet_paper.support.locks import exclusive_lock
 from unet_paper.support.logs import logger
 from unet_paper.support.signals import Interrupted
 from unet_paper.training import train
-from unet_paper.weight_map import separate_touching_cells
 
 # Of a training step in bfloat16, measured with the profiles paper and quick.
 TRAINING_BYTES_PER_PIXEL_AND_CHANNEL = 60

@@ -25,9 +25,10 @@ from unet_paper.report.shown_sections import read_shown, read_unknown
 from unet_paper.report.shown_threshold import how_shown
 from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.record import RunRecord
+from unet_paper.separation_border import label_cells, separate_touching_cells
 from unet_paper.support.files import atomic_write
 from unet_paper.support.json_files import read_json, write_json
-from unet_paper.weight_map import label_cells, separate_touching_cells, weight_map, weight_maps
+from unet_paper.weight_map import weight_map, weight_maps
 
 CAPTIONS = "captions.json"
 EM_DATASETS = ("isbi", "phantom")  # whose cells are parted by membranes

@@ -23,8 +23,9 @@ from unet_paper.report.viewer.page import Page
 from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.own_scoring import is_tessellation
 from unet_paper.runs.record import RunRecord
+from unet_paper.separation_border import separate_touching_cells
 from unet_paper.support.json_files import read_json, write_json
-from unet_paper.weight_map import separate_touching_cells, weight_maps
+from unet_paper.weight_map import weight_maps
 
 LARGEST_SHOWN = 4096  # px of a side; larger sections a browser does not show well
 MOST_PIXELS = 40 * 512 * 512  # of all the sections shown, which are the first ones

@@ -10,8 +10,10 @@ import numpy as np
 import torch
 
 from unet_paper.augmentation import sample
+from unet_paper.config import TTA
 from unet_paper.network import CONTEXT, STRIDE
 from unet_paper.overlap_tile import Block, View, tile_size
+from unet_paper.support.arguments import require_choice
 
 MARGIN = 3  # px around what is sampled, for the bicubic kernel
 
@@ -25,19 +27,24 @@ def views(tta: str) -> list[View]:
     Parameters
     ----------
     tta : "none", "d4" or "rot7"
-        The image alone, its flips and quarter turns, or 7 rotations by k 360 / 7 degrees. Any other text counts as
-        "rot7".
+        The image alone, its flips and quarter turns, or 7 rotations by k 360 / 7 degrees.
 
     Returns
     -------
     list of View
         1, 8 or 7, the first of them the image as it is.
 
+    Raises
+    ------
+    BadInput
+        For another word.
+
     Notes
     -----
     Ronneberger, Fischer, Brox: U-Net, MICCAI 2015, section 4: "over 7 rotated versions of the input data";
     it does not name the angles.
     """
+    require_choice("tta", tta, TTA)
     if tta == "none":
         return [SquareView(False, False, False)]
     if tta == "d4":

@@ -10,7 +10,7 @@ from unet_paper.checkpoint import new_network
 from unet_paper.cli.commands import main
 from unet_paper.config import PROFILES
 from unet_paper.io.stack import read_gray, read_labels, write_stack
-from unet_paper.normalisation import Standardisation, gray_values
+from unet_paper.normalisation import Standardisation
 from unet_paper.prediction import Predictor
 from unet_paper.support.errors import BadInput
 
@@ -90,31 +90,6 @@ def test_values_that_32_bits_do_not_tell_apart(tmp_path, random, scale, offset):
     write_stack(tmp_path / "a.tif", random.random((2, 40, 50)) * scale + offset)
     with pytest.raises(BadInput, match="as 32-bit numbers are hardly different"):
         read_gray(tmp_path / "a.tif")
-
-
-@pytest.mark.parametrize("scale, offset", [(1e-25, 0), (1e12, 0), (1, 1e4)])
-def test_sums_are_in_double_precision(random, scale, offset):
-    """Squares of 1e-25 and of 1e12 are beyond 32 bits, or nearly so."""
-    values = random.random((2, 200, 300))
-    gray = (values * scale + offset).astype(np.float32)
-    found = Standardisation.of(gray, gray.dtype)
-    assert found.mean == pytest.approx(gray.astype(np.float64).mean(), rel=1e-12)
-    assert found.deviation == pytest.approx(gray.astype(np.float64).std(), rel=1e-12)
-
-
-def test_whole_numbers_are_summed_as_before(random):
-    gray = (random.integers(0, 256, (2, 200, 300)).astype(np.float32)) / np.float32(255)
-    found = Standardisation.of(gray, np.dtype(np.uint8))
-    assert (found.mean, found.deviation) == (float(gray.mean()), float(gray.std()))
-
-
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
-@pytest.mark.parametrize("value", [0, 1, 100, 201])
-def test_a_stack_of_one_value_has_deviation_1(dtype, value):
-    """32-bit sums may round: a deviation of 3e-8 would make noise of a difference that is none."""
-    gray = gray_values(np.full((2, 250, 250), value, dtype))
-    found = Standardisation.of(gray, np.dtype(dtype))
-    assert found.deviation == 1 and np.abs(found(gray)).max() < 1e-6
 
 
 def test_commands_end_in_a_sentence_and_never_in_a_map_of_nan(tmp_path, stack, capsys):

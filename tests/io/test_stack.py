@@ -5,7 +5,6 @@ import pytest
 import tifffile
 
 from unet_paper.io.stack import read_labels, read_probabilities, read_stack, write_stack
-from unet_paper.normalisation import gray_values
 from unet_paper.support.errors import BadInput
 from unet_paper.support.files import atomic_write
 
@@ -39,14 +38,6 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
         temporary.write_text("half")
         raise RuntimeError
     assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
-
-
-def test_gray_values(random):
-    assert gray_values(np.array([[[0, 255]]], np.uint8)).tolist() == [[[0, 1]]]
-    assert gray_values(np.array([[[0, 65535]]], np.uint16)).tolist() == [[[0, 1]]]
-    assert gray_values(np.array([[[0.5, 3]]])).tolist() == [[[0.5, 3]]]
-    with pytest.raises(BadInput, match="finite"):
-        gray_values(np.array([[[np.nan]]]))
 
 
 def test_labels_and_probabilities_are_checked(tmp_path):

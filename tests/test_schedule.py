@@ -1,0 +1,69 @@
+"""The learning rate and the momentum of every step, and how many steps fit a time."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from unet_paper.config import PAPER, PROFILES
+from unet_paper.schedule import is_complete, learning_rate_at, momentum_at, schedule_after, set_rates
+from unet_paper.training import (
+    new_optimiser,
+    new_training_network,
+)
+
+SMALL = replace(PROFILES["smoke"], base_channels=3)
+
+
+def test_learning_rate_rises_and_falls_to_zero():
+    config = replace(PAPER, steps=1000, warmup=0.1, learning_rate=0.5)
+    rates = [learning_rate_at(step, config) for step in range(1000)]
+    assert rates[0] == pytest.approx(0.005) and rates[99] == pytest.approx(0.5) and max(rates) == pytest.approx(0.5)
+    assert np.all(np.diff(rates[:100]) > 0) and np.all(np.diff(rates[100:]) <= 0) and rates[-1] < 1e-5
+    assert learning_rate_at(999, replace(config, decay="constant")) == 0.5
+
+
+def test_a_warmup_of_so_many_steps_does_not_depend_on_the_length():
+    short, long = (
+        replace(PAPER, steps=steps, warmup=100, momentum_warmup=200, decay="trapezoid") for steps in (1000, 5000)
+    )
+    for at in (learning_rate_at, momentum_at):
+        assert [at(step, short) for step in range(800)] == [at(step, long) for step in range(800)]
+    assert learning_rate_at(99, short) == PAPER.learning_rate > learning_rate_at(98, short)
+    assert momentum_at(200, short) == 0.99 > momentum_at(199, short)
+
+
+def test_the_steps_that_fit_a_time_are_those_of_the_pace_so_far():
+    config = replace(PAPER, minutes=10.0)
+    assert schedule_after(50, 60.0, config).steps == 500
+    assert schedule_after(0, 0.0, config) == config and schedule_after(50, 60.0, PAPER) == PAPER
+    assert not is_complete(10**6, 599.0, config) and is_complete(1, 600.0, config)
+    assert is_complete(PAPER.steps, 1.0, PAPER) and not is_complete(PAPER.steps - 1, 1e9, PAPER)
+
+
+def test_a_trapezoid_is_flat_until_the_last_fifth():
+    config = replace(PAPER, steps=1000, warmup=0.1, learning_rate=0.5, decay="trapezoid")
+    rates = [learning_rate_at(step, config) for step in range(1000)]
+    assert set(rates[100:801]) == {0.5} and rates[900] == pytest.approx(0.25) and 0 < rates[-1] < 0.003
+    longer = replace(config, steps=2000, warmup=0.05)  # the same trunk
+    assert rates[:800] == pytest.approx([learning_rate_at(step, longer) for step in range(800)])
+
+
+def test_the_momentum_rises_where_that_is_asked_for():
+    config = replace(PAPER, steps=1000, momentum_warmup=0.2)
+    found = [momentum_at(step, config) for step in range(1000)]
+    assert found[0] == pytest.approx(0.9) and found[100] == pytest.approx(0.945) and set(found[200:]) == {0.99}
+    assert momentum_at(0, replace(config, momentum_warmup=0)) == 0.99
+    assert momentum_at(0, replace(config, momentum=0.5)) == 0.5
+
+
+def test_rates_of_a_step_reach_the_optimiser():
+    config = replace(SMALL, bias_rate=2.0, momentum_warmup=0.5)
+    network = new_training_network(config, "cpu")
+    optimiser = new_optimiser(network, config)
+    set_rates(optimiser, config, 5)
+    weights, biases = optimiser.param_groups
+    assert biases["lr"] == 2 * weights["lr"] == 2 * learning_rate_at(5, config)
+    assert weights["momentum"] == momentum_at(5, config) < 0.99
+    assert all(values.ndim == 1 for values in biases["params"]) and len(biases["params"]) == len(weights["params"])
+    assert len(new_optimiser(network, SMALL).param_groups) == 1

@@ -154,6 +154,18 @@ def test_single_runs_alone_are_not_compared(table):
     assert "so far" not in text and "Standardised" not in text and f"| {runs[-1].name} |" in text
 
 
+def test_ablations_by_adam_are_compared_with_adam(table):
+    runs = runs_of("ablations", 2, optimiser="adam")
+    assert {run.changes["optimiser"] for run in runs} == {"adam"} and len({run.group for run in runs}) == 8
+    made = [with_errors(run, 0.1 + 0.01 * run.changes["seed"] + 0.3 * (run.group == "padded")) for run in runs]
+    by_adam = [
+        replace(run, record=replace(run.record, config=replace(run.record.config, optimiser="adam"))) for run in made
+    ]
+    text = table(by_adam, runs)
+    assert text.startswith("# ablations, by Adam\n") and "so far" not in text and "(padded)" in text
+    assert "left out" not in text.split("Each run")[1]
+
+
 def test_no_table_without_the_run_that_others_are_compared_with(table, tmp_path):
     assert table([with_errors(RUNS[1], 0.1)]) is None and not (tmp_path / "README.md").exists()
 

@@ -69,16 +69,17 @@ class CellStudyRun:
 def cell_runs(seeds: int) -> list[Run]:
     """All runs, those of one seed together."""
     return [
-        Run(f"{'-'.join(group.split())}-seed-{seed}-trained-on-{trained}", group, None, settings | {"seed": seed})
+        Run(
+            f"{'-'.join(group.split())}-seed-{seed}-trained-on-{trained}",
+            group,
+            None,
+            settings | {"seed": seed},
+            trained_on=trained,
+        )
         for seed in range(seeds)
         for group, settings in ABLATIONS.items()
         for trained in SEQUENCES
     ]
-
-
-def trained_on(run: Run) -> str:
-    """The sequence that a run is trained on."""
-    return run.name.rpartition("-")[2]
 
 
 def carry_out(
@@ -103,12 +104,12 @@ def carry_out(
     try:
         if scheduler:
             remaining = [run for run in wanted if run.name not in done]
-            tasks = [Task([run], folder, data, profile, settings, trained_on(run)) for run in remaining]
+            tasks = [Task([run], folder, data, profile, settings, run.trained_on) for run in remaining]
             spread(tasks, scheduler, deadline)
         for number, run in enumerate(() if scheduler else wanted, 1):
             print(f"\n{STUDY} [{number} of {len(wanted)}] {run.name}", flush=True)
             if run.name not in done:
-                make(run, RunFolder(folder / run.name), data, profile, settings, deadline, trained_on(run))
+                make(run, RunFolder(folder / run.name), data, profile, settings, deadline, run.trained_on)
     finally:
         found = gather(folder, runs)
         diverged = [run.name for run in runs if has_diverged(RunFolder(folder / run.name))]

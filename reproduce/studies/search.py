@@ -8,54 +8,39 @@ from typing import Any
 
 from reproduce.studies import archive
 from reproduce.studies.archive import StudyRun
-from reproduce.studies.definitions import QUICK_SGD, SEARCH, UNCLIPPED
+from reproduce.studies.definitions import QUICK_SGD, SEARCH, UNCLIPPED, Choice
 from unet_paper.config import PROFILES, optimiser_settings
 from unet_paper.metrics.registry import PIXEL_ERROR, RAND_ERROR, TABLE_1_METRICS, WARPING_ERROR
 from unet_paper.report.table import Table
 
-SHOWN: dict[str, tuple[str, ...]] = {  # the settings that tell a choice's runs apart
-    "learning rate, quick": ("learning_rate",),
-    "gradient clipping": ("gradient_clip", "learning_rate"),
-    "schedule": ("decay", "warmup"),
-    "steps": ("steps",),
-    "gray-value range": ("contrast", "brightness"),
-    "class balance": ("class_balance",),
-    "border term": ("w_0", "sigma"),
-    "learning rate, full network": ("learning_rate",),
-}
-NOTES = {
-    "steps": "Taken: 2,500 in `quick`, which two CPU cores make in some ten minutes; 30,000 in `paper`.",
-    "gradient clipping": "What clipping buys is the higher rate: at 0.001 the better run is without it.",
-    "gray-value range": "Twice the range costs pixel error; none at all is as good as the one taken.",
-    "border term": "w_0 = 20 and sigma = 10 cost pixel error, and half the height costs 0.002; none gains more "
-    "elsewhere than seeds do. The paper's is taken.",
-    "learning rate, full network": "After so few tiles the errors do not decide.",
-}
 TITLES = [metric.title for metric in TABLE_1_METRICS]
 
 
-def of_choice(found: Mapping[str, StudyRun], choice: str) -> list[str]:
+def of_choice(found: Mapping[str, StudyRun], title: str, choice: Choice) -> list[str]:
     """One choice: a row for each of its runs, the best of each error in bold, and the settings that were taken."""
-    names = SHOWN[choice]
-    profile = "paper" if "full" in choice else "quick"
-    taken = PROFILES[profile].as_dict() | optimiser_settings("sgd", profile)
-    runs = [found[name] for name in SEARCH[choice]]
+    names = choice.differ_in
+    taken = PROFILES[choice.profile].as_dict() | optimiser_settings("sgd", choice.profile)
+    runs = [found[name] for name in choice.tried]
     errors = [[run.scores["none"].value(metric) for metric in TABLE_1_METRICS] for run in runs]
     best = [min(column) for column in zip(*errors, strict=True)]
     rows = []
     for run, of_run in zip(runs, errors, strict=True):
         value = run.record.config.as_dict()
-        # of the steps, 2,500 are taken, more than any of these
-        is_taken = choice != "steps" and all(value[name] == taken[name] for name in names)
+        is_taken = all(value[name] == taken[name] for name in names)
         shown = [metric.formatted(error) for metric, error in zip(TABLE_1_METRICS, of_run, strict=True)]
         shown = [
             f"**{text}**" if error == least else text for text, error, least in zip(shown, of_run, best, strict=True)
         ]
         commit = str(run.record.first.code.commit)[:7]
         rows.append([*(_shown(name, value[name]) for name in names), *shown, "taken" if is_taken else "", commit])
-    title = f"## {choice[0].upper()}{choice[1:]}"
-    note = [NOTES[choice], ""] if choice in NOTES else []
-    return [title, "", Table([*names, *TITLES, "", "code"], rows).to_markdown(), "", *note]
+    note = [choice.note, ""] if choice.note else []
+    return [
+        f"## {title[0].upper()}{title[1:]}",
+        "",
+        Table([*names, *TITLES, "", "code"], rows).to_markdown(),
+        "",
+        *note,
+    ]
 
 
 def _shown(name: str, value: Any) -> str:
@@ -110,6 +95,6 @@ def text(found: Mapping[str, StudyRun], results: Path) -> str:
         "[histories.csv](histories.csv), and whole in [records.jsonl](records.jsonl).",
         "",
     ]
-    for choice in SEARCH:
-        lines += of_choice(found, choice)
+    for title, choice in SEARCH.items():
+        lines += of_choice(found, title, choice)
     return "\n".join([*lines, *reliability(seeds), ""])

@@ -30,7 +30,7 @@ def test_every_run_changes_one_thing_and_has_settings_that_exist(profile):
         changes = [*cell_changes(profile), *(f"{name}={value}" for name, value in run.changes.items())]
         changed_config(PROFILES[profile], changes).check()
         number = {cells.CONTROL: 0, "neither turned nor mirrored": 2}.get(run.group, 1)
-        assert len(run.changes) == 1 + number and cells.trained_on(run) in SEQUENCES
+        assert len(run.changes) == 1 + number and run.trained_on in SEQUENCES
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def found(make_record):
     """Runs of two seeds, of which the SEG is known."""
     runs = []
     for run in cells.cell_runs(2):
-        trained = cells.trained_on(run)
+        trained = run.trained_on
         protocol = Protocol.of_sequences(trained, (3,), "02" if trained == "01" else "01", (7,))
         config = replace(changed_config(PROFILES["quick"], cell_changes("quick")), **run.changes)
         tenths = 9 - (trained == "02") - (run.group == "no border term") - run.changes["seed"]

@@ -81,20 +81,19 @@ def differences(rows: Mapping[str, tuple[Values, Values]], alike: Sequence[Value
 
 
 def family(rows: Mapping[str, Values], control: Values, primary: str) -> list[str]:
-    """Lines on Dunnett's test: for each metric the row that is furthest from the control, all rows considered."""
-    smallest = []
+    """Lines on Dunnett's test: a row's adjusted p for each metric, all rows considered."""
+    shown: dict[str, list[str]] = {title: [] for title in rows}
     for metric in TABLE_1_METRICS:
         arms = [values[primary][metric.key] for values in rows.values()]
         deviation, _ = pooled_deviation([control[primary][metric.key], *arms])
-        if deviation:
-            p_values = dict(zip(rows, adjusted_p_values(arms, control[primary][metric.key]), strict=True))
-            row = min(p_values, key=lambda title: p_values[title])
-            smallest.append(f"{metric.title} {p_values[row]:.2f} ({row})")
-    if not smallest:
-        return []
+        p_values = adjusted_p_values(arms, control[primary][metric.key]) if deviation else [None] * len(arms)
+        for title, p in zip(rows, p_values, strict=True):
+            shown[title].append("-" if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}")
+    titles = [metric.title for metric in TABLE_1_METRICS]
     return [
-        f"Dunnett's test of all rows against the control ({primary}), smallest adjusted p for each metric: "
-        f"{'; '.join(smallest)}.",
+        f"Dunnett's test against the control ({primary}): p, adjusted for the number of rows.",
+        "",
+        Table(["what", *titles], [[title, *p_values] for title, p_values in shown.items()]).to_markdown(),
         "",
     ]
 

@@ -63,10 +63,10 @@ def open_stack(
     """
     path = Path(path)
     if is_zarr(path):
-        found = open_zarr(path, channel, kind)
+        image = open_zarr(path, channel, kind)
         # It is read like an array wherever sections of any size are read.
         return ImageStack(
-            cast(np.ndarray, found.pixels), found.pixel_size, path, origin=found.origin, made_with=found.made_with
+            cast(np.ndarray, image.pixels), image.pixel_size, path, origin=image.origin, made_with=image.made_with
         )
     if not path.is_file():
         raise BadInput(f"{path} is not a file; give the path of a TIFF stack or an image")
@@ -114,9 +114,9 @@ def _sections(path: Path, raw: RawImage, channel: int | str | None, kind: Kind) 
         return array
     if array.size == 0:
         raise BadInput(f"{path} has shape {array.shape}; give at least one section of at least one pixel")
-    kept = [place for place, letter in enumerate(axes) if array.shape[place] > 1 or letter in "YX"]
-    array = array.reshape([array.shape[place] for place in kept])
-    axes = "".join(axes[place] for place in kept)
+    kept = [axis for axis, letter in enumerate(axes) if array.shape[axis] > 1 or letter in "YX"]
+    array = array.reshape([array.shape[axis] for axis in kept])
+    axes = "".join(axes[axis] for axis in kept)
     if raw.sections_as_channels and axes == "CYX" and channel is None:
         logger.info(f"note: {path} holds {len(array)} images without a word of their axes; they are read as sections")
         axes = "ZYX"

@@ -76,9 +76,9 @@ def by_number(name: str) -> tuple[list[tuple[int, str]], str]:
 
 def named(names: Iterable[str]) -> str:
     """A few names, and how many more there are."""
-    found = list(names)
-    more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
-    return ", ".join(found[:SHOWN]) + more
+    all_names = list(names)
+    more = f" and {len(all_names) - SHOWN} more" if len(all_names) > SHOWN else ""
+    return ", ".join(all_names[:SHOWN]) + more
 
 
 def _in_folder(folder: Path) -> list[Path]:

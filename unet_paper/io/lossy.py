@@ -51,6 +51,6 @@ def lossy_lerc(content: bytes) -> str | None:
     if not 2 <= version <= 5:
         return "LERC"
     # A checksum from version 3 on, then six numbers, and the samples of a pixel from version 4 on.
-    place = 10 + 4 * (version >= 3) + 4 * (6 + (version >= 4))
-    (error,) = struct.unpack_from("<d", content, place)
+    offset = 10 + 4 * (version >= 3) + 4 * (6 + (version >= 4))
+    (error,) = struct.unpack_from("<d", content, offset)
     return None if error <= ROUNDS_TO_ITSELF else "LERC"

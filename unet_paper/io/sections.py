@@ -87,5 +87,5 @@ def described(sections: Sections) -> str:
     """The shape of a stack, or those of its sections, in words."""
     if isinstance(sections, np.ndarray):
         return str(sections.shape)
-    found = [str(shape) for shape in dict.fromkeys(shapes(sections))]
-    return ", ".join(found[:3]) + (", ..." if len(found) > 3 else "") + f" ({len(sections)} sections)"
+    texts = [str(shape) for shape in dict.fromkeys(shapes(sections))]
+    return ", ".join(texts[:3]) + (", ..." if len(texts) > 3 else "") + f" ({len(sections)} sections)"

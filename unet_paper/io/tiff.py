@@ -110,8 +110,8 @@ def _read(
             if any((page.shape, page.dtype) != (chosen[0].shape, chosen[0].dtype) for page in chosen):
                 raise ValueError(f"it holds {len(chosen)} images of different shapes or types")
             result = scratch.empty(path, (len(chosen), *chosen[0].shape), np.dtype(chosen[0].dtype))
-            for place, page in zip(result, chosen, strict=True):
-                place[...] = page.asarray()
+            for pixels, page in zip(result, chosen, strict=True):
+                pixels[...] = page.asarray()
             return result, "I" + chosen[0].axes
     if len(series) > 1:
         if any(letter in SECTION_AXES and length > 1 for letter, length in zip(axes, shape, strict=True)):
@@ -124,9 +124,9 @@ def _read(
                 f"note: {path} holds {len(series)} images of one size; they are read as sections, in their order"
             )
         result = scratch.empty(path, (len(series), *shape), dtype)
-        for place, one in zip(result, series, strict=True):
+        for pixels, one in zip(result, series, strict=True):
             require_promised(path, file, one, 1)
-            place[...] = one.asarray()
+            pixels[...] = one.asarray()
         return result, "I" + axes
     require_promised(path, file, series[0], len(sections))
     if series[0].dataoffset and not sparse:

@@ -111,30 +111,30 @@ def read_pages(path: Path) -> list[Page]:
             pages.append(page)
 
 
-def _number(file: BinaryIO, place: int, code: str, size: int, pages: list[Page]) -> int:
+def _number(file: BinaryIO, offset: int, code: str, size: int, pages: list[Page]) -> int:
     length = struct.calcsize(code)
-    if place + length > size:
-        raise _cut_off(pages, place, size)
-    file.seek(place)
+    if offset + length > size:
+        raise _cut_off(pages, offset, size)
+    file.seek(offset)
     return int(struct.unpack(code, file.read(length))[0])
 
 
-def _cut_off(pages: list[Page], place: int, size: int) -> ValueError:
+def _cut_off(pages: list[Page], offset: int, size: int) -> ValueError:
     return ValueError(
-        f"it is cut off: {_image(len(pages))} should be at byte {place:,}, and the file ends at byte {size:,}"
+        f"it is cut off: {_image(len(pages))} should be at byte {offset:,}, and the file ends at byte {size:,}"
     )
 
 
-def _require_no_zeros_behind(file: BinaryIO, place: int, size: int, pages: list[Page]) -> None:
+def _require_no_zeros_behind(file: BinaryIO, end: int, size: int, pages: list[Page]) -> None:
     """Raise ValueError where only zeros follow the last page, as a download leaves them that had its room before it
     ended: its chain of pages seems to end there. Not of pixels behind the page, which may be black.
     """
-    if size - place < ZEROS_BEHIND or any(page.end() > place for page in pages):
+    if size - end < ZEROS_BEHIND or any(page.end() > end for page in pages):
         return
-    file.seek(place)
+    file.seek(end)
     if not any(file.read(2**20)):
         raise ValueError(
-            f"it is cut off or damaged: behind image {len(pages)} of its chain of pages are {size - place:,} zeros"
+            f"it is cut off or damaged: behind image {len(pages)} of its chain of pages are {size - end:,} zeros"
         )
 
 
@@ -151,13 +151,13 @@ def _tags(file: BinaryIO, block: bytes, order: str, big: bool, size: int) -> dic
         length = count * SIZES.get(kind, 0)
         value = block[start + width : start + width + inline]
         if length > inline:
-            (place,) = struct.unpack(order + ("Q" if big else "I"), value)
-            if place + length > size and tag in NEEDED:
+            (offset,) = struct.unpack(order + ("Q" if big else "I"), value)
+            if offset + length > size and tag in NEEDED:
                 raise ValueError(
-                    f"it is cut off: its tag {tag} lies at byte {place:,}, and the file ends at byte {size:,}"
+                    f"it is cut off: its tag {tag} lies at byte {offset:,}, and the file ends at byte {size:,}"
                 )
             if tag in TAGS:
-                file.seek(place)
+                file.seek(offset)
                 value = file.read(length)
         if tag == PLANES:
             tags[tag] = (count,)  # of a MetaMorph stack

@@ -91,8 +91,8 @@ def require_ome_files(path: Path, description: str) -> None:
             require_pixels(read_pages(other), other.stat().st_size)
         except ValueError as error:
             raise ValueError(f"it is one file of a set, and of {name}: {error}") from None
-        found = _ome_uuid(other)
-        if found is not None and uuid is not None and found != uuid:
+        other_uuid = _ome_uuid(other)
+        if other_uuid is not None and uuid is not None and other_uuid != uuid:
             raise ValueError(f"it is one file of a set, and {name} is another file than the one it names")
 
 

@@ -37,13 +37,13 @@ class TiffSegments(LazyStack):
         """See LazyStack. Raises BadInput for a damaged tile or strip."""
         shape = tuple(side.stop - side.start for side in (sections, rows, columns))
         result = np.empty(shape, self.dtype)
-        for place, section in zip(result, range(sections.start, sections.stop), strict=True):
+        for pixels, section in zip(result, range(sections.start, sections.stop), strict=True):
             page = self.file.pages[self.pages[section]].aspage()
             for index, top, left in _segments(page, rows, columns):
                 segment = self._segment(page, section, index)
                 first, last = max(rows.start, top), min(rows.stop, top + segment.shape[0])
                 start, stop = max(columns.start, left), min(columns.stop, left + segment.shape[1])
-                place[first - rows.start : last - rows.start, start - columns.start : stop - columns.start] = segment[
+                pixels[first - rows.start : last - rows.start, start - columns.start : stop - columns.start] = segment[
                     first - top : last - top, start - left : stop - left
                 ]
         return result

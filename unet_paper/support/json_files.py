@@ -14,13 +14,13 @@ STRING_OR_NUMBERS = re.compile(r'"(?:[^"\\]|\\.)*"|\[[^][{}"]*\]')  # a string f
 def write_json(path: str | Path, values: Any) -> None:
     """Write a JSON file whole or not at all, a list of numbers on one line."""
     text = json.dumps(values, indent=2, allow_nan=False)
-    text = STRING_OR_NUMBERS.sub(lambda found: _on_one_line(found[0]), text)
+    text = STRING_OR_NUMBERS.sub(lambda match: _on_one_line(match[0]), text)
     with atomic_write(path) as temporary:
         temporary.write_text(text + "\n")
 
 
-def _on_one_line(found: str) -> str:
-    return found if found.startswith('"') else f"[{' '.join(found[1:-1].split())}]"
+def _on_one_line(text: str) -> str:
+    return text if text.startswith('"') else f"[{' '.join(text[1:-1].split())}]"
 
 
 def read_json(path: str | Path) -> Any:

@@ -158,10 +158,10 @@ def _object_scores(
     ):
         if index in matched:
             pair = matched[index]
-            place = overlap.segment_index[pair]
-            segment = int(overlap.segment_labels[place])
-            found = segment, float(iou[pair]), bool(split[index]), bool(merging[place])
-            scores.append(ObjectScore(frame, label, area, *found))
+            segment_index = overlap.segment_index[pair]
+            segment = int(overlap.segment_labels[segment_index])
+            match = segment, float(iou[pair]), bool(split[index]), bool(merging[segment_index])
+            scores.append(ObjectScore(frame, label, area, *match))
         else:
             scores.append(ObjectScore(frame, label, area, None, 0.0, bool(split[index])))
     return scores

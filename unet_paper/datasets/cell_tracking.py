@@ -173,12 +173,12 @@ def unknown_pixels(masks: np.ndarray, markers: np.ndarray, reach: float) -> np.n
 
 def _numbered(folder: Path, start: str) -> dict[int, Path]:
     """The TIFFs of a folder whose names are `start` and a number, in order of that."""
-    found = {}
+    paths = {}
     for path in folder.glob(f"{start}*.tif*"):
         match = re.fullmatch(rf"{start}(\d+)\.tiff?", path.name)
         if match:
-            found[int(match[1])] = path
-    return dict(sorted(found.items()))
+            paths[int(match[1])] = path
+    return dict(sorted(paths.items()))
 
 
 def _one_frame(pixels: np.ndarray, path: Path) -> np.ndarray:
@@ -197,28 +197,28 @@ def unpack(archive: Path, folder: Path) -> None:
 
     Raises BadInput for a damaged one, and where its place holds something else.
     """
-    place = folder / archive.stem
+    dataset = folder / archive.stem
     with tempfile.TemporaryDirectory(dir=_made(folder)) as temporary:
         try:
             with zipfile.ZipFile(archive) as packed:
-                if place.exists():
-                    _require_unpacked(packed, place)
+                if dataset.exists():
+                    _require_unpacked(packed, dataset)
                     return
                 packed.extractall(temporary)
         except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
             raise BadInput(f"{archive} cannot be unpacked ({error}); fetch it again from {CHALLENGE_PAGE}") from None
-        found = Path(temporary) / archive.stem
-        if not is_cell_tracking_folder(found):
+        unpacked = Path(temporary) / archive.stem
+        if not is_cell_tracking_folder(unpacked):
             raise BadInput(f"{archive} holds no {archive.stem} in the challenge's layout: {LAYOUT}")
-        found.replace(place)
+        unpacked.replace(dataset)
 
 
-def _require_unpacked(packed: zipfile.ZipFile, place: Path) -> None:
+def _require_unpacked(packed: zipfile.ZipFile, dataset: Path) -> None:
     for entry in packed.infolist():
-        file = place.parent / entry.filename
+        file = dataset.parent / entry.filename
         if not entry.is_dir() and not (file.is_file() and file.stat().st_size == entry.file_size):
             raise BadInput(
-                f"{place} is not what {packed.filename} holds ({entry.filename} differs); move one of them away"
+                f"{dataset} is not what {packed.filename} holds ({entry.filename} differs); move one of them away"
             )
 
 

@@ -51,17 +51,17 @@ def check_stack(name: str, path: Path | str) -> Finding:
     if not path.is_file():
         return Finding(name, "missing", f"{path} is missing")
     if name == "test-labels":
-        found, expected = git_blob_id(path), TEST_LABELS_BLOB
+        digest, expected = git_blob_id(path), TEST_LABELS_BLOB
         what = "git blob id"
     else:
         try:
             stack = read_stack(path, kind="labels" if name.endswith("labels") else "image")
         except BadInput as error:
             return Finding(name, "wrong", str(error))
-        found = labels_sha256(stack.pixels) if name.endswith("labels") else stack.content_sha256
+        digest = labels_sha256(stack.pixels) if name.endswith("labels") else stack.content_sha256
         expected, what = CONTENT[name], "content SHA-256"
-    if found != expected:
-        return Finding(name, "wrong", f"{path} is not the official stack: its {what} is {found}, not {expected}")
+    if digest != expected:
+        return Finding(name, "wrong", f"{path} is not the official stack: its {what} is {digest}, not {expected}")
     return Finding(name, "verified", f"{path} is the official stack ({what} {expected[:12]}...)")
 
 
@@ -105,20 +105,20 @@ def fetch(folder: Path | str, source: Path | str | None = None, url: str = ARCHI
     fails.
     """
     folder = Path(folder)
-    found = check_folder(folder)
-    for finding in found:
+    findings = check_folder(folder)
+    for finding in findings:
         if finding.state == "wrong":
             raise BadInput(f"{finding.sentence}; move it away, or name another folder for the official stacks")
-    wanted = [finding.name for finding in found if finding.state == "missing"]
+    wanted = [finding.name for finding in findings if finding.state == "missing"]
     if not wanted:
-        return found
+        return findings
     if source is None:
         try:
             source = download(url, folder / PurePosixPath(url).name)
         except BadInput as error:
             if any(name in REQUIRED for name in wanted):
                 raise
-            return [*found[:-1], Finding("test-labels", "missing", str(error))]
+            return [*findings[:-1], Finding("test-labels", "missing", str(error))]
     source = Path(source)
     rejected: dict[str, Finding] = {}
     for name in wanted:

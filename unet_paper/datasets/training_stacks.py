@@ -186,6 +186,6 @@ def dataset_name(folder: Path | str, data: dict[str, str]) -> str:
 
     data : {name: SHA-256}, as in `Stacks`; test labels were verified when they were loaded.
     """
-    if all(isbi2012.CONTENT[name] == found for name, found in data.items() if name in isbi2012.CONTENT):
+    if all(isbi2012.CONTENT[name] == sha256 for name, sha256 in data.items() if name in isbi2012.CONTENT):
         return "isbi"
     return "phantom" if (Path(folder) / "phantom.json").is_file() else "own"

@@ -99,16 +99,16 @@ class _ConvolutionAndReLU(torch.autograd.Function):
     ) -> torch.Tensor:
         kernel = weight.to(torch.bfloat16)
         with torch.autocast("cpu", enabled=False):
-            found = functional.conv2d(maps, kernel, bias.to(torch.bfloat16)).relu_()
-        context.save_for_backward(maps, kernel, found)
-        return found
+            activations = functional.conv2d(maps, kernel, bias.to(torch.bfloat16)).relu_()
+        context.save_for_backward(maps, kernel, activations)
+        return activations
 
     @staticmethod
     def backward(  # type: ignore[override]
         context: Any, gradient: torch.Tensor
     ) -> tuple[torch.Tensor | None, torch.Tensor, torch.Tensor]:
-        maps, kernel, found = context.saved_tensors
-        gradient = torch.ops.aten.threshold_backward(gradient, found, 0)
+        maps, kernel, activations = context.saved_tensors
+        gradient = torch.ops.aten.threshold_backward(gradient, activations, 0)
         of_maps = None
         if context.needs_input_grad[0]:
             of_maps = _gradients(gradient, maps, kernel, [True, False, False])[0]
@@ -133,14 +133,14 @@ def weight_gradients(gradient: torch.Tensor, maps: torch.Tensor, kernel: torch.T
     rows = gradient.shape[2] // BANDS
     wanted = [False, True, True]
     if maps.numel() < SMALLEST_BANDED or not rows:
-        return [found.float() for found in _gradients(gradient, maps, kernel, wanted)[1:]]
+        return [part.float() for part in _gradients(gradient, maps, kernel, wanted)[1:]]
     halo = kernel.shape[2] - 1  # rows that neighbouring bands of the input share
     bands = _bands(gradient, rows, rows), _bands(maps, rows, rows + halo)
-    found = [part.float() for part in _gradients(*bands, kernel, wanted)[1:]]
+    gradients = [part.float() for part in _gradients(*bands, kernel, wanted)[1:]]
     if rows * BANDS < gradient.shape[2]:
         rest = _gradients(gradient[:, :, rows * BANDS :], maps[:, :, rows * BANDS :], kernel, wanted)[1:]
-        found = [part + more for part, more in zip(found, rest, strict=True)]
-    return found
+        gradients = [part + more for part, more in zip(gradients, rest, strict=True)]
+    return gradients
 
 
 def _bands(maps: torch.Tensor, rows: int, height: int) -> torch.Tensor:

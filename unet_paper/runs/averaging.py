@@ -20,13 +20,13 @@ def recorded_tta(result: Path) -> str | None:
     """
     several = is_folder(result)
     files = [file for file in image_files([result]) if file.suffix.lower() in TIFF_SUFFIXES] if several else [result]
-    found = {open_stack(path, kind="labels").made_with.get("tta") for path in files}
-    if len(found) > 1:
+    ttas = {open_stack(path, kind="labels").made_with.get("tta") for path in files}
+    if len(ttas) > 1:
         raise BadInput(
-            f"{result} holds files of different test-time augmentations ({', '.join(sorted(map(str, found)))}); "
+            f"{result} holds files of different test-time augmentations ({', '.join(sorted(map(str, ttas)))}); "
             "predict them again with one"
         )
-    tta = next(iter(found), None)
+    tta = next(iter(ttas), None)
     named = NAMED.fullmatch(result.name if several else result.stem)
     if named is not None and tta is not None and tta != named[1]:
         raise BadInput(f"{result} was made with --tta {tta}, and is called {named[1]}; predict it again, or rename it")

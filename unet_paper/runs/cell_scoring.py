@@ -153,8 +153,8 @@ def _at_threshold(
 
 def _size_ratio(scores: InstanceScores, segments: Sections) -> float | None:
     areas = [_areas(of_frame) for of_frame in segments]
-    found = [(each.frame, each.segment, each.area) for each in scores.objects if each.segment is not None]
-    return float(np.median([areas[frame][segment] / area for frame, segment, area in found])) if found else None
+    matched = [(each.frame, each.segment, each.area) for each in scores.objects if each.segment is not None]
+    return float(np.median([areas[frame][segment] / area for frame, segment, area in matched])) if matched else None
 
 
 def _areas(numbered: np.ndarray) -> dict[int, int]:
@@ -244,15 +244,15 @@ def score_cells(
         raise BadInput("--segments is one file, and the frames differ in size; number them with segment, one by one")
     judged, counted = without_ignored(truth, ignored), without_ignored(segments, ignored)
     try:
-        found = score_segments(judged, counted, marks)
+        instance_scores = score_segments(judged, counted, marks)
     except BadInput as error:
         raise BadInput(f"{labels} and {result}: {error}") from None
     hashes = sections_sha256(truth), sections_sha256(proposal)
-    how = segmentation if are_probabilities else None, len(truth), _size_ratio(found, counted)
+    how = segmentation if are_probabilities else None, len(truth), _size_ratio(instance_scores, counted)
     tried: tuple[AtThreshold, ...] = ()
     if are_probabilities:
         tried = at_thresholds(judged, proposal, segmentation, marks, ignored)
-    scores = CellScores(found, *how, *hashes, asdict(code_version()), recorded_tta(result), tried)
+    scores = CellScores(instance_scores, *how, *hashes, asdict(code_version()), recorded_tta(result), tried)
     if segments_out is not None:
         as_they_are = "as given" if segments is proposal else "each connected part of what is given"
         made = str(segmentation) if are_probabilities else as_they_are

@@ -22,11 +22,11 @@ def seg_of_training_frames(trained: Checkpoint, stacks: Stacks, record: RunRecor
     logger.info(f"choosing the threshold on the {len(stacks.volume)} frames trained on")
     probability = predict(trained, stacks.volume, record.config.primary, device=device)
     tried = at_thresholds(stacks.labels, probability, segmentation_of(record))
-    found = {each.threshold: round(each.seg, 6) for each in tried}
-    used = segmentation_of(replace(record, seg_of_training_frames=found)).threshold
-    if any(found.values()):
-        why = f": SEG of these frames is best there, {found[used]:.4f}"
+    seg = {each.threshold: round(each.seg, 6) for each in tried}
+    used = segmentation_of(replace(record, seg_of_training_frames=seg)).threshold
+    if any(seg.values()):
+        why = f": SEG of these frames is best there, {seg[used]:.4f}"
     else:
         why = ", which undoes the class weights: SEG of these frames is 0 at each threshold that was tried"
     logger.info(f"cell is what has a probability above {used:g}{why}")
-    return found
+    return seg

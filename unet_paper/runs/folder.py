@@ -167,10 +167,10 @@ class RunFolder:
 
     def require_own_files(self) -> None:
         """Raise BadInput where files have the names of a run's and there is no run: they are somebody's."""
-        found = next(iter(self._matching(RUN_FILES)), None)
-        if found is not None and not self._matching(RUN):
+        path = next(iter(self._matching(RUN_FILES)), None)
+        if path is not None and not self._matching(RUN):
             raise BadInput(
-                f"{found} has the name of a file of a run, and {self.path} holds no run; move it away, or take "
+                f"{path} has the name of a file of a run, and {self.path} holds no run; move it away, or take "
                 "another folder"
             )
 

@@ -29,10 +29,10 @@ def is_numbered(probability: Path, cells: Path, segmentation: CellSegmentation) 
     if not cells.is_file():
         return False
     try:
-        found = open_stack(cells, kind="labels").made_with
+        recorded = open_stack(cells, kind="labels").made_with
     except BadInput:
         return False
-    return found == made_with(open_stack(probability, kind="probabilities"), segmentation)
+    return recorded == made_with(open_stack(probability, kind="probabilities"), segmentation)
 
 
 def table_of(cells: Path) -> Path:

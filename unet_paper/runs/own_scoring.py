@@ -50,16 +50,16 @@ def score_all(
 
 def cells_of_run(run: RunFolder, record: RunRecord) -> dict[str, CellScores]:
     """The scores of cells of a run by test-time augmentation, as far as they were taken."""
-    found = {}
+    scores = {}
     for tta in record.config.tta:
         path = run.scores(tta, record.config.primary)
         content = read_json(path) if path.is_file() else {}
         if isinstance(content, Mapping) and "seg" in content:
             try:
-                found[tta] = CellScores.from_json(content)
+                scores[tta] = CellScores.from_json(content)
             except BadInput as error:
                 raise BadInput(f"{path}: {error}; score the run again with --metrics all") from None
-    return found
+    return scores
 
 
 def is_tessellation(record: RunRecord) -> bool:

@@ -41,11 +41,11 @@ def write_cell_report(run: RunFolder, figures: bool = False) -> str:
 
 def write_table_2(folder: Path, runs: Sequence[RunFolder]) -> str:
     """Write table2.md and index.html of several runs on cells, in a folder above theirs. Returns the table's text."""
-    found = [read_cell_run(run) for run in runs]
-    document = table_2_document(found)
+    cell_runs = [read_cell_run(run) for run in runs]
+    document = table_2_document(cell_runs)
     _write(folder / "table2.md", document)
     histories, viewed = {}, []
-    for run, (record, _) in zip(runs, found, strict=True):
+    for run, (record, _) in zip(runs, cell_runs, strict=True):
         history = read_history(run.history) if run.history.is_file() else []
         if history:
             histories[record.name] = history
@@ -56,7 +56,7 @@ def write_table_2(folder: Path, runs: Sequence[RunFolder]) -> str:
         title=f"Cells: {len(runs)} runs",
         document=document,
         links=["table2.md", *(f"{run.path.name}/index.html" for run in runs)],
-        banner=next((banner for record, _ in found if (banner := smoke_banner(record))), None),
+        banner=next((banner for record, _ in cell_runs if (banner := smoke_banner(record))), None),
         viewed=viewed,
         curves=[("Loss and error in training", history_figure(histories))] if histories else [],
     ).write(folder / "index.html")

@@ -55,8 +55,8 @@ def comparison_table(runs: Sequence[NamedRun], cells: Mapping[str, Mapping[str, 
     rows: list[Sequence[Cell]] = []
     for name, record, scores in runs:
         for tta, values in scores.items():
-            found = (cells or {}).get(name, {}).get(tta)
-            counted = (getattr(found.scores, metric.key) if found else None for metric in of_cells)
+            cell_scores = (cells or {}).get(name, {}).get(tta)
+            counted = (getattr(cell_scores.scores, metric.key) if cell_scores else None for metric in of_cells)
             errors = (values.value(metric) if metric in fitting[name] else None for metric in shown)
             scored_on = f"{record.dataset}, {record.protocol}"
             rows.append((name, record.profile_title, scored_on, tta, *counted, *errors))

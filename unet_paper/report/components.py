@@ -44,18 +44,18 @@ def neighbours(labels: np.ndarray, count: int) -> dict[int, list[int]]:
     for one, other in ((grown[1:], grown[:-1]), (grown[:, 1:], grown[:, :-1])):
         touching = (one != other) & (one > 0) & (other > 0)
         pairs.update(zip(one[touching].tolist(), other[touching].tolist(), strict=True))
-    found: dict[int, list[int]] = {number: [] for number in range(1, count + 1)}
+    others: dict[int, list[int]] = {number: [] for number in range(1, count + 1)}
     for one, other in pairs:
-        found[one].append(other)
-        found[other].append(one)
-    return found
+        others[one].append(other)
+        others[other].append(one)
+    return others
 
 
 def spots(pixels: np.ndarray) -> list[list[float]]:
     """A circle around each 8-connected group of an (H, W) bool array: [[x, y, radius], ...] in px."""
     labels, _ = ndimage.label(pixels, structure=np.ones((3, 3)))
-    found = []
+    circles = []
     for rows, across in ndimage.find_objects(labels):
         radius = 7 + max(rows.stop - rows.start, across.stop - across.start) / 2
-        found.append([(across.start + across.stop - 1) / 2, (rows.start + rows.stop - 1) / 2, radius])
-    return found
+        circles.append([(across.start + across.stop - 1) / 2, (rows.start + rows.stop - 1) / 2, radius])
+    return circles

@@ -58,25 +58,27 @@ def own_document(record: RunRecord, scores: Mapping[str, Scores], cells: Mapping
             f"The bold row ({record.config.primary}) is the run's result: the primary test-time augmentation, fixed "
             "before any run."
         )
-    found = cells.get(record.config.primary)
-    if found is not None and found.per_threshold:
+    cell_scores = cells.get(record.config.primary)
+    if cell_scores is not None and cell_scores.per_threshold:
         balanced = BALANCED.format(threshold=threshold_of(record.class_weights)) if record.class_weights else ""
-        blocks += [THRESHOLDS_READING.format(tta=record.config.primary) + balanced, by_threshold(found)]
+        blocks += [THRESHOLDS_READING.format(tta=record.config.primary) + balanced, by_threshold(cell_scores)]
     return Document(f"The run `{record.name}`", tuple(blocks))
 
 
-def by_threshold(found: CellScores) -> Table:
+def by_threshold(cell_scores: CellScores) -> Table:
     """SEG, F1 and what goes with them, a row for each threshold that was tried."""
     rows: list[Sequence[Cell]] = []
-    for each in found.per_threshold:
+    for each in cell_scores.per_threshold:
         size = None if each.size_ratio is None else f"{each.size_ratio:.2f}"
         rows.append((f"{each.threshold:g}", each.seg, each.f1, each.missed, each.merged, size))
-    counting = [number for number, each in enumerate(found.per_threshold) if each.threshold == _threshold(found)]
+    counting = [
+        number for number, each in enumerate(cell_scores.per_threshold) if each.threshold == _threshold(cell_scores)
+    ]
     return Table(("threshold", *CELL_METRICS, "missed", "merged", "size"), rows, emphasised_rows=counting)
 
 
-def _threshold(found: CellScores) -> float | None:
-    return found.segmentation.threshold if found.segmentation else None
+def _threshold(cell_scores: CellScores) -> float | None:
+    return cell_scores.segmentation.threshold if cell_scores.segmentation else None
 
 
 def fitting_metrics(record: RunRecord) -> tuple[Metric, ...]:
@@ -94,10 +96,10 @@ def own_table(record: RunRecord, scores: Mapping[str, Scores], cells: Mapping[st
     return Table(("TTA", *CELL_METRICS, *COUNTS, *metrics), rows, emphasised_rows=primary)
 
 
-def _cells(found: CellScores | None) -> tuple[Cell, ...]:
-    if found is None:
+def _cells(cell_scores: CellScores | None) -> tuple[Cell, ...]:
+    if cell_scores is None:
         return (None,) * (len(CELL_METRICS) + len(COUNTS))
-    counts = found.scores
+    counts = cell_scores.scores
     return (
         *(counts.seg, counts.f1, counts.found + counts.missed),
         *(counts.found, counts.missed, counts.split, counts.merged, counts.unmatched),

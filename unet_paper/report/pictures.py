@@ -76,16 +76,16 @@ def draw_warping_errors(
     figure, axes = panels(columns, size=6, rows=-(-len(worst) // columns))
     for axis, section in zip(axes.ravel(), worst, strict=False):
         axis.imshow(background[section], cmap="gray", vmin=0, vmax=np.max(background))
-        found = []
+        counts = []
         for kind, name in ((SPLIT, "split"), (MERGE, "merger")):
             pixels, colour = kinds[section] == kind, colours.hexadecimal(colours.CIRCLES[name])
             axis.imshow(np.ma.masked_equal(pixels, False), cmap=ListedColormap([colour]))
             circles = spots(pixels)
             crowded |= len(circles) > MOST_CIRCLES
-            found.append(f"{len(circles)} {name}{'s' * (len(circles) != 1)} ({np.count_nonzero(pixels)} px)")
+            counts.append(f"{len(circles)} {name}{'s' * (len(circles) != 1)} ({np.count_nonzero(pixels)} px)")
             for x, y, radius in sorted(circles, key=lambda circle: -circle[-1])[:MOST_CIRCLES]:
                 axis.add_patch(Circle((x, y), radius, fill=False, color=colour, linewidth=1.6))
-        axis.set_title(f"{literal(names[section])}: {', '.join(found)}")
+        axis.set_title(f"{literal(names[section])}: {', '.join(counts)}")
     chosen = "" if len(worst) == len(kinds) else f"; the {len(worst)} worst of {len(kinds)} sections"
     largest = f", the {MOST_CIRCLES} largest of each" if crowded else ""
     what = f"Red circles: a cell is split; blue circles: cells are merged{largest}"

@@ -34,6 +34,6 @@ def padded(sections: Sections) -> np.ndarray:
     height, width = (max(section.shape[axis] for section in sections) for axis in (0, 1))
     lowest = min(section.min() for section in sections)
     shown = np.full((len(sections), height, width), lowest, sections[0].dtype)
-    for place, section in zip(shown, sections, strict=True):
-        place[: section.shape[0], : section.shape[1]] = section
+    for canvas, section in zip(shown, sections, strict=True):
+        canvas[: section.shape[0], : section.shape[1]] = section
     return shown

@@ -31,8 +31,8 @@ def _numbering_threshold(run: RunFolder, record: RunRecord) -> float | None:
         return segmentation_of(record).threshold
     if is_tessellation(record):
         return None
-    found = cells_of_run(run, record).get(record.config.primary)
-    return found.segmentation.threshold if found and found.segmentation else None
+    cell_scores = cells_of_run(run, record).get(record.config.primary)
+    return cell_scores.segmentation.threshold if cell_scores and cell_scores.segmentation else None
 
 
 def shown_threshold(scores: Scores | None) -> float:

@@ -37,7 +37,8 @@ class Table:
             texts = [_escaped(text) for text in self._texts(row)]
             lines.append(
                 _line(
-                    f"**{text}**" if self._is_bold(number, place) and text else text for place, text in enumerate(texts)
+                    f"**{text}**" if self._is_bold(number, column) and text else text
+                    for column, text in enumerate(texts)
                 )
             )
         return "\n".join(lines)
@@ -55,9 +56,9 @@ class Table:
 
     def _html_row(self, number: int, row: Sequence[Cell]) -> Markup:
         cells = []
-        for place, text in enumerate(self._texts(row)):
-            kind = Markup(' class="number"') if self._is_numeric(place) else ""
-            shown = Markup("<strong>{}</strong>").format(text) if self._is_bold(number, place) and text else text
+        for column, text in enumerate(self._texts(row)):
+            kind = Markup(' class="number"') if self._is_numeric(column) else ""
+            shown = Markup("<strong>{}</strong>").format(text) if self._is_bold(number, column) and text else text
             cells.append(Markup("<td{}>{}</td>").format(kind, shown))
         kind = Markup(' class="emphasised"') if number in self.emphasised_rows else ""
         return Markup("<tr{}>{}</tr>").format(kind, Markup().join(cells))

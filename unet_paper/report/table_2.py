@@ -65,13 +65,15 @@ def table_2(runs: Sequence[CellRun]) -> Table:
         title = title_of(record)
         if several_rules and rule_of(record) == BALANCED:
             title += ", threshold by class weights"
-        for tta, found in scores.items():
+        for tta, cell_scores in scores.items():
             if record.dataset in DATASETS:
-                ours.setdefault(f"ours, {title}, {tta}", []).append((record.dataset, found))
+                ours.setdefault(f"ours, {title}, {tta}", []).append((record.dataset, cell_scores))
     for title, of_title in ours.items():
-        rows.append((title, *_means([(dataset, found.scores.seg) for dataset, found in of_title])))
-        if any(found.by_argmax for _, found in of_title):
-            by_argmax = [(dataset, (found.by_argmax or found.scores).seg) for dataset, found in of_title]
+        rows.append((title, *_means([(dataset, cell_scores.scores.seg) for dataset, cell_scores in of_title])))
+        if any(cell_scores.by_argmax for _, cell_scores in of_title):
+            by_argmax = [
+                (dataset, (cell_scores.by_argmax or cell_scores.scores).seg) for dataset, cell_scores in of_title
+            ]
             rows.append((f"{title}, argmax", *_means(by_argmax)))
     return Table(("group", "PhC-U373", "DIC-HeLa"), rows, emphasised_rows=range(len(TABLE_2), len(rows)))
 
@@ -86,8 +88,8 @@ def each_run(runs: Sequence[CellRun]) -> Table:
     rows: list[Sequence[Cell]] = []
     for record, scores in runs:
         trained, scored = record.protocol.sequences or ("", "")
-        for tta, found in scores.items():
-            counts = found.scores
+        for tta, cell_scores in scores.items():
+            counts = cell_scores.scores
             cells = counts.found + counts.missed
             missing = counts.missed / cells
             rows.append(
@@ -95,7 +97,7 @@ def each_run(runs: Sequence[CellRun]) -> Table:
                     *(record.dataset, f"{trained} → {scored}", str(record.config.seed), tta),
                     *(counts.seg, counts.f1, cells, counts.missed, counts.merged, counts.split, counts.unmatched),
                     *(f"{missing:.3f}", f"{1 - missing - counts.seg:.3f}"),
-                    "-" if found.size_ratio is None else f"{found.size_ratio:.2f}",
+                    "-" if cell_scores.size_ratio is None else f"{cell_scores.size_ratio:.2f}",
                 )
             )
     counted = ("cells", "missed", "merged", "split", "unmatched")
@@ -132,12 +134,12 @@ def by_threshold(runs: Sequence[CellRun]) -> Table:
     rows: list[Sequence[Cell]] = []
     titles: list[str] = []
     for record, scores in runs:
-        found = scores.get(record.config.primary)
-        if found is not None and found.per_threshold:
-            titles = [f"{each.threshold:g}" for each in found.per_threshold]
+        cell_scores = scores.get(record.config.primary)
+        if cell_scores is not None and cell_scores.per_threshold:
+            titles = [f"{each.threshold:g}" for each in cell_scores.per_threshold]
             shown = (
                 f"{each.seg:.3f}" + ("" if each.size_ratio is None else f" ({each.size_ratio:.2f})")
-                for each in found.per_threshold
+                for each in cell_scores.per_threshold
             )
             rows.append((f"{record.dataset}, {' → '.join(record.protocol.sequences or ())}", *shown))
     return Table(("run", *titles), rows)
@@ -165,9 +167,9 @@ def _partly_annotated(record: RunRecord) -> str:
 
 
 def _segmentations(runs: Sequence[CellRun]) -> list[str]:
-    found = {
+    segmentations = {
         f"{record.dataset}, {' → '.join(record.protocol.sequences or ())}": each.segmentation
         for record, scores in runs
         for each in scores.values()
     }
-    return [f"Segments of {run}: probability {segmentation}." for run, segmentation in found.items()]
+    return [f"Segments of {run}: probability {segmentation}." for run, segmentation in segmentations.items()]

@@ -68,8 +68,8 @@ def draw_weight_figure(
     """
     given = {"image": section, "cells": cells, "mask": mask, "weight map w(x)": weights}
     titles = tuple(title for title, array in given.items() if array is not None)
-    figure, found = row_of_panels(titles, weights.shape, 3.3 * len(titles) + 0.7, scale=True)
-    *panels, scale = found
+    figure, all_axes = row_of_panels(titles, weights.shape, 3.3 * len(titles) + 0.7, scale=True)
+    *panels, scale = all_axes
     axes = dict(zip(titles, panels, strict=True))
     if section is not None:
         show_gray(axes["image"], section, stretched=stretched)
@@ -81,9 +81,9 @@ def draw_weight_figure(
         axes["mask"].imshow(mask, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
     shown = panels[-1].imshow(weights, cmap=WEIGHTS, vmin=0, vmax=largest)
     figure.colorbar(shown, cax=scale)
-    for place in marked:
+    for peak in marked:
         radius = 0.03 * weights.shape[1]
-        panels[-1].add_patch(Circle((place.x, place.y), radius, fill=False, edgecolor="white", linewidth=1.4))
+        panels[-1].add_patch(Circle((peak.x, peak.y), radius, fill=False, edgecolor="white", linewidth=1.4))
     add_scale_bar(panels[0], weights.shape[1], weights.shape[0], pixel_size)
     return figure
 
@@ -127,11 +127,11 @@ def draw_segmentation(
     """
     last = "components" if truth is None else "components; white: true outlines"
     figure, axes = row_of_panels(("image", "probability of cell", last), section.shape)
-    found = components(probability, threshold)
+    labels = components(probability, threshold)
     for axis in (axes[0], axes[2]):
         show_gray(axis, section)
     axes[1].imshow(probability, cmap="gray", vmin=0, vmax=1)
-    axes[2].imshow(np.dstack([in_colours(found), np.where(found > 0, 140, 0).astype(np.uint8)]))
+    axes[2].imshow(np.dstack([in_colours(labels), np.where(labels > 0, 140, 0).astype(np.uint8)]))
     if truth is not None:
         outline = np.zeros((*truth.shape, 4))
         outline[find_boundaries(truth, mode="inner")] = (1, 1, 1, 0.9)

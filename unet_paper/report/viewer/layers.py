@@ -118,7 +118,7 @@ def _write_thresholds(
     """Write the layers that depend on the threshold; returns the spots of each threshold, none without a truth. Between
     cells that are no tessellation, of which no truth is given, the image stays seen.
     """
-    found: list[list[Spot]] = []
+    by_threshold: list[list[Spot]] = []
     colours = _palette(COMPONENTS, clear=truth is None)
     scored = probability
     if truth is not None and unknown is not None:  # background in both, as the metrics leave it out
@@ -130,8 +130,8 @@ def _write_thresholds(
             errors = error_kinds(truth, scored, threshold, kinds)
             pictures.save("errors", errors, _palette(ERRORS.values(), clear=True), threshold)
             named = ((MERGE, "merger"), (SPLIT_KIND, "split"))
-            found.append([[*spot, name] for kind, name in named for spot in spots(kinds == kind)])
-    return found
+            by_threshold.append([[*spot, name] for kind, name in named for spot in spots(kinds == kind)])
+    return by_threshold
 
 
 def error_kinds(truth: np.ndarray, probability: np.ndarray, threshold: float, kinds: np.ndarray) -> np.ndarray:

@@ -118,20 +118,20 @@ def _draw(
     from unet_paper.report.panels import save_figure
     from unet_paper.separation_border import label_cells
 
-    found = []
+    weights = []
     largest = max(float(section.max()) for section in maps)
     for index, (picture, name) in enumerate(progress_bar(pictures.items(), desc="draw", unit="section")):
         numbered = arguments.labels_are == "classes" or len(np.unique(labels[index])) > 2
         cells = labels[index] if numbered else label_cells(labels[index], arguments.connectivity)
-        places = largest_weights(maps[index], cells, arguments.sigma)
-        found += [(place.weight, f"{place}, {name}") for place in places]
+        peaks = largest_weights(maps[index], cells, arguments.sigma)
+        weights += [(peak.weight, f"{peak}, {name}") for peak in peaks]
         image = None if images is None else images[index]
         save_figure(
-            draw_weight_figure(maps[index], image, cells, pixel_size=pixel_size, largest=largest, marked=places),
+            draw_weight_figure(maps[index], image, cells, pixel_size=pixel_size, largest=largest, marked=peaks),
             picture,
         )
     print(f"drew them in {arguments.png} (yellow = high, violet = low; circles: the largest of each section)")
-    told = sorted(found, key=lambda place: -place[0])[:MOST_TOLD]
+    told = sorted(weights, key=lambda pair: -pair[0])[:MOST_TOLD]
     print("largest weights:", *(text for _, text in told), sep="\n  ")
 
 
@@ -186,7 +186,7 @@ def _score_cells(arguments: Namespace) -> None:
             raise BadInput("--segments belongs to --metrics seg")
         scores = score_all(*files, arguments.json, arguments.labels_are, how, arguments.unknown, arguments.ignore)
         _print_challenge(scores.challenge)
-        found = scores.cells
+        cell_scores = scores.cells
     else:
         if arguments.segments is not None:
             must_be_tiff(arguments.segments)
@@ -194,10 +194,10 @@ def _score_cells(arguments: Namespace) -> None:
             must_spare((*files, arguments.unknown), arguments.segments, "the segments")
             must_be_writable(arguments.segments, arguments.force)
         others = arguments.unknown, arguments.json, arguments.segments
-        found = score_cells(*files, how, *others, arguments.labels_are, arguments.ignore)
-    if found.segmentation is None and segmentation is not None:
+        cell_scores = score_cells(*files, how, *others, arguments.labels_are, arguments.ignore)
+    if cell_scores.segmentation is None and segmentation is not None:
         logger.warning(f"note: {arguments.probability} holds numbered cells; {NAMES} are of probabilities")
-    counts = found.scores
+    counts = cell_scores.scores
     print(f"SEG               {counts.seg:.6f}  ({counts.found + counts.missed} cells)")
     print(f"F1 at IoU 0.5     {counts.f1:.6f}")
     print(

@@ -30,13 +30,13 @@ def numbers(text: str) -> tuple[float, ...]:
 
 def sections(text: str) -> tuple[int, ...]:
     """argparse type: numbers of sections, from 0, such as 3,10-12."""
-    found: set[int] = set()
+    indices: set[int] = set()
     for part in text.split(","):
         ends = re.fullmatch(r"([0-9]{1,6})(?:-([0-9]{1,6}))?", part)
         if not ends or int(ends[2] or ends[1]) < int(ends[1]):
             raise argparse.ArgumentTypeError(f"{text!r} is not a list of sections such as 3,10-12")
-        found.update(range(int(ends[1]), int(ends[2] or ends[1]) + 1))
-    return tuple(sorted(found))
+        indices.update(range(int(ends[1]), int(ends[2] or ends[1]) + 1))
+    return tuple(sorted(indices))
 
 
 def positive(text: str) -> int:

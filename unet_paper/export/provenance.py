@@ -65,10 +65,12 @@ def provenance(weights: Path | str, checkpoint: Checkpoint) -> Provenance:
         if path.is_file():
             errors.append(Errors(scored_on, tta, _metrics(path, read_json(path))))
     for path in sorted(run.path.glob(TEST_SCORES)):
-        found = read_json(path)
-        if isinstance(found, dict) and "all_pixels" in found:
-            tta = str(found.get("tta", found.get("average", "-")))
-            errors.append(Errors("official test sections, labels recovered", tta, _metrics(path, found["all_pixels"])))
+        content = read_json(path)
+        if isinstance(content, dict) and "all_pixels" in content:
+            tta = str(content.get("tta", content.get("average", "-")))
+            errors.append(
+                Errors("official test sections, labels recovered", tta, _metrics(path, content["all_pixels"]))
+            )
     return Provenance(record, tuple(errors))
 
 

@@ -16,7 +16,7 @@ class Terms:
     @classmethod
     def of(cls, authors: Sequence[str] | None, licence: str | None) -> "Terms":
         """Those of this project where nothing else is given. Raises BadInput for empty names."""
-        found = cls(cls.authors if authors is None else tuple(authors), cls.licence if licence is None else licence)
-        if not all(name.strip() for name in (*found.authors, found.licence)):
+        terms = cls(cls.authors if authors is None else tuple(authors), cls.licence if licence is None else licence)
+        if not all(name.strip() for name in (*terms.authors, terms.licence)):
             raise BadInput("--author and --licence must not be empty; give a name, or leave them out")
-        return found
+        return terms

@@ -32,11 +32,11 @@ def trace(folder: Path, options: str, out: Path) -> None:
 
 def portable(path: Path, out: Path) -> None:
     """Copy a TorchScript file without what names this machine's files: the same network gives the same bytes."""
-    with zipfile.ZipFile(path) as found, zipfile.ZipFile(out, "w") as written:
-        for entry in found.infolist():
+    with zipfile.ZipFile(path) as source, zipfile.ZipFile(out, "w") as written:
+        for entry in source.infolist():
             if not entry.filename.endswith(OF_THIS_MACHINE):
                 name = entry.filename.replace(f"{path.stem}/", "archive/", 1)
-                written.writestr(zipfile.ZipInfo(name), found.read(entry))
+                written.writestr(zipfile.ZipInfo(name), source.read(entry))
 
 
 if __name__ == "__main__":

@@ -59,7 +59,7 @@ class Grid:
 
     def __getitem__(self, number: int) -> VolumeBlock:
         (first, last), (top, bottom), (left, right) = (
-            (place * step, min((place + 1) * step, length))
-            for place, step, length in zip(self.index(number), self.shard, self.shape, strict=True)
+            (position * step, min((position + 1) * step, length))
+            for position, step, length in zip(self.index(number), self.shard, self.shape, strict=True)
         )
         return VolumeBlock(number, first, last, Block(top, bottom, left, right))

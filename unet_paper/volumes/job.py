@@ -83,8 +83,8 @@ class WorkFolder:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             temporary = tempfile.TemporaryDirectory(dir=self.path.parent, prefix=LEFTOVER, ignore_cleanup_errors=True)
-            with temporary as place:
-                made = WorkFolder(Path(place) / self.out.name)
+            with temporary as folder:
+                made = WorkFolder(Path(folder) / self.out.name)
                 made.marks.mkdir(parents=True)
                 create_result(made.result, job.layout, job.made_with)
                 write_json(made.plan, job.to_json())

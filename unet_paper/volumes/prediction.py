@@ -167,15 +167,15 @@ def _samples(stack: ImageStack) -> list[np.ndarray]:
     Raises BadInput where one holds what is no number.
     """
     depth, height, width = stack.pixels.shape
-    found = []
+    samples = []
     for index in range(SAMPLES):
         z = (depth - 1) * index // max(SAMPLES - 1, 1)
         top = int((height - min(SAMPLE, height)) * (index * 0.618 % 1))
         left = int((width - min(SAMPLE, width)) * (index * 0.755 % 1))
-        found.append(np.asarray(stack.pixels[z][top : top + SAMPLE, left : left + SAMPLE]))
-        if found[-1].dtype.kind == "f" and not np.isfinite(found[-1]).all():
+        samples.append(np.asarray(stack.pixels[z][top : top + SAMPLE, left : left + SAMPLE]))
+        if samples[-1].dtype.kind == "f" and not np.isfinite(samples[-1]).all():
             raise BadInput(f"{stack.source} holds values that are not finite in section {z}; give numbers only")
-    return found
+    return samples
 
 
 def _sha256(stack: ImageStack, seen: Sequence[np.ndarray]) -> str:

@@ -169,8 +169,8 @@ class Result:
     def _write_shard(self, level: int, index: tuple[int, int, int], planes: np.ndarray) -> None:
         array, shard = self.arrays[level], self.layout.shard(level)[-3:]
         sides = tuple(
-            slice(place * step, place * step + length)
-            for place, step, length in zip(index, shard, planes.shape[-3:], strict=True)
+            slice(position * step, position * step + length)
+            for position, step, length in zip(index, shard, planes.shape[-3:], strict=True)
         )
         array[(..., *sides)] = planes if self.layout.channels > 1 else planes[0]
         key = (*(0 for _ in self.layout.axes[:-3]), *index)

@@ -50,11 +50,11 @@ class Region:
 
     def __getitem__(self, sides: tuple[slice, slice]) -> np.ndarray:
         rows, columns = sides
-        found = self.pixels[
+        crop = self.pixels[
             rows.start - self.top : rows.stop - self.top, columns.start - self.left : columns.stop - self.left
         ]
-        assert found.shape == (rows.stop - rows.start, columns.stop - columns.start), "beyond what was read"
-        return found
+        assert crop.shape == (rows.stop - rows.start, columns.stop - columns.start), "beyond what was read"
+        return crop
 
 
 def region_of(block: Block, shape: tuple[int, int], views: list[View]) -> Block:

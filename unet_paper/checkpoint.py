@@ -234,12 +234,13 @@ def load(path: Path | str) -> Checkpoint:
         if damaged is not None:
             raise ValueError("its content does not have the checksum that it should have")
         values = _unpickled(path)
-        found = values.pop("format", 1)
-        if found == 1:
+        format_number = values.pop("format", 1)
+        if format_number == 1:
             values["sums"] = [values.pop("loss_sum", 0.0), 0.0]
-        elif found != FORMAT:
+        elif format_number != FORMAT:
             raise BadInput(
-                f"{path} has format {found}, and this version reads formats up to {FORMAT}; take the version it is of"
+                f"{path} has format {format_number}, and this version reads formats up to {FORMAT}; take the "
+                "version it is of"
             )
         values["config"] = Config.from_dict(values["config"])
         values["standardisation"] = Standardisation(**values["standardisation"])
@@ -284,9 +285,9 @@ def must_fit(checkpoint: Checkpoint) -> None:
     """
     with torch.device("meta"):
         wanted = {name: values.shape for name, values in new_network(checkpoint.config).state_dict().items()}
-    found = {name: values.shape for name, values in checkpoint.network.items()}
-    if found != wanted:
-        differing = sorted(name for name in {*found, *wanted} if found.get(name) != wanted.get(name))
+    shapes = {name: values.shape for name, values in checkpoint.network.items()}
+    if shapes != wanted:
+        differing = sorted(name for name in {*shapes, *wanted} if shapes.get(name) != wanted.get(name))
         raise ValueError(f"its weights are not those of its network, {differing[0]} for one")
 
 
@@ -320,12 +321,12 @@ def load_last(path: Path | str, earlier: Path | str) -> Checkpoint | None:
     except BadInput as error:
         if not Path(earlier).is_file() or not (isinstance(error, Damaged) or not path.is_file()):
             raise
-        found = load(earlier)
+        checkpoint = load(earlier)
         if path.is_file():
             path.replace(path.with_name("checkpoint-damaged.pt"))
             logger.warning(f"{path} is damaged and was renamed to checkpoint-damaged.pt")
         logger.warning(f"resuming from the one before it, {earlier}")
-        return found
+        return checkpoint
 
 
 def publish(path: Path | str, checkpoint: Checkpoint) -> None:

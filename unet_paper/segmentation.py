@@ -136,9 +136,9 @@ def segment_stack(probability: ArrayLike, segmentation: CellSegmentation) -> np.
     cells = np.zeros(maps.shape, np.int32)
     count = 0
     for numbered, section in zip(cells.reshape(-1, *maps.shape[-2:]), maps.reshape(-1, *maps.shape[-2:]), strict=True):
-        found = segment_section(section, segmentation)
-        numbered[...] = np.where(found > 0, found + count, 0)
-        count += int(found.max(initial=0))
+        segments = segment_section(section, segmentation)
+        numbered[...] = np.where(segments > 0, segments + count, 0)
+        count += int(segments.max(initial=0))
     return cells
 
 
@@ -227,5 +227,5 @@ def measured_cells(cells: np.ndarray) -> Iterator[Cell]:
         for region in measure.regionprops(numbered):
             top, left, bottom, right = region.bbox
             y, x = region.centroid
-            place = left, top, right - left, bottom - top
-            yield Cell(int(region.label), section, int(region.num_pixels), float(x), float(y), *map(int, place))
+            box = left, top, right - left, bottom - top
+            yield Cell(int(region.label), section, int(region.num_pixels), float(x), float(y), *map(int, box))

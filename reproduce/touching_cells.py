@@ -3,7 +3,7 @@
 python -m reproduce.touching_cells OUT.png
 """
 
-import sys
+import argparse
 from pathlib import Path
 
 from unet_paper.config import PAPER
@@ -11,5 +11,8 @@ from unet_paper.report.figures import touching_cells
 from unet_paper.report.panels import save_figure
 
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="python -m reproduce.touching_cells", description=__doc__)
+    parser.add_argument("out", type=Path, metavar="OUT.png")
+    out = parser.parse_args().out
     _, figure = touching_cells(PAPER)
-    save_figure(figure, Path(sys.argv[1]))
+    save_figure(figure, out)

@@ -73,6 +73,28 @@ def test_settings_may_be_numpys(phantom, trained, tmp_path):
     assert all(torch.equal(values, loaded.network[name]) for name, values in trained.network.items())
 
 
+def test_a_text_in_a_tuple_may_be_numpys(phantom, tmp_path):
+    train(*phantom, "cells", folder=tmp_path, **{**TINY, "steps": 1}, tta=(np.str_("none"),), primary=np.str_("none"))
+    assert load(tmp_path / "weights.pt").config.tta == ("none",)
+
+
+@pytest.mark.parametrize("name", ["file", "file/below", "a" * 300, "a\0b", "loop"])
+def test_a_folder_that_cannot_be_one_is_refused_before_the_training(phantom, tmp_path, name, monkeypatch):
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    monkeypatch.setattr("unet_paper.runs.from_arrays.train_network", None)
+    with pytest.raises(BadInput, match="give a folder where files may be made|give another name"):
+        train(*phantom, "cells", folder=tmp_path / name, **TINY)
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", ["history.csv", "run.json", "weights.pt"])
+def test_what_lies_in_the_folder_is_not_replaced(phantom, tmp_path, name):
+    (tmp_path / name).symlink_to(tmp_path / "nowhere")
+    with pytest.raises(BadInput, match="already holds a training; give another folder"):
+        train(*phantom, "cells", folder=tmp_path, **TINY)
+
+
 def test_training_without_a_folder_writes_nothing(phantom, trained, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     again = train(*phantom, "cells", **TINY)
@@ -115,6 +137,7 @@ def test_what_labels_mean(phantom, trained, labels_are):
         (dict(tta=["none"]), "tta is .'none'.; it must be a tuple of texts, one of none, rot7, d4"),
         (dict(tta="none"), "tta is 'none'; it must be a tuple of texts"),
         (dict(optimiser=["adam"]), "optimiser is .'adam'.; it must be a text, one of sgd, adam"),
+        (dict(learning_rate=10**400), "learning_rate is 10*; it must be .*, and finite"),
         (dict(ignore=True), "ignore is True; it must be a label, a whole number, or bool arrays"),
         (dict(labels_are="cell"), "labels_are is .cell.; it must be one of cells, membranes, instances, classes"),
     ],
@@ -142,11 +165,21 @@ def test_settings_that_do_not_fit(phantom, change, message):
         (score, dict(ignore={}), "pixels to ignore have shape .1,. and type object; they must be bool"),
         (score, dict(labels={}, proposal={}), "have shape .1,.; give at least one section"),
         (score, dict(workers="2"), "workers is '2'; it must be a whole number"),
+        (train, dict(ignore=np.zeros((1, 9, 9))), "pixels to ignore have type float64; they must be bool"),
+        (train, dict(ignore=[[True], [True, False]]), "pixels to ignore are arrays of several shapes"),
+        (train, dict(labels=[[[1, 2], [3]]]), "labels are arrays of several shapes"),
+        (load, dict(path="x" * 5000), "the file of a trained network is xxx.*: File name too long; give another name"),
+        (score, dict(labels=[[[1, 2], [3]]]), "labels and probabilities are arrays of several shapes"),
         (warping_errors, dict(threshold="0.5"), "threshold '0.5'; it must be 0 to 1, a number"),
+        (warping_errors, dict(threshold=np.array([0.5])), "threshold array.*; it must be 0 to 1, a number"),
         (weight_map, dict(w_0="10"), "w_0 '10', .* w_0 must be 0 or above .*, all of them numbers"),
         (weight_map, dict(sigma=None), "sigma None, .* sigma above 0 .*, all of them numbers"),
         (weight_map, dict(connectivity=np.zeros(2)), "connectivity array.* connectivity 4 or 8"),
         (weight_map, dict(class_weights=3), "class_weights is 3; it must be a list of numbers, one for each class"),
+        (weight_map, dict(class_weights=[1e300, 1]), "class weights are .*; they must be at most 1e.06"),
+        (weight_map, dict(semantic="no"), "semantic is 'no'; it must be True or False"),
+        (weight_map, dict(labels=[[0, 2**62]], semantic=True), "classes are numbered .* leave semantic out"),
+        (weight_map, dict(ignore=[[True], [True, False]]), "pixels to ignore are arrays of several shapes"),
         (weight_map, dict(class_weights=["a", "b"]), "class_weights is .'a', 'b'.; it must be a list of numbers"),
     ],
 )

@@ -1,5 +1,6 @@
 """Figure 1: parameters, sizes, initial weights, dropout, and that skips meet the maps they belong to."""
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -28,10 +29,21 @@ def test_parameters_and_layers():
     assert len(convolutions(UNet(base_channels=2))) == 23
 
 
-@pytest.mark.parametrize("channels", [dict(base_channels=0), dict(classes=0), dict(in_channels=-1)])
+@pytest.mark.parametrize(
+    "channels",
+    [dict(base_channels=0), dict(classes=0), dict(in_channels=-1), dict(base_channels="2"), dict(classes=2.5)],
+)
 def test_channels_that_no_network_has(channels):
     with pytest.raises(BadInput, match="each must be 1 or above"):
         UNet(**{"base_channels": 2, **channels})
+
+
+def test_other_kinds_of_numbers_will_do_and_texts_will_not():
+    network = UNet(base_channels=np.int64(2), dropout=np.float32(0.25), batch_norm=np.True_)
+    assert [layer.p for layer in network.modules() if isinstance(layer, nn.Dropout)] == [0.25, 0.25]
+    for settings, message in ((dict(dropout="0.5"), "dropout is '0.5'"), (dict(batch_norm="no"), "batch_norm is 'no'")):
+        with pytest.raises(ValueError, match=message):
+            UNet(base_channels=2, **settings)
 
 
 def test_sizes_of_figure_1_level_by_level():

@@ -153,3 +153,25 @@ def test_mirror_is_numpys_reflect(random):
         assert np.array_equal(mirrored_indices(-120, length + 130, length), expected)
     image = random.random((20, 31))
     assert np.array_equal(mirrored_region(image, -9, 25, 3, 40), np.pad(image, 9, mode="reflect")[0:34, 12:49])
+
+
+@pytest.mark.parametrize(
+    ("section", "sides", "message"),
+    [
+        (np.zeros(4), (0, 1, 0, 1), "a section of shape .4,.; expected"),
+        (np.zeros((1, 4, 4)), (0, 1, 0, 1), "a section of shape .1, 4, 4."),
+        (np.zeros((0, 4)), (0, 1, 0, 1), "a section of shape .0, 4."),
+        (np.zeros((4, 4)), (3, 1, 0, 2), "rows 3 to 1 and columns 0 to 2 are an empty part"),
+        (np.zeros((4, 4)), (0.0, 1, 0, 2), "give whole numbers, px"),
+        (np.zeros((4, 4)), (None, 1, 0, "2"), "give whole numbers, px"),
+    ],
+)
+def test_what_is_no_part_of_a_section(section, sides, message):
+    with pytest.raises(BadInput, match=message):
+        mirrored_region(section, *sides)
+
+
+def test_a_part_of_a_list_and_by_numpys_numbers():
+    assert mirrored_region([[1, 2], [3, 4]], *map(np.int8, (-1, 1, 0, 1))).tolist() == [[3], [1]]
+    with pytest.raises(BadInput, match="rows 3 to 1"):
+        mirrored_region(np.zeros((4, 4)), np.uint8(3), np.uint8(1), 0, 2)

@@ -63,6 +63,14 @@ def test_corners():
         segment(probability, connectivity=6)
 
 
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64])
+def test_the_threshold_has_the_precision_of_the_map(kind):
+    probability = (np.arange(12).reshape(3, 4) / 10).clip(0, 1).astype(kind)
+    for threshold in (0.1, 0.3, 0.7):
+        by_python, by_numpy = segment(probability, threshold), segment(probability, np.float64(threshold))
+        assert np.array_equal(by_python, by_numpy) and not by_python[probability == kind(threshold)].any()
+
+
 def test_small_pieces_are_left_out_after_the_cut():
     joined = np.maximum(ellipse((80, 120), 40, 40, 15, 15), ellipse((80, 120), 40, 61, 8, 8))
     assert segment(joined, watershed=True).max() == 2

@@ -22,7 +22,7 @@ def test_bad_labels():
         label_cells([[1, 2], [3]])
 
 
-@pytest.mark.parametrize("connectivity", [6, "4", None, [4, 8]])
+@pytest.mark.parametrize("connectivity", [6, "4", None, [4, 8], np.array([4])])
 @pytest.mark.parametrize("function", [label_cells, separate_touching_cells])
 def test_connectivity_is_4_or_8(function, connectivity):
     with pytest.raises(BadInput, match="connectivity .*; it must be 4 or 8"):
@@ -68,6 +68,8 @@ def test_arrays_that_cannot_be_separated(labels):
 
 
 def test_a_list_is_separated_too():
+    assert separate_touching_cells(np.zeros((0, 3), int)).shape == (0, 3)
+    assert separate_touching_cells([[1, 1, 2, 2]], np.int64(8)).tolist() == [[1, 0, 0, 2]]
     assert separate_touching_cells([[1, 1, 2, 2]]).tolist() == [[1, 0, 0, 2]]
 
 

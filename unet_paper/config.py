@@ -1,6 +1,7 @@
 """Every hyper-parameter, in one place: value, limits, source (the paper, the release or ours) and meaning."""
 
 import math
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal
@@ -29,6 +30,20 @@ FORMER_NAMES = {
 }
 
 
+def is_finite(value: float) -> bool:
+    """Whether a number is one that a float can be; math.isfinite takes no whole number above 1e308.
+
+    Parameters
+    ----------
+    value : int or float
+
+    Returns
+    -------
+    bool
+    """
+    return abs(value) <= sys.float_info.max
+
+
 @dataclass(frozen=True)
 class Limits:
     """The values that a setting may have: numbers in an interval, or one of `choices`."""
@@ -47,13 +62,13 @@ class Limits:
         above = value > self.lowest if self.without_lowest else value >= self.lowest
         below = value < self.highest if self.without_highest else value <= self.highest
         fits = not self.step or (value - self.lowest) % self.step == 0
-        return -math.inf < value < math.inf and above and below and fits
+        return is_finite(value) and above and below and fits
 
     def hint(self, value: Any) -> str:
         """What to add for a value that `allow` refuses: that it must be finite, or the nearest steps."""
         if self.choices:
             return ""
-        if not -math.inf < value < math.inf:  # math.isfinite takes no whole number above 1e308
+        if not is_finite(value):
             return ", and finite"
         if not self.step or not self.lowest < value < self.highest:
             return ""

@@ -220,8 +220,8 @@ class UNet(nn.Module):
     Raises
     ------
     ValueError
-        For another variant, padding or up_convolution_fan_in, for a dropout that is no probability below 1, and, as
-        BadInput, for channels or classes below 1.
+        For another variant, padding or up_convolution_fan_in, for a dropout that is no probability below 1, a
+        batch_norm that is neither True nor False, and, as BadInput, for channels or classes below 1.
 
     Notes
     -----
@@ -247,11 +247,15 @@ class UNet(nn.Module):
             raise ValueError(f"padding is {padding!r}; it must be 'valid' or 'zeros'")
         if up_convolution_fan_in not in ("input", "blob"):
             raise ValueError(f"up_convolution_fan_in is {up_convolution_fan_in!r}; it must be 'input' or 'blob'")
-        if not (isinstance(dropout, (int, float)) and 0 <= dropout < 1):
+        if not (hasattr(dropout, "__float__") and 0 <= dropout < 1):
             raise ValueError(f"dropout is {dropout!r}; it must be 0 or above and below 1")
-        if min(in_channels, classes, base_channels) < 1:
+        if batch_norm not in (False, True):
+            raise ValueError(f"batch_norm is {batch_norm!r}; it must be True or False")
+        sizes = (in_channels, classes, base_channels)
+        if not all(hasattr(size, "__index__") and size >= 1 for size in sizes):
             raise BadInput(
-                f"in_channels {in_channels}, classes {classes}, base_channels {base_channels}; each must be 1 or above"
+                f"in_channels {in_channels!r}, classes {classes!r}, base_channels {base_channels!r}; each must be 1 or "
+                "above, a whole number"
             )
         self.variant, self.padded = variant, padding == "zeros"
         channels = [base_channels * 2**level for level in range(POOLINGS + 1)]

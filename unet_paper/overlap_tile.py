@@ -4,6 +4,7 @@ A block is a part of the result; its tile is the input that the network needs fo
 """
 
 import math
+import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -11,6 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
+from unet_paper.io.sections import as_array
 from unet_paper.network import CONTEXT, SMALLEST_INPUT, STRIDE, multiply_adds
 from unet_paper.support.errors import BadInput
 
@@ -231,14 +233,24 @@ def mirrored_region(section: np.ndarray, top: int, bottom: int, left: int, right
 
     Raises
     ------
-    ValueError
-        NumPy's, for an empty part.
+    BadInput
+        For an array of another shape, and a part that is empty or not given by whole numbers.
 
     Notes
     -----
     Ronneberger, Fischer, Brox: U-Net, MICCAI 2015, section 2 and figure 2: the missing context is extrapolated by
     mirroring.
     """
+    if isinstance(section, (list, tuple)):
+        section = as_array(section, "the section")
+    if len(section.shape) != 2 or 0 in section.shape:
+        raise BadInput(f"a section of shape {section.shape}; expected (H, W)")
+    try:
+        top, bottom, left, right = (operator.index(side) for side in (top, bottom, left, right))
+    except TypeError:
+        raise BadInput(f"a part from {top!r}, {left!r} to {bottom!r}, {right!r}; give whole numbers, px") from None
+    if top >= bottom or left >= right:
+        raise BadInput(f"rows {top} to {bottom} and columns {left} to {right} are an empty part; the ends come second")
     rows = mirrored_indices(top, bottom, section.shape[0])
     columns = mirrored_indices(left, right, section.shape[1])
     needed = np.asarray(section[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1])

@@ -13,6 +13,7 @@ from skimage.segmentation import watershed as flooded
 
 from unet_paper.config import setting
 from unet_paper.io.sections import as_array
+from unet_paper.separation_border import is_connectivity
 from unet_paper.support.arguments import holds
 from unet_paper.support.errors import BadInput
 
@@ -38,7 +39,7 @@ class CellSegmentation:
                 f"threshold {self.threshold!r}, min_size {self.min_size!r}; they must be numbers, 0 to 1, and 0 or "
                 "above"
             )
-        if not holds(lambda: self.connectivity in (4, 8)):
+        if not is_connectivity(self.connectivity):
             raise BadInput(f"connectivity {self.connectivity}; it must be 4 or 8")
         for name in ("fill_holes", "watershed"):
             if not isinstance(getattr(self, name), (bool, np.bool_)):
@@ -156,7 +157,8 @@ def segment_section(probability: np.ndarray, segmentation: CellSegmentation) -> 
     (H, W) int32 array
         0 = background, numbered from 1 on.
     """
-    pieces = _pieces(probability > segmentation.threshold, segmentation)
+    # in the map's own precision, whatever the threshold's type
+    pieces = _pieces(probability > probability.dtype.type(segmentation.threshold), segmentation)
     kept = np.bincount(pieces.ravel()) >= max(segmentation.min_size, 1)
     if segmentation.outer:
         inner = pieces[(slice(segmentation.outer, -segmentation.outer),) * 2]

@@ -1,6 +1,7 @@
 """The separation border (section 3): a line of background between touching cells, by morphological operations."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import scipy  # its parts, and scikit-image's, are loaded when they are first used
@@ -8,7 +9,6 @@ from numpy.typing import ArrayLike
 from skimage import measure
 
 from unet_paper.io.sections import as_array
-from unet_paper.support.arguments import holds
 from unet_paper.support.errors import BadInput
 
 
@@ -74,6 +74,8 @@ def separate_touching_cells(labels: ArrayLike, connectivity: int = 4) -> np.ndar
         raise BadInput(f"labels of shape {labels.shape} and type {labels.dtype}; expected (..., H, W) bool or integers")
     _require_connectivity(connectivity)
     separated = labels.copy()
+    if not labels.size:
+        return separated
     for first, second in _neighbours(labels.shape, connectivity):
         touching = (labels[first] != labels[second]) & (labels[first] != 0) & (labels[second] != 0)
         separated[first][touching] = 0
@@ -113,16 +115,30 @@ def lost_cells(before: np.ndarray, after: np.ndarray, connectivity: int = 4) -> 
     return count
 
 
+def is_connectivity(value: Any) -> bool:
+    """Whether a value is 4 or 8, what holds the pixels of a cell together: sides, or sides and corners.
+
+    Parameters
+    ----------
+    value : any
+
+    Returns
+    -------
+    bool
+    """
+    return isinstance(value, (int, np.integer)) and value in (4, 8)
+
+
 def _require_connectivity(connectivity: int) -> None:
-    """Raise BadInput for a connectivity that is neither 4 nor 8."""
-    if not holds(lambda: connectivity in (4, 8)):
+    """Raise BadInput for a connectivity that is none."""
+    if not is_connectivity(connectivity):
         raise BadInput(f"connectivity {connectivity!r}; it must be 4 or 8")
 
 
 def _neighbours(shape: tuple[int, ...], connectivity: int) -> Iterator[tuple[tuple, tuple]]:
     """Index pairs that lay the pixels of (..., H, W) arrays beside their neighbours, every pair of neighbours once."""
     height, width = shape[-2:]
-    for down, right in [(0, 1), (1, 0)] + [(1, 1), (1, -1)] * (connectivity == 8):
+    for down, right in [(0, 1), (1, 0), (1, 1), (1, -1)][: connectivity // 2]:
         first = np.s_[..., : height - down, max(-right, 0) : width - max(right, 0)]
         second = np.s_[..., down:, max(right, 0) : width + min(right, 0)]
         yield first, second

@@ -11,11 +11,12 @@ from numpy.typing import ArrayLike
 
 from unet_paper.config import PAPER, SIGMA, W_0
 from unet_paper.io.sections import as_array, require_no_colours
-from unet_paper.separation_border import label_cells, separate_touching_cells
+from unet_paper.separation_border import is_connectivity, label_cells, separate_touching_cells
 from unet_paper.support.arguments import holds
 from unet_paper.support.errors import BadInput
 
 REACH = 10.0  # in sigma: exp(-10^2 / 2) = 2e-22 is lost beside w_c even in double precision
+HIGHEST_CLASS = 65_535  # of semantic labels; larger numbers are cells'
 
 
 def weight_map(
@@ -43,7 +44,7 @@ def weight_map(
         What holds a cell together: sides, or sides and corners.
     class_weights : sequence of float, or None
         w_c: (background, cell), or one for each class of semantic labels, also for those that do not occur in `labels`.
-        0 or above; balanced over `labels` unless given, see `balancing_class_weights`.
+        0 to 1e6; balanced over `labels` unless given, see `balancing_class_weights`.
     semantic : bool
         Whether the labels are class numbers instead of cells' numbers.
     ignore : bool array of the labels' shape, an int, or None
@@ -69,7 +70,7 @@ def weight_map(
     if labels.ndim != 2:
         raise BadInput(f"labels of shape {labels.shape}; expected one section, (H, W), or use weight_maps")
     if isinstance(ignore, (np.ndarray, list, tuple)):
-        ignore = np.asarray(ignore)[None]
+        ignore = as_array(ignore, "pixels to ignore")[None]
     return weight_maps(
         labels[None],
         w_0,
@@ -116,11 +117,13 @@ def weight_maps(
     require_no_colours(labels, "labels")
     if labels.ndim != 3 or labels.size == 0 or labels.dtype.kind not in "bui":
         raise BadInput(f"labels of shape {labels.shape} and type {labels.dtype}; expected (Z, H, W) bool or integers")
-    if not holds(lambda: W_0.allow(w_0) and SIGMA.allow(sigma) and connectivity in (4, 8)):
+    if not holds(lambda: W_0.allow(w_0) and SIGMA.allow(sigma) and is_connectivity(connectivity)):
         raise BadInput(
             f"w_0 {w_0!r}, sigma {sigma!r}, connectivity {connectivity!r}: w_0 must be 0 or above and at most "
             f"{W_0.highest:g}, sigma {SIGMA} px, connectivity 4 or 8, all of them numbers"
         )
+    if not isinstance(semantic, (bool, np.bool_)):
+        raise BadInput(f"semantic is {semantic!r}; it must be True or False")
     labels = labels.astype(labels.dtype.newbyteorder("="), copy=False)
     ignored = ignored_pixels(labels, ignore)
     if ignored is not None:
@@ -128,6 +131,11 @@ def weight_maps(
     require_no_negatives(labels, "the labels hold")
     if not semantic:
         labels = separate_touching_cells(labels, connectivity)
+    elif labels.max() > HIGHEST_CLASS:
+        raise BadInput(
+            f"the labels hold {labels.max()}; classes are numbered 0, 1, 2, ... {HIGHEST_CLASS} at most, and for "
+            "numbered cells leave semantic out"
+        )
     if class_weights is None:
         class_weights = balancing_class_weights(labels, semantic, ignored=ignored)
     w_c = _checked_class_weights(class_weights, labels, semantic)
@@ -156,6 +164,8 @@ def _checked_class_weights(class_weights: Sequence[float], labels: np.ndarray, s
         raise BadInput(f"there are {len(w_c)} class weights, but the labels have {needed} classes")
     if not (np.isfinite(w_c) & (w_c >= 0)).all():
         raise BadInput(f"the class weights are {tuple(w_c.tolist())}; they must be finite, and 0 or above")
+    if (w_c > W_0.highest).any():
+        raise BadInput(f"the class weights are {tuple(w_c.tolist())}; they must be at most {W_0.highest:g}")
     return w_c
 
 
@@ -284,7 +294,7 @@ def ignored_pixels(labels: np.ndarray, ignore: ArrayLike | int | None) -> np.nda
     """
     if ignore is None:
         return None
-    given = np.asarray(ignore)
+    given = as_array(ignore, "pixels to ignore")
     if given.ndim == 0 and given.dtype.kind in "ui":
         return labels == given
     if given.dtype != bool or given.shape != labels.shape:

@@ -98,6 +98,13 @@ def test_what_is_refused(probability, capsys, result, options, message):
     assert probability.read_bytes() == before and not probability.with_name("cells.tif").exists()
 
 
+def test_a_link_that_goes_round(tmp_path, capsys):
+    (tmp_path / "loop.tif").symlink_to(tmp_path / "loop.tif")
+    assert main(["segment", str(tmp_path / "loop.tif"), str(tmp_path / "cells.tif")]) == 2
+    printed = capsys.readouterr().err
+    assert "loop.tif" in printed and len(printed.splitlines()) == 1
+
+
 def test_probabilities_only(tmp_path, capsys):
     write_stack(tmp_path / "labels.tif", np.ones((1, 9, 9), np.uint8))
     assert main(["segment", str(tmp_path / "labels.tif"), str(tmp_path / "cells.tif")]) == 2

@@ -27,6 +27,21 @@ def test_arrays_that_hold_no_cells_of_a_section(cells):
         distances_to_two_nearest_cells(cells)
 
 
+@pytest.mark.parametrize(
+    ("cells", "reach", "message"),
+    [
+        ([[-1, 0, 1]], 9, "the cells hold -1"),
+        ([[1, 0], [1]], 9, "rows that differ in length"),
+        ([[1, 0, 2]], -1, "reach is -1; it must be a number, 0 or above"),
+        ([[1, 0, 2]], float("nan"), "reach is nan"),
+        ([[1, 0, 2]], None, "reach is None"),
+    ],
+)
+def test_what_is_no_cell_and_no_reach(cells, reach, message):
+    with pytest.raises(BadInput, match=message):
+        distances_to_two_nearest_cells(cells, reach)
+
+
 def test_a_list_will_do():
     d1, d2 = distances_to_two_nearest_cells([[1, 0, 0, 2]])
     assert d1.tolist() == [[0, 1, 1, 0]] and d2.tolist() == [[0, 2, 2, 0]]

@@ -112,6 +112,26 @@ def test_images_predicted_before_are_numbered_when_cells_are_asked_for(run, tmp_
     assert maps == {path: path.stat().st_mtime_ns for path in out.iterdir()}
 
 
+def test_a_table_of_somebody_else_is_not_replaced(run, tmp_path, capsys):
+    images = sorted((run.parent / "images").glob("t*"))
+    (tmp_path / "cells").mkdir()
+    (tmp_path / "cells/t2.csv").write_text("mine")
+    predict = [
+        "predict",
+        "--weights",
+        run / "weights.pt",
+        "--tta",
+        "none",
+        "--device",
+        "cpu",
+        *images,
+        tmp_path / "out",
+    ]
+    assert command(*predict, "--instances", tmp_path / "cells") == 2
+    assert "cells/t2.csv is there already" in capsys.readouterr().err and not (tmp_path / "out").exists()
+    assert (tmp_path / "cells/t2.csv").read_text() == "mine"
+
+
 def test_score_by_value_and_by_mask_are_the_same(tmp_path, random_stack, random, capsys):
     truth, proposal = random_stack((1, 40, 40), "float32")
     ignore = random.random(truth.shape) < 0.2

@@ -52,12 +52,17 @@ def test_seeded():
     assert np.array_equal(first, again) and not np.array_equal(first, other)
 
 
-@pytest.mark.parametrize(("sections", "size", "seed"), [(0, 64, 0), (1, 5, 0), (1, 64, -1)])
+@pytest.mark.parametrize(("sections", "size", "seed"), [(0, 64, 0), (1, 5, 0), (1, 64, -1), (1, 64.5, 0), ("1", 64, 0)])
 def test_figures_that_make_no_phantom(sections, size, seed):
     with pytest.raises(
         BadInput, match=rf"phantom of {sections} sections of {size} px, seed {seed}; .* one section, 64"
     ):
         make_phantom(sections, size, seed)
+
+
+def test_a_phantom_that_no_memory_holds():
+    with pytest.raises(BadInput, match="100,000,000,000,000 voxels takes some .* GiB of memory"):
+        make_phantom(1, 10**7)
 
 
 def test_one_that_is_interrupted_leaves_no_stacks_of_two(tmp_path, monkeypatch):

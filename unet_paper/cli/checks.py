@@ -42,7 +42,9 @@ def must_differ(out: Path, others: Iterable[Path | None], what: str) -> None:
     for other in others:
         if other is None:
             continue
-        if out.resolve() == other.resolve() or (out.exists() and other.exists() and out.samefile(other)):
+        if os.path.realpath(out) == os.path.realpath(other) or (
+            out.exists() and other.exists() and out.samefile(other)
+        ):
             raise BadInput(f"{out} is named twice, and {other} would be lost; give another name for {what}")
 
 

@@ -46,7 +46,7 @@ def make_phantom(sections: int, size: int = 512, seed: int = 0) -> tuple[np.ndar
     Raises
     ------
     BadInput
-        For other figures than these.
+        For other figures than these, and more voxels than there is memory for.
 
     Notes
     -----
@@ -101,12 +101,15 @@ def make_phantom(sections: int, size: int = 512, seed: int = 0) -> tuple[np.ndar
 
 
 def _require_figures(sections: tuple[int, ...], size: int, seed: int) -> None:
-    """Raise BadInput for figures that make no phantom. sections : of each stack; size : px."""
-    if min(sections) < 1 or size < SMALLEST_SIZE or seed < 0:
+    """Raise BadInput for figures that make no phantom, or too large a one. sections : of each stack; size : px."""
+    are_whole = all(isinstance(figure, (int, np.integer)) for figure in (*sections, size, seed))
+    if not are_whole or min(sections) < 1 or size < SMALLEST_SIZE or seed < 0:
         raise BadInput(
             f"a phantom of {' + '.join(map(str, sections))} sections of {size} px, seed {seed}; it needs at least one "
-            f"section{' of each' * (len(sections) > 1)}, {SMALLEST_SIZE} px and a seed of 0 or above"
+            f"section{' of each' * (len(sections) > 1)}, {SMALLEST_SIZE} px and a seed of 0 or above, whole numbers"
         )
+    voxels = max(sections) * size**2
+    require_memory(BYTES_PER_VOXEL * voxels, f"a phantom of {voxels:,} voxels", "make a smaller one")
 
 
 def _without_specks(cells: np.ndarray) -> np.ndarray:
@@ -204,8 +207,6 @@ def write_phantom(
     """
     folder = Path(folder)
     _require_figures((train_sections, test_sections), size, seed)
-    voxels = max(train_sections, test_sections) * size**2
-    require_memory(BYTES_PER_VOXEL * voxels, f"a phantom of {voxels:,} voxels", "make a smaller one")
     if any(folder.glob("t*-*.tif")) and not (folder / "phantom.json").is_file():
         raise BadInput(f"{folder} holds stacks that are no phantom; name another folder")
     with atomic_write(folder / "phantom.json") as temporary:

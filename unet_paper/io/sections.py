@@ -16,8 +16,8 @@ def as_sections(values: ArrayLike | Sequence[ArrayLike], name: str) -> Sections:
 
     name : for messages. Arrays are in the machine's byte order. Raises BadInput for other shapes, and without pixels.
     """
-    if isinstance(values, (list, tuple)) and any(np.ndim(section) == 2 for section in values):
-        sections = [np.asarray(section) for section in values]
+    if isinstance(values, (list, tuple)) and any(as_array(section, name).ndim == 2 for section in values):
+        sections = [as_array(section, name) for section in values]
         for number, section in enumerate(sections):
             if section.ndim != 2 or section.size == 0:
                 raise BadInput(f"{name} hold shape {section.shape} at {number}; expected (H, W) arrays")

@@ -150,7 +150,7 @@ def warping_errors(
     Section 4 of the paper names the warping error; see `warping_error` for how the truth is warped.
     """
 
-    if not holds(lambda: 0 <= threshold <= 1):
+    if not holds(lambda: np.ndim(threshold) == 0 and 0 <= threshold <= 1):
         raise BadInput(f"threshold {threshold!r}; it must be 0 to 1, a number")
     threshold = float(threshold)
 

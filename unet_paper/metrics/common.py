@@ -6,7 +6,7 @@ from itertools import accumulate
 import numpy as np
 from numpy.typing import ArrayLike
 
-from unet_paper.io.sections import Sections, as_sections, described, joined, like, require_no_colours, shapes
+from unet_paper.io.sections import Sections, as_array, as_sections, described, joined, like, require_no_colours, shapes
 from unet_paper.support.errors import BadInput
 
 # Accumulated in double precision as the challenge's scorer does: 0.0, 0.1, ... 0.9999999999999999.
@@ -62,9 +62,10 @@ def checked(
 
 def _given(values: ArrayLike | Sequence[ArrayLike]) -> Sections:
     """An array, or a sequence of sections of several sizes."""
-    if isinstance(values, (list, tuple)) and len({np.shape(section) for section in values}) > 1:
-        return as_sections(values, "labels and probabilities")
-    array = np.atleast_1d(np.asarray(values))  # of a lone value too messages tell shape and type
+    name = "labels and probabilities"
+    if isinstance(values, (list, tuple)) and len({as_array(section, name).shape for section in values}) > 1:
+        return as_sections(values, name)
+    array = np.atleast_1d(as_array(values, name))  # of a lone value too messages tell shape and type
     require_no_colours(array, "labels or probabilities")
     return array
 

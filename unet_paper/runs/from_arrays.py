@@ -1,5 +1,6 @@
 """A training from arrays, for notebooks; the record, the pages and the scores of a run are the pipeline's."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from unet_paper.config import PROFILES, Config, optimiser_settings
 from unet_paper.datasets.labels import interpret_labels, pixels_to_ignore
 from unet_paper.datasets.training_set import prepare_training_set
 from unet_paper.io.hashes import sections_sha256
-from unet_paper.io.sections import as_sections, require_same_shapes, stacked
+from unet_paper.io.sections import as_sections, joined, require_same_shapes, stacked
 from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.starting_weights import StartingWeights
 from unet_paper.support.arguments import as_path, require_choice
@@ -87,9 +88,8 @@ def train(
         if section.dtype.kind not in "bui":
             raise BadInput(f"the labels hold {section.dtype} values; give whole numbers or bool")
     if folder is not None:
-        held = RunFolder(as_path("folder", folder))
-        if any(path.exists() for path in (held.checkpoint, held.earlier_checkpoint, held.weights)):
-            raise BadInput(f"{folder} already holds a training; give another folder")
+        folder = as_path("folder", folder)
+        _require_new(folder)
     data = {"train-volume": sections_sha256(volume), "train-labels": sections_sha256(truth)}
     truth = stacked([section.astype(np.uint8) if section.dtype == bool else section for section in truth])
     if isinstance(ignore, bool):
@@ -98,6 +98,11 @@ def train(
         ignored = pixels_to_ignore(truth, int(ignore), "the labels")
     else:
         mask = None if ignore is None else as_sections(ignore, "pixels to ignore")
+        if mask is not None and joined(mask).dtype != bool:
+            raise BadInput(
+                f"the pixels to ignore have type {joined(mask).dtype}; they must be bool, of the labels' shapes, or "
+                "one whole number, the label that they have"
+            )
         ignored = pixels_to_ignore(truth, mask, "the labels")
     truth, classes = interpret_labels(truth, labels_are, "the array of labels", ignored)
     config = replace(config, classes=classes)
@@ -115,7 +120,25 @@ def _config(profile: str, settings: dict[str, Any]) -> Config:
         raise BadInput(f"there is no setting {unknown[0]}; there are {', '.join(sorted(known))}")
     of_optimiser = optimiser_settings(str(settings.get("optimiser")), profile)
     # of plain types: NumPy's would be pickled with the weights, which are read as plain values only
-    plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in settings.items()}
+    plain = {name: _plain(value) for name, value in settings.items()}
     config = replace(PROFILES[profile], **(of_optimiser | plain))
     config.check()
     return config
+
+
+def _plain(value: Any) -> Any:
+    """A NumPy number or text, also as part of a tuple, as Python's."""
+    if isinstance(value, tuple):
+        return tuple(_plain(part) for part in value)
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _require_new(folder: Path) -> None:
+    """Raise BadInput where a training cannot be kept in a folder, or one is there already."""
+    run = RunFolder(folder)
+    held = (run.checkpoint, run.earlier_checkpoint, run.weights, run.history, run.record)
+    if any(os.path.lexists(path) for path in held):
+        raise BadInput(f"{folder} already holds a training; give another folder")
+    ancestor = next(path for path in (folder.absolute(), *folder.absolute().parents) if os.path.lexists(path))
+    if not os.path.isdir(ancestor) or not os.access(ancestor, os.W_OK):
+        raise BadInput(f"{folder} cannot be written in {ancestor}; give a folder where files may be made")

@@ -57,8 +57,9 @@ def predict_files(request: PredictionRequest, images: Sequence[Path], force: boo
     remaining = [each for each in of_images if not _is_done(predictor, made_with, each)]
     unnumbered = [each for each in of_images if each not in remaining and not _is_numbered(each)]
     without_table = [each for each in of_images if each not in (*remaining, *unnumbered) and _lacks_table(each)]
-    wanted = [*(each.out for each in remaining), *(each.instances for each in (*remaining, *unnumbered))]
-    taken = next((path for path in wanted if path is not None and path.exists()), None)
+    cells = [each.instances for each in (*remaining, *unnumbered) if each.instances is not None]
+    wanted = [*(each.out for each in remaining), *cells, *map(table_of, cells)]
+    taken = next((path for path in wanted if path.exists()), None)
     if taken is not None and not force:
         raise BadInput(f"{taken} is there already; give another folder, or --force to replace it")
     logger.info(f"predicting {len(remaining)} images in {made_with['precision']} on {request.device}")

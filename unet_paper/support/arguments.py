@@ -1,5 +1,7 @@
 """Checks of arguments that a notebook gives, which may be of any type."""
 
+import errno
+import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -24,8 +26,18 @@ def require_choice(name: str, value: Any, choices: Iterable[str]) -> None:
 
 
 def as_path(name: str, value: Any) -> Path:
-    """A text or a path as a path. name : of the argument, for the message. Raises BadInput for anything else."""
+    """A text or a path as a path, whether a file is there or not. name : of the argument, for the message.
+
+    Raises BadInput for anything else, and for what no file can be called.
+    """
     try:
-        return Path(value)
+        path = Path(value)
+        os.lstat(path)
     except TypeError:
         raise BadInput(f"{name} is given as {type(value).__name__}; it must be a path") from None
+    except ValueError:
+        raise BadInput(f"{name} is {value!r}, which no file can be called; give another name") from None
+    except OSError as error:
+        if error.errno in (errno.ENAMETOOLONG, errno.ELOOP):
+            raise BadInput(f"{name} is {str(value)[:40]}...: {error.strerror}; give another name") from None
+    return path

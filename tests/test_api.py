@@ -176,7 +176,7 @@ def test_settings_that_do_not_fit(phantom, change, message):
         (weight_map, dict(sigma=None), "sigma None, .* sigma above 0 .*, all of them numbers"),
         (weight_map, dict(connectivity=np.zeros(2)), "connectivity array.* connectivity 4 or 8"),
         (weight_map, dict(class_weights=3), "class_weights is 3; it must be a list of numbers, one for each class"),
-        (weight_map, dict(class_weights=[1e300, 1]), "class weights are .*; they must be at most 1e.06"),
+        (weight_map, dict(class_weights=[1e300, 1]), "class weights are .*; they must be at most 1e.30"),
         (weight_map, dict(semantic="no"), "semantic is 'no'; it must be True or False"),
         (weight_map, dict(labels=[[0, 2**62]], semantic=True), "classes are numbered .* leave semantic out"),
         (weight_map, dict(ignore=[[True], [True, False]]), "pixels to ignore are arrays of several shapes"),

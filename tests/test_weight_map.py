@@ -120,6 +120,12 @@ def test_class_weights_may_be_given():
         weight_maps(labels, class_weights=(3, 7, 9))
 
 
+def test_one_pixel_of_a_cell_in_a_large_stack_is_balanced_too():
+    labels = np.zeros((8, 512, 520), np.uint8)
+    labels[0, 100, 100] = 1
+    assert weight_maps(labels)[0, 100, 100] == labels.size / 2
+
+
 def test_a_section_may_lack_the_highest_class():
     labels = np.array([[0, 0, 1, 1]], np.uint8)
     assert weight_map(labels, class_weights=(3, 7, 9), semantic=True).tolist() == [[3, 3, 7, 7]]

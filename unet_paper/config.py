@@ -1,7 +1,6 @@
 """Every hyper-parameter, in one place: value, limits, source (the paper, the release or ours) and meaning."""
 
 import math
-import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal
@@ -41,7 +40,10 @@ def is_finite(value: float) -> bool:
     -------
     bool
     """
-    return abs(value) <= sys.float_info.max
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 @dataclass(frozen=True)

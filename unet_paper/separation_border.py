@@ -105,8 +105,10 @@ def lost_cells(before: np.ndarray, after: np.ndarray, connectivity: int = 4) -> 
     Raises
     ------
     BadInput
-        For a `before` of another shape or type.
+        For a `before` of another shape or type, and another connectivity.
     """
+    if not before.size:
+        return 0
     count = 0
     for section, left in zip(
         before.reshape(-1, *before.shape[-2:]), after.reshape(-1, *before.shape[-2:]), strict=True

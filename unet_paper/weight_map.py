@@ -16,6 +16,7 @@ from unet_paper.support.arguments import holds
 from unet_paper.support.errors import BadInput
 
 REACH = 10.0  # in sigma: exp(-10^2 / 2) = 2e-22 is lost beside w_c even in double precision
+HEAVIEST = 1e30  # a class weight that a float32 map can still hold
 HIGHEST_CLASS = 65_535  # of semantic labels; larger numbers are cells'
 
 
@@ -44,7 +45,7 @@ def weight_map(
         What holds a cell together: sides, or sides and corners.
     class_weights : sequence of float, or None
         w_c: (background, cell), or one for each class of semantic labels, also for those that do not occur in `labels`.
-        0 to 1e6; balanced over `labels` unless given, see `balancing_class_weights`.
+        0 to 1e30; balanced over `labels` unless given, see `balancing_class_weights`.
     semantic : bool
         Whether the labels are class numbers instead of cells' numbers.
     ignore : bool array of the labels' shape, an int, or None
@@ -164,8 +165,8 @@ def _checked_class_weights(class_weights: Sequence[float], labels: np.ndarray, s
         raise BadInput(f"there are {len(w_c)} class weights, but the labels have {needed} classes")
     if not (np.isfinite(w_c) & (w_c >= 0)).all():
         raise BadInput(f"the class weights are {tuple(w_c.tolist())}; they must be finite, and 0 or above")
-    if (w_c > W_0.highest).any():
-        raise BadInput(f"the class weights are {tuple(w_c.tolist())}; they must be at most {W_0.highest:g}")
+    if (w_c > HEAVIEST).any():
+        raise BadInput(f"the class weights are {tuple(w_c.tolist())}; they must be at most {HEAVIEST:g}")
     return w_c
 
 

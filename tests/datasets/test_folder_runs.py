@@ -132,6 +132,32 @@ def test_a_table_of_somebody_else_is_not_replaced(run, tmp_path, capsys):
     assert (tmp_path / "cells/t2.csv").read_text() == "mine"
 
 
+def test_numbering_that_was_interrupted_resumes(run, tmp_path, capsys):
+    """The table is written first: without its cells it is no result, unless it is somebody else's."""
+    images = sorted((run.parent / "images").glob("t*"))
+    predict = [
+        "predict",
+        "--weights",
+        run / "weights.pt",
+        "--tta",
+        "none",
+        "--device",
+        "cpu",
+        *images,
+        tmp_path / "out",
+    ]
+    predict += ["--instances", tmp_path / "cells"]
+    cells, table = tmp_path / "cells/t2.tif", tmp_path / "cells/t2.csv"
+    assert command(*predict) == 0
+    made = table.read_text()
+    cells.unlink()
+    assert command(*predict) == 0 and cells.is_file() and table.read_text() == made
+    cells.unlink()
+    table.write_text("mine")
+    assert command(*predict) == 2 and "cells/t2.csv is there already" in capsys.readouterr().err
+    assert table.read_text() == "mine"
+
+
 def test_score_by_value_and_by_mask_are_the_same(tmp_path, random_stack, random, capsys):
     truth, proposal = random_stack((1, 40, 40), "float32")
     ignore = random.random(truth.shape) < 0.2

@@ -31,7 +31,10 @@ from unet_paper.support.json_files import read_json
 
 ROOT = Path(__file__).parents[2]
 MOST_FILES = 150
-STUDIES = ("adam-rate", "folds", "folds-adam", FIRST_FOLDS, "full-fold", "seeds", "ablations", "interventions")
+STUDIES = (
+    *("adam-rate", "folds", "folds-adam", FIRST_FOLDS, "full-fold", "seeds", "ablations", "ablations-adam"),
+    "interventions",
+)
 NO_BORDER, NO_DEFORMATION = "no border term", "no elastic deformation"
 MORE_TILES = Path("results/cells/quick-4500-tiles")
 OF_OPTIMISER = ("optimiser", "learning_rate", "warmup", "momentum_warmup", "up_convolution_fan_in", "seed")
@@ -103,7 +106,7 @@ def test_the_table_of_a_study_is_what_its_records_say(committed, study):
     kept = archive.read(folder)
     numbers = [int(run.name.rpartition("-seed-")[2]) for run in kept if "-seed-" in run.name]
     name = of_folder(study)
-    planned = runs_of(name, 1 + max(numbers, default=0))
+    planned = runs_of(name, 1 + max(numbers, default=0), optimiser="adam" if study.endswith("-adam") else "sgd")
     found = gather(folder, planned)
     assert len(found) == len(kept) and planned[0].name in found
     first, seeds = found[planned[0].name], []

@@ -1,5 +1,6 @@
 """`weights` and `score`: what takes labels."""
 
+import os
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -43,7 +44,8 @@ def do_weights(arguments: Namespace) -> None:
     pictures = {} if arguments.png is None else _pictures(arguments.png, truths)
     for _, out in files:
         must_spare((arguments.image,), out, "the weight maps")
-        if pictures and out.resolve() in (arguments.png.resolve(), *arguments.png.resolve().parents):
+        png = Path(os.path.realpath(arguments.png or ""))
+        if pictures and Path(os.path.realpath(out)) in (png, *png.parents):
             raise BadInput(f"{out} cannot be a file of weight maps and hold pictures; give --png another name")
     for picture in pictures:
         must_spare((arguments.image, *arguments.labels), picture, "the pictures")

@@ -1,5 +1,6 @@
 """`train`, `predict`, `publish` and `report`: the stages of a run."""
 
+import os
 from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -235,7 +236,7 @@ def do_report(arguments: Namespace) -> None:
         if arguments.compare.suffix not in (".md", ".html"):
             raise BadInput(f"{arguments.compare} must be Markdown or a page, with a name that ends in .md or .html")
         for run in map(RunFolder, arguments.runs):
-            if arguments.compare.resolve() in {path.resolve() for path in (run.page, *run.tables)}:
+            if os.path.realpath(arguments.compare) in map(os.path.realpath, (run.page, *run.tables)):
                 raise BadInput(f"{arguments.compare} is the page or table of {run.path} itself; give another name")
         must_be_writable(arguments.compare, arguments.force)
         require_comparable(arguments.runs)

@@ -71,7 +71,8 @@ def train(
     ------
     BadInput
         For arrays that do not fit, labels that do not mean what `labels_are` says, unknown settings and settings of
-        another type or out of range, a device that is not there, and a folder that holds a training.
+        another type or out of range, a device that is not there, and a folder that holds a training or cannot be
+        written.
     Diverged
         When the loss or a weight stops being finite, or the output says nothing any more.
     Interrupted

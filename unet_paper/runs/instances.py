@@ -40,6 +40,12 @@ def table_of(cells: Path) -> Path:
     return cells.with_suffix(".csv")
 
 
+def is_table(path: Path) -> bool:
+    """Whether a file begins as the tables do that `segment_file` writes."""
+    with open(path, "rb") as file:
+        return file.read(1000).startswith(",".join(CELL_COLUMNS).encode())
+
+
 def segment_file(probability: Path, out: Path, segmentation: CellSegmentation) -> int:
     """Number the cells of a probability stack into a TIFF, and measure them into a CSV beside it. Returns their count.
 

@@ -1,5 +1,6 @@
 """From image files to probability files with a trained network, and to numbered cells where these are asked for."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,7 +10,7 @@ from unet_paper.config import PAPER
 from unet_paper.io.hashes import file_sha256
 from unet_paper.io.image_folder import results_of
 from unet_paper.prediction import Predictor, is_made, predict_file
-from unet_paper.runs.instances import is_numbered, segment_file, table_of
+from unet_paper.runs.instances import is_numbered, is_table, segment_file, table_of
 from unet_paper.segmentation import CellSegmentation
 from unet_paper.support.errors import BadInput
 from unet_paper.support.logs import logger
@@ -58,8 +59,10 @@ def predict_files(request: PredictionRequest, images: Sequence[Path], force: boo
     unnumbered = [each for each in of_images if each not in remaining and not _is_numbered(each)]
     without_table = [each for each in of_images if each not in (*remaining, *unnumbered) and _lacks_table(each)]
     cells = [each.instances for each in (*remaining, *unnumbered) if each.instances is not None]
-    wanted = [*(each.out for each in remaining), *cells, *map(table_of, cells)]
-    taken = next((path for path in wanted if path.exists()), None)
+    tables = [table_of(each.instances) for each in remaining if each.instances is not None]
+    # a table without its cells is what an interruption leaves
+    tables += [path for path in map(table_of, cells) if path.is_file() and not is_table(path)]
+    taken = next((path for path in (*(each.out for each in remaining), *cells, *tables) if path.exists()), None)
     if taken is not None and not force:
         raise BadInput(f"{taken} is there already; give another folder, or --force to replace it")
     logger.info(f"predicting {len(remaining)} images in {made_with['precision']} on {request.device}")
@@ -99,8 +102,9 @@ def _of_image(request: PredictionRequest, image: Path, out: Path) -> PredictionR
 
 def _require_places_for_cells(of_images: Sequence[PredictionRequest]) -> None:
     """Raise BadInput where cells would replace an image or probabilities."""
-    kept = {path.resolve() for each in of_images for path in (each.image, each.out)}
-    lost = next((each.instances for each in of_images if each.instances and each.instances.resolve() in kept), None)
+    kept = {os.path.realpath(path) for each in of_images for path in (each.image, each.out)}
+    of_cells = [each.instances for each in of_images if each.instances is not None]
+    lost = next((path for path in of_cells if os.path.realpath(path) in kept), None)
     if lost is not None:
         raise BadInput(f"{lost} is named twice, and would be lost; give another folder for the cells")
 

@@ -86,17 +86,17 @@ def carry_out(name: str, arguments: argparse.Namespace, deadline: float | None) 
     part = Part.parse(arguments.part) if arguments.part else None
     if part is not None:
         wanted = of_part(wanted, part)
-    done = {} if name in RELEASES else gather(folder, runs)
-    require_as_planned(folder, done, runs, changes)
-    require_same_data(folder, done, data)
+    finished = {} if name in RELEASES else gather(folder, runs)
+    require_as_planned(folder, finished, runs, changes)
+    require_same_data(folder, finished, data)
     try:
         if arguments.scheduler:
-            remaining = with_their_trunks([run for run in wanted if run.name not in done])
+            remaining = with_their_trunks([run for run in wanted if run.name not in finished])
             tasks = [Task(group, folder, data, profile, changes) for group in remaining]
             spread(tasks, arguments.scheduler, deadline)
         for number, run in enumerate(() if arguments.scheduler else wanted, 1):
             print(f"\n{name} [{number} of {len(wanted)}] {run.name}", flush=True)
-            if run.name not in done:
+            if run.name not in finished:
                 make(run, RunFolder(folder / run.name), data, profile, changes, deadline)
     except OutOfTime:
         if name not in WITHOUT_TABLE and part is None:
@@ -145,28 +145,28 @@ def write(folder: Path, name: str, runs: Sequence[Run]) -> str | None:
     """The records, README.md and plot of a study, of those of its runs that are done. Returns the table's text; None,
     and nothing is written, where the first is not done, which others are compared with.
     """
-    found = gather(folder, runs)
-    if runs[0].name not in found:
+    finished = gather(folder, runs)
+    if runs[0].name not in finished:
         return None
-    others = [run for run in archive.read(folder) if run.name not in found]  # of more seeds than now are asked for
-    archive.write(folder, [*found.values(), *others])
-    done = [run for run in runs if run.name in found]
+    others = [run for run in archive.read(folder) if run.name not in finished]  # of more seeds than now are asked for
+    archive.write(folder, [*finished.values(), *others])
+    done = [run for run in runs if run.name in finished]
     if name == "hyper-parameter-search":
-        text = search.text(found, folder.parent)
+        text = search.text(finished, folder.parent)
     elif name == "budgets":
-        text = budgets.text([found[run.name] for run in done])
-        budgets.draw(folder / "plot.png", [found[run.name] for run in done])
+        text = budgets.text([finished[run.name] for run in done])
+        budgets.draw(folder / "plot.png", [finished[run.name] for run in done])
     else:
-        first = found[runs[0].name]
+        first = finished[runs[0].name]
         seeds = (
             same_training(folder.parent, first, same_fold=runs[0].group == CONTROLS[0])
             if runs[0].group in CONTROLS
             else []
         )
         diverged = [run.name for run in runs if has_diverged(RunFolder(folder / run.name))]
-        text = tables.table(name, done, found, len(runs), diverged, seeds)
+        text = tables.table(name, done, finished, len(runs), diverged, seeds)
         if runs[0].profile is None:  # else the runs differ in more than what a plot would compare
-            plot.draw(folder / "plot.png", done, found, seeds)
+            plot.draw(folder / "plot.png", done, finished, seeds)
     with atomic_write(folder / "README.md") as temporary:
         temporary.write_text(text)
     return text
@@ -211,9 +211,9 @@ def main() -> int:
             if arguments.part:
                 raise BadInput(f"{cells.STUDY} takes no --part; --scheduler and --only spread it")
             runs = cells.cell_runs(arguments.seeds)
-            done = {run.name: run for run in cells.gather(folder, runs)}
-            require_as_planned(folder, done, runs, changes)
-            require_same_data(folder, done, data)
+            finished = {run.name: run for run in cells.gather(folder, runs)}
+            require_as_planned(folder, finished, runs, changes)
+            require_same_data(folder, finished, data)
             given = folder, data, arguments.profile, changes, arguments.seeds, arguments.only, deadline
             cells.carry_out(*given, arguments.scheduler)
             return 0

@@ -48,8 +48,8 @@ def from_folder(path: str | Path, name: str | None = None) -> StudyRun:
     """Read a run's folder. Raises BadInput where the run has not finished."""
     folder = RunFolder(Path(path))
     record, scores = read_run(folder)
-    found = [folder.path / f"scores-{word}.json" for word in (ZEROS, FORMER_ZEROS)]
-    zeros = next((read_scores(file) for file in found if file.is_file()), None)
+    files = [folder.path / f"scores-{word}.json" for word in (ZEROS, FORMER_ZEROS)]
+    zeros = next((read_scores(file) for file in files if file.is_file()), None)
     history = read_history(folder.history) if folder.history.is_file() else []
     return StudyRun(name or folder.path.name, record, scores, zeros, history)
 
@@ -78,7 +78,7 @@ def read(folder: str | Path) -> list[StudyRun]:
     runs = []
     for line in (folder / RECORDS).read_text().splitlines():
         values = json.loads(line)
-        scores = {tta: Scores.from_json(found) for tta, found in values["scores"].items()}
+        scores = {tta: Scores.from_json(of_tta) for tta, of_tta in values["scores"].items()}
         zeros = Scores.from_json(values["zeros"]) if values["zeros"] else None
         record, name = RunRecord.from_json(values["record"]), values["name"]
         runs.append(StudyRun(name, record, scores, zeros, histories.get(name, []), values["group"]))
@@ -108,7 +108,7 @@ def _varied(configs: Sequence[Config]) -> list[str]:
     """The settings in which trainings differ; the seed has a column anyhow."""
     settings = [config.as_dict() for config in configs]
     names = settings[0] if settings else {}
-    return [name for name in names if name not in NOT_TRAINED_WITH and len({found[name] for found in settings}) > 1]
+    return [name for name in names if name not in NOT_TRAINED_WITH and len({values[name] for values in settings}) > 1]
 
 
 def _rows(run: StudyRun, varied: Sequence[str]) -> Iterable[dict[str, Any]]:
@@ -139,7 +139,7 @@ def _rows(run: StudyRun, varied: Sequence[str]) -> Iterable[dict[str, Any]]:
             "precision": last.precision,
             "commit": last.code.commit,
             "sources_sha256": last.code.sources_sha256,
-            **{f"{name}_sha256": found for name, found in record.data_sha256.items()},
+            **{f"{name}_sha256": sha256 for name, sha256 in record.data_sha256.items()},
             "deepest_level_effect": None if effect is None else effect[0],
             "first_level_effect": None if effect is None else effect[-1],
         }

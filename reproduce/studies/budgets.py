@@ -23,11 +23,11 @@ MARKS = {"sgd": ("o", "-"), "adam": ("s", "--")}
 
 def series(runs: Sequence[StudyRun]) -> dict[tuple[int, str], dict[int, list[StudyRun]]]:
     """{(base channels, optimiser): {tiles: the runs of all seeds}}, in order of tiles."""
-    found: dict[tuple[int, str], dict[int, list[StudyRun]]] = {}
+    by_line: dict[tuple[int, str], dict[int, list[StudyRun]]] = {}
     for run in sorted(runs, key=lambda run: run.record.config.steps):
         config = run.record.config
-        found.setdefault((config.base_channels, config.optimiser), {}).setdefault(config.steps, []).append(run)
-    return dict(sorted(found.items()))
+        by_line.setdefault((config.base_channels, config.optimiser), {}).setdefault(config.steps, []).append(run)
+    return dict(sorted(by_line.items()))
 
 
 def minutes(run: StudyRun) -> float:
@@ -106,12 +106,12 @@ def draw(path: Path, runs: Sequence[StudyRun]) -> None:
             values = [[run.primary.value(METRICS[key]) for run in of_tiles] for of_tiles in by_tiles.values()]
             means = [statistics.mean(of_tiles) for of_tiles in values]
             times = [statistics.mean(map(minutes, of_tiles)) for of_tiles in by_tiles.values()]
-            for row, places in enumerate((list(by_tiles), times)):
+            for row, x_values in enumerate((list(by_tiles), times)):
                 axis = grid[row, column]
-                axis.plot(places, means, label=label, **style)
-                for place, of_tiles in zip(places, values, strict=True):
+                axis.plot(x_values, means, label=label, **style)
+                for x, of_tiles in zip(x_values, values, strict=True):
                     if len(of_tiles) > 1:
-                        axis.plot([place, place], [min(of_tiles), max(of_tiles)], color=style["color"], alpha=0.5)
+                        axis.plot([x, x], [min(of_tiles), max(of_tiles)], color=style["color"], alpha=0.5)
     used = runs[0].record.first.hardware
     where = used.processor if used.device == "cpu" else used.device
     tiles = sorted({run.record.config.steps for run in runs})

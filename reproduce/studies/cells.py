@@ -56,13 +56,13 @@ class CellStudyRun:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values only."""
-        scores = {tta: found.to_json() for tta, found in self.scores.items()}
+        scores = {tta: of_tta.to_json() for tta, of_tta in self.scores.items()}
         return {"name": self.name, "group": self.group, "record": self.record.to_json(), "scores": scores}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "CellStudyRun":
         """The inverse of `to_json`."""
-        scores = {tta: CellScores.from_json(found) for tta, found in values["scores"].items()}
+        scores = {tta: CellScores.from_json(of_tta) for tta, of_tta in values["scores"].items()}
         return cls(values["name"], values["group"], RunRecord.from_json(values["record"]), scores)
 
 
@@ -111,11 +111,11 @@ def carry_out(
             if run.name not in done:
                 make(run, RunFolder(folder / run.name), data, profile, settings, deadline, run.trained_on)
     finally:
-        found = gather(folder, runs)
+        finished = gather(folder, runs)
         diverged = [run.name for run in runs if has_diverged(RunFolder(folder / run.name))]
-        if found:
-            write(folder, found, len(runs), diverged)
-    print((folder / "README.md").read_text() if found else f"No run is done: {', '.join(diverged)} diverged.")
+        if finished:
+            write(folder, finished, len(runs), diverged)
+    print((folder / "README.md").read_text() if finished else f"No run is done: {', '.join(diverged)} diverged.")
 
 
 def gather(folder: Path, runs: Sequence[Run]) -> list[CellStudyRun]:
@@ -135,19 +135,19 @@ def read(folder: Path) -> list[CellStudyRun]:
     return [CellStudyRun.from_json(json.loads(line)) for line in lines]
 
 
-def write(folder: Path, found: Sequence[CellStudyRun], planned: int, diverged: Sequence[str] = ()) -> None:
+def write(folder: Path, finished: Sequence[CellStudyRun], planned: int, diverged: Sequence[str] = ()) -> None:
     """Write records.jsonl and README.md."""
-    lines = (json.dumps(run.to_json(), separators=(",", ":")) + "\n" for run in found)
-    for name, text in ((RECORDS, "".join(lines)), ("README.md", table(found, planned, diverged))):
+    lines = (json.dumps(run.to_json(), separators=(",", ":")) + "\n" for run in finished)
+    for name, text in ((RECORDS, "".join(lines)), ("README.md", table(finished, planned, diverged))):
         with atomic_write(folder / name) as temporary:
             temporary.write_text(text, encoding="utf-8")
 
 
-def table(found: Sequence[CellStudyRun], planned: int, diverged: Sequence[str] = ()) -> str:
+def table(finished: Sequence[CellStudyRun], planned: int, diverged: Sequence[str] = ()) -> str:
     """README.md: a row for each group, the comparison with the control, and each run."""
-    first = found[0].record
-    usual = next((run.record for run in found if run.group == CONTROL), first)
-    so_far = f", {len(found)} of {planned} so far" if len(found) + len(diverged) < planned else ""
+    first = finished[0].record
+    usual = next((run.record for run in finished if run.group == CONTROL), first)
+    so_far = f", {len(finished)} of {planned} so far" if len(finished) + len(diverged) < planned else ""
     lines = [
         f"# {STUDY}",
         "",
@@ -161,25 +161,25 @@ def table(found: Sequence[CellStudyRun], planned: int, diverged: Sequence[str] =
     lines += ["", SMOKE_NOTE] if first.config.profile == "smoke" else []
     rows = []
     for group in ABLATIONS:
-        values = by_seed(found, group)
+        values = by_seed(finished, group)
         if values:
             counts = [mean_and_deviation([seed[name] for seed in values], 1) for name in COUNTS]
             rows.append(
                 [group, len(values), mean_and_deviation([seed[SEG.key] for seed in values], SEG.digits), *counts]
             )
     lines += ["", Table(["what", "seeds", SEG.title, *COUNTS], rows).to_markdown()] if rows else []
-    lines += compared({group: [seed[SEG.key] for seed in by_seed(found, group)] for group in ABLATIONS})
+    lines += compared({group: [seed[SEG.key] for seed in by_seed(finished, group)] for group in ABLATIONS})
     if diverged:
         lines += ["", f"Diverged, twice from their last checkpoint, and in no row: {', '.join(diverged)}."]
-    named = [(run.record, run.scores) for run in found]
+    named = [(run.record, run.scores) for run in finished]
     lines += ["", "Each run, in the order of the study:", "", each_run(named).to_markdown()]
     return "\n".join(lines) + "\n"
 
 
-def by_seed(found: Sequence[CellStudyRun], group: str) -> list[dict[str, float]]:
+def by_seed(finished: Sequence[CellStudyRun], group: str) -> list[dict[str, float]]:
     """SEG and the counts of a group's seeds of which both directions are done."""
     seeds: dict[int, list[CellScores]] = {}
-    for run in found:
+    for run in finished:
         if run.group == group:
             seeds.setdefault(run.record.config.seed, []).append(run.primary)
     return [

@@ -236,10 +236,10 @@ def runs_of(study: str, seeds: int, profile: str = "quick", optimiser: str = "sg
 
 def with_word(runs: Sequence[Run], word: str) -> list[Run]:
     """The runs whose names have a word. Raises BadInput where none has."""
-    found = [run for run in runs if word in run.name]
-    if not found:
+    wanted = [run for run in runs if word in run.name]
+    if not wanted:
         raise BadInput(f"--only {word}: no run of the study has that in its name; there is {runs[0].name}, for example")
-    return found
+    return wanted
 
 
 def _runs_of(study: str, seeds: int, profile: str, rate: float, optimiser: str) -> list[Run]:

@@ -19,10 +19,10 @@ LAST = 100  # steps whose mean loss is told
 
 def by_seed(rows: Sequence[Row]) -> dict[str, dict[str, list[Row]]]:
     """{arm: {seed: its rows}}."""
-    found: dict[str, dict[str, list[Row]]] = {}
+    by_arm: dict[str, dict[str, list[Row]]] = {}
     for row in rows:
-        found.setdefault(row["arm"], {}).setdefault(row["seed"], []).append(row)
-    return found
+        by_arm.setdefault(row["arm"], {}).setdefault(row["seed"], []).append(row)
+    return by_arm
 
 
 def of_level(rows: Sequence[Row], column: str) -> dict[str, float]:
@@ -114,8 +114,8 @@ def draw(path: Path, steps: Sequence[Row], levels: Sequence[Row]) -> None:
         top.plot([at * 10 + 5 for at in range(len(windows))], windows, label=f"{arm} ({len(seeds)})", **style)
         watched = [row for of_seed in of_levels.get(arm, {}).values() for row in of_seed]
         for axis, column in zip(below, ("dead_share", "update_over_weight"), strict=True):
-            found = of_level(watched, column)
-            axis.plot(list(found.values()), list(found), marker=".", **style)
+            means = of_level(watched, column)
+            axis.plot(list(means.values()), list(means), marker=".", **style)
     top.set(xlabel="step", ylabel="loss", yscale="log")
     top.legend(fontsize=8, ncols=2, title="arm (seeds)", title_fontsize=8)
     below[0].set_xlabel("share of dead ReLUs at the last step")

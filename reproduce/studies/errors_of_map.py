@@ -36,9 +36,9 @@ def rand_by_threshold(truth: np.ndarray, probability: np.ndarray) -> list[RandRo
     """
     plain, thin = [], []
     for of_truth, of_probability in zip(truth, probability, strict=True):
-        found = section_overlaps(of_truth, levels(of_probability))
-        plain.append([rand_sums(overlap) for overlap, _ in found])
-        thin.append([rand_sums(overlap) for _, overlap in found])
+        overlaps = section_overlaps(of_truth, levels(of_probability))
+        plain.append([rand_sums(overlap) for overlap, _ in overlaps])
+        thin.append([rand_sums(overlap) for _, overlap in overlaps])
     rows = []
     for number, threshold in enumerate(THRESHOLDS[:10]):
         sums = np.array([of_section[number] for of_section in plain], dtype=float)

@@ -40,13 +40,13 @@ def zeros_title(group: str) -> str:
     return f"{group}, zeros beyond the image"
 
 
-def collect(runs: Sequence[Run], found: Mapping[str, StudyRun], inactive: bool = False) -> dict[str, Values]:
+def collect(runs: Sequence[Run], finished: Mapping[str, StudyRun], inactive: bool = False) -> dict[str, Values]:
     """{group: Values} of a study's runs, in their order: of those whose deep levels reach the output or, with
     `inactive`, of the others.
     """
     groups: dict[str, Values] = {}
     for run in runs:
-        of_run = found[run.name]
+        of_run = finished[run.name]
         if are_inactive(of_run.record) != inactive:
             continue
         titles = [run.group, *([run.subgroup] if run.subgroup else [])]

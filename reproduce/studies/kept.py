@@ -18,7 +18,7 @@ OF_RECIPE = ("optimiser", "learning_rate", "momentum_warmup", "up_convolution_fa
 
 def require_as_planned(
     folder: Path,
-    found: Mapping[str, StudyRun | CellStudyRun],
+    finished: Mapping[str, StudyRun | CellStudyRun],
     runs: Sequence[Run],
     changes: Mapping[str, str],
 ) -> None:
@@ -26,9 +26,9 @@ def require_as_planned(
     settings than `changes` has.
     """
     for run in runs:
-        if run.name not in found:
+        if run.name not in finished:
             continue
-        record, wanted = found[run.name].record, run.changes | changes
+        record, wanted = finished[run.name].record, run.changes | changes
         compared = [name for name in OF_RECIPE if name in wanted] + [name for name in changes if name not in OF_RECIPE]
         planned = changed_config(record.config, [f"{name}={wanted[name]}" for name in compared])
         if run.trunk is not None:
@@ -52,15 +52,15 @@ def _shown(value: object) -> str:
     return ",".join(value) if isinstance(value, tuple) else str(value)
 
 
-def require_same_data(folder: Path, found: Mapping[str, StudyRun | CellStudyRun], data: Path) -> None:
+def require_same_data(folder: Path, finished: Mapping[str, StudyRun | CellStudyRun], data: Path) -> None:
     """Raise BadInput where a finished run was trained on other stacks, or frames, than `data` holds."""
-    if not found or not data.exists():  # from which nothing can be trained; the tables can be written all the same
+    if not finished or not data.exists():  # from which nothing can be trained; the tables can be written all the same
         return
-    if next(iter(found.values())).record.protocol.sequences is not None:
+    if next(iter(finished.values())).record.protocol.sequences is not None:
         now = load_sequences(SequenceFiles(data, SEQUENCES[0])).data
     else:
         now = training_content(data)
-    for name, run in found.items():
+    for name, run in finished.items():
         before = run.record.data_sha256
         differing = [stack for stack in sorted(now) if before.get(stack) != now[stack]]
         if differing:

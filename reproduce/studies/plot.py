@@ -18,15 +18,15 @@ from unet_paper.report.panels import save_figure
 OURS, INACTIVE_COLOUR = "#0072b2", "#d55e00"
 
 
-def draw(path: Path, runs: Sequence[Run], found: Mapping[str, StudyRun], seeds: Sequence[StudyRun] = ()) -> None:
+def draw(path: Path, runs: Sequence[Run], finished: Mapping[str, StudyRun], seeds: Sequence[StudyRun] = ()) -> None:
     """The errors of every group with their spread, primary test-time augmentation; a dot for each run, and a line
     through the first group. seeds : runs elsewhere that differ from the control in the seed alone.
     """
-    first = found[runs[0].name].record
+    first = finished[runs[0].name].record
     primary = first.config.primary
     same_fold = bool(seeds) and seeds[0].record.protocol == first.protocol
-    groups = (of_seeds(runs[0].group, seeds) if same_fold else {}) | collect(runs, found)
-    inactive = collect(runs, found, inactive=True)
+    groups = (of_seeds(runs[0].group, seeds) if same_fold else {}) | collect(runs, finished)
+    inactive = collect(runs, finished, inactive=True)
     figure = Figure(figsize=(11, 1.6 + 0.35 * len(groups)), dpi=110, layout="constrained")
     axes = figure.subplots(1, len(TABLE_1_METRICS), sharey=True)
     for axis, metric in zip(axes, TABLE_1_METRICS, strict=True):

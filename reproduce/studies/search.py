@@ -16,11 +16,11 @@ from unet_paper.report.table import Table
 TITLES = [metric.title for metric in TABLE_1_METRICS]
 
 
-def of_choice(found: Mapping[str, StudyRun], title: str, choice: Choice) -> list[str]:
+def of_choice(finished: Mapping[str, StudyRun], title: str, choice: Choice) -> list[str]:
     """One choice: a row for each of its runs, the best of each error in bold, and the settings that were taken."""
     names = choice.differ_in
     taken = PROFILES[choice.profile].as_dict() | optimiser_settings("sgd", choice.profile)
-    runs = [found[name] for name in choice.tried]
+    runs = [finished[name] for name in choice.tried]
     errors = [[run.scores["none"].value(metric) for metric in TABLE_1_METRICS] for run in runs]
     best = [min(column) for column in zip(*errors, strict=True)]
     rows = []
@@ -71,7 +71,7 @@ def reliability(runs: list[StudyRun]) -> list[str]:
     ]
 
 
-def text(found: Mapping[str, StudyRun], results: Path) -> str:
+def text(finished: Mapping[str, StudyRun], results: Path) -> str:
     """The whole README.md of the search; `results` holds the run `quick-sgd` and the study of its other seeds."""
     seeds = [archive.from_folder(results / QUICK_SGD), *archive.read(results / "seeds")]
     spread = {
@@ -96,5 +96,5 @@ def text(found: Mapping[str, StudyRun], results: Path) -> str:
         "",
     ]
     for title, choice in SEARCH.items():
-        lines += of_choice(found, title, choice)
+        lines += of_choice(finished, title, choice)
     return "\n".join([*lines, *reliability(seeds), ""])

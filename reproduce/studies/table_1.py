@@ -71,10 +71,10 @@ class Entry:
         """Those that are there and of the ISBI stack."""
         folder = results / self.study
         try:
-            found = [archive.from_folder(folder)] if RunFolder(folder).record.is_file() else archive.read(folder)
+            runs = [archive.from_folder(folder)] if RunFolder(folder).record.is_file() else archive.read(folder)
         except BadInput:
             return []
-        return [run for run in found if run.record.dataset == "isbi" and run.name.startswith(self.prefix)]
+        return [run for run in runs if run.record.dataset == "isbi" and run.name.startswith(self.prefix)]
 
 
 ENTRIES = (
@@ -158,8 +158,8 @@ def our_rows(results: Path) -> list[list[str]]:
         for tta in record.config.tta:
             errors, all_cell, where = errors_of(runs, tta), "", scored_on(runs)
             if errors is not None:
-                found = sorted({1 - (run.scores[tta].curve(PIXEL_ERROR)[0] or 0.0) for run in runs})
-                all_cell = mean_and_deviation(found, 4)
+                pixel_errors = sorted({1 - (run.scores[tta].curve(PIXEL_ERROR)[0] or 0.0) for run in runs})
+                all_cell = mean_and_deviation(pixel_errors, 4)
             else:
                 measured = test_scores(results / entry.study, tta, record.config.primary)
                 if measured is not None:

@@ -63,9 +63,9 @@ def title(study: str, record: RunRecord) -> str:
     return f"{study}, by {'Adam' if record.config.optimiser == 'adam' else by_sgd}"
 
 
-def what_was_trained(runs: Sequence[Run], found: Mapping[str, StudyRun]) -> str:
+def what_was_trained(runs: Sequence[Run], finished: Mapping[str, StudyRun]) -> str:
     """The network and the length of the first run; of every profile's, where the runs bring their own."""
-    configs = [found[run.name].record.config for run in runs]
+    configs = [finished[run.name].record.config for run in runs]
     if runs[0].profile is None:
         return f"{configs[0].base_channels} base channels, {configs[0].steps:,} steps"
     each = (f"{c.base_channels} base channels, {c.steps:,} steps with tiles of {c.tile_size} px" for c in configs)
@@ -75,23 +75,23 @@ def what_was_trained(runs: Sequence[Run], found: Mapping[str, StudyRun]) -> str:
 def table(
     study: str,
     runs: Sequence[Run],
-    found: Mapping[str, StudyRun],
+    finished: Mapping[str, StudyRun],
     planned: int | None = None,
     diverged: Sequence[str] = (),
     seeds: Sequence[StudyRun] = (),
 ) -> str:
     """README.md of a study.
 
-    runs : those that are done, the study's first among them; found : by name; planned : how many there will be (None:
-    these); diverged : names of those that ended before their time; seeds : runs elsewhere that differ from the control
-    in the seed alone (`same_training`)
+    runs : those that are done, the study's first among them; finished : by name; planned : how many there will be
+    (None: these); diverged : names of those that ended before their time; seeds : runs elsewhere that differ from the
+    control in the seed alone (`same_training`)
     """
-    first = found[runs[0].name].record
+    first = finished[runs[0].name].record
     primary, protocol = first.config.primary, first.protocol
     of_one_seed = len(runs_of(study, 1, first.config.profile, first.config.optimiser))
     number_of_seeds = max(1, (planned or len(runs)) // of_one_seed)
     scored, trained = len(protocol.scored_sections), len(protocol.training_sections)
-    own, inactive = collect(runs, found), collect(runs, found, inactive=True)
+    own, inactive = collect(runs, finished), collect(runs, finished, inactive=True)
     elsewhere = of_seeds(runs[0].group, seeds)
     same_fold = bool(seeds) and seeds[0].record.protocol == protocol
     shown = (elsewhere if same_fold else {}) | own
@@ -101,7 +101,7 @@ def table(
         f"# {title(study, first)}",
         "",
         f"Written by `{command(study, runs[0].name, first, number_of_seeds)}` from the records of its runs{so_far}. "
-        f"Data: {first.dataset}; {what_was_trained(runs, found)}; scored on "
+        f"Data: {first.dataset}; {what_was_trained(runs, finished)}; scored on "
         f"held-out sections of the training stack ({scored} of {scored + trained}){profile}. "
         "Mean ± standard deviation over the runs of a "
         f"row{', each a fold with one seed' if study == 'folds' else ''}. Every run: [runs.csv](runs.csv), "
@@ -123,8 +123,8 @@ def table(
     titles = [metric.title for metric in CHALLENGE_METRICS]
     lines += ["", Table(["what", "runs", "TTA", *titles], rows).to_markdown()]
     if inactive:
-        records = [found[run.name].record for run in runs]
-        names = [run.name for run in runs if are_inactive(found[run.name].record)]
+        records = [finished[run.name].record for run in runs]
+        names = [run.name for run in runs if are_inactive(finished[run.name].record)]
         unknown = sum(record.up_convolution_effect is None for record in records)
         lines += [
             "",
@@ -140,7 +140,7 @@ def table(
             "",
             *compared(own, elsewhere, runs, same_fold, primary),
             *zeros(own, runs[0], primary),
-            *each(runs, found),
+            *each(runs, finished),
         ]
     return "\n".join(lines) + "\n"
 
@@ -157,13 +157,13 @@ def interval_of_seeds(values: Values, primary: str) -> str:
     )
 
 
-def each(runs: Sequence[Run], found: Mapping[str, StudyRun]) -> list[str]:
+def each(runs: Sequence[Run], finished: Mapping[str, StudyRun]) -> list[str]:
     """A row for every run by itself, its primary test-time augmentation."""
-    effects = [found[run.name].record.up_convolution_effect for run in runs]
+    effects = [finished[run.name].record.up_convolution_effect for run in runs]
     is_known = any(effect is not None for effect in effects)
     rows = []
     for run, effect in zip(runs, effects, strict=True):
-        record, scores = found[run.name].record, found[run.name].primary
+        record, scores = finished[run.name].record, finished[run.name].primary
         name = f"{run.name} (inactive)" if are_inactive(record) else run.name
         metrics = [metric.formatted(scores.value(metric)) for metric in CHALLENGE_METRICS]
         hardware = record.first.hardware

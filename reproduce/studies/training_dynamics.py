@@ -60,8 +60,8 @@ LEVEL_COLUMNS = ("arm", "seed", "step", "level", "gradient_norm", "dead_share", 
 def levels_of(network: UNet) -> dict[str, nn.Module]:
     """The parts of the network that are looked at by themselves, in the order of the forward pass."""
     parts: dict[str, nn.Module] = {f"contracting {depth}": part for depth, part in enumerate(network.contracting)}
-    for place, (up, part) in enumerate(zip(network.up_convolutions, network.expanding, strict=True)):
-        depth = len(network.expanding) - 1 - place
+    for index, (up, part) in enumerate(zip(network.up_convolutions, network.expanding, strict=True)):
+        depth = len(network.expanding) - 1 - index
         parts |= {f"up-convolution {depth}": up, f"expanding {depth}": part}
     return parts | {"classifier": network.classifier}
 

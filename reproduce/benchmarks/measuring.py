@@ -43,5 +43,5 @@ def all_in_turn(programs: Mapping[str, Callable[[], float]], rounds: int) -> dic
 
 def ratio(ours: Sequence[float], theirs: Sequence[float]) -> str:
     """Our time divided by theirs in each round: the median, and the extremes."""
-    found = [own / other for own, other in zip(ours, theirs, strict=True)]
-    return f"{median(found):.2f} ({min(found):.2f} to {max(found):.2f})"
+    ratios = [own / other for own, other in zip(ours, theirs, strict=True)]
+    return f"{median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"

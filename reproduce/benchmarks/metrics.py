@@ -47,16 +47,16 @@ def agreement(folder: Path) -> dict[str, dict[str, Any]]:
     for name in progress_bar(names, desc="agreement", unit="case", disable=False):
         case, printed = np.load(folder / f"{name}.npz"), reference[name]
         scores = score(case["label"], case["proposal"])
-        found = scores.to_json()
+        computed = scores.to_json()
         row = {"sections": scores.sections, "shape": list(case["label"].shape)}
-        row |= {metric.key: abs(found[metric.key] - printed[metric.key]) for metric in CHALLENGE_METRICS}
+        row |= {metric.key: abs(computed[metric.key] - printed[metric.key]) for metric in CHALLENGE_METRICS}
         for key in CURVES:
-            pairs = zip(found[key], printed[key], strict=True)
+            pairs = zip(computed[key], printed[key], strict=True)
             # None on one side only is as wrong as can be.
             row[key] = max(
                 float((a is None) != (b is None)) if a is None or b is None else abs(a - b) for a, b in pairs
             )
-        counts = np.array(found["warping_counts"]) != np.array(printed["warping_counts"])
+        counts = np.array(computed["warping_counts"]) != np.array(printed["warping_counts"])
         row["warping_counts_that_differ"] = int(counts.sum())
         row["warping_counts_compared"] = int(counts.size)
         rows[name] = row

@@ -49,7 +49,7 @@ def finished(function: Callable[[], Any], device: str | torch.device) -> Callabl
 
 def peak(dtype: torch.dtype, device: str) -> float:
     """The machine's matrix product, multiply-adds a second: the best of several sizes and calls."""
-    found = []
+    rates = []
     for size in (4096, 8192, 16384) if device == "cuda" else (1024, 2048, 4096):
         a, b = torch.randn(2, size, size, device=device).to(dtype)
         multiply = finished(partial(torch.matmul, a, b), device)
@@ -57,8 +57,8 @@ def peak(dtype: torch.dtype, device: str) -> float:
         for _ in range(6):
             started = time.perf_counter()
             multiply()
-            found.append(size**3 / (time.perf_counter() - started))
-    return max(found)
+            rates.append(size**3 / (time.perf_counter() - started))
+    return max(rates)
 
 
 def precision(bfloat16: bool, device: str | torch.device) -> str:

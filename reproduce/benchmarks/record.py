@@ -33,8 +33,8 @@ def slug(part: dict[str, Any]) -> str:
 def keep(folder: Path, name: str, part: dict[str, Any]) -> None:
     """Put one part into its device's record; the others stay."""
     path = folder / f"{slug(part)}.json"
-    found = (read_json(path) if path.is_file() else {}) | {name: part}
-    write_json(path, {name: found[name] for name in KEPT if name in found})
+    parts = (read_json(path) if path.is_file() else {}) | {name: part}
+    write_json(path, {name: parts[name] for name in KEPT if name in parts})
 
 
 def readme(folder: Path, quick_run: Path) -> str:

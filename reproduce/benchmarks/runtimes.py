@@ -99,10 +99,10 @@ def seconds(base_channels: int, section: np.ndarray, rounds: int = ROUNDS) -> di
     programs |= {name: process.seconds for name, process in processes.items()}
     for program in programs.values():
         program()
-    found = all_in_turn(programs, rounds)
+    times = all_in_turn(programs, rounds)
     for process in processes.values():
         process.close()
-    return found
+    return times
 
 
 def errors(path: Path, volume: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
@@ -118,7 +118,7 @@ def errors(path: Path, volume: np.ndarray, labels: np.ndarray) -> dict[str, Any]
     truth = np.stack([whole_sixteens(labels[number]) for number in held_out])
     known = record.protocol.training_sections
     calibration = [as_input(volume[number]) for number in known[:: max(len(known) // CALIBRATED, 1)][:CALIBRATED]]
-    found: dict[str, Any] = {}
+    precisions: dict[str, Any] = {}
     exact = None
     for title, task in theirs():
         if task[0] != "openvino":
@@ -127,13 +127,13 @@ def errors(path: Path, volume: np.ndarray, labels: np.ndarray) -> dict[str, Any]
         maps = np.stack([network(as_input(volume[number]))[0, 0] for number in held_out]).clip(0, 1)
         exact = maps if exact is None else exact
         scores = score(truth, maps)
-        found[title] = {metric.key: scores.value(metric) for metric in TABLE_1_METRICS}
-        found[title] |= {
+        precisions[title] = {metric.key: scores.value(metric) for metric in TABLE_1_METRICS}
+        precisions[title] |= {
             "mean_difference": float(np.abs(maps - exact).mean()),
             "largest_difference": float(np.abs(maps - exact).max()),
         }
     of_network = {"base_channels": trained.config.base_channels, "steps": trained.step, "sha256": file_sha256(path)}
-    return {"scored_on": str(record.protocol), "network": of_network, "precisions": found, "seeds": seeds()}
+    return {"scored_on": str(record.protocol), "network": of_network, "precisions": precisions, "seeds": seeds()}
 
 
 def seeds() -> dict[str, float]:

@@ -39,9 +39,9 @@ def _ratios(seconds: dict[str, dict[str, list[float]]]) -> Table:
     return Table(["beside", *(f"{own} / it" for own in precisions)], rows)
 
 
-def _errors(found: dict[str, Any]) -> list[str]:
+def _errors(errors: dict[str, Any]) -> list[str]:
     """What each precision does to the errors, beside a tenth of what seeds do."""
-    network = found["network"]
+    network = errors["network"]
     moved: list[list[Cell]] = [
         [
             name,
@@ -49,13 +49,13 @@ def _errors(found: dict[str, Any]) -> list[str]:
             f"{values['mean_difference']:.5f}",
             f"{values['largest_difference']:.3f}",
         ]
-        for name, values in found["precisions"].items()
+        for name, values in errors["precisions"].items()
     ]
-    tenths = ", ".join(f"{metric.title} {found['seeds'][metric.key] / 10:.2g}" for metric in TABLE_1_METRICS)
+    tenths = ", ".join(f"{metric.title} {errors['seeds'][metric.key] / 10:.2g}" for metric in TABLE_1_METRICS)
     return [
         "",
         f"Errors of one trained network ({network['base_channels']} base channels, {network['steps']:,} steps; "
-        f"{found['scored_on']}) in each precision, and how far its probabilities lie from those in float32. int8 is "
+        f"{errors['scored_on']}) in each precision, and how far its probabilities lie from those in float32. int8 is "
         "calibrated with sections that it was trained on. A tenth of what seeds do to these errors "
         f"([seeds](../isbi/seeds/README.md), one pass, standard deviation): {tenths}.",
         "",

@@ -42,11 +42,11 @@ def measure(weights: Path, labels: np.ndarray, labels_name: str) -> dict[str, An
         "weight_maps": weight_maps_beside_the_baseline(labels),
         "weight_maps_by_area_and_cells": weight_maps_by_area_and_cells(),
     }
-    found = [
+    predictions = [
         more | prediction(weights.resolve(), size, ["--tta", "none", *options])
         for size, options, more in progress_bar(jobs, desc="predictions", unit="image", disable=False)
     ]
-    return part | {"predictions": found[: len(SIZES)], "tiles": found[len(SIZES) :]}
+    return part | {"predictions": predictions[: len(SIZES)], "tiles": predictions[len(SIZES) :]}
 
 
 def weight_maps_beside_the_baseline(labels: np.ndarray) -> dict[str, Any]:

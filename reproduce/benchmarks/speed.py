@@ -111,12 +111,12 @@ def rows(
 def bfloat16_differences(path: Path, section: np.ndarray, device: str) -> dict[str, Any]:
     """How far the probabilities of a trained network move with the precision, for one section."""
     loaded = checkpoint.load(path)
-    found = {}
+    by_tta = {}
     for tta in ("none", "d4"):
         exact, fast = (
             network_rows.predict(loaded.build_network().to(device), loaded.standardisation, tta, bfloat16, section)
             for bfloat16 in (False, True)
         )
         difference = np.abs(exact - fast)
-        found[tta] = {"mean": float(difference.mean()), "largest": float(difference.max())}
-    return {"profile": loaded.config.profile, "steps": loaded.step, "sha256": file_sha256(path), "difference": found}
+        by_tta[tta] = {"mean": float(difference.mean()), "largest": float(difference.max())}
+    return {"profile": loaded.config.profile, "steps": loaded.step, "sha256": file_sha256(path), "difference": by_tta}

@@ -50,10 +50,10 @@ def seconds(
         programs[BASELINE] = baseline.seconds
     for program in programs.values():
         program()
-    found = all_in_turn(programs, rounds)
+    times = all_in_turn(programs, rounds)
     if baseline is not None:
         baseline.close()
-    return found
+    return times
 
 
 def _step(network: UNet, config: Config, *tile: torch.Tensor) -> Callable[[], float]:

@@ -68,21 +68,21 @@ def measure(name: str, options: argparse.Namespace, folder: Path) -> dict[str, A
     """One measurement, with its circumstances; files go into `folder`."""
     weights = options.weights.resolve()
     load = os.getloadavg()[2]
-    found: dict[str, Any] = {}
+    measured: dict[str, Any] = {}
     if name == "scheduler":
-        found["runs"] = volumes_measured.dry_runs((options.blocks // 10, options.blocks))
+        measured["runs"] = volumes_measured.dry_runs((options.blocks // 10, options.blocks))
     elif name == "memory":
-        found["base_channels"] = checkpoint.load(weights).config.base_channels
-        found["depth"] = options.depth
-        found["runs"] = volumes_measured.memory_by_side(weights, folder, options.sides, options.depth)
+        measured["base_channels"] = checkpoint.load(weights).config.base_channels
+        measured["depth"] = options.depth
+        measured["runs"] = volumes_measured.memory_by_side(weights, folder, options.sides, options.depth)
     else:
         if options.base_channels:
             weights = volumes_measured.untrained(folder / "untrained.pt", options.base_channels)
         image = volumes_measured.make_volume(folder / "volume.zarr", options.sections, options.side, options.depth)
-        found |= volumes_measured.described(weights, image, is_trained=not options.base_channels)
+        measured |= volumes_measured.described(weights, image, is_trained=not options.base_channels)
         run = volumes_measured.proof if name == "proof" else volumes_measured.by_workers
-        found |= run(weights, image, folder)
-    return record.described("cpu") | {"load": load} | found
+        measured |= run(weights, image, folder)
+    return record.described("cpu") | {"load": load} | measured
 
 
 def with_other_sides(measured: dict[str, Any], earlier: dict[str, Any]) -> dict[str, Any]:

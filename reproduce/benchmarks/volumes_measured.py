@@ -142,7 +142,7 @@ class Watch:
             os.kill(youngest.pid, signal.SIGKILL)
             self.killed.append(done)
 
-    def found(self) -> dict[str, Any]:
+    def summary(self) -> dict[str, Any]:
         """Peak memory of a process, and where no worker was killed the rate between the first and the last look."""
         peak = {"MiB": max(self.peaks.values()) / 1024}
         (first, began, used), (last, ended, used_then) = self.samples[0], self.samples[-1]
@@ -165,7 +165,7 @@ def watched(weights: Path, image: Path, out: Path, *options: str, kills: int = 0
         kills,
     )
     watch.until_it_ends()
-    return watch.found()
+    return watch.summary()
 
 
 def proof(weights: Path, image: Path, folder: Path) -> dict[str, Any]:

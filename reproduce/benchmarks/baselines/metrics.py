@@ -31,8 +31,8 @@ def pixel_f(truth: np.ndarray, proposal: np.ndarray) -> list[float]:
 def contingency(truth_segments: np.ndarray, proposed_segments: np.ndarray) -> np.ndarray:
     """c[i, j] with i >= 1, int64."""
     shape = int(truth_segments.max()) + 1, int(proposed_segments.max()) + 1
-    places = truth_segments.ravel().astype(np.int64) * shape[1] + proposed_segments.ravel()
-    return np.bincount(places, minlength=shape[0] * shape[1]).reshape(shape)[1:]
+    indices = truth_segments.ravel().astype(np.int64) * shape[1] + proposed_segments.ravel()
+    return np.bincount(indices, minlength=shape[0] * shape[1]).reshape(shape)[1:]
 
 
 def rand_f(truth: np.ndarray, proposal: np.ndarray, form: str = "squares") -> list[float]:

@@ -69,8 +69,8 @@ def predict(network: nn.Module, section: torch.Tensor, tta: str = "none") -> tor
         for turns in range(4):
             for mirrored in (False, True):
                 version = torch.rot90(section.flip(1) if mirrored else section, turns)
-                found = torch.rot90(predict(network, version), -turns)
-                total += found.flip(1) if mirrored else found
+                turned_back = torch.rot90(predict(network, version), -turns)
+                total += turned_back.flip(1) if mirrored else turned_back
         return total / 8
     if tta == "rot7":
         values = section.cpu().numpy()

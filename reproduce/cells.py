@@ -69,19 +69,19 @@ def find_data(options: argparse.Namespace) -> list[Path]:
     """The folders of the data sets; none when they cannot be had. Raises BadInput where the user named a wrong one."""
     folder = options.data or ROOT / "data" / "ctc"
     wanted = [options.dataset] if options.dataset else list(DATASETS)
-    found = []
+    folders = []
     for name in wanted:
         where = folder / name
         if (folder / f"{name}.zip").is_file() and not is_cell_tracking_folder(where):
             unpack(folder / f"{name}.zip", ROOT / "data" / "ctc")
             where = ROOT / "data" / "ctc" / name
         if is_cell_tracking_folder(where):
-            found.append(where)
-    if options.data and not found:
+            folders.append(where)
+    if options.data and not folders:
         raise BadInput(
             f"{folder} holds neither {' nor '.join(wanted)}, nor an archive of it; get them from {CHALLENGE_PAGE}"
         )
-    return found
+    return folders
 
 
 def phantom() -> Path:

@@ -113,9 +113,9 @@ def main() -> None:
         options.data = Path(options.data).absolute()
     options.results = options.results.absolute() if options.results else Path("results")
     os.chdir(ROOT)
-    found = find_data(options)
-    real = found is not None
-    data = found or phantom(options)
+    official = find_data(options)
+    real = official is not None
+    data = official or phantom(options)
     profile = options.profile or ("paper" if chosen_device(None) == "cuda" else "quick")
     fold = options.fold
     if fold is None and real and not (data / "test-labels.tif").is_file():

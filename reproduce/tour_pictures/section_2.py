@@ -63,8 +63,8 @@ def seam(one_pass: np.ndarray, tiled: Mapping[int, np.ndarray], columns: tuple[i
     differences = {at: np.abs(probability - one_pass) for at, probability in tiled.items()}
     scale = max(difference.max() for difference in differences.values())
     look = {"cmap": DIFFERENCE, "vmin": 0, "vmax": scale, "extent": extent}
-    for place, ((at, difference), colour) in enumerate(zip(differences.items(), (RED, BLUE), strict=True), start=1):
-        axis = bare(figure.add_subplot(grid[0, place]))
+    for index, ((at, difference), colour) in enumerate(zip(differences.items(), (RED, BLUE), strict=True), start=1):
+        axis = bare(figure.add_subplot(grid[0, index]))
         show_colours(axis, difference[shown], f"difference, {at} px apart", **look)
         axis.axvline(at - 0.5, color=colour, lw=1.5, ls="--")
         curves.semilogy(np.maximum(difference.max(axis=0), FLOOR), color=colour, lw=1.8, label=f"{at} px apart")

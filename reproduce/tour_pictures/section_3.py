@@ -38,7 +38,7 @@ def weight_terms(
     """Equation 2, term by term, and a cut through the middle column."""
     figure = Figure(figsize=(10, 7.4), layout="constrained")
     grid = figure.add_gridspec(3, 3)
-    axes = [bare(figure.add_subplot(grid[place // 3, place % 3])) for place in range(7)]
+    axes = [bare(figure.add_subplot(grid[index // 3, index % 3])) for index in range(7)]
     show_cells(axes[0], labels, "two cells that touch")
     show_cells(axes[1], cells, "a line of background between them")
     outside = [np.where(cells > 0, np.nan, distance) for distance in distances]
@@ -90,7 +90,7 @@ def elastic(
     """
     figure = Figure(figsize=(9, 5.2), layout="constrained")
     grid = figure.add_gridspec(2, 3, width_ratios=(1.6, 1, 1))
-    axes = [bare(figure.add_subplot(grid[place])) for place in (np.s_[:, 0], np.s_[0, 1], np.s_[0, 2])]
+    axes = [bare(figure.add_subplot(grid[index])) for index in (np.s_[:, 0], np.s_[0, 1], np.s_[0, 2])]
     axes += [bare(figure.add_subplot(grid[1, column])) for column in (1, 2)]
     size = len(image)
     points = np.linspace(0, size - 1, vectors.shape[-1])
@@ -116,7 +116,7 @@ def training(image: np.ndarray, truth: np.ndarray, seen: Mapping[int, np.ndarray
     """Maps of one part of a section after some steps, and the loss of every step."""
     figure = Figure(figsize=(10, 4.4), layout="constrained")
     grid = figure.add_gridspec(2, 2 + len(seen), height_ratios=(1.25, 1))
-    axes = [bare(figure.add_subplot(grid[0, place])) for place in range(2 + len(seen))]
+    axes = [bare(figure.add_subplot(grid[0, column])) for column in range(2 + len(seen))]
     show_gray(axes[0], image, "held-out section")
     for axis, (step, probability) in zip(axes[1:], seen.items(), strict=False):
         show_probability(axis, probability, f"{step} steps" if step else "untrained")

@@ -13,19 +13,19 @@ from .panels import Picture, panels, show_cells, show_gray, show_probability
 SMALLEST = 10  # px; smaller parts of a segmentation are not drawn
 
 
-def predictions(image: np.ndarray, truth: np.ndarray, found: Mapping[str, tuple[np.ndarray, float]]) -> Picture:
+def predictions(image: np.ndarray, truth: np.ndarray, probabilities: Mapping[str, tuple[np.ndarray, float]]) -> Picture:
     """Section and truth, beside probabilities over the cells that they give above their threshold.
 
-    found : title -> (probability, threshold).
+    probabilities : title -> (probability, threshold).
     """
-    columns = 1 + len(found)
+    columns = 1 + len(probabilities)
     figure, axes = panels(columns, rows=2, height=6.9)
     show_gray(axes[0], image, "held-out section")
     show_cells(axes[columns], segment((truth > 0).astype(np.float32)), "truth: its cells")
-    for place, (title, (probability, threshold)) in enumerate(found.items(), start=1):
-        show_probability(axes[place], probability, title)
+    for column, (title, (probability, threshold)) in enumerate(probabilities.items(), start=1):
+        show_probability(axes[column], probability, title)
         cells = segment(probability, threshold, min_size=SMALLEST)
-        show_cells(axes[columns + place], cells, f"its cells, above {threshold:.1f}")
+        show_cells(axes[columns + column], cells, f"its cells, above {threshold:.1f}")
     return Picture(figure, few_colours=True)
 
 

@@ -112,41 +112,24 @@ def test_images_predicted_before_are_numbered_when_cells_are_asked_for(run, tmp_
     assert maps == {path: path.stat().st_mtime_ns for path in out.iterdir()}
 
 
-def test_a_table_of_somebody_else_is_not_replaced(run, tmp_path, capsys):
+def with_cells(run, folder):
+    """The command that predicts the images of the run, and numbers their cells in the folder's `cells`."""
     images = sorted((run.parent / "images").glob("t*"))
+    predict = ["predict", "--weights", run / "weights.pt", "--tta", "none", "--device", "cpu", *images]
+    return [*predict, folder / "out", "--instances", folder / "cells"]
+
+
+def test_a_table_of_somebody_else_is_not_replaced(run, tmp_path, capsys):
     (tmp_path / "cells").mkdir()
     (tmp_path / "cells/t2.csv").write_text("mine")
-    predict = [
-        "predict",
-        "--weights",
-        run / "weights.pt",
-        "--tta",
-        "none",
-        "--device",
-        "cpu",
-        *images,
-        tmp_path / "out",
-    ]
-    assert command(*predict, "--instances", tmp_path / "cells") == 2
+    assert command(*with_cells(run, tmp_path)) == 2
     assert "cells/t2.csv is there already" in capsys.readouterr().err and not (tmp_path / "out").exists()
     assert (tmp_path / "cells/t2.csv").read_text() == "mine"
 
 
 def test_numbering_that_was_interrupted_resumes(run, tmp_path, capsys):
     """The table is written first: without its cells it is no result, unless it is somebody else's."""
-    images = sorted((run.parent / "images").glob("t*"))
-    predict = [
-        "predict",
-        "--weights",
-        run / "weights.pt",
-        "--tta",
-        "none",
-        "--device",
-        "cpu",
-        *images,
-        tmp_path / "out",
-    ]
-    predict += ["--instances", tmp_path / "cells"]
+    predict = with_cells(run, tmp_path)
     cells, table = tmp_path / "cells/t2.tif", tmp_path / "cells/t2.csv"
     assert command(*predict) == 0
     made = table.read_text()

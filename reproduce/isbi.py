@@ -91,7 +91,7 @@ PHANTOM_NOTICE = (
 def make_run(options: argparse.Namespace, run: RunFolder, data: Path, profile: str, fold: str | None) -> None:
     """All stages of the run, each shown as the command that does it by hand."""
     changes = [*recipe(profile, options.optimiser, options.minutes), *options.set]
-    train = ["train", "--data", data, "--out", run.path, "--profile", profile, "--resume"]
+    train: list[str | Path] = ["train", "--data", data, "--out", run.path, "--profile", profile, "--resume"]
     train += [word for change in changes for word in ("--set", change)]
     train += ["--fold", fold] if fold else []
 

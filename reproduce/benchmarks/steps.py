@@ -40,10 +40,10 @@ def seconds(
     exact = replace(config, bfloat16=False)
     programs: dict[str, Callable[[], float]] = {}
     if computes_in_bfloat16("cpu"):
-        programs["bfloat16"] = _step(new_training_network(config, "cpu"), config, *tile)
+        programs["bfloat16"] = _step(new_training_network(config, "cpu"), config, tile)
         plain = new_network(config).train().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        programs["bfloat16, PyTorch's kernels"] = _step(plain, config, *tile)
-    programs["float32"] = _step(new_training_network(exact, "cpu"), exact, *tile)
+        programs["bfloat16, PyTorch's kernels"] = _step(plain, config, tile)
+    programs["float32"] = _step(new_training_network(exact, "cpu"), exact, tile)
     baseline = None
     if with_baseline:
         baseline = BaselineProcess("training_step", "cpu", base_channels, *(values.numpy() for values in tile))
@@ -56,5 +56,5 @@ def seconds(
     return times
 
 
-def _step(network: UNet, config: Config, *tile: torch.Tensor) -> Callable[[], float]:
+def _step(network: UNet, config: Config, tile: tuple[torch.Tensor, torch.Tensor, torch.Tensor]) -> Callable[[], float]:
     return partial(seconds_of, partial(training_step, network, new_optimiser(network, config), config, *tile))

@@ -3,6 +3,7 @@
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
@@ -100,13 +101,18 @@ def draw(path: Path, runs: Sequence[StudyRun]) -> None:
     widths = sorted({channels for channels, _ in series(runs)})
     for (channels, optimiser), by_tiles in series(runs).items():
         mark, line = MARKS[optimiser]
-        style = {"color": LINES[widths.index(channels)], "marker": mark, "linestyle": line, "markersize": 5}
+        style: dict[str, Any] = {
+            "color": LINES[widths.index(channels)],
+            "marker": mark,
+            "linestyle": line,
+            "markersize": 5,
+        }
         label = title(channels, optimiser)
         for column, key in enumerate(SHOWN):
             values = [[run.primary.value(METRICS[key]) for run in of_tiles] for of_tiles in by_tiles.values()]
             means = [statistics.mean(of_tiles) for of_tiles in values]
             times = [statistics.mean(map(minutes, of_tiles)) for of_tiles in by_tiles.values()]
-            for row, x_values in enumerate((list(by_tiles), times)):
+            for row, x_values in enumerate(([float(tiles) for tiles in by_tiles], times)):
                 axis = grid[row, column]
                 axis.plot(x_values, means, label=label, **style)
                 for x, of_tiles in zip(x_values, values, strict=True):

@@ -20,7 +20,7 @@ from reproduce.studies.spread import Task, spread
 from reproduce.studies.statistics import adjusted_p_values, mean_and_deviation
 from unet_paper.datasets.cell_tracking import PHANTOM, SEQUENCES
 from unet_paper.metrics.registry import SEG
-from unet_paper.report.table import Table
+from unet_paper.report.table import Cell, Table
 from unet_paper.report.table_2 import PHANTOM_NOTE, SMOKE_NOTE, each_run, title_of
 from unet_paper.runs.cell_scoring import CellScores
 from unet_paper.runs.folder import RunFolder
@@ -159,7 +159,7 @@ def table(finished: Sequence[CellStudyRun], planned: int, diverged: Sequence[str
     ]
     lines += ["", PHANTOM_NOTE] if first.dataset == PHANTOM else []
     lines += ["", SMOKE_NOTE] if first.config.profile == "smoke" else []
-    rows = []
+    rows: list[list[Cell]] = []
     for group in ABLATIONS:
         values = by_seed(finished, group)
         if values:

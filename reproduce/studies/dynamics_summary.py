@@ -3,6 +3,7 @@
 import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -106,7 +107,8 @@ def draw(path: Path, steps: Sequence[Row], levels: Sequence[Row]) -> None:
     top, *below = figure.subplot_mosaic([["loss", "loss"], ["dead", "moved"]]).values()
     of_levels = by_seed(levels)
     for number, (arm, seeds) in enumerate(by_seed(steps).items()):
-        style = {"color": LINES[number % len(LINES)], "linestyle": ("-", "--")[number // len(LINES) % 2]}
+        line = ("-", "--")[number // len(LINES) % 2]
+        style: dict[str, Any] = {"color": LINES[number % len(LINES)], "linestyle": line}
         shortest = min(len(rows) for rows in seeds.values())
         columns = zip(*([float(row["loss"]) for row in rows[:shortest]] for rows in seeds.values()), strict=True)
         loss = [statistics.mean(column) for column in columns]

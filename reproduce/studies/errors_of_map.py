@@ -6,6 +6,7 @@ import numpy as np
 from scipy import ndimage
 from skimage.morphology import skeletonize
 
+from unet_paper.io.sections import Sections
 from unet_paper.metrics.challenge import section_overlaps
 from unet_paper.metrics.common import THRESHOLDS, levels
 from unet_paper.metrics.rand_error import rand_f, rand_sums
@@ -54,7 +55,7 @@ def thickness(membrane: np.ndarray) -> float:
     return np.count_nonzero(membrane) / length if length else 0.0
 
 
-def by_size(truth: np.ndarray, kinds: np.ndarray) -> tuple[np.ndarray, int, np.ndarray]:
+def by_size(truth: Sections, kinds: Sections) -> tuple[np.ndarray, int, np.ndarray]:
     """Merger pixels by the area of the smallest cell that a merger joins (limits AREAS; the last: no cell near); how
     many of them are at small segments inside one cell; split pixels by the cell's half width there (limits WIDTHS).
     """

@@ -28,7 +28,7 @@ def require_as_planned(
     for run in runs:
         if run.name not in finished:
             continue
-        record, wanted = finished[run.name].record, run.changes | changes
+        record, wanted = finished[run.name].record, run.changes | dict(changes)
         compared = [name for name in OF_RECIPE if name in wanted] + [name for name in changes if name not in OF_RECIPE]
         planned = changed_config(record.config, [f"{name}={wanted[name]}" for name in compared])
         if run.trunk is not None:

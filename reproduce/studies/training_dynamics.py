@@ -16,6 +16,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -76,7 +77,7 @@ def train_and_watch(
 ) -> Iterator[tuple[dict[str, float], list[dict[str, float | str]]]]:
     """The first `steps` steps of a training, as `training.train` makes them: (row of steps.csv, rows of levels.csv)."""
     torch.manual_seed(config.seed)
-    network = new_network(config).to(memory_format=torch.channels_last).train()
+    network = new_network(config).train().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimiser, generator = new_optimiser(network, config), torch.Generator()
     levels = levels_of(network)
     dead: dict[str, float] = {}
@@ -104,7 +105,9 @@ def train_and_watch(
         watched = (step + 1) % EVERY == 0
         gradients, before = {}, {}
         if watched:
-            gradients = {name: norm([p.grad for p in part.parameters()]) for name, part in levels.items()}
+            gradients = {
+                name: norm([p.grad for p in part.parameters() if p.grad is not None]) for name, part in levels.items()
+            }
             before = {name: [p.detach().clone() for p in part.parameters()] for name, part in levels.items()}
         total = float(nn.utils.clip_grad_norm_(network.parameters(), config.gradient_clip))
         optimiser.step()
@@ -173,7 +176,8 @@ def watch_all(arguments: argparse.Namespace) -> None:
     steps_csv, levels_csv = arguments.out / "steps.csv", arguments.out / "levels.csv"
     for seed in range(arguments.seeds):
         for arm in arguments.arms.split(";"):
-            of_steps, of_levels = read_rows(steps_csv), read_rows(levels_csv)
+            of_steps: list[dict[str, Any]] = read_rows(steps_csv)
+            of_levels: list[dict[str, Any]] = read_rows(levels_csv)
             if any((row["arm"], row["seed"]) == (arm, str(seed)) for row in of_steps):
                 continue
             config = replace(usual, seed=seed, **ARMS[arm])

@@ -1,14 +1,16 @@
 """Gray values in, standardised gray values out: the training stack's mean and deviation, kept with the weights."""
 
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
-import torch
 
 from unet_paper.support.errors import BadInput
 
-Values = TypeVar("Values", np.ndarray, torch.Tensor)
+if TYPE_CHECKING:
+    import torch  # which takes a second, and `score`, which reads records, needs no network
+
+Values = TypeVar("Values", np.ndarray, "torch.Tensor")
 
 
 @dataclass(frozen=True)

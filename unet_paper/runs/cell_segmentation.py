@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from unet_paper.checkpoint import load
 from unet_paper.datasets.cell_tracking import HELA, PHANTOM, U373
 from unet_paper.io.sections import Sections, stacked
 from unet_paper.runs.record import RunRecord, record_beside
@@ -47,6 +46,8 @@ def segmentation_of_weights(weights: Path) -> CellSegmentation | None:
     """How a run on cells whose record lies beside its weights was scored; None where there is no such record. Cells at
     the border are kept: to drop them is the challenge's rule. Raises what `checkpoint.load` raises.
     """
+    from unet_paper.checkpoint import load  # here, as it needs PyTorch, and numbering cells does not
+
     record = record_beside(weights, load(weights))
     if record is None or record.protocol.sequences is None:
         return None

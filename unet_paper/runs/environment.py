@@ -7,9 +7,12 @@ import subprocess
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
+
+if TYPE_CHECKING:
+    import torch  # which takes a second, and reading a record needs none of it
 
 PACKAGE = Path(__file__).parents[1]
 
@@ -62,8 +65,10 @@ def _git(*arguments: str) -> str | None:
     return done.stdout.strip() if done.returncode == 0 else None
 
 
-def hardware(device: str | torch.device) -> Hardware:
+def hardware(device: "str | torch.device") -> Hardware:
     """The processor, its cores as PyTorch uses them, the GPU if `device` is one, and the libraries' versions."""
+    import torch
+
     device = torch.device(device)
     return Hardware(
         device=torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",

@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from unet_paper.checkpoint import Checkpoint
 from unet_paper.config import FORMER_NAMES, Config
 from unet_paper.datasets.folds import Protocol
 from unet_paper.io.pixel_size import PixelSize
@@ -14,6 +13,9 @@ from unet_paper.normalisation import Standardisation
 from unet_paper.runs.environment import CodeVersion, Hardware
 from unet_paper.support.errors import BadInput
 from unet_paper.support.json_files import read_json, write_json
+
+if TYPE_CHECKING:
+    from unet_paper.checkpoint import Checkpoint  # which needs PyTorch
 
 Status = Literal["training", "interrupted", "diverged", "finished"]
 
@@ -197,7 +199,7 @@ def read_record(path: str | Path) -> RunRecord:
         raise BadInput(f"{path} is not a run's record; give the folder of a run that `train` wrote") from None
 
 
-def record_beside(weights: str | Path, trained: Checkpoint) -> RunRecord | None:
+def record_beside(weights: str | Path, trained: "Checkpoint") -> RunRecord | None:
     """The record in the folder of a file of weights, if it is of the training that made them."""
     try:
         record = read_record(Path(weights).parent / "run.json")

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tifffile
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
@@ -13,7 +12,7 @@ from PIL import Image
 from reproduce.studies.table_1 import TEST_PROBABILITY
 from unet_paper.io.hashes import file_sha256
 from unet_paper.io.pixel_size import EM
-from unet_paper.io.stack import read_stack, write_stack
+from unet_paper.io.stack import read_stack, write_eight_bits, write_stack
 from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.record import read_record
 from unet_paper.support.files import atomic_write
@@ -53,19 +52,9 @@ def finish(run: RunFolder, data: Path, command: Callable[..., Any]) -> None:
     comparison = compare(read_stack(full).pixels, read_stack(half).pixels)
     comparison |= {"dataset": record.dataset, "tta": "none", "bytes": size, "sha256": file_sha256(published)}
     write_json(run.path / "half-precision.json", comparison)
-    write_probability(run.path / TEST_PROBABILITY, read_stack(test).pixels, primary)
+    write_eight_bits(run.path / TEST_PROBABILITY, read_stack(test).pixels, primary)
     draw_preview(run.path / "preview.png", read_stack(test).pixels, primary)
     command("report", run.path)
-
-
-def write_probability(path: Path, probability: np.ndarray, tta: str) -> None:
-    """round(255 p) of a probability stack, deflated."""
-    pixels = np.rint(255 * probability).astype(np.uint8)
-    what = f"probability of cell times 255, {tta}"
-    with atomic_write(path) as temporary:
-        tifffile.imwrite(
-            temporary, pixels, photometric="minisblack", compression="zlib", predictor=True, description=what
-        )
 
 
 def compare(full: np.ndarray, half: np.ndarray) -> dict[str, Any]:

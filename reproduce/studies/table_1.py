@@ -22,7 +22,7 @@ from unet_paper.support.json_files import read_json
 
 TEST_SCORES = "test-scores{}.json"  # beside a network trained on all sections: its metrics on the official ones
 TEST_PROBABILITY = "test-probability.tif"  # the same: its probabilities of the test sections, 8 bits
-UNSCORED = f"official test sections, not scored yet: whoever has the labels can, by `{TEST_PROBABILITY}`"
+UNSCORED = "official test sections, not scored yet: whoever has the labels can (below)"
 RECOVERED = "official test sections, labels recovered (97.4 % exact)"
 RECOVERED_NOTE = (
     "The official archive could not be downloaded where these runs were made, so its test labels are not at hand. The "
@@ -33,7 +33,9 @@ RECOVERED_NOTE = (
     "section, where nothing was filled, are in [final/test-scores.json](final/test-scores.json) (`exact_rows`) and "
     "its neighbours. Nothing was chosen by these labels. Its weights are in this repository's history and can be "
     "trained anew by a command (reproduce/README.md). Whoever has the official `test-labels.tif` gets such rows by "
-    "`predict --weights FILE test-volume.tif p.tif --tta rot7` (or `d4`) and `score test-labels.tif p.tif`."
+    "`predict --weights FILE test-volume.tif p.tif --tta rot7` (or `d4`) and `score test-labels.tif p.tif`; of a "
+    f"network that is not scored yet, by `score test-labels.tif FOLDER/{TEST_PROBABILITY}`: its map (d4, in 8 bits) "
+    "lies in its folder."
 )
 # What the project set itself for the full recipe, as the mean over folds.
 TARGETS = {"pixel_error": 0.055, "rand_error": 0.06, "warping_error": 0.0005}

@@ -7,7 +7,8 @@ import tifffile
 from unet_paper.io import resumable_tiff
 from unet_paper.io.image_files import open_stack
 from unet_paper.io.resumable_tiff import Job, Rectangle, ResumableTiff
-from unet_paper.io.stack import read_probabilities, write_stack
+from unet_paper.io.stack import read_probabilities, write_eight_bits, write_stack
+from unet_paper.support.errors import BadInput
 
 MADE_WITH = {"weights": "0" * 64, "tta": "rot7", "channel": None}
 
@@ -32,3 +33,15 @@ def test_other_files_tell_nothing(tmp_path):
     assert open_stack(tmp_path / "mine.tif").made_with == {}
     tifffile.imwrite(tmp_path / "plain.tif", np.zeros((4, 4), np.float32))
     assert open_stack(tmp_path / "plain.tif").made_with == {}
+
+
+def test_a_map_in_eight_bits(tmp_path, random):
+    """Is read as probabilities, and so is none that does not say it holds them."""
+    probability = random.random((2, 9, 8), np.float32)
+    write_eight_bits(tmp_path / "map.tif", probability, "d4")
+    stack = read_probabilities(tmp_path / "map.tif")
+    assert tifffile.imread(tmp_path / "map.tif").dtype == np.uint8 and stack.pixels.dtype == np.float32
+    assert np.abs(stack.pixels - probability).max() <= 0.5001 / 255 and stack.made_with["tta"] == "d4"
+    tifffile.imwrite(tmp_path / "other.tif", tifffile.imread(tmp_path / "map.tif"), description="a mask, d4")
+    with pytest.raises(BadInput, match="uint8 values"):
+        read_probabilities(tmp_path / "other.tif")

@@ -220,6 +220,9 @@ def test_a_release(small_phantom, tmp_path):
     eight_bits = read_stack(run.path / "test-probability.tif").pixels
     exact = read_stack(run.path / "probability-none.tif").pixels
     assert eight_bits.dtype == np.uint8 and np.abs(eight_bits / 255 - exact).max() <= 0.5001 / 255
+    command = ["score", str(small_phantom / "test-labels.tif"), str(run.path / "test-probability.tif")]
+    assert main([*command, "--json", str(tmp_path / "scores.json")]) == 0  # as whoever has the official labels does it
+    assert json.loads((tmp_path / "scores.json").read_text())["tta"] == "none"
     assert files >= {"weights.safetensors", "half-precision.json", "preview.png", "probability-none.tif"}
     assert (run.pictures / "components-001-0.5.png").is_file()
     compared = json.loads((run.path / "half-precision.json").read_text())

@@ -8,7 +8,7 @@ import pytest
 
 from unet_paper.cli.commands import main
 from unet_paper.datasets.cell_tracking import HELA
-from unet_paper.io.stack import read_stack, write_stack
+from unet_paper.io.stack import read_stack, write_eight_bits, write_stack
 from unet_paper.metrics.seg import score_instances
 from unet_paper.runs.cell_scoring import CellScores, read_cell_scores, score_cells, score_segments
 from unet_paper.segmentation import RELEASED, CellSegmentation
@@ -63,6 +63,14 @@ def test_scores_of_files(files):
     assert CellScores.from_json(given.to_json()) == given
     strict = score_cells(files / "masks.tif", files / "probability.tif", replace(settings, threshold=0.85))
     assert strict.scores.seg == 1 and strict.by_argmax.seg == scores.scores.seg and scores.by_argmax is None
+
+
+def test_a_map_in_eight_bits_is_of_probabilities(files):
+    write_eight_bits(files / "bytes.tif", read_stack(files / "probability.tif").pixels, "d4")
+    exact, rounded = (
+        score_cells(files / "masks.tif", files / name, RELEASED) for name in ("probability.tif", "bytes.tif")
+    )
+    assert rounded.scores == exact.scores and rounded.segmentation == exact.segmentation and rounded.tta == "d4"
 
 
 def test_score_seg_on_the_command_line(files, capsys):

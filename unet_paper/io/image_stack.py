@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from unet_paper.compute.memory import release
+from unet_paper.io.made_with import EIGHT_BITS
 from unet_paper.io.pixel_size import PixelSize
 
 
@@ -22,6 +23,11 @@ class ImageStack:
     nodata: float | None = None  # the value that GDAL writes where nothing was measured
     origin: tuple[float, float, float] = (0.0, 0.0, 0.0)  # of the first pixel, (z, y, x) in px; OME-Zarr tells it
     made_with: Mapping[str, str] = field(default_factory=dict)  # of a result of ours, see made_with.py
+
+    @property
+    def holds_probabilities(self) -> bool:
+        """Whether its numbers can be probabilities: floats, or bytes that their file calls so."""
+        return self.pixels.dtype.kind == "f" or self.made_with.get("values") == EIGHT_BITS
 
     @cached_property
     def content_sha256(self) -> str:

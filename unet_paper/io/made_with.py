@@ -5,6 +5,8 @@ from typing import Any
 
 import tifffile
 
+EIGHT_BITS = "probability of cell times 255"  # what a map in 8 bits holds; a comma and its TTA follow
+
 
 def described(title: str, made_with: Mapping[str, Any]) -> str:
     """A title, and a line for each value that is not None."""
@@ -12,7 +14,10 @@ def described(title: str, made_with: Mapping[str, Any]) -> str:
 
 
 def made_with_of(file: tifffile.TiffFile) -> dict[str, str]:
-    """What `described` put into a TIFF that this package wrote; nothing for another."""
+    """What `described` put into a TIFF that this package wrote, or a map in 8 bits tells; nothing for another."""
+    title, comma, tta = file.pages.first.description.partition(", ")
+    if comma and title == EIGHT_BITS:
+        return {"values": EIGHT_BITS, "tta": tta}
     text = (file.imagej_metadata or {}).get("Info")
     if text is None:
         text = next((entry.get("Description") for entry in file.shaped_metadata or ()), None)

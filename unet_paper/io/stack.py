@@ -14,6 +14,7 @@ from unet_paper.io.image_files import open_stack
 from unet_paper.io.image_folder import named
 from unet_paper.io.image_stack import ImageStack
 from unet_paper.io.lazy_stack import Box, LazyBox, LazyStack
+from unet_paper.io.made_with import EIGHT_BITS
 from unet_paper.io.pixel_size import PixelSize, tiff_options
 from unet_paper.io.raw_image import Kind
 from unet_paper.io.sections import Sections
@@ -145,16 +146,35 @@ def read_labels(path: Path | str, ignore: int | None = None) -> ImageStack:
 
 
 def read_probabilities(path: Path | str) -> ImageStack:
-    """Read a probability stack: float32 in [0, 1]. Raises BadInput outside that range or for NaN."""
+    """Read a probability stack, also in 8 bits: float32 in [0, 1]. Raises BadInput outside that range or for NaN."""
     stack = read_stack(path, kind="probabilities")
     pixels = stack.pixels
-    if pixels.dtype.kind != "f":
+    if not stack.holds_probabilities:
         raise BadInput(
             f"{path} holds {pixels.dtype} values; probabilities are 32-bit floats from 0 (membrane) to 1 (cell)"
         )
+    if pixels.dtype.kind != "f":
+        pixels = pixels / np.float32(255)
     if not (pixels.min() >= 0 and pixels.max() <= 1):
         raise BadInput(f"{path} holds values outside 0 to 1; probabilities run from 0 (membrane) to 1 (cell)")
     return replace(stack, pixels=pixels.astype(np.float32, copy=False))
+
+
+def write_eight_bits(path: Path | str, probability: np.ndarray, tta: str) -> None:
+    """Write a probability stack as round(255 p), deflated, and the test-time augmentation that made it.
+
+    `read_probabilities` reads it.
+    """
+    pixels = np.rint(255 * probability).astype(np.uint8)
+    with atomic_write(path) as temporary:
+        tifffile.imwrite(
+            temporary,
+            pixels,
+            photometric="minisblack",
+            compression="zlib",
+            predictor=True,
+            description=f"{EIGHT_BITS}, {tta}",
+        )
 
 
 def write_stack(

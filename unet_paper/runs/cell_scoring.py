@@ -226,7 +226,7 @@ def score_cells(
     truth = _numbered_truth(given, labels, labels_are, ignored)
     files = [path for _, path in pairs]
     first = open_stack(files[0], kind="labels")
-    are_probabilities = first.pixels.dtype.kind == "f"
+    are_probabilities = first.holds_probabilities
     proposal = read_sections(files, read_probabilities if are_probabilities else read_labels)
     marks = None
     if unknown is not None:

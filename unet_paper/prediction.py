@@ -1,4 +1,4 @@
-"""Prediction (section 2 and 4): overlap tiles, averaged over versions of the input, in memory or from file to file."""
+"""Prediction (sections 2 and 4): overlap tiles, averaged over versions of the input, in memory or from file to file."""
 
 from collections.abc import Mapping
 from dataclasses import astuple

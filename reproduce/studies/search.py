@@ -86,12 +86,12 @@ def text(finished: Mapping[str, StudyRun], results: Path) -> str:
         "test-time augmentation. Besides these runs only the interventions and Adam's rates are scored on these "
         "sections, and fold 1/5 of the cross-validation, which shares them. Runs have 16 base channels, 1,000 steps "
         "and a highest rate of 0.016 unless the table says otherwise; those of the full network 400 steps on tiles of "
-        "252 px. One run each. By the seed alone two runs of the five seeds below, which are of 2,500 steps and "
-        "another fold, in one pass too, differ with a standard deviation of "
+        "252 px. One run each. How far two runs differ by the seed alone is known from the five seeds below (2,500 "
+        "steps, another fold, one pass too): the standard deviation of the difference is "
         f"{spread[WARPING_ERROR]:.6f} in warping, "
-        f"{spread[RAND_ERROR]:.3f} in Rand and {spread[PIXEL_ERROR]:.4f} in pixel error: mostly the pixel error tells "
-        "anything. Bold: the smallest. Code: the commit that trained the run; `base` and learning rate 0.016 are the "
-        "same settings in two of them, whose sums round differently. Every run: [runs.csv](runs.csv), "
+        f"{spread[RAND_ERROR]:.3f} in Rand and {spread[PIXEL_ERROR]:.4f} in pixel error. So mostly the pixel error "
+        "tells anything. Bold: the smallest. Code: the commit that trained the run; `base` and learning rate 0.016 are "
+        "the same settings in two of them, whose sums round differently. Every run: [runs.csv](runs.csv), "
         "[histories.csv](histories.csv), and whole in [records.jsonl](records.jsonl).",
         "",
     ]

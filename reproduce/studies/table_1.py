@@ -22,17 +22,18 @@ from unet_paper.support.json_files import read_json
 
 TEST_SCORES = "test-scores{}.json"  # beside a network trained on all sections: its metrics on the official ones
 TEST_PROBABILITY = "test-probability.tif"  # the same: its probabilities of the test sections, 8 bits
-UNSCORED = "official test sections, not scored yet: whoever has the labels can (below)"
+UNSCORED = f"official test sections, not scored yet (`{TEST_PROBABILITY}`)"
 RECOVERED = "official test sections, labels recovered (97.4 % exact)"
 RECOVERED_NOTE = (
     "The official archive could not be downloaded where these runs were made, so its test labels are not at hand. The "
     "project's maintainers measured the full network by SGD as first tried, with this "
     "project's own `predict` and `score`, on the true labels as recovered from a public rendering of the official "
     "file: exact in 97.4 % of the pixels; a caption hid rows 24 to 65, columns 10 to 316 of every section, which "
-    "were filled (97 % right where that could be checked). The rows above are of all pixels; rows 66 to 511 of each "
-    "section, where nothing was filled, are in [final/test-scores.json](final/test-scores.json) (`exact_rows`) and "
-    "its neighbours. Nothing was chosen by these labels. Its weights are in this repository's history and can be "
-    "trained anew by a command (reproduce/README.md). Whoever has the official `test-labels.tif` gets such rows by "
+    "were filled (97 % right where that could be checked). The table above is of all pixels; the errors of pixel rows "
+    "66 to 511 of each section, where nothing was filled, are in [final/test-scores.json](final/test-scores.json) "
+    "(`exact_rows`) and its neighbours. Nothing was chosen by these labels. The weights of that network are in this "
+    "repository's history and can be trained anew by a command ([reproduce](../../reproduce/README.md#studies)). "
+    "Whoever has the official `test-labels.tif` gets such rows by "
     "`predict --weights FILE test-volume.tif p.tif --tta rot7` (or `d4`) and `score test-labels.tif p.tif`; of a "
     f"network that is not scored yet, by `score test-labels.tif FOLDER/{TEST_PROBABILITY}`: its map (d4, in 8 bits) "
     "lies in its folder."
@@ -214,8 +215,8 @@ def table(results: Path) -> str:
         "",
         "Written by `python -m reproduce.studies` from the records of the runs. The paper's rows are the challenge "
         "server's, of the 30 test sections; a row of ours is of them only where it says so. Rows of folds are of the "
-        "training stack, another stack with thinner membranes in its truth: side by side with the paper's, not one "
-        "against the other. Of several folds or seeds, one run each: mean ± standard deviation. Bold: the primary TTA. "
+        "training stack, another stack with thinner membranes in its truth: do not compare them with the paper's. "
+        "Of several folds or seeds, one run each: mean ± standard deviation. Bold: the primary TTA. "
         "Times on CPU cores are of a machine that others used too.",
         "",
         Table([*COLUMNS, *titles, ALL_CELL], [*rows, *our_rows(results)]).to_markdown(),

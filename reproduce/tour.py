@@ -268,7 +268,7 @@ block = np.s_[128:260, 128:260]
 pictures.training(images[4][block], labels[4][block], seen, losses)
 
 # %% [markdown]
-# At first it learns that dark is membrane. That organelles are dark too and are none takes thousands of tiles.
+# At first it learns that dark is membrane. That organelles are dark too, and no membranes, takes thousands of tiles.
 #
 # ## 9. Two predictions (section 4)
 #

@@ -214,7 +214,7 @@ class UNet(nn.Module):
         at, and beyond them there are zeros.
     batch_norm : bool
         Normalise before each ReLU; not the paper's.
-    up_convolution_fan_in : "input" or "blob" (which `Config` has)
+    up_convolution_fan_in : "input" or "blob" (which the profile `paper` has)
         Two readings of N in the initial weights of the up-convolutions, see `initialise`.
 
     Raises

@@ -172,7 +172,8 @@ def table(finished: Sequence[CellStudyRun], planned: int, diverged: Sequence[str
     if diverged:
         lines += ["", f"Diverged, twice from their last checkpoint, and in no row: {', '.join(diverged)}."]
     named = [(run.record, run.scores) for run in finished]
-    lines += ["", "Each run, in the order of the study:", "", each_run(named).to_markdown()]
+    order = "Each run, by seed; the runs of a seed stand in the order of the table above:"
+    lines += ["", order, "", each_run(named).to_markdown()]
     return "\n".join(lines) + "\n"
 
 

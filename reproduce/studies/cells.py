@@ -21,7 +21,7 @@ from reproduce.studies.statistics import adjusted_p_values, mean_and_deviation
 from unet_paper.datasets.cell_tracking import PHANTOM, SEQUENCES
 from unet_paper.metrics.registry import SEG
 from unet_paper.report.table import Cell, Table
-from unet_paper.report.table_2 import PHANTOM_NOTE, SMOKE_NOTE, each_run, title_of
+from unet_paper.report.table_2 import PHANTOM_NOTE, READING, SMOKE_NOTE, each_run, title_of
 from unet_paper.runs.cell_scoring import CellScores
 from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.record import RunRecord
@@ -171,10 +171,15 @@ def table(finished: Sequence[CellStudyRun], planned: int, diverged: Sequence[str
     lines += compared({group: [seed[SEG.key] for seed in by_seed(finished, group)] for group in ABLATIONS})
     if diverged:
         lines += ["", f"Diverged, twice from their last checkpoint, and in no row: {', '.join(diverged)}."]
-    named = [(run.record, run.scores) for run in finished]
-    order = "Each run, by seed; the runs of a seed stand in the order of the table above:"
-    lines += ["", order, "", each_run(named).to_markdown()]
+    lines += ["", "Each run:", "", _by_ablation(finished).to_markdown(), "", READING]
     return "\n".join(lines) + "\n"
+
+
+def _by_ablation(finished: Sequence[CellStudyRun]) -> Table:
+    """`each_run`, with what was trained instead of the data, of which there is one set."""
+    of_runs = [(run.group, each_run([(run.record, run.scores)])) for run in finished]
+    columns = ("what", *of_runs[0][1].columns[1:])
+    return Table(columns, [(group, *row[1:]) for group, table in of_runs for row in table.rows])
 
 
 def by_seed(finished: Sequence[CellStudyRun], group: str) -> list[dict[str, float]]:

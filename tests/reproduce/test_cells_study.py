@@ -52,6 +52,7 @@ def test_the_table(found, tmp_path):
     text = cells.table(found, len(found))
     assert "| as the paper | 2 | 0.8000 ± 0.0707 | 0.0 ± 0.0 |" in text
     assert "| no border term | 2 | 0.7000 ± 0.0707 |" in text
+    assert "| no border term | 01 → 02 | 1 | d4 | 0.7000 |" in text  # each run says what was trained
     assert "no border term -0.1000 (p = " in text and "so far" not in text
     cells.write(tmp_path, found, len(found))
     assert cells.read(tmp_path) == found and (tmp_path / "README.md").read_text() == text

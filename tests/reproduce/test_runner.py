@@ -7,15 +7,18 @@ import shutil
 import signal
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from reproduce.studies import child, runner
+from reproduce.studies.archive import ZEROS
 from reproduce.studies.definitions import Run
 from reproduce.studies.runner import ROOT, command, make, wait_until_free
 from unet_paper.cli.parser import parse
 from unet_paper.runs.folder import RunFolder
+from unet_paper.runs.record import read_record
 from unet_paper.support.locks import exclusive_lock
 
 LIMIT = 100  # seconds in which nothing ends that the tests expect to
@@ -81,18 +84,78 @@ def test_a_run_waits_for_the_training_before_it(tmp_path, capsys):
     assert not waiting.is_alive() and "being written by another process" in capsys.readouterr().out
 
 
-def test_what_a_run_is_made_of(tmp_path, monkeypatch):
-    """Each command is one that the parser knows; zeros beyond the image are scored before the report."""
-    typed = []
-    monkeypatch.setattr(runner, "command", lambda deadline, *words, **_: typed.append([*map(str, words)]) or 0)
-    folder = RunFolder(tmp_path)
+@pytest.fixture
+def given(monkeypatch):
+    """The commands of a run, as the parser reads them; none is carried out."""
+    parsed = []
+    monkeypatch.setattr(runner, "command", lambda _, *words, **__: parsed.append(parse([*map(str, words)])) or 0)
+    return parsed
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """The folder of a run of which only the record and the truth are there."""
+    folder = RunFolder(tmp_path / "run")
+    folder.path.mkdir()
     shutil.copy(ROOT / "results/isbi/final/run.json", folder.record)
     folder.labels.touch()
+    return folder
+
+
+def test_what_a_run_is_made_of(given, folder, tmp_path):
+    """Zeros beyond the image are scored before the report."""
     make(Run("run", "group", "1/6", zeros_too=True), folder, tmp_path, "quick", {}, None)
-    given = [parse(words) for words in typed]
     stages = ["predict", "score"] * (len(given) // 2 - 1)
     assert [one.command for one in given] == ["train", *stages, "report"]
     outs = [one.out.name if one.command == "predict" else one.probability.name for one in given[1:-1]]
     assert outs[::2] == outs[1::2] and outs[-1] == "probability-extrapolation-zeros.tif"
     assert [one.extrapolation for one in given[1:-1:2]] == [None] * (len(outs) // 2 - 1) + ["zeros"]
     assert all(one.force for one in given[1:-1])
+    assert given[-2].json.name == f"scores-{ZEROS}.json"
+
+
+def test_what_a_run_is_trained_on_and_how(given, folder, tmp_path):
+    """Settings of the study's --set win over the run's own."""
+    run = Run("run", "group", "1/6", {"seed": 3, "steps": 9}, leave_out="2-3,7", profile="paper")
+    make(run, folder, tmp_path, "quick", {"steps": "5", "tta": "none"}, None)
+    train = given[0]
+    assert (train.data, train.out, train.fold, train.leave_out) == (tmp_path, folder.path, "1/6", (2, 3, 7))
+    assert (train.profile, train.changes, train.resume) == ("paper", ["seed=3", "steps=5", "tta=none"], True)
+    assert train.sequence is None
+    make(Run("run", "group", None), folder, tmp_path, "quick", {}, None, "02")
+    train = given[len(given) // 2]
+    assert (train.fold, train.sequence, train.leave_out, train.profile) == (None, "02", None, "quick")
+
+
+def test_a_branch_is_trained_after_its_trunk_unless_it_has_begun(given, folder, tmp_path):
+    run = Run("run", "group", "6/6", {"steps": 3}, trunk="trunk", trunk_steps=8)
+    make(run, folder, tmp_path, "quick", {}, None)
+    trunk, branch = given[:2]
+    assert (trunk.command, trunk.out, trunk.fold, trunk.resume) == ("train", tmp_path / "trunk", "6/6", True)
+    assert trunk.changes == ["steps=3", "steps=8", "decay=constant"]
+    assert (branch.command, branch.out, branch.branch_of) == ("train", folder.path, tmp_path / "trunk")
+    assert (branch.fold, branch.profile, branch.changes) == ("6/6", None, [])
+    given.clear()
+    folder.checkpoint.touch()
+    make(run, folder, tmp_path, "quick", {}, None)
+    assert given[0].branch_of and given[1].command != "train"
+
+
+def test_a_run_that_is_done_is_not_made_again(given, folder, tmp_path):
+    for table in (folder.table, folder.cell_table):
+        table.touch()
+        make(Run("run", "group", "1/6"), folder, tmp_path, "quick", {}, None)
+        table.unlink()
+    assert not given
+
+
+def test_a_training_that_diverged_is_tried_once_more(folder, tmp_path, monkeypatch):
+    """Then it is left; one that failed otherwise ends the study at once."""
+    tried = []
+    monkeypatch.setattr(runner, "command", lambda _, *words, **__: tried.append(words[0]) or 3)
+    with pytest.raises(SystemExit, match="3"):
+        make(Run("run", "group", "1/6"), folder, tmp_path, "quick", {}, None)
+    assert tried == ["train"]
+    replace(read_record(folder.record), status="diverged").write(folder.record)
+    make(Run("run", "group", "1/6"), folder, tmp_path, "quick", {}, None)
+    assert tried == ["train"] * 3

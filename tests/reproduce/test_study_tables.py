@@ -1,5 +1,6 @@
 """The table of a study: the records of runs that were made, with errors of which the outcome is known."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,9 +10,11 @@ from reproduce.studies import archive, tables
 from reproduce.studies.__main__ import write
 from reproduce.studies.archive import StudyRun
 from reproduce.studies.definitions import Run, runs_of
+from reproduce.studies.groups import same_training
 from unet_paper.metrics.registry import CHALLENGE_METRICS
 
-MADE = {run.name: run for run in archive.read(Path(__file__).parents[2] / "results/isbi/ablations")}
+RESULTS = Path(__file__).parents[2] / "results/isbi"
+MADE = {run.name: run for run in archive.read(RESULTS / "ablations")}
 RUNS = runs_of("ablations", 3)
 
 
@@ -50,6 +53,7 @@ def test_it_says_how_far_each_row_lies_from_the_first_and_how_many_runs_are_done
         elif run.group == "Adam" and seed < 2:
             found.append(with_errors(run, 0.2))
     text = table(found)
+    assert "Written by `python -m reproduce.studies ablations` from" in text  # of all seeds that are planned
     assert f"its runs, 5 of {len(RUNS)} so far." in text and "the rows with several runs (3 degrees of freedom" in text
     lines = text.splitlines()
     # the squares within the rows are (0.01^2 + 0.01^2) and 0, of 3 degrees; the means 0.2 and 0.11 lie 0.09 apart
@@ -74,7 +78,8 @@ def test_sections_left_out_far_and_near_are_compared_with_each_other(table):
 def test_errors_that_are_all_the_same(table):
     """As of networks that have hardly learnt: there is nothing to measure by, and the table is written all the same."""
     found = [with_errors(run, 0.1) for run in RUNS if run.changes["seed"] < 2]
-    assert f"| Adam | 2 |{' - |' * 9}" in table(found).splitlines()
+    lines = table(found).splitlines()
+    assert f"| Adam | 2 |{' - |' * 9}" in lines and f"| Adam |{' - |' * 3}" in lines
 
 
 def test_nothing_is_compared_before_there_is_something_to_compare(table):
@@ -129,7 +134,7 @@ def test_levels_that_were_lost_are_counted_and_stay_in_the_mean(table):
     ],
 )
 def test_the_page_names_the_command_that_makes_such_a_study(folder, study, title, options):
-    first = archive.read(Path(__file__).parents[2] / "results/isbi" / folder)[0]
+    first = archive.read(RESULTS / folder)[0]
     assert tables.title(study, first.record) == title
     assert tables.command(study, first.name, first.record) == f"python -m reproduce.studies {study}{options}"
 
@@ -138,14 +143,19 @@ def test_the_page_names_the_command_that_makes_such_a_study(folder, study, title
     ("study", "seeds", "options"), [("adam-rate", 1, " --seeds 1"), ("ablations", 3, ""), ("folds", 1, "")]
 )
 def test_the_command_names_another_number_of_seeds_than_a_study_takes(study, seeds, options):
-    first = archive.read(Path(__file__).parents[2] / "results/isbi" / study)[0]
+    first = archive.read(RESULTS / study)[0]
     assert tables.command(study, first.name, first.record, seeds) == f"python -m reproduce.studies {study}{options}"
 
 
 def test_the_steps_of_a_run_by_minutes_are_no_option():
-    run = archive.read(Path(__file__).parents[2] / "results/isbi/folds")[0]
+    run = archive.read(RESULTS / "folds")[0]
     record = replace(run.record, config=replace(run.record.config, minutes=9.0, steps=812))
     assert tables.command("folds", run.name, record) == "python -m reproduce.studies folds --set minutes=9"
+
+
+def test_no_error_below_zero_is_expected_of_another_seed():
+    values = {"d4": {metric.key: [0.0, 0.1, 0.5] for metric in CHALLENGE_METRICS}}
+    assert "warping error 0.000000 to 1.5" in tables.interval_of_seeds(values, "d4")
 
 
 def test_single_runs_alone_are_not_compared(table):
@@ -174,6 +184,26 @@ def test_no_table_without_the_run_that_others_are_compared_with(table, tmp_path)
 def test_what_is_kept_comes_back_whole(tmp_path):
     archive.write(tmp_path, list(MADE.values()))
     assert archive.read(tmp_path) == list(MADE.values())
+
+
+@pytest.mark.parametrize("names", [["extrapolation-zeros"], ["border-zeros"], ["extrapolation-zeros", "border-zeros"]])
+def test_the_metrics_with_zeros_beyond_the_image_are_read_under_either_name(tmp_path, names):
+    run = shutil.copytree(RESULTS / "quick-sgd", tmp_path / "run")
+    assert archive.from_folder(run).zeros is None
+    for name, scores in zip(names, ("none", "rot7"), strict=False):
+        shutil.copy(run / f"scores-{scores}.json", run / f"scores-{name}.json")
+    read = archive.from_folder(run)
+    assert read.zeros == read.scores["none"]
+
+
+def test_other_seeds_are_of_the_same_data_and_at_least_three(tmp_path):
+    seeds, control = archive.read(RESULTS / "seeds")[:3], MADE["as-the-paper-seed-0"]
+    archive.write(tmp_path / "seeds", seeds)
+    assert [run.name for run in same_training(tmp_path, control, same_fold=True)] == [run.name for run in seeds]
+    other = replace(control, record=replace(control.record, data_sha256={"train-volume": "another"}))
+    assert same_training(tmp_path, other, same_fold=True) == []
+    archive.write(tmp_path / "seeds", seeds[:2])
+    assert same_training(tmp_path, control, same_fold=True) == []
 
 
 def test_records_are_kept_last_and_are_read_without_histories(tmp_path, monkeypatch):

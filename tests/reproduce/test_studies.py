@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -107,6 +108,9 @@ def test_runs_of_other_data_are_not_taken_for_the_studys(small_phantom, tmp_path
     message = f"holds fold-1, which was trained on other data than {small_phantom} (train-labels, train-volume); "
     with pytest.raises(BadInput, match=re.escape(message)):
         require_same_data(tmp_path, found, small_phantom)
+    untold = {name: replace(run, record=replace(run.record, data_sha256={})) for name, run in found.items()}
+    with pytest.raises(BadInput, match=re.escape(message)):
+        require_same_data(tmp_path, untold, small_phantom)
     if os.environ.get("ISBI_DATA"):
         require_same_data(tmp_path, found, Path(os.environ["ISBI_DATA"]))
 
@@ -150,6 +154,44 @@ def test_numbers_that_no_study_can_have(tmp_path, monkeypatch, capsys, name, opt
     with pytest.raises(SystemExit) as stop:
         studies.main()
     assert stop.value.code == 2 and f"argument {option}: {value!r} is not a" in capsys.readouterr().err
+
+
+@pytest.fixture
+def carry_out(tmp_path, monkeypatch):
+    """Carries out a study of which some runs are kept, and no other can be made; returns its exit code."""
+    monkeypatch.setattr(studies, "make", lambda *_: None)
+
+    def carry_out(name, kept, *options):
+        (tmp_path / "out" / name).mkdir(parents=True, exist_ok=True)
+        archive.write(tmp_path / "out" / name, kept)
+        given = ["--data", str(tmp_path / "nowhere"), "--out", str(tmp_path / "out" / name), *options]
+        monkeypatch.setattr(sys, "argv", ["studies", name, *given])
+        return studies.main()
+
+    return carry_out
+
+
+def test_the_last_part_to_end_writes_the_tables(carry_out, tmp_path, capsys):
+    kept, readme = archive.read(RESULTS / "isbi/folds"), tmp_path / "out/folds/README.md"
+    assert carry_out("folds", kept[:-1], "--part", "1/2") == 0
+    assert "the last part to end writes the tables" in capsys.readouterr().out and not readme.exists()
+    assert carry_out("folds", kept, "--part", "1/2") == 0
+    assert "so far" not in readme.read_text()
+
+
+def test_a_study_without_parts_writes_the_table_of_what_is_done(carry_out, tmp_path):
+    assert carry_out("folds", archive.read(RESULTS / "isbi/folds")[:-1], "--only", "fold-1") == 0
+    assert "4 of 5 so far" in (tmp_path / "out/folds/README.md").read_text()
+
+
+@pytest.mark.parametrize(("options", "seconds"), [((), None), (("--minutes", "3"), 180)])
+def test_minutes_are_a_deadline(carry_out, monkeypatch, options, seconds):
+    deadlines = []
+    monkeypatch.setattr(studies, "make", lambda *given: deadlines.append(given[5]))
+    started = time.monotonic()
+    carry_out("folds", archive.read(RESULTS / "isbi/folds")[:-1], *options)
+    (deadline,) = deadlines
+    assert deadline == seconds or started + seconds <= deadline <= time.monotonic() + seconds
 
 
 CHANGES = ("base_channels=2", "tile_size=188", "tta=none", "primary=none")
@@ -209,6 +251,16 @@ def test_branches_of_one_trunk(small_phantom, tmp_path):
     table = [line.split("|")[1:-1] for line in budgets.text(found).splitlines() if line.startswith("| 2 base")]
     assert [[cell.strip() for cell in row][1] for row in table] == ["10", "15"]
     assert list(budgets.series(found)[2, "sgd"]) == [10, 15] and (tmp_path / "plot.png").is_file()
+
+
+def test_minutes_are_of_all_threads_where_every_record_tells_them():
+    first, second = archive.read(RESULTS / "isbi/budgets")[:2]
+    seconds = first.record.times.training_cpu_seconds
+    assert budgets.unit([first, second]) == "CPU minutes" and budgets.minutes(first) == seconds / 60
+    times = replace(second.record.times, training_cpu_seconds=None)
+    older = replace(second, record=replace(second.record, times=times))
+    assert budgets.unit([first, older]) == "minutes"
+    assert budgets.minutes(older) == times.training_seconds / 60
 
 
 def test_a_release(small_phantom, tmp_path):

@@ -18,6 +18,7 @@ from reproduce.studies.definitions import CONTROLS, FIRST_FOLDS, FIRST_SGD, SEAR
 from reproduce.studies.groups import same_training
 from reproduce.studies.statistics import mean_and_deviation
 from reproduce.studies.training_dynamics import read_rows
+from unet_paper.cli.values import changed_config, sections
 from unet_paper.config import PROFILES
 from unet_paper.datasets.cell_tracking import DATASETS, HELA, SEQUENCES, U373
 from unet_paper.metrics.registry import TABLE_1_METRICS
@@ -128,6 +129,11 @@ def test_a_study_would_go_on_as_its_records_began(committed, study):
         assert {setting: getattr(trained, setting) for setting in OF_OPTIMISER} == {
             setting: wanted[setting] for setting in OF_OPTIMISER
         }
+        planned_changes = [f"{name}={value}" for name, value in plan.changes.items() if name not in OF_OPTIMISER]
+        assert changed_config(trained, planned_changes) == trained
+        assert str(plan.fold) == str(run.record.protocol.fold)
+        assert plan.trunk_steps == (run.record.trunk or {"step": 0})["step"]
+        assert run.record.protocol.left_out == (sections(plan.leave_out) if plan.leave_out else ())
 
 
 def test_the_table_of_the_search_is_what_its_records_say(committed):

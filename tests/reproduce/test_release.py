@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from reproduce.studies.release import LARGEST, PUBLISHED
+from reproduce.studies.release import LARGEST, PUBLISHED, compare, finish
 from reproduce.studies.table_1 import TEST_PROBABILITY
 from unet_paper.checkpoint import load_published
 from unet_paper.cli.commands import main
@@ -21,6 +21,23 @@ from unet_paper.support.json_files import read_json
 RESULTS = Path(__file__).parents[2] / "results/isbi"
 PARAMETERS = {"full-adam-2500": 31_030_658, "quarter-adam": 1_940_834}
 CHANNELS = {"full-adam-2500": PROFILES["paper"].base_channels, "quarter-adam": PROFILES["quick"].base_channels}
+
+
+def test_what_half_precision_changes():
+    full, half = np.array([[[0.4, 0.6, 0.5]]], np.float32), np.array([[[0.4, 0.3, 0.75]]], np.float32)
+    compared = compare(full, half)
+    assert compared["mean_difference"] == pytest.approx(0.55 / 3) and compared["sections"] == 1
+    assert compared["largest_difference"] == pytest.approx(0.3)
+    assert (compared["pixels_on_another_side_of_0.5"], compared["pixels"]) == (2, 3)
+
+
+def test_weights_too_large_to_be_committed_are_no_release(tmp_path):
+    def publish(word, weights, published, _):
+        with open(published, "wb") as file:
+            file.truncate(LARGEST + 1)
+
+    with pytest.raises(ValueError, match="takes 64,000,001 bytes; at most 64,000,000 may be committed"):
+        finish(RunFolder(tmp_path), tmp_path, publish)
 
 
 @pytest.fixture(params=PARAMETERS)

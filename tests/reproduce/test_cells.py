@@ -10,9 +10,12 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from reproduce import cells
+from reproduce import cells, script
+from unet_paper.cli.parser import parse
+from unet_paper.cli.values import changed_config
+from unet_paper.config import PROFILES
 from unet_paper.datasets import cell_phantom as phantoms
-from unet_paper.datasets.cell_tracking import HELA, U373, read_sequence
+from unet_paper.datasets.cell_tracking import HELA, U373, SequenceFiles, read_sequence
 from unet_paper.runs.cell_segmentation import best_threshold
 from unet_paper.support.errors import BadInput
 
@@ -46,6 +49,22 @@ def test_without_data_it_ends_on_the_phantom_and_says_so(clone, run_script, cell
     again = run_script("cells.sh", "--profile", "smoke", "--train-on", "01", *TINY)
     assert again.returncode == 0 and "already trained" in again.stdout + again.stderr
     assert (run / "weights.pt").stat().st_mtime_ns == weights
+
+
+@pytest.mark.parametrize(("only", "trained"), [(None, ["01", "02"]), ("02", ["02"])])
+def test_the_trainings_that_are_shown_are_those_that_are_made(tmp_path, monkeypatch, only, trained):
+    """Settings of --set win over the experiment's own."""
+    made = []
+    monkeypatch.setattr(script, "make_run", lambda *given: made.append(given))
+    options = argparse.Namespace(train_on=only, optimiser="adam", minutes=None, set=["steps=7"])
+    runs = cells.make_runs(options, [tmp_path / HELA], tmp_path / "out", "quick")
+    assert [run.path.name for run in runs] == [f"{HELA}-trained-on-{sequence}" for sequence in trained]
+    for sequence, run, (words, folder, request) in zip(trained, runs, made, strict=True):
+        shown = parse([*map(str, words)])
+        assert request().config == changed_config(PROFILES[shown.profile], shown.changes)
+        assert (request().config.steps, request().config.tta, request().config.optimiser) == (7, ("none", "d4"), "adam")
+        assert request().source == SequenceFiles(shown.data, shown.sequence) == SequenceFiles(tmp_path / HELA, sequence)
+        assert run == folder and shown.out == request().out == run.path and shown.resume and request().resume
 
 
 def test_data_that_is_not_there(run_script, tmp_path):

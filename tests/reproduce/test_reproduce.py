@@ -4,10 +4,18 @@ import json
 import os
 import subprocess
 import sys
+from argparse import Namespace
+from pathlib import Path
 
 import pytest
 
+from reproduce import isbi, script
+from unet_paper.cli.parser import parse
+from unet_paper.cli.values import changed_config
+from unet_paper.config import PROFILES
+from unet_paper.datasets.folds import Fold
 from unet_paper.datasets.phantom import write_phantom
+from unet_paper.runs.folder import RunFolder
 
 TINY = [f"--set={change}" for change in ("base_channels=2", "steps=4", "tile_size=188", "tta=none", "primary=none")]
 
@@ -48,6 +56,22 @@ def test_relative_paths_and_a_search_path_of_cd(clone):
     assert elsewhere.stdout == "1\n", elsewhere.stderr
     no_data = run("reproduce/test.sh", ISBI_DATA="nowhere")
     assert no_data.returncode != 0 and "nowhere" in no_data.stderr.splitlines()[-1] and not no_data.stdout
+
+
+@pytest.mark.parametrize("fold", [None, "5/6"])
+def test_the_training_that_is_shown_is_the_one_that_is_made(tmp_path, monkeypatch, fold):
+    """Settings of --set win over those of other options."""
+    made = []
+    monkeypatch.setattr(script, "make_run", lambda *given: made.append(given))
+    options = Namespace(optimiser="sgd", minutes=5.0, set=["minutes=0", "steps=7"])
+    isbi.make_run(options, RunFolder(tmp_path), Path("data"), "quick", fold)
+    ((words, run, request),) = made
+    shown, config = parse([*map(str, words)]), request().config
+    assert config == changed_config(PROFILES[shown.profile], shown.changes)
+    assert (config.optimiser, config.minutes, config.steps) == ("sgd", 0.0, 7)
+    assert request().fold == (Fold.parse(fold) if fold else None) and shown.fold == fold
+    assert (shown.data, shown.out) == (request().source, request().out) == (Path("data"), run.path)
+    assert shown.resume and request().resume
 
 
 @pytest.mark.slow

@@ -1,0 +1,56 @@
+"""How the values of options are read."""
+
+from argparse import ArgumentTypeError
+from dataclasses import replace
+
+import pytest
+
+from unet_paper.cli.values import above_zero, changed_config, channel, from_zero, numbers, positive, sections, share
+from unet_paper.config import PROFILES
+from unet_paper.support.errors import BadInput
+
+
+@pytest.mark.parametrize(
+    ("read", "text", "value"),
+    [
+        (numbers, "0,2.5,1e6", (0.0, 2.5, 1e6)),
+        (sections, "10-12,3,3-4", (3, 4, 10, 11, 12)),
+        (positive, "1", 1),
+        (from_zero, "0", 0),
+        (share, "0", 0.0),
+        (share, "1", 1.0),
+        (above_zero, "0.001", 0.001),
+        (channel, "0", 0),
+        (channel, "gray", "gray"),
+    ],
+)
+def test_what_is_read(read, text, value):
+    assert read(text) == value
+
+
+@pytest.mark.parametrize(
+    ("read", "texts"),
+    [
+        (numbers, ("", "1,", "1;2", "-1", "1e7", "nan", "inf")),
+        (sections, ("", "3-", "-3", "2-1", "1,,2", "1.5", "1234567")),
+        (positive, ("", "0", "-1", "1.5", "x")),
+        (from_zero, ("", "-1", "1.5", "x")),
+        (share, ("", "-0.1", "1.1", "nan", "x")),
+        (above_zero, ("", "0", "-1", "nan", "inf", "x")),
+        (channel, ("", "-1", "1.5", "red")),
+    ],
+)
+def test_what_is_refused(read, texts):
+    for text in texts:
+        with pytest.raises(ArgumentTypeError, match="is n"):
+            read(text)
+
+
+def test_settings_are_read_as_what_they_are():
+    quick = PROFILES["quick"]
+    given = ["steps=7", "rotate=FALSE", "tta=none,rot7", "sigma=3", "decay=constant", "steps=8"]
+    expected = replace(quick, steps=8, rotate=False, tta=("none", "rot7"), sigma=3.0, decay="constant")
+    assert changed_config(quick, given) == expected
+    for change in ("steps=1.5", "rotate=1", "sigma=", "profile=paper", "classes=3", "step=3", "steps"):
+        with pytest.raises(BadInput, match=f"^--set {change}: "):
+            changed_config(quick, [change])

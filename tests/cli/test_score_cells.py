@@ -162,6 +162,12 @@ def test_the_file_of_segments_tells_how_they_were_made(nuclei, result, said):
         assert file.imagej_metadata["Info"].startswith(f"segments: {said}")
 
 
+def test_the_file_of_segments_holds_those_that_are_ignored_too(nuclei):
+    segments = nuclei / "segments.tif"
+    scores = seg_of(nuclei, "numbers.tif", "probability.tif", "--ignore", "12", "--segments", str(segments))
+    assert scores["found"] == 2 and read_labels(segments).pixels[0, 30, 45] == 2
+
+
 def test_segments_beyond_32_bits_keep_apart(nuclei):
     numbers = tifffile.imread(nuclei / "numbers.tif")[None]
     large = np.select([numbers == 3, numbers == 7, numbers == 12], [1, 2**32 + 1, 2**32], 0).astype(np.uint64)

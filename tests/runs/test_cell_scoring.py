@@ -10,7 +10,7 @@ from unet_paper.cli.commands import main
 from unet_paper.datasets.cell_tracking import HELA
 from unet_paper.io.stack import read_stack, write_eight_bits, write_stack
 from unet_paper.metrics.seg import score_instances
-from unet_paper.runs.cell_scoring import CellScores, read_cell_scores, score_cells, score_segments
+from unet_paper.runs.cell_scoring import CellScores, numbered, read_cell_scores, score_cells, score_segments
 from unet_paper.segmentation import RELEASED, CellSegmentation
 from unet_paper.support.errors import BadInput
 from unet_paper.support.json_files import read_json
@@ -34,6 +34,23 @@ def test_what_is_found_where_nothing_is_annotated_is_no_error_and_changes_no_seg
     assert score_segments(masks, segments).unmatched == 2
     large = np.where(segments > 0, segments + np.uint32(4_000_000_000), 0)  # numbers need not be areas' indices
     assert score_segments(masks, large, unknown).unmatched == 1
+
+
+def test_what_is_counted_of_cells_with_masks_does_not_depend_on_what_is_unknown():
+    """A segment that joins two of them is a merger also where it reaches far into what is not annotated."""
+    masks = np.zeros((1, 10, 30), np.uint16)
+    masks[0, 2:4, 2:6], masks[0, 6:8, 2:6] = 1, 2
+    unknown = np.zeros(masks.shape, bool)
+    unknown[..., 8:] = True
+    segments = np.ones_like(masks)
+    scores = score_segments(masks, segments, unknown)
+    assert (scores.merged, scores.found, scores.unmatched) == (1, 2, 0)
+    assert scores.seg == score_instances(masks, segments).seg > 0
+
+
+def test_parts_that_touch_by_a_corner_are_two_cells():
+    diagonal = np.eye(3, dtype=np.uint8)[None] * 255
+    assert numbered(diagonal, Path("mask.tif")).tolist() == [[[1, 0, 0], [0, 2, 0], [0, 0, 3]]]
 
 
 @pytest.fixture

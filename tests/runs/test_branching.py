@@ -79,6 +79,14 @@ def test_what_was_made_of_fewer_steps_is_put_away(small_phantom, tmp_path):
     assert all((run.path / "earlier" / "1" / name).read_text() == "of 1 step" for name in made)
 
 
+def test_a_trunk_whose_warmup_is_a_part_of_its_steps_does_not_go_on(small_phantom, tmp_path):
+    """With more steps it would have been another one from the first."""
+    request = TrainingRequest(small_phantom, tmp_path, replace(TRUNK, steps=1, warmup=0.1), Fold(1, 2), resume=True)
+    train_run(request)
+    with pytest.raises(BadInput, match="differs .steps 1 -> 2.; give another --out"):
+        train_run(replace(request, config=replace(request.config, steps=2)))
+
+
 @pytest.mark.parametrize("step", [20, 21, 22, 23, 1000])
 @pytest.mark.parametrize("warmup", [3.0, 0.1])
 def test_a_branch_begins_as_its_trunk(step, warmup):
@@ -100,6 +108,7 @@ def test_a_branch_begins_as_its_trunk(step, warmup):
 def test_what_cannot_be_branched(change, step, words):
     with pytest.raises(BadInput, match=words):
         branch_config(replace(TRUNK, **change), step)
+    assert branch_config(TRUNK, 3).steps == 4
 
 
 def test_a_folder_of_another_run_is_left_alone(trunk, small_phantom, tmp_path, monkeypatch):

@@ -48,6 +48,11 @@ def test_dead_relus_make_inactive_what_is_deeper(random, network, level):
     assert told[level] in (inactivity_warning(changes) or "")
 
 
+def test_a_level_is_lost_where_a_record_keeps_that_nothing_changes():
+    assert lost_levels((0.0, 0.0, 0.000001, 0.1)) == 2 and lost_levels((0.1, 0.0, 0.1, 0.1)) == 0
+    assert inactivity_warning((0.000001, 0.1, 0.1, INACTIVE)) is None
+
+
 def test_the_network_is_left_as_it_was(random, network):
     weights = {name: values.clone() for name, values in network.state_dict().items()}
     up_convolution_effect(network.train(), STANDARDISATION, random.integers(0, 256, (50, 50), dtype=np.uint8))

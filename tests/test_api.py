@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from unet_paper.prediction import predict_stack
 from unet_paper.support.errors import BadInput
 
 ROOT = Path(__file__).parents[1]
+OTHERWISE = ({"primary": "d4"}, {"extrapolation": "zeros"})
 TINY = dict(profile="smoke", base_channels=2, steps=3, tile_size=188, device="cpu", bfloat16=False)
 
 
@@ -61,6 +63,16 @@ def test_from_images_to_scores(phantom, tmp_path):
     (tmp_path / "checkpoint-before.pt").touch()
     with pytest.raises(BadInput, match="already holds a training"):
         train(images, labels, "cells", folder=tmp_path, **TINY)
+
+
+def test_a_network_predicts_with_what_its_training_was_set_up_for(phantom, trained):
+    """Its test-time augmentation, unless another is given, and what lies beyond the image."""
+    image = phantom[0][0, :40, :40]
+    found = predict(trained, image)
+    assert trained.config.primary == "none" and np.array_equal(found, predict(trained, image, "none"))
+    by_d4, zeros = (replace(trained, config=replace(trained.config, **change)) for change in OTHERWISE)
+    assert np.array_equal(predict(by_d4, image), predict(trained, image, "d4"))
+    assert not np.array_equal(predict(zeros, image), found)
 
 
 def test_settings_may_be_numpys(phantom, trained, tmp_path):

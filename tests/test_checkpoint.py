@@ -14,6 +14,7 @@ from unet_paper.cli.commands import main
 from unet_paper.config import PROFILES
 from unet_paper.io.stack import read_stack, write_stack
 from unet_paper.normalisation import Standardisation
+from unet_paper.runs.training_record import times_of
 from unet_paper.support.errors import BadInput
 
 CONFIG = dataclasses.replace(PROFILES["smoke"], base_channels=2, batch_norm=True, padding="zeros", bfloat16=False)
@@ -115,6 +116,17 @@ def test_a_cut_off_file_is_not_called_foreign(tmp_path):
         (tmp_path / "weights.pt").write_bytes(whole[:kept])
         with pytest.raises(checkpoint.Damaged, match="cannot be read as a checkpoint"):
             checkpoint.load(tmp_path / "weights.pt")
+
+
+def test_what_an_older_checkpoint_does_not_tell_is_in_no_record(tmp_path):
+    """The time of all threads, of which 0 would be wrong."""
+    path = tmp_path / "weights.pt"
+    checkpoint.save(path, dataclasses.replace(made(), cpu_seconds=3.04))
+    assert times_of(checkpoint.load(path), "cpu")["training_cpu_seconds"] == 3.0
+    values = torch.load(path)
+    del values["cpu_seconds"]
+    torch.save(values, path)
+    assert "training_cpu_seconds" not in times_of(checkpoint.load(path), "cpu")
 
 
 def test_published_weights_are_known_by_their_content(tmp_path):

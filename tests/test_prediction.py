@@ -9,7 +9,7 @@ from unet_paper.io.stack import write_stack
 from unet_paper.network import UNet
 from unet_paper.normalisation import Standardisation
 from unet_paper.overlap_tile import Block
-from unet_paper.prediction import Predictor, predict_stack
+from unet_paper.prediction import BYTES_PER_PIXEL_AND_CHANNEL, Predictor, predict_stack
 from unet_paper.support.errors import BadInput
 
 STANDARDISATION = Standardisation(0.5, 0.2, "uint8")
@@ -63,6 +63,37 @@ def test_zeros_beyond_the_border():
     )
     assert np.abs(mirrored - zeros)[:20].max() > 1e-4
     np.testing.assert_array_equal(mirrored[120:180, 120:180], zeros[120:180, 120:180])
+
+
+def test_zeros_beyond_the_border_are_the_mean_gray(network, random):
+    """As if the image lay in a larger one of nothing but the training stack's mean."""
+    standardisation = Standardisation(100 / 255, 0.2, "uint8")
+    section = random.integers(0, 256, (30, 50), dtype=np.uint8)
+    larger, beyond = np.full((30 + 2 * 96, 50 + 2 * 96), 100, np.uint8), 96  # a multiple of 16, and all that it sees
+    larger[beyond : beyond + 30, beyond : beyond + 50] = section
+    predictors = [Predictor(network, standardisation, "none", extrapolation=name) for name in ("zeros", "mirror")]
+    for top, bottom, left, right in ((0, 30, 0, 50), (16, 30, 32, 50)):
+        found = predictors[0].predict_block(section, Block(top, bottom, left, right))
+        within = Block(top + beyond, bottom + beyond, left + beyond, right + beyond)
+        assert np.abs(found - predictors[1].predict_block(larger, within)).max() < 1e-5
+
+
+@pytest.mark.parametrize(("mean", "deviation"), [(0, 1), (-2.2, 1), (2.2, 1), (0, 4.2), (0, 0.2)])
+def test_gray_values_far_from_the_training_stacks_are_said_to_be(network, random, mean, deviation):
+    """In mean or in spread."""
+    predictor = Predictor(network, Standardisation(10.0, 3.0, "float32"), "none")
+    values = random.normal(10 + 3 * mean, 3 * deviation, (1, 200, 200)).astype(np.float32)
+    assert (predictor.warning(values) is None) == ((mean, deviation) == (0, 1))
+
+
+def test_a_tile_takes_half_of_what_memory_is_free(network, monkeypatch):
+    free = 2 * 300**2 * BYTES_PER_PIXEL_AND_CHANNEL * 2  # of which the network's two channels are a part
+    monkeypatch.setattr("unet_paper.prediction.available_memory", lambda device: free)
+    predictor = Predictor(network, STANDARDISATION, "none")
+    height, width = predictor.plan(5000, 5000).tile
+    assert 200**2 < height * width <= 300**2
+    height, width = predictor.plan(5000, 5000, memory=free).tile
+    assert 300**2 < height * width <= 2 * 300**2
 
 
 @pytest.mark.parametrize(

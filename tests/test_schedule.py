@@ -23,6 +23,11 @@ def test_learning_rate_rises_and_falls_to_zero():
     assert learning_rate_at(999, replace(config, decay="constant")) == 0.5
 
 
+def test_no_rate_is_above_the_highest_where_the_rise_ends_between_two_steps():
+    config = replace(PAPER, steps=10, warmup=0.25, learning_rate=0.5, decay="constant")
+    assert [learning_rate_at(step, config) for step in range(4)] == pytest.approx([0.2, 0.4, 0.5, 0.5])
+
+
 def test_a_warmup_of_so_many_steps_does_not_depend_on_the_length():
     short, long = (
         replace(PAPER, steps=steps, warmup=100, momentum_warmup=200, decay="trapezoid") for steps in (1000, 5000)

@@ -1,0 +1,33 @@
+"""Pictures of a training while it runs."""
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+from PIL import Image
+
+from unet_paper.checkpoint import new_network
+from unet_paper.config import PROFILES
+from unet_paper.normalisation import Standardisation
+from unet_paper.prediction import Predictor
+from unet_paper.runs import preview
+from unet_paper.runs.folder import RunFolder
+from unet_paper.runs.preview import Preview
+
+CONFIG = replace(PROFILES["smoke"], base_channels=2, bfloat16=False)
+
+
+def test_of_a_large_section_the_middle_is_shown(tmp_path, monkeypatch, random):
+    monkeypatch.setattr(preview, "LARGEST", 40)
+    section = random.integers(0, 256, (50, 30), dtype=np.uint8)
+    torch.manual_seed(0)
+    network, standardisation = new_network(CONFIG), Standardisation(0.5, 0.2, "uint8")
+    shown = Preview(RunFolder(tmp_path), 2, section, standardisation, CONFIG)
+    for step in (1, 2, 3):
+        shown.after_step(step, network)
+    (picture,) = shown.run.previews.iterdir()
+    assert picture.name == "step-000002.png" and network.training
+    middle = np.ascontiguousarray(section[5:45])
+    predictor = Predictor(network, standardisation, "none")
+    expected = predictor.predict_block(middle, predictor.plan(40, 30).blocks[0])[0]
+    assert np.abs(np.asarray(Image.open(picture)) / 255 - expected).max() < 0.51 / 255

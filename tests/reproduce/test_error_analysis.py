@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 import torch
 
-from reproduce.studies.error_analysis import report
+from reproduce.studies.error_analysis import levels_part, report, warping_part
 from reproduce.studies.errors_of_map import by_size, rand_by_threshold, thicker_membranes, thickness
 from unet_paper import checkpoint
 from unet_paper.config import PROFILES
 from unet_paper.io.stack import write_stack
 from unet_paper.metrics import score, warping_errors
-from unet_paper.metrics.warping_error import MERGE
+from unet_paper.metrics.warping_error import MERGE, SPLIT
 from unet_paper.network import UNet
 from unet_paper.runs.folder import RunFolder
 from unet_paper.support.errors import BadInput
@@ -82,6 +82,46 @@ def test_mergers_far_from_all_cells_are_counted_apart():
     proposal[0, 20:25] = 1
     kinds = np.where(proposal > 0, MERGE, 0)
     assert list(by_size(truth, kinds)[0]) == [0, 0, 0, 0, 150]
+
+
+@pytest.mark.parametrize(("side", "columns", "size"), [(10, 10, 1), (9, 11, 0), (20, 25, 2), (20, 24, 1), (40, 50, 3)])
+def test_a_cell_of_a_limit_is_above_it(side, columns, size):
+    truth, kinds = np.zeros((1, 60, 60), bool), np.zeros((1, 60, 60), np.uint8)
+    truth[0, :side, :columns] = True
+    kinds[0, side + 1, 3] = MERGE
+    assert np.flatnonzero(by_size(truth, kinds)[0]).tolist() == [size]
+
+
+@pytest.mark.parametrize(("height", "width"), [(3, 0), (5, 1), (9, 1), (11, 2), (21, 2)])
+def test_splits_by_the_half_width_of_a_long_cell(height, width):
+    truth, kinds = np.zeros((1, 60, 60), bool), np.zeros((1, 60, 60), np.uint8)
+    truth[0, 20 : 20 + height] = True
+    kinds[0, 20 + height // 2, 30] = SPLIT
+    assert np.flatnonzero(by_size(truth, kinds)[2]).tolist() == [width]
+
+
+def test_mergers_and_splits_are_told_apart(truth):
+    """The small cell is gone, which is a merger inside a larger one; and the left cell is cut."""
+    proposal = truth.astype(float)
+    proposal[0, 20:27, 40:47], proposal[0, 40:44, :28] = 1, 0
+    kinds = warping_errors(truth, proposal, 0.5)[0]
+    merged, split = np.count_nonzero(kinds == MERGE), np.count_nonzero(kinds == SPLIT)
+    assert merged != split and min(merged, split) > 0
+    lines = warping_part(truth, proposal, 0.5, ["the section"])
+    assert f"1 mergers ({merged} px), by the area of the smallest cell that is merged:" in lines
+    assert any(line.startswith(f"{merged} px (100%) are at segments below 500 px²") for line in lines)
+    assert f"1 splits ({split} px), by the cell's half width there:" in lines
+    sizes, widths, sections = (line.splitlines() for line in lines if line.startswith("|"))
+    assert sizes[0] == "| below 100 px² | 100 to 500 px² | 500 to 2000 px² | 2000 px² and more | no cell near |"
+    assert sizes[-1] == f"| {merged} px (100%) | 0 px (0%) | 0 px (0%) | 0 px (0%) | 0 px (0%) |"
+    assert widths[0] == "| below 3 px | 3 to 6 px | 6 px and more |"
+    assert sections[-1] == f"| the section | 1 | {merged} | 1 | {split} |"
+
+
+def test_levels_are_called_from_the_deepest_on():
+    table = levels_part([0.1, 0.2, 0.3, 0.4])[-2].splitlines()
+    assert table[0] == "| from level 5 | from level 4 | from level 3 | from level 2 |"
+    assert table[-1] == "| 0.1000 | 0.2000 | 0.3000 | 0.4000 |"
 
 
 def test_thicker_membranes(truth):

@@ -6,7 +6,7 @@ from scipy import ndimage
 
 from unet_paper.metrics import warping_counts_per_threshold
 from unet_paper.report.colours import COMPONENTS, MERGER, SPLIT
-from unet_paper.report.components import components, neighbours
+from unet_paper.report.components import components, neighbours, spots
 from unet_paper.report.shown_threshold import THRESHOLDS
 from unet_paper.report.viewer.layers import error_kinds, write_pictures
 
@@ -62,6 +62,12 @@ def test_a_component_has_one_colour(random_stack):
     near = neighbours(labels, count)
     assert sum(map(len, near.values())) > 10
     assert all(colour_of[one] != colour_of[other] for one, others in near.items() for other in others)
+
+
+def test_circles_are_around_groups_that_may_touch_by_corners():
+    errors = np.zeros((20, 30), bool)
+    errors[4:7, 10] = errors[7, 11] = errors[15, 25] = True
+    assert spots(errors) == [[10.5, 5.5, 9.0], [25.0, 15.0, 7.5]]
 
 
 def test_one_hot_pixel_does_not_make_all_else_black(tmp_path):

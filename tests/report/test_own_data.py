@@ -16,7 +16,7 @@ from unet_paper.io.stack import write_stack
 from unet_paper.metrics.seg import score_instances
 from unet_paper.report.cell_pictures import FILLS, NO_CELL, cells_in_colours
 from unet_paper.report.colours import CIRCLES
-from unet_paper.report.comparison import comparison
+from unet_paper.report.comparison import comparison, comparison_page
 from unet_paper.report.own_report import _draw
 from unet_paper.report.shown_threshold import how_shown
 from unet_paper.runs.folder import RunFolder
@@ -175,3 +175,9 @@ def test_it_is_shown_at_the_threshold_of_its_metrics(make_run, labels_are, why):
     run = make_run(labels_are)
     threshold, told = how_shown(run, read_record(run.record), None)
     assert threshold == 0.5 and told.startswith(why)
+
+
+@pytest.mark.parametrize(("labels_are", "curves"), [("instances", 0), ("membranes", 1)])
+def test_a_page_of_several_runs_has_the_challenges_curves_where_they_fit(make_run, tmp_path, labels_are, curves):
+    run = make_run(labels_are)
+    assert len(comparison_page([run.path], tmp_path).curves) == curves

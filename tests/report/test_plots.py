@@ -9,7 +9,7 @@ import pytest
 from unet_paper.config import PROFILES
 from unet_paper.metrics import score
 from unet_paper.report.comparison import comparison_page
-from unet_paper.report.plots import history_figure, thresholds_figure
+from unet_paper.report.plots import DRAWN, SMALLEST_DRAWN, history_figure, thresholds_figure
 
 
 def histories(count):
@@ -50,6 +50,22 @@ def test_an_axis_of_a_narrow_range_has_ticks_too(lowest, highest):
     for axis in figure.axes[:5]:
         low, high = axis.get_ylim()
         assert sum(low <= tick <= high for tick in axis.get_yticks()) >= 2
+
+
+def test_every_curve_is_an_error_and_its_dot_the_least(random_stack):
+    found = score(*random_stack((1, 40, 40), "float64"))
+    axes = thresholds_figure({"one": found}).axes[: len(DRAWN)]
+    for axis, metric in zip(axes, DRAWN, strict=True):
+        line, dot = axis.lines
+        error = found.value(metric) if metric.better == "lower" else 1 - found.value(metric)
+        assert line.get_ydata().min() == dot.get_ydata()[0] == pytest.approx(max(error, SMALLEST_DRAWN))
+        assert dot.get_xdata()[0] == found.best_threshold[metric.key]
+
+
+def test_a_smoothed_curve_stands_at_the_end_of_its_windows():
+    raw, smooth = history_figure(histories(1)).axes[0].lines
+    assert raw.get_xdata()[0] == 1 and smooth.get_xdata()[[0, -1]].tolist() == [4, 100]
+    assert smooth.get_ydata()[[0, -1]] == pytest.approx([np.mean(raw.get_ydata()[:4]), np.mean(raw.get_ydata()[-4:])])
 
 
 def test_an_empty_history_has_no_curve(make_record, tmp_path):

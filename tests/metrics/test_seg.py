@@ -39,6 +39,8 @@ def test_a_perfect_result():
         ([0, 0, 1, 1], [3, 3, 3, 3], 1 / 2, 0, 1, 0, 0, 0),
         # One object found, one missed, one segment of nothing.
         ([1, 0, 0, 2], [4, 0, 5, 0], 1 / 2, 1 / 2, 1, 0, 0, 1),
+        # A segment that lies in it for exactly one half makes no split.
+        ([0, 1, 1, 1], [6, 6, 5, 5], 2 / 3, 2 / 3, 1, 0, 0, 1),
         # Nothing found at all.
         ([1, 0, 0, 2], [0, 0, 0, 0], 0, 0, 0, 0, 0, 0),
     ],

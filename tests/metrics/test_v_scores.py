@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from unet_paper.metrics.v_scores import v_info, v_rand
+from unet_paper.metrics.v_scores import mean_over_sections, v_info, v_rand
 
 
 def test_v_scores_by_hand(overlap_of):
@@ -22,3 +22,8 @@ def test_no_shared_information(overlap_of):
     """Cells left and right, halves above and below: both divided, no information shared."""
     truth = np.array([[1, 0, 2], [1, 0, 2]])
     assert np.isnan(v_info(overlap_of(truth, [[1, 1, 1], [2, 2, 2]])))
+
+
+def test_sections_without_a_cell_are_left_out_and_one_that_is_undefined_drops_the_threshold():
+    assert mean_over_sections([0.5, None, 0.75]) == 0.625
+    assert mean_over_sections([0.5, np.nan]) is None

@@ -93,6 +93,15 @@ def test_a_mask_beside_the_marker_stays_known():
     assert not unknown[20:30, 20:30].any() and unknown[25, 30:39].all() and not unknown[25, 39:].any()
 
 
+def test_a_cells_own_marker_is_the_one_that_most_of_it_has():
+    """Not that of a neighbour which reaches into its mask."""
+    masks, markers = np.zeros(SHAPE, np.uint16), np.zeros(SHAPE, np.uint16)
+    masks[20:30, 20:40] = 1
+    markers[24:26, 26:34], markers[22:30, 10:21] = 7, 2
+    assert cell_tracking.largest_reach([masks], [markers]) == pytest.approx((6**2 + 4**2) ** 0.5)
+    assert cell_tracking.largest_reach([masks], [np.zeros_like(markers)]) == 0
+
+
 def test_what_is_unknown_weighs_nothing_and_counts_in_no_class_weight(folder):
     stacks = load_sequences(SequenceFiles(folder, "01"))
     training_set = prepare_training_set(stacks.volume, stacks.labels, PROFILES["smoke"], "cpu", stacks.ignored)
@@ -148,6 +157,17 @@ def test_files_of_another_shape(folder, name):
     tifffile.imwrite(path, tifffile.imread(path)[:-1])
     with pytest.raises(BadInput, match="of shape"):
         read_sequence(folder, "01")
+
+
+def test_frames_of_two_types_or_of_several_pages(folder):
+    frame = folder / "02/t007.tif"
+    pixels = tifffile.imread(frame)
+    tifffile.imwrite(frame, pixels.astype(np.uint16))
+    with pytest.raises(BadInput, match="holds uint8 frames in 01 and uint16 ones in 02; both must be of one type"):
+        load_sequences(SequenceFiles(folder, "01"))
+    tifffile.imwrite(frame, np.stack([pixels, pixels]), photometric="minisblack")
+    with pytest.raises(BadInput, match="t007.tif holds 2 pages; a frame of a sequence is a file of one"):
+        load_sequences(SequenceFiles(folder, "01"))
 
 
 @pytest.mark.skipif(not os.environ.get("CTC_DATA"), reason="CTC_DATA names no folder of the cell tracking challenge")

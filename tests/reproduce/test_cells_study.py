@@ -63,6 +63,33 @@ def test_a_probability_is_never_shown_as_zero():
     assert line.endswith("no border term -0.7000 (p < 0.001).")
 
 
+def test_single_seeds_are_compared_with_nothing():
+    assert cells.compared({cells.CONTROL: [0.8, 0.81], "no border term": [0.1]}) == []
+    assert cells.compared({cells.CONTROL: [0.8], "no border term": [0.1, 0.11]}) == []
+
+
+def test_runs_that_are_kept_of_more_seeds_come_last(found, tmp_path):
+    cells.write(tmp_path, found, len(found))
+    planned = [run for run in cells.cell_runs(2) if run.changes["seed"] == 1]
+    names = [run.name for run in cells.gather(tmp_path, planned)]
+    assert names[: len(planned)] == [run.name for run in planned]
+    assert sorted(names) == sorted(run.name for run in found)
+
+
+def test_a_study_gives_its_recipe_and_what_is_set_to_the_runs_that_are_not_done(found, tmp_path, monkeypatch):
+    made = []
+    monkeypatch.setattr(cells, "make", lambda *given: made.append(given))
+    cells.write(tmp_path, found, len(found))
+    cells.carry_out(tmp_path, tmp_path, "quick", {"steps": "7"}, 3, "as-the-paper", 99.0)
+    assert [(run.name, sequence) for run, *_, sequence in made] == [
+        (f"as-the-paper-seed-2-trained-on-{sequence}", sequence) for sequence in SEQUENCES
+    ]
+    _, folder, data, profile, settings, deadline, _ = made[0]
+    assert (folder.path, data, profile, deadline) == (tmp_path / made[0][0].name, tmp_path, "quick", 99.0)
+    wanted = changed_config(PROFILES["quick"], [*cell_changes("quick"), "steps=7"])
+    assert changed_config(PROFILES["quick"], [f"{name}={value}" for name, value in settings.items()]) == wanted
+
+
 def test_the_table_of_what_is_done_so_far(found):
     """Of the first seed one direction of one group is missing; there is nothing to compare with yet."""
     text = cells.table(found[:3], len(found))

@@ -194,6 +194,27 @@ def test_minutes_are_a_deadline(carry_out, monkeypatch, options, seconds):
     assert deadline == seconds or started + seconds <= deadline <= time.monotonic() + seconds
 
 
+@pytest.mark.parametrize(
+    ("options", "folder"),
+    [
+        (["folds"], "folds/fold-1"),
+        (["folds", "--optimiser", "adam"], "folds-adam/fold-1"),
+        (["ablations", "--profile", "paper", "--optimiser", "adam"], "ablations-paper-adam/as-the-paper-seed-0"),
+        (["budgets", "--optimiser", "adam"], "budgets/16-channels-SGD-seed-0-300"),  # which says by which it trains
+        (["full-fold", "--profile", "paper"], "full-fold/fold-6"),
+        (["release", "--profile", "paper"], "final"),
+    ],
+)
+def test_where_results_go_unless_that_is_said(tmp_path, monkeypatch, options, folder):
+    """No study into the folder of another recipe."""
+    made = []
+    monkeypatch.setattr(studies, "ROOT", tmp_path)
+    monkeypatch.setattr(studies, "make", lambda run, run_folder, *_: made.append(run_folder.path))
+    monkeypatch.setattr(sys, "argv", ["studies", *options, "--data", str(tmp_path / "nowhere")])
+    (tmp_path / "results/isbi").mkdir(parents=True)
+    assert studies.main() == 0 and made[0] == tmp_path / "results/isbi" / folder
+
+
 CHANGES = ("base_channels=2", "tile_size=188", "tta=none", "primary=none")
 
 

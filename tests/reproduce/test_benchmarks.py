@@ -1,12 +1,22 @@
 """The benchmarks: every row can be measured, and a record keeps its other parts."""
 
+import shutil
 from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 
-from reproduce.benchmarks import network_rows, record, runtimes, runtimes_tables, scaling, steps, steps_tables
+from reproduce.benchmarks import (
+    network_rows,
+    record,
+    runtimes,
+    runtimes_tables,
+    scaling,
+    speed_tables,
+    steps,
+    steps_tables,
+)
 from reproduce.benchmarks.__main__ import main, parse
 from reproduce.benchmarks.measuring import all_in_turn, in_turn, median_seconds
 from reproduce.benchmarks.metrics import METRICS, agreement, of_baseline, ours
@@ -15,7 +25,7 @@ from unet_paper.config import PAPER
 from unet_paper.datasets.phantom import make_phantom
 from unet_paper.datasets.training_set import prepare_training_set
 from unet_paper.support.errors import BadInput
-from unet_paper.support.json_files import read_json
+from unet_paper.support.json_files import read_json, write_json
 
 ORACLE = Path(__file__).parents[1] / "data"
 RELEASED = Path(__file__).parents[2] / "results" / "isbi" / "quarter-adam" / "weights.safetensors"
@@ -98,6 +108,22 @@ def test_the_table_of_other_programs():
     assert "| int8 | 0.001000 | 0.1000 | 0.0500 |" in text and "pixel error 0.005" in text
 
 
+def test_the_table_of_a_gpu_tells_milliseconds_and_the_part_of_the_peak():
+    part = record.described("cpu") | {"data": "the phantom", "peak": {"float32": 1e12}, "training": {"parts": {}}}
+    part["hardware"]["device"] = "NVIDIA X"
+    seconds = {"ours": [0.002, 0.001, 0.004], "baseline": [0.004, 0.004, 0.005]}
+    part["rows"] = [
+        {"name": "a", "multiply_adds": 1e9, "precision": "float32"} | seconds,
+        {"name": "b", "multiply_adds": None, "precision": None} | seconds,
+    ]
+    text = speed_tables.lines(part)
+    assert "## Speed on NVIDIA X" in text and record.slug(part) == "nvidia-x"
+    assert text[-1].splitlines()[2:] == [
+        "| a | 2.00 | 0.500 | 0.200 | 1.000 | float32 | 0.50 |",
+        "| b | 2.00 | 0.500 | 0.200 | 1.000 |  |  |",
+    ]
+
+
 def test_a_training_step_is_measured_in_each_precision(training_set):
     found = steps.seconds(training_set, 1, rounds=1, with_baseline=False)
     assert "float32" in found and all(len(seconds) == 1 for seconds in found.values())
@@ -122,6 +148,15 @@ def test_agreement_on_the_cases_of_the_tests():
     assert found and all(row["warping_counts_that_differ"] == 0 and row["rand_error"] < 1e-12 for row in found.values())
 
 
+def test_a_threshold_that_one_scorer_alone_drops_is_as_wrong_as_can_be(tmp_path):
+    case = read_json(ORACLE / "reference.json")["fuzz_mid"]
+    curve = case["v_info_per_threshold"]
+    curve[next(number for number, value in enumerate(curve) if value is not None)] = None
+    write_json(tmp_path / "reference.json", {"fuzz_mid": case})
+    shutil.copy(ORACLE / "fuzz_mid.npz", tmp_path)
+    assert agreement(tmp_path)["fuzz_mid"]["v_info_per_threshold"] == 1
+
+
 def test_weight_maps_are_those_of_the_baseline(stacks):
     measured = scaling.weight_maps_beside_the_baseline(stacks[1])
     assert measured["sections"] == 2 and measured["largest_difference"] < 1e-5
@@ -131,9 +166,10 @@ def test_a_part_replaces_itself_and_no_other(tmp_path):
     part = record.described("cpu")
     record.keep(tmp_path, "metrics", part | {"agreement": {}, "speed": []})
     record.keep(tmp_path, "scaling", part | {"first": True})
+    record.keep(tmp_path, "volumes", part)
     record.keep(tmp_path, "scaling", part | {"second": True})
     kept = read_json(tmp_path / "cpu.json")
-    assert list(kept) == ["metrics", "scaling"] and kept["metrics"]["agreement"] == {}
+    assert list(kept) == ["metrics", "scaling", "volumes"] and kept["metrics"]["agreement"] == {}
     assert "second" in kept["scaling"] and "first" not in kept["scaling"]
     assert kept["metrics"]["hardware"]["torch"] == torch.__version__
 

@@ -123,6 +123,14 @@ def test_the_row_of_the_threshold_that_counts_is_the_score(files, random, thresh
     assert row.size_ratio == scores.size_ratio
 
 
+def test_size_is_the_segments_area_by_the_masks_in_the_middle_of_all(files):
+    segments = read_stack(files / "masks.tif").pixels.copy()
+    segments[0, 10:40, 40:50] = 3  # 1200 px of 900
+    segments[1, 10:40, 5:10] = 3  # 1050 px of 900
+    write_stack(files / "segments.tif", segments)
+    assert score_cells(files / "masks.tif", files / "segments.tif", ALL).size_ratio == 1050 / 900
+
+
 def test_the_largest_numbers_of_cells(files):
     numbers = read_stack(files / "masks.tif").pixels.astype(np.uint32)
     numbers[numbers > 0] += np.uint32(4_000_000_000)

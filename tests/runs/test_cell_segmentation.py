@@ -121,9 +121,16 @@ def test_the_threshold_that_is_said_is_the_one_that_counts(make_record, monkeypa
     masks = np.zeros((1, 40, 40), np.uint16)
     masks[0, 5:35, 5:35] = 1
     stacks = Stacks(masks, masks, None, None, Protocol.of_sequences("01", (3,), "02", (7,)), {}, PHANTOM)
-    monkeypatch.setattr(cell_threshold, "predict", lambda *_, **__: (masks * cell).astype(np.float32))
-    record = replace(make_record(PROFILES["smoke"], PHANTOM, stacks.protocol), class_weights=(0.2, 1.8))
+    asked = []
+
+    def predicted(_, volume, tta, **__):
+        asked.append((volume is masks, tta))
+        return (masks * cell).astype(np.float32)
+
+    monkeypatch.setattr(cell_threshold, "predict", predicted)
+    config = replace(PROFILES["smoke"], primary="d4")
+    record = replace(make_record(config, PHANTOM, stacks.protocol), class_weights=(0.2, 1.8))
     found = cell_threshold.seg_of_training_frames(None, stacks, record, "cpu")
-    assert said in caplog.messages[-1]
+    assert said in caplog.messages[-1] and asked == [(True, "d4")]
     used = segmentation_of(replace(record, seg_of_training_frames=found)).threshold
     assert f"above {used:g}" in caplog.messages[-1]

@@ -237,6 +237,7 @@ def test_an_ignored_object_repels_nothing():
         ({"class_weights": (1, np.nan)}, r"class weights are \(1.0, nan\); they must be finite, and 0 or above"),
         ({"class_weights": (np.inf, 1)}, "class weights are"),
         ({"class_weights": (1, -1)}, "class weights are"),
+        ({"class_weights": (1, 1e31)}, "they must be at most 1e.30"),
         ({"connectivity": 6}, "connectivity 4 or 8"),
         ({"ignore": np.zeros((2, 3), bool)}, "pixels to ignore have shape"),
         ({"ignore": np.zeros((3, 3))}, "must be bool"),

@@ -1,0 +1,68 @@
+"""Our rows beside the paper's table 1: what is said of runs that are not committed yet."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from reproduce.studies import archive
+from reproduce.studies.archive import StudyRun
+from reproduce.studies.table_1 import duration, errors_of, hardware, scored_on, targets
+from unet_paper.config import PROFILES
+from unet_paper.datasets.folds import Fold, Protocol
+
+RESULTS = Path(__file__).parents[2] / "results/isbi"
+
+
+def test_a_time_as_people_say_it():
+    assert [duration(seconds) for seconds in (60, 3599, 3600, 5400)] == ["1 min", "60 min", "1.0 h", "1.5 h"]
+
+
+@pytest.mark.parametrize(
+    ("threads", "precision", "device", "said"),
+    [
+        ([1], "bfloat16", "cpu", "1 CPU core"),
+        ([2, 1, 2], "bfloat16", "cpu", "1 or 2 CPU cores"),
+        ([2], "float32", "cpu", "2 CPU cores in float32"),
+        ([8], "float32", "NVIDIA X", "NVIDIA X"),
+    ],
+)
+def test_what_a_run_was_trained_on(make_record, threads, precision, device, said):
+    record = make_record(PROFILES["quick"])
+    session = replace(record.first, precision=precision)
+    sessions = (replace(session, hardware=replace(session.hardware, device=device, threads=n)) for n in threads)
+    assert hardware(replace(record, sessions=tuple(sessions))) == said
+
+
+@pytest.mark.parametrize(
+    ("protocols", "said"),
+    [
+        ([Protocol.of_fold(Fold(6, 6), 30)], "validation fold 6/6 of the training stack"),
+        ([Protocol.of_fold(Fold(6, 6), 30)] * 2, "validation fold 6/6 of the training stack, 2 seeds"),
+        ([Protocol.of_fold(Fold(n, 5), 30) for n in (1, 2)], "each of 2 contiguous folds of the training stack"),
+        ([Protocol.of_test(30, 30)], "test stack, official labels"),
+        ([Protocol.unscored(30)], "nothing"),
+    ],
+)
+def test_what_runs_are_scored_on(make_record, protocols, said):
+    records = [make_record(PROFILES["quick"], "isbi", protocol) for protocol in protocols]
+    assert scored_on([StudyRun("run", record, {}) for record in records]) == said
+
+
+def test_the_full_recipe_is_judged_by_the_mean_over_its_folds(tmp_path):
+    """And by nothing else, once it is there; a target that is met exactly is reached."""
+    runs = []
+    for run, difference in zip(archive.read(RESULTS / "folds"), (-0.001, 0.001), strict=False):
+        errors = {"pixel_error": 0.055 + difference, "rand_error": 0.0601 + difference, "warping_error": 0.0004}
+        runs.append(replace(run, scores={tta: replace(scores, **errors) for tta, scores in run.scores.items()}))
+    archive.write(tmp_path / "full-fold", archive.read(RESULTS / "full-fold"))
+    archive.write(tmp_path / "folds-paper", runs)
+    header, _, *rows = targets(tmp_path)[1].splitlines()
+    assert "ours, full recipe, 5 folds (2,500 tiles, 2 runs)" in header
+    assert rows == [
+        "| pixel error | 0.055 | 0.0550 ± 0.0014 | reached |",
+        "| Rand error | 0.06 | 0.0601 ± 0.0014 | missed |",
+        "| warping error | 0.0005 | 0.000400 ± 0.000000 | reached |",
+    ]
+    lacking = replace(runs[0], scores={"none": runs[0].scores["none"]})
+    assert errors_of([lacking, runs[1]], "d4") is None and errors_of(runs, "d4") is not None

@@ -18,4 +18,4 @@ cd "$here/.."
 "$python" -m ruff format --check .
 "$python" -m mypy
 export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}" # one core for each of pytest's workers
-exec "$python" -m pytest -m "not slow" -n auto --dist loadfile "$@"
+exec "$python" -m pytest -n auto --dist loadfile "$@"

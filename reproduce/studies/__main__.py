@@ -42,7 +42,17 @@ from pathlib import Path
 
 from reproduce.studies import archive, budgets, cells, plot, release, search, table_1, tables
 from reproduce.studies.archive import StudyRun
-from reproduce.studies.definitions import BY_EITHER, CONTROLS, RELEASES, SEEDS, STUDIES, Run, runs_of, with_word
+from reproduce.studies.definitions import (
+    BY_EITHER,
+    CONTROLS,
+    RELEASES,
+    SEEDS,
+    STUDIES,
+    Run,
+    require_own_settings,
+    runs_of,
+    with_word,
+)
 from reproduce.studies.groups import same_training
 from reproduce.studies.kept import require_as_planned, require_same_data
 from reproduce.studies.runner import NOT_DONE, ROOT, OutOfTime, command, has_diverged, make
@@ -80,9 +90,7 @@ def carry_out(name: str, arguments: argparse.Namespace, deadline: float | None) 
     folder = folder.absolute()
     changes = given_changes(arguments)
     data = arguments.data.absolute()
-    runs = runs_of(name, arguments.seeds, profile, arguments.optimiser)
-    of_all = arguments.study == "all"  # of which some studies may have no such run
-    wanted = [run for run in runs if arguments.only in run.name] if of_all else with_word(runs, arguments.only)
+    runs, wanted = planned(name, arguments)
     part = Part.parse(arguments.part) if arguments.part else None
     if part is not None:
         wanted = of_part(wanted, part)
@@ -120,6 +128,17 @@ def carry_out(name: str, arguments: argparse.Namespace, deadline: float | None) 
         print(write(folder, name, runs))
     if arguments.out is None:
         print(table_1.write(results))
+
+
+def planned(name: str, arguments: argparse.Namespace) -> tuple[list[Run], list[Run]]:
+    """All runs of a study, and those that --only wants. Raises BadInput where there is none, and where --set would make
+    two of them alike.
+    """
+    runs = runs_of(name, arguments.seeds, arguments.profile, arguments.optimiser)
+    of_all = arguments.study == "all"  # of which some studies may have no such run
+    wanted = [run for run in runs if arguments.only in run.name] if of_all else with_word(runs, arguments.only)
+    require_own_settings(runs, wanted, given_changes(arguments))
+    return runs, wanted
 
 
 def given_changes(arguments: argparse.Namespace) -> dict[str, str]:
@@ -211,13 +230,17 @@ def main() -> int:
             if arguments.part:
                 raise BadInput(f"{cells.STUDY} takes no --part; --scheduler and --only spread it")
             runs = cells.cell_runs(arguments.seeds)
+            require_own_settings(runs, with_word(runs, arguments.only), changes)
             finished = {run.name: run for run in cells.gather(folder, runs)}
             require_as_planned(folder, finished, runs, changes)
             require_same_data(folder, finished, data)
             given = folder, data, arguments.profile, changes, arguments.seeds, arguments.only, deadline
             cells.carry_out(*given, arguments.scheduler)
             return 0
-        for name in ALL if arguments.study == "all" else (arguments.study,):
+        names = ALL if arguments.study == "all" else (arguments.study,)
+        for name in names:  # before the first is carried out
+            planned(name, arguments)
+        for name in names:
             carry_out(name, arguments, deadline)
     except OutOfTime:
         print("The minutes are over; the same command resumes the study.")

@@ -7,10 +7,10 @@ histories.csv  the rows of every run's history.csv
 
 import csv
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from unet_paper.config import Config
 from unet_paper.metrics.registry import CHALLENGE_METRICS
@@ -18,12 +18,15 @@ from unet_paper.metrics.scores import Scores
 from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.record import RunRecord, read_scores
 from unet_paper.runs.results import read_history, read_run
+from unet_paper.support.errors import BadInput
 from unet_paper.support.files import atomic_write
 
 RECORDS, RUNS, HISTORIES = "records.jsonl", "runs.csv", "histories.csv"
 ZEROS = "extrapolation-zeros"  # metrics of the primary augmentation with zeros beyond the image
 FORMER_ZEROS = "border-zeros"
 HISTORY_COLUMNS = ("run", "step", "loss", "tile_error", "learning_rate", "seconds")
+DAMAGED = (ValueError, KeyError, TypeError, AttributeError, csv.Error)  # what reading a file raises that was cut off
+AnyRun = TypeVar("AnyRun")
 NOT_TRAINED_WITH = ("profile", "seed", "tta", "primary", "extrapolation")  # columns of their own, or of prediction
 
 
@@ -69,29 +72,56 @@ def write(folder: str | Path, runs: Sequence[StudyRun]) -> None:
 
 def read(folder: str | Path) -> list[StudyRun]:
     """The runs of a study as `write` left them; none where there are none, and none with a history where that is not
-    there.
+    there. Raises BadInput where one of the files is damaged.
     """
     folder = Path(folder)
-    if not (folder / RECORDS).is_file():
-        return []
     histories = _read_histories(folder / HISTORIES) if (folder / HISTORIES).is_file() else {}
-    runs = []
-    for line in (folder / RECORDS).read_text().splitlines():
-        values = json.loads(line)
+
+    def parsed(values: Any) -> StudyRun:
         scores = {tta: Scores.from_json(of_tta) for tta, of_tta in values["scores"].items()}
         zeros = Scores.from_json(values["zeros"]) if values["zeros"] else None
         record, name = RunRecord.from_json(values["record"]), values["name"]
-        runs.append(StudyRun(name, record, scores, zeros, histories.get(name, []), values["group"]))
+        return StudyRun(name, record, scores, zeros, histories.get(name, []), values["group"])
+
+    return read_records(folder / RECORDS, parsed)
+
+
+def read_records(path: Path, parsed: Callable[[Any], AnyRun]) -> list[AnyRun]:
+    """The runs of a records.jsonl, none where it is not there. Raises BadInput where one of its lines is damaged.
+
+    parsed : makes a run of a line's values.
+    """
+    if not path.is_file():
+        return []
+    runs = []
+    for number, line in enumerate(path.read_bytes().splitlines(), 1):
+        try:
+            runs.append(parsed(json.loads(line)))
+        except DAMAGED as error:
+            said = f"{path}, line {number} is no run as a study keeps it ({_in_words(error)})"
+            raise BadInput(f"{said}; put back the file as it was written") from None
     return runs
 
 
 def _read_histories(path: Path) -> dict[str, list[dict[str, float]]]:
     histories: dict[str, list[dict[str, float]]] = {}
     with open(path, newline="") as file:
-        for row in csv.DictReader(file):
-            numbers = {name: float(value or "nan") for name, value in row.items() if name != "run"}
-            histories.setdefault(row["run"], []).append(numbers | {"step": int(row["step"])})
+        try:
+            for row in csv.DictReader(file):
+                if None in (*row, *row.values()):
+                    raise ValueError("a row has more or fewer values than there are columns")
+                numbers = {name: float(value or "nan") for name, value in row.items() if name != "run"}
+                histories.setdefault(row["run"], []).append(numbers | {"step": int(row["step"])})
+        except DAMAGED as error:
+            raise BadInput(
+                f"{path} is damaged after {sum(map(len, histories.values()))} rows ({_in_words(error)}); put back the "
+                "file as it was written"
+            ) from None
     return histories
+
+
+def _in_words(error: Exception) -> str:
+    return f"it lacks {error}" if isinstance(error, KeyError) else str(error)
 
 
 def _to_json(run: StudyRun) -> dict[str, Any]:

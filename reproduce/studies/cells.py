@@ -13,7 +13,7 @@ from statistics import mean
 from typing import Any
 
 from reproduce.cell_recipe import cell_changes
-from reproduce.studies.archive import RECORDS
+from reproduce.studies.archive import RECORDS, read_records
 from reproduce.studies.definitions import Run, with_word
 from reproduce.studies.runner import has_diverged, make
 from reproduce.studies.spread import Task, spread
@@ -129,10 +129,8 @@ def gather(folder: Path, runs: Sequence[Run]) -> list[CellStudyRun]:
 
 
 def read(folder: Path) -> list[CellStudyRun]:
-    """The runs that records.jsonl holds; none where it is not there."""
-    path = folder / RECORDS
-    lines = path.read_text().splitlines() if path.is_file() else []
-    return [CellStudyRun.from_json(json.loads(line)) for line in lines]
+    """The runs that records.jsonl holds; none where it is not there. Raises BadInput where it is damaged."""
+    return read_records(folder / RECORDS, CellStudyRun.from_json)
 
 
 def write(folder: Path, finished: Sequence[CellStudyRun], planned: int, diverged: Sequence[str] = ()) -> None:

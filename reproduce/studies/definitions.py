@@ -1,6 +1,6 @@
 """What each study runs: folds of the training stack, a hyper-parameter search, ablations, interventions, a release."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -240,6 +240,17 @@ def with_word(runs: Sequence[Run], word: str) -> list[Run]:
     if not wanted:
         raise BadInput(f"--only {word}: no run of the study has that in its name; there is {runs[0].name}, for example")
     return wanted
+
+
+def require_own_settings(runs: Sequence[Run], wanted: Sequence[Run], changes: Mapping[str, str]) -> None:
+    """Raise BadInput where --set would take from one of the wanted runs what tells it from the study's first run."""
+    for run in wanted:
+        for name in changes:
+            if run.changes.get(name) != runs[0].changes.get(name):
+                raise BadInput(
+                    f"--set {name}={changes[name]}: {run.name} is told from {runs[0].name} by its own {name}; leave "
+                    "that setting out, or such runs, by --only"
+                )
 
 
 def _runs_of(study: str, seeds: int, profile: str, rate: float, optimiser: str) -> list[Run]:

@@ -71,12 +71,13 @@ class Entry:
     is_headline: bool = True  # whether headline.md has its folds
 
     def runs(self, results: Path) -> list[StudyRun]:
-        """Those that are there and of the ISBI stack."""
+        """Those that are there and of the ISBI stack. Raises BadInput where what a study kept is damaged."""
         folder = results / self.study
         try:
-            runs = [archive.from_folder(folder)] if RunFolder(folder).record.is_file() else archive.read(folder)
-        except BadInput:
+            runs = [archive.from_folder(folder)] if RunFolder(folder).record.is_file() else []
+        except BadInput:  # it has not finished
             return []
+        runs = runs or archive.read(folder)
         return [run for run in runs if run.record.dataset == "isbi" and run.name.startswith(self.prefix)]
 
 

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 from reproduce.studies import __main__ as studies
-from reproduce.studies import archive, budgets, cells, release
+from reproduce.studies import archive, budgets, cells, release, table_1
 from reproduce.studies.__main__ import NOT_DONE, of_part
-from reproduce.studies.definitions import ABLATIONS, FIRST_SGD, STUDIES, Run, runs_of
+from reproduce.studies.definitions import ABLATIONS, FIRST_SGD, STUDIES, Run, require_own_settings, runs_of
 from reproduce.studies.kept import require_as_planned, require_same_data
 from reproduce.studies.runner import make
 from reproduce.studies.statistics import mean_and_deviation
@@ -32,6 +32,7 @@ from unet_paper.support.parts import Part
 ROOT = Path(__file__).parents[2]
 TINY = ("base_channels=2", "steps=6", "tile_size=188", "checkpoint_every=2")
 RESULTS = ROOT / "results"
+RECORDS, HISTORIES = ((RESULTS / "isbi/folds" / name).read_bytes() for name in ("records.jsonl", "histories.csv"))
 
 
 def study(name, data, out, *options, changes=TINY):
@@ -99,6 +100,60 @@ def test_steps_of_branches_and_of_runs_by_minutes_are_their_own(tmp_path):
     require_as_planned(tmp_path, found, runs_of("folds", 1), {"minutes": "5", "steps": "10"})
     with pytest.raises(BadInput, match=r"with minutes=5.0, and 0.0 is planned"):
         require_as_planned(tmp_path, found, runs_of("folds", 1), {"minutes": "0"})
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        ("records.jsonl", RECORDS[:5000], "records.jsonl, line 1 is no run as a study keeps it (Unterminated string"),
+        ("records.jsonl", RECORDS + b"{}\n", "records.jsonl, line 6 is no run as a study keeps it (it lacks 'scores')"),
+        ("records.jsonl", b"\xff\n", "records.jsonl, line 1 is no run as a study keeps it ('utf-8' codec"),
+        ("histories.csv", HISTORIES + b"fold-5,2", "histories.csv is damaged after 1250 rows (a row has"),
+        ("histories.csv", b"run,loss\nfold-1,2\n", "histories.csv is damaged after 0 rows (it lacks 'step')"),
+    ],
+)
+def test_archives_that_were_cut_off(tmp_path, monkeypatch, capsys, file, content, message):
+    """What is left of them is not taken for all that there was, and not written over."""
+    for name in ("records.jsonl", "histories.csv"):
+        shutil.copy(RESULTS / "isbi/folds" / name, tmp_path)
+    (tmp_path / file).write_bytes(content)
+    given = ["--data", str(tmp_path / "nowhere"), "--out", str(tmp_path)]
+    monkeypatch.setattr(sys, "argv", ["studies", "full-fold", *given])
+    assert studies.main() == 2 and message in capsys.readouterr().err
+    assert (tmp_path / file).read_bytes() == content
+
+
+def test_a_damaged_archive_is_no_missing_row(tmp_path):
+    (tmp_path / "folds").mkdir()
+    (tmp_path / "folds/records.jsonl").write_bytes(RECORDS[:5000])
+    with pytest.raises(BadInput, match="records.jsonl, line 1"):
+        table_1.write(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "setting"),
+    [
+        ("seeds", [], "seed=5"),
+        ("interventions", ["--seeds", "1"], "steps=9"),
+        ("interventions", ["--only", "twice-the-channels"], "base_channels=2"),
+        ("ablations", [], "w_0=3"),
+        ("adam-rate", [], "learning_rate=0.1"),
+        ("all", [], "class_balance=1"),
+        (cells.STUDY, [], "rotate=true"),
+    ],
+)
+def test_what_tells_runs_apart_is_not_set(tmp_path, monkeypatch, capsys, name, options, setting):
+    given = ["--data", str(tmp_path / "nowhere"), "--out", str(tmp_path / "new"), "--set", setting, *options]
+    monkeypatch.setattr(sys, "argv", ["studies", name, *given])
+    assert studies.main() == 2 and not (tmp_path / "new").exists()
+    assert re.search(rf"^--set {setting}: \S+ is told from \S+ by its own \w+; leave", capsys.readouterr().err)
+
+
+def test_what_runs_have_in_common_may_be_set():
+    for name, setting in (("folds", "momentum_warmup"), ("seeds", "steps"), ("ablations", "tile_size")):
+        require_own_settings(runs_of(name, 3), runs_of(name, 3), {setting: "1"})
+    runs = runs_of("ablations", 1)
+    require_own_settings(runs, runs[:1], {"learning_rate": "0.1"})
 
 
 def test_runs_of_other_data_are_not_taken_for_the_studys(small_phantom, tmp_path):

@@ -25,9 +25,12 @@ from unet_paper.datasets.cell_tracking import (
 )
 from unet_paper.report.cell_report import write_table_2
 from unet_paper.runs.folder import RunFolder
+from unet_paper.runs.results import read_cell_run
 from unet_paper.runs.training_run import TrainingRequest
 from unet_paper.support.errors import BadInput
+from unet_paper.support.locks import exclusive_lock
 
+PHANTOM_FOLDER = "phantom-cells"
 PHANTOM_NOTICE = (
     "*" * 88,
     "*  THE CELL TRACKING CHALLENGE'S DATA COULD NOT BE HAD.  THIS RUN IS ON A PHANTOM.        *",
@@ -87,10 +90,11 @@ def find_data(options: argparse.Namespace) -> list[Path]:
 def phantom() -> Path:
     """Say so unmistakably, and make the phantom."""
     say("", *PHANTOM_NOTICE)
-    folder = ROOT / "data" / "phantom-cells"
+    folder = ROOT / "data" / PHANTOM_FOLDER
     if not is_whole(folder):
-        say("", "drawing the phantom of cells")
-        write_cell_phantom(folder)
+        with exclusive_lock(folder.with_suffix(".lock"), folder):  # two at once would take each other's frames away
+            say("", "drawing the phantom of cells")
+            write_cell_phantom(folder)
     return folder
 
 
@@ -114,17 +118,29 @@ def make_runs(options: argparse.Namespace, folders: list[Path], out: Path, profi
     return runs
 
 
-def main() -> int:
-    """The experiment's exit code; bad input is one sentence."""
+def with_finished_ones(out: Path, runs: list[RunFolder]) -> list[RunFolder]:
+    """Runs just made, and those that other calls have finished in the same folder, in the order of the data sets."""
+    made = {run.path: run for run in runs}
+    names = (*DATASETS, PHANTOM_FOLDER)
+    paths = [out / f"{name}-trained-on-{trained}" for name in names for trained in SEQUENCES]
+    return [made.get(path, RunFolder(path)) for path in paths if path in made or _is_finished(path)]
+
+
+def _is_finished(path: Path) -> bool:
     try:
-        return experiment(parse())
-    except BadInput as error:
-        print(f"reproduce/cells.sh: {error}", file=sys.stderr)
-        return 2
+        return bool(read_cell_run(RunFolder(path))[1])
+    except BadInput:
+        return False
 
 
-def experiment(options: argparse.Namespace) -> int:
-    """Data, trainings, predictions, scores, report. Returns the exit code; may raise BadInput."""
+def main() -> int:
+    """The experiment's exit code."""
+    options = parse()
+    return script.whole_exit_code("cells", lambda: experiment(options))
+
+
+def experiment(options: argparse.Namespace) -> None:
+    """Data, trainings, predictions, scores, report. May raise BadInput."""
     started = time.monotonic()
     keep_freed_memory()
     options.data = options.data or os.environ.get("CTC_DATA")
@@ -136,12 +152,13 @@ def experiment(options: argparse.Namespace) -> int:
     real = bool(folders)
     if not real and options.require_real:
         say("", "The challenge's data could not be had, and --require-real forbids the phantom: nothing was run.")
-        return 2
+        sys.exit(2)
     profile = options.profile or ("paper" if chosen_device(None) == "cuda" else "quick")
     out = results / ("cells" if real else "phantom/cells") / (options.run or profile)
     runs = make_runs(options, folders if real else [phantom()], out, profile)
-    table = write_table_2(out, runs)
-    if len(runs) > 1:  # of one the report has just said the same
+    shown = with_finished_ones(out, runs)
+    table = write_table_2(out, shown)
+    if len(shown) > 1:  # of one the report has just said the same
         say("", table)
     figures = [figure for run in runs for figure in sorted(run.figures.glob("figure-[34]*.png"))]
     say(f"The whole took {(time.monotonic() - started) / 60:.1f} minutes. Its results, in {ROOT}:")
@@ -151,7 +168,6 @@ def experiment(options: argparse.Namespace) -> int:
         say("", *PHANTOM_NOTICE)
     if profile == "smoke":
         say("", SMOKE)
-    return 0
 
 
 if __name__ == "__main__":

@@ -103,11 +103,16 @@ def make_run(options: argparse.Namespace, run: RunFolder, data: Path, profile: s
     script.make_run(train, run, request)
 
 
-def main() -> None:
-    """Data, training, prediction, scores, report."""
+def main() -> int:
+    """The experiment's exit code."""
+    options = parse()
+    return script.whole_exit_code("isbi", lambda: experiment(options))
+
+
+def experiment(options: argparse.Namespace) -> None:
+    """Data, training, prediction, scores, report. May raise BadInput."""
     started = time.monotonic()
     keep_freed_memory()
-    options = parse()
     options.data = options.data or os.environ.get("ISBI_DATA")
     if options.data:
         options.data = Path(options.data).absolute()
@@ -141,4 +146,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

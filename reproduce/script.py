@@ -17,6 +17,9 @@ from unet_paper.runs.training_run import TrainingRequest
 ROOT = Path(__file__).resolve().parent.parent
 
 
+AGAIN = "the same command resumes"
+
+
 def say(*lines: str) -> None:
     """Print lines that belong to the script itself."""
     print(*lines, sep="\n", flush=True)
@@ -51,6 +54,13 @@ def make_run(train: Sequence[str | Path], run: RunFolder, request: Callable[[], 
     def stages() -> None:
         run_pipeline(request(), report, draw_training_pictures, announce)
 
-    code = exit_code("train", stages, "the same command resumes")
+    code = exit_code("train", stages, AGAIN)
     if code:
         sys.exit(code)
+
+
+def whole_exit_code(name: str, work: Callable[[], None]) -> int:
+    """Do all that the script of this name does. Whatever ends badly between the stages is one sentence on stderr too.
+    Returns the script's exit code; ends it with that of a stage that fails.
+    """
+    return exit_code(name, work, AGAIN, f"reproduce/{name}.sh")

@@ -16,8 +16,11 @@ from unet_paper.cli.values import changed_config
 from unet_paper.config import PROFILES
 from unet_paper.datasets import cell_phantom as phantoms
 from unet_paper.datasets.cell_tracking import HELA, U373, SequenceFiles, read_sequence
+from unet_paper.report.cell_report import write_table_2
 from unet_paper.runs.cell_segmentation import best_threshold
+from unet_paper.runs.folder import RunFolder
 from unet_paper.support.errors import BadInput
+from unet_paper.support.locks import exclusive_lock
 
 ROOT = Path(__file__).parents[2]
 TINY = [f"--set={change}" for change in ("base_channels=2", "steps=4", "tile_size=188")]
@@ -111,22 +114,66 @@ def test_a_phantom_that_was_interrupted_is_drawn_again(tmp_path, monkeypatch, ca
     assert "drawing the phantom" not in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("name", ["phantom", "write_table_2"])
+def test_one_draws_the_phantom_at_a_time(tmp_path, monkeypatch):
+    monkeypatch.setattr(cells, "ROOT", tmp_path)
+    with (
+        exclusive_lock(tmp_path / "data/phantom-cells.lock", "it"),
+        pytest.raises(BadInput, match="phantom-cells is be"),
+    ):
+        cells.phantom()
+
+
+def test_ctrl_c_between_the_stages(tmp_path, monkeypatch, capsys):
+    def stopped(folder):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cells, "ROOT", tmp_path)
+    monkeypatch.setattr(cells, "write_cell_phantom", stopped)
+    monkeypatch.setattr(sys, "argv", ["cells.py", "--profile", "smoke"])
+    monkeypatch.delenv("CTC_DATA", raising=False)
+    monkeypatch.chdir(tmp_path)
+    assert cells.main() == 130
+    assert capsys.readouterr().err == "\nstopped; the same command resumes\n" and not (tmp_path / "results").exists()
+
+
+def test_the_table_keeps_the_runs_of_other_calls(tmp_path):
+    """Of another data set, and of the other direction; not those that have not finished."""
+    names = [f"{name}-trained-on-{trained}" for name in (U373, HELA) for trained in ("01", "02")]
+    for name in names[1:]:
+        shutil.copytree(ROOT / "results/cells/quick" / name, tmp_path / name)
+    (tmp_path / names[0]).mkdir()
+    (tmp_path / names[1] / "index.html").touch()
+    shown = cells.with_finished_ones(tmp_path, [RunFolder(tmp_path / names[3])])
+    assert [run.path.name for run in shown] == names[1:]
+    text = write_table_2(tmp_path, shown)
+    assert all(f"| {name.split('-trained')[0]} | " in text for name in names)
+    page = (tmp_path / "index.html").read_text()
+    assert f"{names[1]}/index.html" in page and f"{names[2]}/index.html" not in page
+    made = [RunFolder(tmp_path / names[0])]
+    assert cells.with_finished_ones(tmp_path, made)[0] is made[0]
+
+
+@pytest.mark.parametrize("name", ["phantom", "archive", "write_table_2"])
 def test_what_cannot_be_written_is_told_in_a_sentence(name, tmp_path, monkeypatch, capsys):
-    """The phantom's folder, and the table of the runs."""
+    """The phantom's folder, that of an archive, and the table of the runs."""
     monkeypatch.setattr(cells, "ROOT", tmp_path)
     monkeypatch.setattr(sys, "argv", ["cells.py", "--profile", "smoke"])
     monkeypatch.setattr(cells, "make_runs", lambda *_: [])
     monkeypatch.delenv("CTC_DATA", raising=False)
     monkeypatch.chdir(tmp_path)
-    if name == "phantom":
+    if name != "write_table_2":
         (tmp_path / "data").touch()
-    else:
+    if name == "archive":
+        (tmp_path / "packed").mkdir()
+        (tmp_path / "packed" / f"{HELA}.zip").touch()
+        monkeypatch.setattr(sys, "argv", ["cells.py", "--data", str(tmp_path / "packed")])
+    elif name == "write_table_2":
         monkeypatch.setattr(cells, "is_whole", lambda _: True)
         (tmp_path / "results").touch()
     assert cells.main() == 2
     (told,) = capsys.readouterr().err.splitlines()
-    assert told.startswith("reproduce/cells.sh: ") and "cannot be written" in told
+    assert told.startswith("reproduce/cells.sh: ")
+    assert ("cannot be unpacked into" if name == "archive" else "cannot be written") in told
 
 
 @pytest.mark.slow

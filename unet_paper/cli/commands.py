@@ -42,19 +42,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return exit_code(parsed.command, lambda: COMMANDS[parsed.command](parsed))
 
 
-def exit_code(command: str, work: Callable[[], None], again: str | None = None) -> int:
+def exit_code(command: str, work: Callable[[], None], again: str | None = None, caller: str | None = None) -> int:
     """Do the work of a command. Whatever ends badly is one sentence on stderr and an exit code, see `main`.
 
-    again : what goes on where it is stopped; None: as the command has it
+    again : what goes on where it is stopped; None: as the command has it. caller : the program that the sentence names;
+    None: this one with the command
     """
     use_large_pages()
     configure()
     with ends_on_sigterm():
-        return _exit_code(command, work, RESUMED_BY.get(command) if again is None else again)
+        prefix = caller or f"{program_name()} {command}"
+        return _exit_code(prefix, command, work, RESUMED_BY.get(command) if again is None else again)
 
 
-def _exit_code(command: str, work: Callable[[], None], again: str | None) -> int:
-    prefix = f"{program_name()} {command}"
+def _exit_code(prefix: str, command: str, work: Callable[[], None], again: str | None) -> int:
     try:
         work()
     except BadInput as error:

@@ -22,6 +22,7 @@ from unet_paper.datasets.training_stacks import Stacks
 from unet_paper.io.hashes import content_sha256
 from unet_paper.io.stack import read_gray, read_labels
 from unet_paper.support.errors import BadInput
+from unet_paper.support.files import why_not
 
 CHALLENGE_PAGE = "https://celltrackingchallenge.net/2d-datasets/"
 U373, HELA = "PhC-C2DH-U373", "DIC-C2DH-HeLa"
@@ -195,22 +196,31 @@ def _in_16_bits(masks: np.ndarray) -> np.ndarray:
 def unpack(archive: Path, folder: Path) -> None:
     """Unpack a data set's archive, as the challenge offers it, into `folder`, unless that was done before.
 
-    Raises BadInput for a damaged one, and where its place holds something else.
+    Raises BadInput for a damaged one, where its place holds something else, and where it cannot be written.
     """
-    dataset = folder / archive.stem
-    with tempfile.TemporaryDirectory(dir=_made(folder)) as temporary:
-        try:
-            with zipfile.ZipFile(archive) as packed:
-                if dataset.exists():
-                    _require_unpacked(packed, dataset)
-                    return
-                packed.extractall(temporary)
-        except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
-            raise BadInput(f"{archive} cannot be unpacked ({error}); fetch it again from {CHALLENGE_PAGE}") from None
-        unpacked = Path(temporary) / archive.stem
-        if not is_cell_tracking_folder(unpacked):
-            raise BadInput(f"{archive} holds no {archive.stem} in the challenge's layout: {LAYOUT}")
-        unpacked.replace(dataset)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder) as temporary:
+            _unpack_through(Path(temporary), archive, folder / archive.stem)
+    except OSError as error:
+        raise BadInput(
+            f"{archive} cannot be unpacked into {folder}: {why_not(error)}; unpack it elsewhere, and give that folder"
+        ) from None
+
+
+def _unpack_through(temporary: Path, archive: Path, dataset: Path) -> None:
+    try:
+        with zipfile.ZipFile(archive) as packed:
+            if dataset.exists():
+                _require_unpacked(packed, dataset)
+                return
+            packed.extractall(temporary)
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
+        raise BadInput(f"{archive} cannot be unpacked ({error}); fetch it again from {CHALLENGE_PAGE}") from None
+    unpacked = temporary / archive.stem
+    if not is_cell_tracking_folder(unpacked):
+        raise BadInput(f"{archive} holds no {archive.stem} in the challenge's layout: {LAYOUT}")
+    unpacked.replace(dataset)
 
 
 def _require_unpacked(packed: zipfile.ZipFile, dataset: Path) -> None:
@@ -220,8 +230,3 @@ def _require_unpacked(packed: zipfile.ZipFile, dataset: Path) -> None:
             raise BadInput(
                 f"{dataset} is not what {packed.filename} holds ({entry.filename} differs); move one of them away"
             )
-
-
-def _made(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder

@@ -55,7 +55,7 @@ def write_table_2(folder: Path, runs: Sequence[RunFolder]) -> str:
     Page(
         title=f"Cells: {len(runs)} runs",
         document=document,
-        links=["table2.md", *(f"{run.path.name}/index.html" for run in runs)],
+        links=["table2.md", *(f"{run.path.name}/index.html" for run in runs if run.page.is_file())],
         banner=next((banner for record, _ in cell_runs if (banner := smoke_banner(record))), None),
         viewed=viewed,
         curves=[("Loss and error in training", history_figure(histories))] if histories else [],

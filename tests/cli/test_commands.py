@@ -359,3 +359,13 @@ def test_as_a_program(tmp_path):
         done.stderr
         == "python -m unet_paper weights: none.tif is not a file; give the path of a TIFF stack or an image\n"
     )
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
+def test_devices_and_pipes_are_not_replaced_by_files(tmp_path, capsys):
+    pipe, labels = tmp_path / "pipe.tif", tmp_path / "labels.tif"
+    os.mkfifo(pipe)
+    write_stack(labels, np.eye(10, dtype=np.uint8)[None])
+    assert main(["weights", str(labels), str(pipe), "--force"]) == 2
+    assert "pipe.tif is a device or a pipe" in capsys.readouterr().err
+    assert pipe.is_fifo()

@@ -22,6 +22,8 @@ def must_be_writable(path: Path, force: bool = True) -> None:
     """Raise BadInput when a file cannot be made at `path`, or, without `force`, is there."""
     if path.is_dir():
         raise BadInput(f"{path} is a folder; give the name of a file to write")
+    if path.exists() and not path.is_file():  # /dev/null, which a file would take the place of
+        raise BadInput(f"{path} is a device or a pipe, which a file would replace; give the name of a file to write")
     ancestor = next(parent for parent in path.absolute().parents if parent.exists())
     if not ancestor.is_dir() or not os.access(ancestor, os.W_OK):
         raise BadInput(f"{path} cannot be written in {ancestor}; give a folder where files may be made")

@@ -96,12 +96,12 @@ class Predictor:
             pixels = min(pixels, MOST_PIXELS[self.device.type])
         return plan_blocks(height, width, self.views, pixels, largest_tile, base_channels)
 
-    def check(self, volume: np.ndarray) -> None:
-        """Raise BadInput for a stack of another type than the training stack's."""
+    def check(self, volume: np.ndarray, name: str = "the stack") -> None:
+        """Raise BadInput for a stack of another type than the training stack's. `name`: what messages call it."""
         if volume.dtype.name != self.standardisation.dtype:
             raise BadInput(
-                f"the stack holds {volume.dtype} values but the network was trained on {self.standardisation.dtype}; "
-                "convert the stack to that type"
+                f"{name} holds {volume.dtype} values but the network was trained on {self.standardisation.dtype}; "
+                "convert it to that type"
             )
 
     @torch.inference_mode()
@@ -301,7 +301,7 @@ def predict_file(
         raise BadInput(f"{out} is the image itself, which would be lost; give another name for the result")
     stack = open_stack(image, channel, out.parent if out.parent.is_dir() else None)
     volume = stack.pixels
-    predictor.check(volume)
+    predictor.check(volume, str(image))
     note = predictor.lone_value(*require_gray(stack))
     if note:
         logger.warning(f"note: {image} holds {note}")

@@ -12,7 +12,7 @@ from unet_paper import score, train, warping_errors, weight_map
 from unet_paper.cli.commands import main
 from unet_paper.datasets.labels import interpret_labels, pixels_to_ignore
 from unet_paper.datasets.training_stacks import OwnFiles, load_files
-from unet_paper.io.stack import read_labels, read_stack
+from unet_paper.io.stack import read_labels, read_stack, write_stack
 from unet_paper.metrics.registry import CHALLENGE_METRICS
 from unet_paper.runs.record import read_record
 from unet_paper.support.errors import BadInput
@@ -87,6 +87,25 @@ def test_several_images_into_a_folder(run, tmp_path, capsys):
     assert command(*predict, tmp_path / "out", "--instances", tmp_path / "cells") == 0
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["t1.tif", "t10.tif", "t2.tif"]
     assert (tmp_path / "cells/t1.tif").is_file() and (tmp_path / "cells/t1.csv").is_file()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (np.ones((1, 9, 9), np.uint16), "t2.tif holds uint16 values but the network was trained on uint8"),
+        (None, "t2.tif"),
+    ],
+)
+def test_an_image_that_cannot_be_predicted_is_said_before_the_first_is(run, tmp_path, capsys, content, message):
+    """One of another type, and one that is cut off."""
+    images = shutil.copytree(run / "evaluation-volume", tmp_path / "images")
+    if content is None:
+        (images / "t2.tif").write_bytes((images / "t2.tif").read_bytes()[:99])
+    else:
+        write_stack(images / "t2.tif", content)
+    out = tmp_path / "out"
+    assert command("predict", "--weights", run / "weights.pt", "--tta", "none", "--device", "cpu", images, out) == 2
+    assert message in capsys.readouterr().err and not out.exists()
 
 
 def test_images_predicted_before_are_numbered_when_cells_are_asked_for(run, tmp_path, capsys):

@@ -8,6 +8,7 @@ from pathlib import Path
 from unet_paper import checkpoint as checkpoints
 from unet_paper.config import PAPER
 from unet_paper.io.hashes import file_sha256
+from unet_paper.io.image_files import open_stack
 from unet_paper.io.image_folder import results_of
 from unet_paper.prediction import Predictor, is_made, predict_file
 from unet_paper.runs.instances import is_numbered, is_table, segment_file, table_of
@@ -49,8 +50,8 @@ def predict_files(request: PredictionRequest, images: Sequence[Path], force: boo
     cells into the folder `request.instances`; `request.image` is not used.
 
     Results that the same prediction has made are left as they are, so that the same call resumes. Raises BadInput,
-    before any work, for other files in their place, unless `force` replaces them, and for cells in the place of an
-    image or of a result.
+    before any work, for other files in their place, unless `force` replaces them, for cells in the place of an image or
+    of a result, and for an image that cannot be read or is of another type than those trained on.
     """
     predictor, made_with = make_predictor(request)
     of_images = [_of_image(request, image, out) for image, out in results_of(images, request.out)]
@@ -65,6 +66,8 @@ def predict_files(request: PredictionRequest, images: Sequence[Path], force: boo
     taken = next((path for path in (*(each.out for each in remaining), *cells, *tables) if path.exists()), None)
     if taken is not None and not force:
         raise BadInput(f"{taken} is there already; give another folder, or --force to replace it")
+    for each in remaining:  # all of them before the first, which may take hours
+        predictor.check(open_stack(each.image, each.channel).pixels, str(each.image))
     logger.info(f"predicting {len(remaining)} images in {made_with['precision']} on {request.device}")
     for each in remaining:
         _predict_image(predictor, made_with, each)

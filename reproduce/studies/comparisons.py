@@ -1,6 +1,6 @@
 """How far the groups of a study lie from its control, beside what the seed alone does."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from reproduce.studies.definitions import CONTROLS, LEFT_OUT, Run
 from reproduce.studies.groups import Values, count, zeros_title
@@ -10,6 +10,7 @@ from reproduce.studies.statistics import (
     mean_and_deviation,
     pooled_deviation,
     standardised_difference,
+    unpooled_p_values,
 )
 from unet_paper.metrics.registry import TABLE_1_METRICS
 from unet_paper.report.table import Table
@@ -81,21 +82,37 @@ def differences(rows: Mapping[str, tuple[Values, Values]], alike: Sequence[Value
 
 
 def family(rows: Mapping[str, Values], control: Values, primary: str) -> list[str]:
-    """Lines on Dunnett's test: a row's adjusted p for each metric, all rows considered."""
-    shown: dict[str, list[str]] = {title: [] for title in rows}
+    """Lines on Dunnett's test and on Welch's: a row's adjusted p for each metric, all rows considered."""
+    dunnett, welch = [], []
     for metric in TABLE_1_METRICS:
-        arms = [values[primary][metric.key] for values in rows.values()]
-        deviation, _ = pooled_deviation([control[primary][metric.key], *arms])
-        p_values = adjusted_p_values(arms, control[primary][metric.key]) if deviation else [None] * len(arms)
-        for title, p in zip(rows, p_values, strict=True):
-            shown[title].append("-" if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}")
-    titles = [metric.title for metric in TABLE_1_METRICS]
-    return [
+        arms, of_control = [values[primary][metric.key] for values in rows.values()], control[primary][metric.key]
+        deviation, _ = pooled_deviation([of_control, *arms])
+        dunnett.append(adjusted_p_values(arms, of_control) if deviation else [None] * len(arms))
+        welch.append(unpooled_p_values(arms, of_control))
+    lines = [
         f"Dunnett's test against the control ({primary}): p, adjusted for the number of rows.",
         "",
-        Table(["what", *titles], [[title, *p_values] for title, p_values in shown.items()]).to_markdown(),
+        _p_values(rows, dunnett),
         "",
     ]
+    if all(p is None for of_metric in welch for p in of_metric):
+        return lines
+    return [
+        *lines,
+        "The same by Welch's test and Holm's correction, which let seeds do more to one row than to another:",
+        "",
+        _p_values(rows, welch),
+        "",
+    ]
+
+
+def _p_values(titles: Iterable[str], of_metrics: Sequence[Sequence[float | None]]) -> str:
+    """A table of TABLE_1_METRICS' p-values, a row for each title."""
+    shown = [
+        [title, *("-" if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}" for p in of_title)]
+        for title, *of_title in zip(titles, *of_metrics, strict=True)
+    ]
+    return Table(["what", *(metric.title for metric in TABLE_1_METRICS)], shown).to_markdown()
 
 
 def zeros(groups: dict[str, Values], control: Run, primary: str) -> list[str]:

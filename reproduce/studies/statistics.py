@@ -56,6 +56,25 @@ def adjusted_p_values(arms: Sequence[Sequence[float]], control: Sequence[float])
     return [float(p) for p in stats.dunnett(*arms, control=control, rng=np.random.default_rng(0)).pvalue]
 
 
+def unpooled_p_values(arms: Sequence[Sequence[float]], control: Sequence[float]) -> list[float | None]:
+    """Welch's test of each arm against the control, two-sided, adjusted by Holm's method for as many as there are.
+
+    Unlike Dunnett's it lets seeds do more to one arm than to another, so that an arm that goes now well and now badly
+    hides nothing of the others. None for an arm of one run, and where neither it nor the control has any spread.
+    """
+    tested = {
+        number: float(stats.ttest_ind(arm, control, equal_var=False).pvalue)
+        for number, arm in enumerate(arms)
+        if min(len(arm), len(control)) > 1 and len({*arm}) + len({*control}) > 2
+    }
+    adjusted: list[float | None] = [None] * len(arms)
+    largest = 0.0
+    for rank, number in enumerate(sorted(tested, key=lambda number: tested[number])):
+        largest = max(largest, min(1.0, tested[number] * (len(tested) - rank)))
+        adjusted[number] = largest
+    return adjusted
+
+
 def mean_and_deviation(values: Sequence[float], digits: int, sign: str = "") -> str:
     """The mean, and the standard deviation where there are several."""
     mean = f"{statistics.mean(values):{sign}.{digits}f}"

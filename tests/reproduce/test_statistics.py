@@ -10,6 +10,7 @@ from reproduce.studies.statistics import (
     pooled_deviation,
     prediction_interval,
     standardised_difference,
+    unpooled_p_values,
 )
 
 
@@ -67,3 +68,18 @@ def test_adjusted_p_values(random):
         single = 2 * stats.t.sf(abs(standardised_difference(arm, control, deviation)), degrees)
         assert single < p + 1e-3 and p < min(3 * single, 1) + 1e-3
     assert adjusted_p_values(arms, control) == adjusted_p_values(arms, control)
+
+
+def test_an_arm_with_a_large_spread_hides_nothing_of_the_others():
+    """Of three arms, the smallest p counts threefold, the next twice, and none less than one before it."""
+    control, worse, wild, alike = [1.0, 1.1, 0.9], [2.0, 2.1, 1.9], [1.0, 50.0, 9.0], [1.0, 1.05, 0.9]
+    alone = [stats.ttest_ind(arm, control, equal_var=False).pvalue for arm in (worse, wild, alike)]
+    assert alone[0] < alone[1] < alone[2]
+    p_values = unpooled_p_values([worse, wild, alike, [7.0]], control)
+    assert p_values == [pytest.approx(3 * alone[0]), pytest.approx(2 * alone[1]), max(alone[2], 2 * alone[1]), None]
+    assert p_values[0] < 0.01 < 0.9 < adjusted_p_values([worse, wild, alike], control)[0]
+
+
+def test_what_no_spread_is_known_of_has_no_p_value():
+    assert unpooled_p_values([[1.0], [1.0, 1.0], [1.0, 2.0]], [1.0, 1.0])[:2] == [None, None]
+    assert unpooled_p_values([[1.0, 2.0]], [1.0]) == [None]

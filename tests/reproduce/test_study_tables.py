@@ -174,6 +174,7 @@ def test_ablations_by_adam_are_compared_with_adam(table):
     text = table(by_adam, runs)
     assert text.startswith("# ablations, by Adam\n") and "so far" not in text
     assert "| padded | < 0.001 | < 0.001 | < 0.001 |" in text and "| no border term | 1.000 |" in text
+    assert "| padded | 0.004 | 0.004 | 0.004 |" in text.split("Welch's test")[1]  # 7 times that of one row
     assert "left out" not in text.split("Each run")[1]
 
 

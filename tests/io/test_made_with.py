@@ -6,6 +6,7 @@ import tifffile
 
 from unet_paper.io import resumable_tiff
 from unet_paper.io.image_files import open_stack
+from unet_paper.io.made_with import EIGHT_BITS
 from unet_paper.io.resumable_tiff import Job, Rectangle, ResumableTiff
 from unet_paper.io.stack import read_probabilities, write_eight_bits, write_stack
 from unet_paper.support.errors import BadInput
@@ -42,6 +43,10 @@ def test_a_map_in_eight_bits(tmp_path, random):
     stack = read_probabilities(tmp_path / "map.tif")
     assert tifffile.imread(tmp_path / "map.tif").dtype == np.uint8 and stack.pixels.dtype == np.float32
     assert np.abs(stack.pixels - probability).max() <= 0.5001 / 255 and stack.made_with["tta"] == "d4"
-    tifffile.imwrite(tmp_path / "other.tif", tifffile.imread(tmp_path / "map.tif"), description="a mask, d4")
+    pixels = tifffile.imread(tmp_path / "map.tif")
+    tifffile.imwrite(tmp_path / "other.tif", pixels, description="a mask, d4")
     with pytest.raises(BadInput, match="uint8 values"):
+        read_probabilities(tmp_path / "other.tif")
+    tifffile.imwrite(tmp_path / "other.tif", pixels.astype(np.uint16), description=f"{EIGHT_BITS}, d4")
+    with pytest.raises(BadInput, match="uint16 values"):
         read_probabilities(tmp_path / "other.tif")

@@ -11,6 +11,7 @@ from unet_paper.datasets.cell_tracking import HELA
 from unet_paper.io.stack import read_stack, write_eight_bits, write_stack
 from unet_paper.metrics.seg import score_instances
 from unet_paper.runs.cell_scoring import CellScores, numbered, read_cell_scores, score_cells, score_segments
+from unet_paper.runs.instances import is_numbered, segment_file
 from unet_paper.segmentation import RELEASED, CellSegmentation
 from unet_paper.support.errors import BadInput
 from unet_paper.support.json_files import read_json
@@ -88,6 +89,15 @@ def test_a_map_in_eight_bits_is_of_probabilities(files):
         score_cells(files / "masks.tif", files / name, RELEASED) for name in ("probability.tif", "bytes.tif")
     )
     assert rounded.scores == exact.scores and rounded.segmentation == exact.segmentation and rounded.tta == "d4"
+
+
+def test_cells_numbered_in_a_map_in_eight_bits_are_cells(files):
+    write_eight_bits(files / "bytes.tif", read_stack(files / "probability.tif").pixels, "d4")
+    segment_file(files / "bytes.tif", files / "cells.tif", ALL)
+    assert is_numbered(files / "bytes.tif", files / "cells.tif", ALL)
+    scores = score_cells(files / "masks.tif", files / "cells.tif", ALL)
+    assert scores.segmentation is None and scores.tta == "d4"
+    assert scores.scores.seg == score_cells(files / "masks.tif", files / "bytes.tif", ALL).scores.seg > 0.9
 
 
 def test_score_seg_on_the_command_line(files, capsys):

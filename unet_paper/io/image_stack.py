@@ -27,7 +27,8 @@ class ImageStack:
     @property
     def holds_probabilities(self) -> bool:
         """Whether its numbers can be probabilities: floats, or bytes that their file calls so."""
-        return self.pixels.dtype.kind == "f" or self.made_with.get("values") == EIGHT_BITS
+        are_bytes = self.pixels.dtype == np.uint8
+        return self.pixels.dtype.kind == "f" or are_bytes and self.made_with.get("values") == EIGHT_BITS
 
     @cached_property
     def content_sha256(self) -> str:

@@ -21,7 +21,8 @@ SQUARE_NANOMETRES = 1e6  # in a square micrometre
 
 def made_with(probability: ImageStack, segmentation: CellSegmentation) -> dict[str, str]:
     """What numbered cells depend on: the segmentation, and all that the probabilities do."""
-    return {"segmentation": f"probability {segmentation}", **probability.made_with}
+    told = {name: value for name, value in probability.made_with.items() if name != "values"}  # cells are none
+    return {"segmentation": f"probability {segmentation}", **told}
 
 
 def is_numbered(probability: Path, cells: Path, segmentation: CellSegmentation) -> bool:

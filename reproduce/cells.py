@@ -93,8 +93,9 @@ def phantom() -> Path:
     folder = ROOT / "data" / PHANTOM_FOLDER
     if not is_whole(folder):
         with exclusive_lock(folder.with_suffix(".lock"), folder):  # two at once would take each other's frames away
-            say("", "drawing the phantom of cells")
-            write_cell_phantom(folder)
+            if not is_whole(folder):  # else another process has drawn it meanwhile, and may read it
+                say("", "drawing the phantom of cells")
+                write_cell_phantom(folder)
     return folder
 
 

@@ -4,6 +4,7 @@ import argparse
 import json
 import shutil
 import sys
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -121,6 +122,19 @@ def test_one_draws_the_phantom_at_a_time(tmp_path, monkeypatch):
         pytest.raises(BadInput, match="phantom-cells is be"),
     ):
         cells.phantom()
+
+
+def test_a_phantom_that_another_process_has_just_drawn_is_left_alone(tmp_path, monkeypatch, capsys):
+    @contextmanager
+    def lock_that_had_to_be_waited_for(path, what):
+        phantoms.write_cell_phantom(what, frames=2, size=128)
+        with exclusive_lock(path, what):
+            yield
+
+    monkeypatch.setattr(cells, "ROOT", tmp_path)
+    monkeypatch.setattr(cells, "exclusive_lock", lock_that_had_to_be_waited_for)
+    assert len(read_sequence(cells.phantom(), "02").numbers) == 2
+    assert "drawing the phantom" not in capsys.readouterr().out
 
 
 def test_ctrl_c_between_the_stages(tmp_path, monkeypatch, capsys):

@@ -69,7 +69,9 @@ WITHOUT_TABLE = (*RELEASES, "hyper-parameter-search")  # or with one of their ow
 
 
 def gather(folder: Path, runs: Sequence[Run]) -> dict[str, StudyRun]:
-    """The finished runs of a study by name, in the study's order: those that are kept, and those that have a folder."""
+    """The finished runs of a study by name, in the study's order: those that are kept, and those that have a folder.
+    Raises BadInput where what is kept is damaged.
+    """
     kept = {run.name: run for run in archive.read(folder)}
     for run in runs:
         if RunFolder(folder / run.name).table.is_file():

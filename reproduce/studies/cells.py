@@ -119,7 +119,9 @@ def carry_out(
 
 
 def gather(folder: Path, runs: Sequence[Run]) -> list[CellStudyRun]:
-    """The finished runs, in the study's order: those that are kept, and those that have a folder."""
+    """The finished runs, in the study's order: those that are kept, and those that have a folder. Raises BadInput where
+    what is kept is damaged.
+    """
     kept = {run.name: run for run in read(folder)}
     for run in runs:
         if RunFolder(folder / run.name).cell_table.is_file():

@@ -16,7 +16,7 @@ Values = dict[str, dict[str, list[float]]]  # by test-time augmentation and key 
 
 def same_training(results: Path, control: StudyRun, same_fold: bool) -> list[StudyRun]:
     """The run of QUICK_SGD and its other seeds, where they differ from the control in the seed alone (and in the fold
-    unless `same_fold`); at least three, or none.
+    unless `same_fold`); at least three, or none. Raises BadInput where what `seeds` kept is damaged.
     """
     quick = [archive.from_folder(results / QUICK_SGD)] if (results / QUICK_SGD / "run.json").is_file() else []
     settings = _settings(control.record)

@@ -151,7 +151,7 @@ def errors_of(runs: Sequence[StudyRun], tta: str) -> list[str] | None:
 
 
 def our_rows(results: Path) -> list[list[str]]:
-    """The rows of our runs, as far as they are there."""
+    """The rows of our runs, as far as they are there. Raises what `Entry.runs` does."""
     rows = []
     for entry in ENTRIES:
         runs = entry.runs(results)
@@ -179,7 +179,9 @@ def our_rows(results: Path) -> list[list[str]]:
 
 
 def targets(results: Path) -> list[str]:
-    """A table of what was aimed at and what was reached, by the best protocol that was carried out."""
+    """A table of what was aimed at and what was reached, by the best protocol that was carried out. Raises what
+    `Entry.runs` does.
+    """
     for entry in ENTRIES:
         runs = entry.runs(results) if entry.is_judged else []
         if not runs:
@@ -202,7 +204,7 @@ def targets(results: Path) -> list[str]:
 
 
 def table(results: Path) -> str:
-    """The whole of table1.md."""
+    """The whole of table1.md. Raises BadInput where what a study kept is damaged."""
     titles = [metric.title for metric in TABLE_1_METRICS]
     rows = []
     for rank, group, *errors in TABLE_1:
@@ -231,7 +233,7 @@ def table(results: Path) -> str:
 
 
 def headline(results: Path) -> str:
-    """The whole of headline.md: the paper's row and ours that a reader wants first."""
+    """The whole of headline.md: the paper's row and ours that a reader wants first. Raises what `table` does."""
     u_net = next(errors for _, group, *errors in TABLE_1 if group == "u-net")
     shown = [metric.formatted(error) for metric, error in zip(TABLE_1_METRICS, u_net, strict=True)]
     papers = ["the paper's u-net, 7 rotations", "official test sections", "64 base channels", "not stated"]
@@ -256,7 +258,9 @@ def headline(results: Path) -> str:
 
 
 def write(results: Path) -> str:
-    """Write table1.md and headline.md into the folder of the runs' folders. Returns the table's text."""
+    """Write table1.md and headline.md into the folder of the runs' folders. Returns the table's text. Raises what
+    `table` does.
+    """
     for name, text in (("table1.md", table(results)), ("headline.md", headline(results))):
         with atomic_write(results / name) as temporary:
             temporary.write_text(text)

@@ -361,6 +361,21 @@ def test_as_a_program(tmp_path):
     )
 
 
+def test_numbering_and_scoring_cells_need_no_pytorch(tmp_path):
+    """Which takes a second to load."""
+    cell = np.pad(np.ones((1, 20, 20), np.float32), ((0, 0), (5, 5), (5, 5)))
+    write_stack(tmp_path / "probability.tif", cell)
+    write_stack(tmp_path / "labels.tif", cell.astype(np.uint8))
+    code = (
+        "import sys; from unet_paper.cli.commands import main; "
+        "assert main(['segment', 'probability.tif', 'cells.tif']) == 0; "
+        "assert main(['score', 'labels.tif', 'probability.tif', '--metrics', 'seg']) == 0; "
+        "assert 'torch' not in sys.modules"
+    )
+    here = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path, env=here)
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
 def test_devices_and_pipes_are_not_replaced_by_files(tmp_path, capsys):
     pipe, labels = tmp_path / "pipe.tif", tmp_path / "labels.tif"

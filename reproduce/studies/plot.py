@@ -16,6 +16,7 @@ from unet_paper.metrics.registry import PIXEL_ERROR, TABLE_1_METRICS, WARPING_ER
 from unet_paper.report.panels import save_figure
 
 OURS, INACTIVE_COLOUR = "#0072b2", "#d55e00"
+FAR = 3  # times the distance of any other row's runs from the first row, from which a row is far
 
 
 def draw(path: Path, runs: Sequence[Run], finished: Mapping[str, StudyRun], seeds: Sequence[StudyRun] = ()) -> None:
@@ -29,10 +30,17 @@ def draw(path: Path, runs: Sequence[Run], finished: Mapping[str, StudyRun], seed
     inactive = collect(runs, finished, inactive=True)
     figure = Figure(figsize=(11, 1.6 + 0.35 * len(groups)), dpi=110, layout="constrained")
     axes = figure.subplots(1, len(TABLE_1_METRICS), sharey=True)
+    beyond = False
     for axis, metric in zip(axes, TABLE_1_METRICS, strict=True):
+        limits = limits_without_a_far_row([by_tta[primary][metric.key] for by_tta in groups.values()])
         for row, by_tta in enumerate(groups.values()):
             values = by_tta[primary][metric.key]
-            if len(values) > 1:
+            outside = sorted(value for value in values if limits and not limits[0] <= value <= limits[1])
+            if outside:
+                beyond = True
+                text = f"{', '.join(map(metric.formatted, outside))} →"
+                axis.text(0.99, row, text, fontsize=8, transform=axis.get_yaxis_transform(), ha="right", va="center")
+            elif len(values) > 1:
                 spread = statistics.stdev(values)
                 axis.errorbar(statistics.mean(values), row, xerr=spread, fmt="o", color=OURS, capsize=3)
             offset = 0.2 if len(values) > 1 else 0
@@ -45,6 +53,8 @@ def draw(path: Path, runs: Sequence[Run], finished: Mapping[str, StudyRun], seed
             for number, value in enumerate(inactive.get(group, {}).get(primary, {}).get(metric.key, [])):
                 at = {"transform": axis.get_yaxis_transform(), "color": INACTIVE_COLOUR, "ha": "right", "va": "center"}
                 axis.text(0.99, row + 0.25 * number, f"{metric.formatted(value)} ×", fontsize=8, **at)
+        if limits:
+            axis.set_xlim(*limits)
         axis.set_xlabel(f"{metric.title} ({primary})")
         axis.grid(axis="x", alpha=0.3)
         axis.locator_params(axis="x", nbins=3 if metric is WARPING_ERROR else 5)
@@ -54,6 +64,7 @@ def draw(path: Path, runs: Sequence[Run], finished: Mapping[str, StudyRun], seed
     legend = (
         "Gray: each run"
         + ("; blue: mean ± standard deviation" if several else "")
+        + ("; arrows: runs to the right of the panel, whose row has no mean" if beyond else "")
         + ("; crosses: inactive deep levels, in no mean" if inactive else "")
         + (f"; dotted: {next(iter(groups))}" if len(groups) > 1 else "")
         + ("; shaded: where one more seed would lie, 19 times of 20" if same_fold else "")
@@ -61,3 +72,17 @@ def draw(path: Path, runs: Sequence[Run], finished: Mapping[str, StudyRun], seed
     title = f"{first.dataset}, profile {profile_title(first)}"
     figure.suptitle(f"{title}\n{textwrap.fill(legend, 150)}", fontsize=9)
     save_figure(figure, path)
+
+
+def limits_without_a_far_row(rows: Sequence[Sequence[float]]) -> tuple[float, float] | None:
+    """What an axis shows where one row has a run that would press all others together; None where none has.
+
+    rows : the errors of each row's runs; the first row is what the others are compared with.
+    """
+    centre = statistics.mean(rows[0])
+    *others, far = sorted(rows, key=lambda values: max(abs(value - centre) for value in values))
+    shown = [value for values in others for value in values]
+    if len({*shown}) < 2 or max(far) - centre <= FAR * max(abs(value - centre) for value in shown):
+        return None
+    margin = 0.1 * (max(shown) - min(shown))
+    return min(shown) - margin, max(shown) + margin

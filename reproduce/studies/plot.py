@@ -35,7 +35,7 @@ def draw(path: Path, runs: Sequence[Run], finished: Mapping[str, StudyRun], seed
         limits = limits_without_a_far_row([by_tta[primary][metric.key] for by_tta in groups.values()])
         for row, by_tta in enumerate(groups.values()):
             values = by_tta[primary][metric.key]
-            outside = sorted(value for value in values if limits and not limits[0] <= value <= limits[1])
+            outside = sorted(value for value in values if limits and value > limits[1])
             if outside:
                 beyond = True
                 text = f"{', '.join(map(metric.formatted, outside))} →"
@@ -85,4 +85,4 @@ def limits_without_a_far_row(rows: Sequence[Sequence[float]]) -> tuple[float, fl
     if len({*shown}) < 2 or max(far) - centre <= FAR * max(abs(value - centre) for value in shown):
         return None
     margin = 0.1 * (max(shown) - min(shown))
-    return min(shown) - margin, max(shown) + margin
+    return min(*shown, *far) - margin, max(shown) + margin

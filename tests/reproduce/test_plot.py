@@ -17,6 +17,10 @@ def test_a_far_row_is_left_out_of_the_axis():
     assert limits_without_a_far_row([[1.0, 1.1], [1.2], [1.5]]) == pytest.approx((0.98, 1.22))
 
 
+def test_runs_of_a_far_row_that_are_better_than_all_others_are_shown():
+    assert limits_without_a_far_row([[1.0, 1.1], [1.2], [0.5, 9.0]]) == pytest.approx((0.48, 1.22))
+
+
 @pytest.mark.parametrize(
     "rows", [[[1.0], [1.2], [1.5]], [[1.0], [1.0], [1.6]], [[1.0], [9.0]], [[1.0]], [[9.0, 9.1], [9.2], [1.0]]]
 )

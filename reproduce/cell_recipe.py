@@ -2,7 +2,7 @@
 
 from unet_paper.cli.values import recipe
 
-# One pass, and the mean over mirrored and turned versions, which the authors' released scripts take.
+# One pass, and the mean over mirrored and turned versions; the authors' released scripts take mirrored ones only.
 FOR_ALL = {"tta": "none,d4"}
 # Tiles such that both directions of a data set take at most 15 minutes together on two CPU cores.
 OF_PROFILE = {"paper": {}, "quick": {"steps": "1500"}, "smoke": {"tta": "none"}}

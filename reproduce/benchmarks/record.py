@@ -15,8 +15,9 @@ KEPT = (*PARTS, "volumes")  # whose page is its own, see volumes.py
 INTRODUCTION = (
     "# Benchmarks",
     "",
-    "Written by `python -m reproduce.benchmarks` from the JSON files beside it, one for each device. Baselines are "
-    "what people use (`reproduce/benchmarks/baselines`). The times of a row were taken in one run, in turn.",
+    "Written by `python -m reproduce.benchmarks` from the JSON files beside it, one for each device. `ours / ...` is "
+    "our time divided by the other's: below 1 we are faster. Baselines are what people use "
+    "(`reproduce/benchmarks/baselines`). The times of a row were taken in one run, alternating.",
 )
 
 

@@ -36,10 +36,10 @@ def lines(part: dict[str, Any]) -> list[str]:
         "",
         f"## Speed on {name}",
         "",
-        f"{measured(part)}; data: {part['data']}. Our time divided by the baseline's, medians, and the extremes. The "
-        "baseline runs in a process of its own, as people run it. The last column says what part of the peak a row "
-        "reaches: of PyTorch's own matrix product, the fastest that was measured in the same run and precision. The "
-        "processor's own limit may lie higher.",
+        f"{measured(part)}; data: {part['data']}. Our time divided by the baseline's: of the medians, and the smallest "
+        "and largest that the times allow. The baseline runs in its own process. The part of the peak is against "
+        "PyTorch's own matrix product, the fastest measured in the same run and precision; the processor's limit may "
+        "lie higher.",
         "",
         Table(columns, rows).to_markdown(),
     ]

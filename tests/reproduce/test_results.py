@@ -152,7 +152,7 @@ def test_the_table_of_budgets_is_what_its_records_say(committed):
     told = [
         f"{np.mean([run.primary.pixel_error for run in runs]):.4f} after {tiles:,}" for tiles, runs in by_adam.items()
     ]
-    assert f"{told[0]} tiles by Adam, {told[1]}, {told[2]} and {told[3]}," in text
+    assert f"{told[0]} tiles with Adam, {told[1]}, {told[2]} and {told[3]}," in text
 
 
 @pytest.mark.parametrize("folder", ["recipe", "recipe-600-steps"])
@@ -338,7 +338,7 @@ def test_the_readme_counts_the_trainings_that_lost_levels(committed):
     em, of_cells = map(len, by_adam)
     assert f"of the {em + of_cells} on the profile's schedule ({em} of EM, {of_cells} of cells)" in text
     assert "one lost its deepest, of the release's variant" in text
-    assert sum(lost) == 2 and f"of the {len(lost)} ablations by SGD whose records tell it, two ended" in text
+    assert sum(lost) == 2 and f"of the {len(lost)} ablations with SGD whose records tell it, two ended" in text
 
 
 def test_the_losses_of_the_arms_are_those_of_their_histories(committed):

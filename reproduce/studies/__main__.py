@@ -83,7 +83,7 @@ def carry_out(name: str, arguments: argparse.Namespace, deadline: float | None) 
     """All runs of one study, and its table."""
     profile = arguments.profile
     usual = name if profile == "quick" or name in (*WITHOUT_TABLE, "full-fold") else f"{name}-{profile}"
-    if name in BY_EITHER and arguments.optimiser != "sgd":
+    if arguments.optimiser not in (None, "sgd"):
         usual += f"-{arguments.optimiser}"
     results = ROOT / "results" / "isbi"
     folder = arguments.out or results
@@ -136,11 +136,20 @@ def planned(name: str, arguments: argparse.Namespace) -> tuple[list[Run], list[R
     """All runs of a study, and those that --only wants. Raises BadInput where there is none, and where --set would make
     two of them alike.
     """
-    runs = runs_of(name, arguments.seeds, arguments.profile, arguments.optimiser)
+    runs = runs_of(name, arguments.seeds, arguments.profile, arguments.optimiser or "sgd")
     of_all = arguments.study == "all"  # of which some studies may have no such run
     wanted = [run for run in runs if arguments.only in run.name] if of_all else with_word(runs, arguments.only)
     require_own_settings(runs, wanted, given_changes(arguments))
     return runs, wanted
+
+
+def require_optimiser_taken(arguments: argparse.Namespace) -> None:
+    """Raise BadInput where --optimiser is given for a study that says itself by which it trains."""
+    if arguments.optimiser and arguments.study not in BY_EITHER:
+        raise BadInput(
+            f"--optimiser {arguments.optimiser}: {arguments.study} trains by its own; leave the option out, or give it "
+            f"to one of {', '.join(BY_EITHER)}"
+        )
 
 
 def given_changes(arguments: argparse.Namespace) -> dict[str, str]:
@@ -205,7 +214,6 @@ def main() -> int:
     parser.add_argument(
         "--optimiser",
         choices=OPTIMISERS,
-        default="sgd",
         help=f"of {', '.join(BY_EITHER)}; the paper's (sgd) unless given",
     )
     parser.add_argument("--set", dest="changes", action="append", default=[], metavar="NAME=VALUE")
@@ -224,6 +232,7 @@ def main() -> int:
     arguments = parser.parse_args()
     deadline = None if arguments.minutes is None else time.monotonic() + 60 * arguments.minutes
     try:
+        require_optimiser_taken(arguments)
         if arguments.study == cells.STUDY:
             changes = given_changes(arguments)
             data = arguments.data.absolute()

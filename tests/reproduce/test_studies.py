@@ -188,6 +188,10 @@ def test_frames_of_another_data_set_are_not_taken_for_the_studys(tmp_path):
         (["cells-ablations", "--set", "step=3"], "there is no setting 'step'"),
         (["folds", "--only", "typo"], "--only typo: no run of the study has that in its name; there is fold-1"),
         (["cells-ablations", "--only", "typo"], "--only typo: no run"),
+        (["budgets", "--optimiser", "adam"], "--optimiser adam: budgets trains by its own; leave the option out"),
+        (["release", "--profile", "paper", "--optimiser", "sgd"], "--optimiser sgd: release trains by its own;"),
+        (["cells-ablations", "--optimiser", "sgd"], "--optimiser sgd: cells-ablations trains by its own;"),
+        (["all", "--optimiser", "adam"], "to one of folds, full-fold, seeds, ablations, interventions\n"),
         (["cells-ablations", "--set", "steps=7"], "with steps=1500, and 7 is planned; give another --out"),
     ],
 )
@@ -255,7 +259,8 @@ def test_minutes_are_a_deadline(carry_out, monkeypatch, options, seconds):
         (["folds"], "folds/fold-1"),
         (["folds", "--optimiser", "adam"], "folds-adam/fold-1"),
         (["ablations", "--profile", "paper", "--optimiser", "adam"], "ablations-paper-adam/as-the-paper-seed-0"),
-        (["budgets", "--optimiser", "adam"], "budgets/16-channels-SGD-seed-0-300"),  # which says by which it trains
+        (["ablations", "--optimiser", "sgd"], "ablations/as-the-paper-seed-0"),
+        (["budgets"], "budgets/16-channels-SGD-seed-0-300"),
         (["full-fold", "--profile", "paper"], "full-fold/fold-6"),
         (["release", "--profile", "paper"], "final"),
     ],

@@ -64,8 +64,9 @@ from unet_paper.support.errors import BadInput
 from unet_paper.support.files import atomic_write
 from unet_paper.support.parts import Part
 
+COMPARED_WITH_NONE = ("hyper-parameter-search", "budgets")  # studies in which no run is the others' control
 ALL = ("folds", "ablations", "interventions", "release")
-WITHOUT_TABLE = (*RELEASES, "hyper-parameter-search")  # or with one of their own
+OF_ONE_PROFILE = (*RELEASES, "hyper-parameter-search", "full-fold")  # whose folders are named without it
 
 
 def gather(folder: Path, runs: Sequence[Run]) -> dict[str, StudyRun]:
@@ -82,7 +83,7 @@ def gather(folder: Path, runs: Sequence[Run]) -> dict[str, StudyRun]:
 def carry_out(name: str, arguments: argparse.Namespace, deadline: float | None) -> None:
     """All runs of one study, and its table."""
     profile = arguments.profile
-    usual = name if profile == "quick" or name in (*WITHOUT_TABLE, "full-fold") else f"{name}-{profile}"
+    usual = name if profile == "quick" or name in OF_ONE_PROFILE else f"{name}-{profile}"
     if arguments.optimiser not in (None, "sgd"):
         usual += f"-{arguments.optimiser}"
     results = ROOT / "results" / "isbi"
@@ -99,6 +100,8 @@ def carry_out(name: str, arguments: argparse.Namespace, deadline: float | None) 
     finished = {} if name in RELEASES else gather(folder, runs)
     require_as_planned(folder, finished, runs, changes)
     require_same_data(folder, finished, data)
+    text: str | None = None
+    is_left_to_others = False
     try:
         if arguments.scheduler:
             remaining = with_their_trunks([run for run in wanted if run.name not in finished])
@@ -108,17 +111,17 @@ def carry_out(name: str, arguments: argparse.Namespace, deadline: float | None) 
             print(f"\n{name} [{number} of {len(wanted)}] {run.name}", flush=True)
             if run.name not in finished:
                 make(run, RunFolder(folder / run.name), data, profile, changes, deadline)
-    except OutOfTime:
-        if name not in WITHOUT_TABLE and part is None:
-            write(folder, name, runs)
-        raise
-    diverged = [run.name for run in runs if has_diverged(RunFolder(folder / run.name))]
-    if part is not None and name not in RELEASES and {run.name for run in runs} - {*diverged, *gather(folder, runs)}:
+    finally:  # also of what is done when the minutes are over, a run fails or the study is stopped
+        diverged = [run.name for run in runs if has_diverged(RunFolder(folder / run.name))]
+        if name not in RELEASES:
+            is_left_to_others = part is not None and {run.name for run in runs} > {*diverged, *gather(folder, runs)}
+            text = None if is_left_to_others else write(folder, name, runs)
+    if is_left_to_others:
         print(f"Part {part} is done; the last part to end writes the tables.")
         return
     if diverged:
         print(f"Diverged: {', '.join(diverged)}")
-        if name in WITHOUT_TABLE or runs[0].name in diverged:
+        if text is None:
             sys.exit(1)  # nothing to resume, or to compare with
     if name in RELEASES:
         for folder_of_run in (RunFolder(folder / run.name) for run in wanted):
@@ -126,8 +129,8 @@ def carry_out(name: str, arguments: argparse.Namespace, deadline: float | None) 
                 release.finish(folder_of_run, data, lambda *words: command(deadline, *words))
             else:
                 print(f"{folder_of_run.path} is this repository's own; --out FOLDER makes yours")
-    else:
-        print(write(folder, name, runs))
+    elif text is not None:
+        print(text)
     if arguments.out is None:
         print(table_1.write(results))
 
@@ -173,16 +176,16 @@ def of_part(runs: Sequence[Run], part: Part) -> list[Run]:
 
 def write(folder: Path, name: str, runs: Sequence[Run]) -> str | None:
     """The records, README.md and plot of a study, of those of its runs that are done. Returns the table's text; None,
-    and nothing is written, where the first is not done, which others are compared with.
+    and nothing is written, where none is, or the first is not done, which others are compared with.
     """
     finished = gather(folder, runs)
-    if runs[0].name not in finished:
+    if not finished or (name not in COMPARED_WITH_NONE and runs[0].name not in finished):
         return None
     others = [run for run in archive.read(folder) if run.name not in finished]  # of more seeds than now are asked for
     archive.write(folder, [*finished.values(), *others])
     done = [run for run in runs if run.name in finished]
     if name == "hyper-parameter-search":
-        text = search.text(finished, folder.parent)
+        text = search.text(finished, ROOT / "results" / "isbi")  # which holds the seeds, wherever the search is
     elif name == "budgets":
         text = budgets.text([finished[run.name] for run in done])
         budgets.draw(folder / "plot.png", [finished[run.name] for run in done])

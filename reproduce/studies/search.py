@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from reproduce.studies import archive
 from reproduce.studies.archive import StudyRun
-from reproduce.studies.definitions import QUICK_SGD, SEARCH, UNCLIPPED, Choice
+from reproduce.studies.definitions import SEARCH, UNCLIPPED, Choice
+from reproduce.studies.groups import runs_of_seeds
 from unet_paper.config import PROFILES, optimiser_settings
 from unet_paper.metrics.registry import PIXEL_ERROR, RAND_ERROR, TABLE_1_METRICS, WARPING_ERROR
 from unet_paper.report.table import Table
@@ -17,10 +17,14 @@ TITLES = [metric.title for metric in TABLE_1_METRICS]
 
 
 def of_choice(finished: Mapping[str, StudyRun], title: str, choice: Choice) -> list[str]:
-    """One choice: a row for each of its runs, the best of each error in bold, and the settings that were taken."""
+    """One choice: a row for each of its runs that are finished, the best of each error in bold, and the settings that
+    were taken; nothing where none is.
+    """
     names = choice.differ_in
     taken = PROFILES[choice.profile].as_dict() | optimiser_settings("sgd", choice.profile)
-    runs = [finished[name] for name in choice.tried]
+    runs = [finished[name] for name in choice.tried if name in finished]
+    if not runs:
+        return []
     errors = [[run.scores["none"].value(metric) for metric in TABLE_1_METRICS] for run in runs]
     best = [min(column) for column in zip(*errors, strict=True)]
     rows = []
@@ -73,16 +77,18 @@ def reliability(runs: list[StudyRun]) -> list[str]:
 
 def text(finished: Mapping[str, StudyRun], results: Path) -> str:
     """The whole README.md of the search; `results` holds the run `quick-sgd` and the study of its other seeds."""
-    seeds = [archive.from_folder(results / QUICK_SGD), *archive.read(results / "seeds")]
+    seeds = runs_of_seeds(results)
     spread = {
         metric: math.sqrt(2) * statistics.stdev(run.scores["none"].value(metric) for run in seeds)
         for metric in TABLE_1_METRICS
     }
+    planned = {name for choice in SEARCH.values() for name in choice.tried}
+    so_far = f", {len(finished)} of {len(planned)} so far" if len(finished) < len(planned) else ""
     lines = [
         "# Hyper-parameter search: what the paper leaves open, and what was tried",
         "",
-        "Written by `python -m reproduce.studies hyper-parameter-search` from the records of its runs. Every run was "
-        "trained on folds 2 to 6 of the training stack and scored on fold 1/6 (sections 0 to 4); one pass, no "
+        f"Written by `python -m reproduce.studies hyper-parameter-search` from the records of its runs{so_far}. Every "
+        "run was trained on folds 2 to 6 of the training stack and scored on fold 1/6 (sections 0 to 4); one pass, no "
         "test-time augmentation. Besides these runs only the interventions and Adam's rates are scored on these "
         "sections, and fold 1/5 of the cross-validation, which shares them. Runs have 16 base channels, 1,000 steps "
         "and a highest rate of 0.016 unless the table says otherwise; those of the full network 400 steps on tiles of "

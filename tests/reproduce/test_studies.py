@@ -18,7 +18,7 @@ from reproduce.studies import archive, budgets, cells, release, table_1
 from reproduce.studies.__main__ import NOT_DONE, of_part
 from reproduce.studies.definitions import ABLATIONS, FIRST_SGD, STUDIES, Run, require_own_settings, runs_of
 from reproduce.studies.kept import require_as_planned, require_same_data
-from reproduce.studies.runner import make
+from reproduce.studies.runner import OutOfTime, make
 from reproduce.studies.statistics import mean_and_deviation
 from unet_paper.cli.commands import main
 from unet_paper.cli.values import changed_config
@@ -241,6 +241,38 @@ def test_the_last_part_to_end_writes_the_tables(carry_out, tmp_path, capsys):
 def test_a_study_without_parts_writes_the_table_of_what_is_done(carry_out, tmp_path):
     assert carry_out("folds", archive.read(RESULTS / "isbi/folds")[:-1], "--only", "fold-1") == 0
     assert "4 of 5 so far" in (tmp_path / "out/folds/README.md").read_text()
+
+
+@pytest.mark.parametrize(("ended", "code"), [(SystemExit(3), 3), (KeyboardInterrupt(), 130), (OutOfTime(), NOT_DONE)])
+@pytest.mark.parametrize("options", [(), ("--part", "1/1")])
+def test_a_study_that_ends_early_writes_the_table_of_what_is_done(
+    carry_out, tmp_path, monkeypatch, ended, code, options
+):
+    """A part leaves it to the last one."""
+
+    def make(*_):
+        raise ended
+
+    monkeypatch.setattr(studies, "make", make)
+    try:
+        found = carry_out("folds", archive.read(RESULTS / "isbi/folds")[:-1], *options)
+    except SystemExit as end:
+        found = end.code
+    readme = tmp_path / "out/folds/README.md"
+    assert found == code and readme.exists() == (not options)
+    assert options or "4 of 5 so far" in readme.read_text()
+
+
+@pytest.mark.parametrize(("first", "sections", "rows"), [(6, 7, 25), (25, 1, 1)])
+def test_the_search_writes_what_is_done_wherever_it_is(carry_out, tmp_path, first, sections, rows):
+    """From `base`, which six of its sections have, or a rate of the full network alone."""
+    kept = archive.read(RESULTS / "isbi/hyper-parameter-search")[first:]
+    assert carry_out("hyper-parameter-search", kept) == 0
+    text = (tmp_path / "out/hyper-parameter-search/README.md").read_text()
+    choices, seeds = text.split("## Does it train every time?")
+    assert f"its runs, {26 - first} of 26 so far. Every run" in text and seeds.count("| 2,500 |") == 5
+    assert choices.count("\n## ") == sections
+    assert sum(line.startswith("|") for line in choices.splitlines()) == rows + 2 * sections
 
 
 @pytest.mark.parametrize(("options", "seconds"), [((), None), (("--minutes", "3"), 180)])

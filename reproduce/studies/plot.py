@@ -21,19 +21,26 @@ FAR = 3  # times the distance of any other row's runs from the first row, from w
 
 def draw(path: Path, runs: Sequence[Run], finished: Mapping[str, StudyRun], seeds: Sequence[StudyRun] = ()) -> None:
     """The errors of every group with their spread, primary test-time augmentation; a dot for each run, and a line
-    through the first group. seeds : runs elsewhere that differ from the control in the seed alone.
+    through the control. Nothing is drawn where all runs are inactive.
+
+    seeds : runs elsewhere that differ from the control in the seed alone.
     """
     first = finished[runs[0].name].record
     primary = first.config.primary
     same_fold = bool(seeds) and seeds[0].record.protocol == first.protocol
-    groups = (of_seeds(runs[0].group, seeds) if same_fold else {}) | collect(runs, finished)
+    elsewhere = of_seeds(runs[0].group, seeds) if same_fold else {}
+    groups = elsewhere | collect(runs, finished)
+    if not groups:
+        return
+    # What the others are compared with, unless all its runs are inactive.
+    control = next((title for title in (*elsewhere, runs[0].group) if title in groups and len(groups) > 1), None)
     inactive = collect(runs, finished, inactive=True)
     figure = Figure(figsize=(11, 1.6 + 0.35 * len(groups)), dpi=110, layout="constrained")
     axes = figure.subplots(1, len(TABLE_1_METRICS), sharey=True)
     beyond = False
     for axis, metric in zip(axes, TABLE_1_METRICS, strict=True):
         limits = limits_without_a_far_row([by_tta[primary][metric.key] for by_tta in groups.values()])
-        for row, by_tta in enumerate(groups.values()):
+        for row, (group, by_tta) in enumerate(groups.items()):
             values = by_tta[primary][metric.key]
             outside = sorted(value for value in values if limits and value > limits[1])
             if outside:
@@ -45,9 +52,9 @@ def draw(path: Path, runs: Sequence[Run], finished: Mapping[str, StudyRun], seed
                 axis.errorbar(statistics.mean(values), row, xerr=spread, fmt="o", color=OURS, capsize=3)
             offset = 0.2 if len(values) > 1 else 0
             axis.plot(values, [row + offset] * len(values), ".", color="#777777", markersize=6)
-            if row == 0 and len(groups) > 1:  # what all others are compared with
+            if group == control:
                 axis.axvline(statistics.mean(values), color=OURS, linestyle=":", linewidth=1)
-                if same_fold:
+                if control in elsewhere:
                     axis.axvspan(*prediction_interval(values), color=OURS, alpha=0.08, linewidth=0)
         for row, group in enumerate(groups):  # beside the others, which they would press together
             for number, value in enumerate(inactive.get(group, {}).get(primary, {}).get(metric.key, [])):
@@ -66,8 +73,8 @@ def draw(path: Path, runs: Sequence[Run], finished: Mapping[str, StudyRun], seed
         + ("; blue: mean ± standard deviation" if several else "")
         + ("; arrows: runs to the right of the panel, whose row has no mean" if beyond else "")
         + ("; crosses: inactive deep levels, in no mean" if inactive else "")
-        + (f"; dotted: {next(iter(groups))}" if len(groups) > 1 else "")
-        + ("; shaded: where one more seed would lie, 19 times of 20" if same_fold else "")
+        + (f"; dotted: {control}" if control else "")
+        + ("; shaded: where one more seed would lie, 19 times of 20" if control in elsewhere else "")
     )
     title = f"{first.dataset}, profile {profile_title(first)}"
     figure.suptitle(f"{title}\n{textwrap.fill(legend, 150)}", fontsize=9)

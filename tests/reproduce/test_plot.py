@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from reproduce.studies import archive
-from reproduce.studies.definitions import runs_of
+from reproduce.studies import archive, plot
+from reproduce.studies.definitions import WITH_ADAM, runs_of
 from reproduce.studies.plot import draw, limits_without_a_far_row
 
 RESULTS = Path(__file__).parents[2] / "results"
@@ -37,3 +37,33 @@ def test_both_kinds_are_drawn(tmp_path):
     alike = {name: replace(run, scores=finished[runs[0].name].scores) for name, run in finished.items()}
     draw(tmp_path / "near.png", runs, alike)
     assert (tmp_path / "far.png").read_bytes() != (tmp_path / "near.png").read_bytes()
+
+
+@pytest.fixture
+def with_inactive(tmp_path, monkeypatch):
+    """Draws a study of which the runs of these groups are inactive; returns the figures, which are not written."""
+    runs = runs_of("ablations", 1, optimiser="adam")
+    kept = {run.name: run for run in archive.read(RESULTS / "isbi/ablations-adam")}
+    figures = []
+    monkeypatch.setattr(plot, "save_figure", lambda figure, _: figures.append(figure))
+
+    def with_inactive(*groups):
+        effects = {run.name: (0.0 if run.group in groups else 0.1,) for run in runs}
+        records = {name: replace(kept[name].record, up_convolution_effect=effect) for name, effect in effects.items()}
+        draw(
+            tmp_path / "plot.png", runs, {name: replace(kept[name], record=record) for name, record in records.items()}
+        )
+        return figures
+
+    return with_inactive
+
+
+def test_nothing_is_drawn_where_all_runs_are_inactive(with_inactive):
+    assert with_inactive(*WITH_ADAM) == []
+
+
+@pytest.mark.parametrize(("inactive", "lines"), [(WITH_ADAM[1], 1), (WITH_ADAM[0], 0)])
+def test_the_dotted_line_is_the_controls(with_inactive, inactive, lines):
+    (figure,) = with_inactive(inactive)
+    assert [sum(line.get_linestyle() == ":" for line in axis.get_lines()) for axis in figure.axes] == [lines] * 3
+    assert (f"dotted: {WITH_ADAM[0]}" in figure.get_suptitle()) == ("dotted" in figure.get_suptitle()) == bool(lines)

@@ -1,10 +1,12 @@
 """What training gets in a time: errors on a fold against tiles and against minutes, by width and optimiser."""
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
@@ -29,6 +31,26 @@ def series(runs: Sequence[StudyRun]) -> dict[tuple[int, str], dict[int, list[Stu
         config = run.record.config
         by_line.setdefault((config.base_channels, config.optimiser), {}).setdefault(config.steps, []).append(run)
     return dict(sorted(by_line.items()))
+
+
+def seeds_of(runs: Sequence[StudyRun]) -> list[int]:
+    """The seeds of runs of one training each."""
+    return sorted(run.record.config.seed for run in runs)
+
+
+def parts_of(by_tiles: Mapping[int, Sequence[StudyRun]]) -> list[dict[int, list[StudyRun]]]:
+    """A line's points in parts of the same seeds each, as means of different seeds are not to be joined. A later part
+    begins with its own seeds' runs of the point before it, where all of them are there.
+    """
+    parts: list[dict[int, list[StudyRun]]] = []
+    before: tuple[int, Sequence[StudyRun]] = (0, ())
+    for tiles, runs in by_tiles.items():
+        if seeds_of(runs) != seeds_of(before[1]):
+            going_on = [run for run in before[1] if run.record.config.seed in seeds_of(runs)]
+            parts.append({before[0]: going_on} if len(going_on) == len(runs) else {})
+        parts[-1][tiles] = list(runs)
+        before = tiles, runs
+    return parts
 
 
 def minutes(run: StudyRun) -> float:
@@ -80,6 +102,7 @@ def text(runs: Sequence[StudyRun]) -> str:
         "",
         "![Errors against tiles and minutes](plot.png)",
         "",
+        *fewer_seeds(runs),
         f"What a number of {unit(runs)} gets, the least pixel error:",
         "",
         Table([f"{unit(runs)} at most", *header], best).to_markdown(),
@@ -92,6 +115,40 @@ def text(runs: Sequence[StudyRun]) -> str:
         told = ", ".join(f"{name} ({count})" for name, count in lost.items() if count)
         lines += [f"Trainings whose deepest levels no longer reach the output, and how many of these: {told}.", ""]
     return "\n".join(lines)
+
+
+def named(part: Mapping[int, Sequence[StudyRun]]) -> str:
+    """The seeds of a part of a line, in words."""
+    *_, last = part.values()
+    return f"seed{'s' * (len(last) > 1)} {', '.join(map(str, seeds_of(last)))}"
+
+
+def fewer_seeds(runs: Sequence[StudyRun]) -> list[str]:
+    """Lines on the seeds that go on where others end: their errors at the last point that all have."""
+    metrics = [METRICS[key] for key in SHOWN]
+    lines = []
+    for line, by_tiles in series(runs).items():
+        for before, part in pairwise(parts_of(by_tiles)):
+            tiles, *_ = part
+            if tiles in before:
+                means = [statistics.mean(run.primary.value(metric) for run in part[tiles]) for metric in metrics]
+                errors = ", ".join(f"{metric.title} {mean:.4f}" for metric, mean in zip(metrics, means, strict=True))
+                who = f"{named(part)} alone, whose errors at {tiles:,} tiles are"
+                lines += [f"{title(*line)}, beyond {tiles:,} tiles: {who} {errors}.", ""]
+    return lines
+
+
+def draw_part(grid: np.ndarray, part: Mapping[int, Sequence[StudyRun]], label: str, style: Mapping[str, Any]) -> None:
+    """Points of the same seeds into all panels: their means, joined, and their spread."""
+    times = [statistics.mean(map(minutes, of_tiles)) for of_tiles in part.values()]
+    for column, key in enumerate(SHOWN):
+        values = [[run.primary.value(METRICS[key]) for run in of_tiles] for of_tiles in part.values()]
+        means = [statistics.mean(of_tiles) for of_tiles in values]
+        for axis, x_values in zip(grid[:, column], ([float(tiles) for tiles in part], times), strict=True):
+            axis.plot(x_values, means, label=label, **style)
+            for x, of_tiles in zip(x_values, values, strict=True):
+                if len(of_tiles) > 1:
+                    axis.plot([x, x], [min(of_tiles), max(of_tiles)], color=style["color"], alpha=0.5)
 
 
 def draw(path: Path, runs: Sequence[StudyRun]) -> None:
@@ -107,17 +164,12 @@ def draw(path: Path, runs: Sequence[StudyRun]) -> None:
             "linestyle": line,
             "markersize": 5,
         }
-        label = title(channels, optimiser)
-        for column, key in enumerate(SHOWN):
-            values = [[run.primary.value(METRICS[key]) for run in of_tiles] for of_tiles in by_tiles.values()]
-            means = [statistics.mean(of_tiles) for of_tiles in values]
-            times = [statistics.mean(map(minutes, of_tiles)) for of_tiles in by_tiles.values()]
-            for row, x_values in enumerate(([float(tiles) for tiles in by_tiles], times)):
-                axis = grid[row, column]
-                axis.plot(x_values, means, label=label, **style)
-                for x, of_tiles in zip(x_values, values, strict=True):
-                    if len(of_tiles) > 1:
-                        axis.plot([x, x], [min(of_tiles), max(of_tiles)], color=style["color"], alpha=0.5)
+        for number, part in enumerate(parts_of(by_tiles)):
+            label = title(channels, optimiser)
+            if number:
+                label += f", {named(part)}"
+                style |= {"markerfacecolor": "none", "linewidth": 0.8}
+            draw_part(grid, part, label, style)
     used = runs[0].record.first.hardware
     where = used.processor if used.device == "cpu" else used.device
     tiles = sorted({run.record.config.steps for run in runs})
@@ -134,6 +186,8 @@ def draw(path: Path, runs: Sequence[StudyRun]) -> None:
             axis.grid(alpha=0.3)
     grid[0, 0].legend(fontsize=8)
     protocol, primary = runs[0].record.protocol, runs[0].record.config.primary
-    note = f"{runs[0].record.dataset}, fold {protocol.fold}, {primary}; lines: the spread of the seeds"
+    note = (
+        f"{runs[0].record.dataset}, fold {protocol.fold}, {primary}; means of the seeds; vertical lines: their spread"
+    )
     figure.suptitle(note, fontsize=9)
     save_figure(figure, path)

@@ -16,6 +16,7 @@ import pytest
 from reproduce.studies import __main__ as studies
 from reproduce.studies import archive, budgets, cells, release, table_1
 from reproduce.studies.__main__ import NOT_DONE, of_part
+from reproduce.studies.budgets import parts_of
 from reproduce.studies.definitions import ABLATIONS, FIRST_SGD, STUDIES, Run, require_own_settings, runs_of
 from reproduce.studies.kept import require_as_planned, require_same_data
 from reproduce.studies.runner import OutOfTime, make
@@ -374,6 +375,30 @@ def test_minutes_are_of_all_threads_where_every_record_tells_them():
     older = replace(second, record=replace(second.record, times=times))
     assert budgets.unit([first, older]) == "minutes"
     assert budgets.minutes(older) == times.training_seconds / 60
+
+
+def test_a_line_of_budgets_joins_means_of_the_same_seeds(tmp_path, monkeypatch):
+    """Of three seeds to 2,500 tiles one goes on; what it had there is said, and where its own line begins."""
+    found = archive.read(RESULTS / "isbi/budgets")
+    by_tiles = budgets.series(found)[16, "adam"]
+    of_three, alone = ({tiles: budgets.seeds_of(runs) for tiles, runs in part.items()} for part in parts_of(by_tiles))
+    assert of_three == dict.fromkeys((300, 600, 1200, 2500), [0, 1, 2])
+    assert alone == dict.fromkeys((2500, 5000, 10000), [0])
+    (said,) = (line for line in budgets.text(found).splitlines() if line.startswith("16 base channels, Adam, beyond"))
+    assert (
+        "beyond 2,500 tiles: seed 0 alone" in said and f"Rand error {by_tiles[2500][0].primary.rand_error:.4f}," in said
+    )
+    more_come = {300: by_tiles[5000], 600: by_tiles[600]}
+    assert [list(part) for part in parts_of(more_come)] == [[300], [600]] and len(parts_of({300: by_tiles[300]})) == 1
+    assert not budgets.fewer_seeds([run for run in found if run.record.config.steps <= 2500])
+    figures = []
+    monkeypatch.setattr(budgets, "save_figure", lambda figure, _: figures.append(figure))
+    budgets.draw(tmp_path / "plot.png", found)
+    for axis in figures[0].axes[:3]:
+        drawn = {line.get_label(): list(line.get_xdata()) for line in axis.get_lines()}
+        assert drawn["16 base channels, Adam"] == list(of_three) and drawn["16 base channels, Adam, seed 0"] == list(
+            alone
+        )
 
 
 def test_a_release(small_phantom, tmp_path):

@@ -5,7 +5,8 @@ python -m reproduce.studies.training_dynamics [--data DIR] --out FOLDER [--seeds
 Trains the `quick` network on all sections but those of fold 1/6. steps.csv has a row for each arm, seed and step:
 loss, and norm of the gradient before it is clipped. levels.csv has one for each tenth step and level: norm of the
 gradient, share of dead ReLUs (channels that are 0 all over the tile), and size of the update over size of the
-weights. An arm and seed that is done is not done again, so that the same command resumes a study that was stopped.
+weights. An arm and seed that is done is not done again, so that the same command resumes a study that was stopped;
+several at once, of other arms each, may share FOLDER.
 Without --data, only the table and the figure of what is there are written anew.
 """
 
@@ -13,7 +14,8 @@ import argparse
 import csv
 import math
 import sys
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,8 +25,9 @@ import torch
 from torch import nn
 
 from reproduce.studies import dynamics_summary
-from reproduce.studies.definitions import FIRST_SGD
+from reproduce.studies.definitions import FIRST_SGD, SEARCH_FOLD, UNCLIPPED
 from unet_paper.checkpoint import new_network
+from unet_paper.cli.values import positive
 from unet_paper.compute.precision import autocast
 from unet_paper.config import ADAM, PROFILES, SGD_RATES, Config
 from unet_paper.datasets.folds import Fold
@@ -33,13 +36,15 @@ from unet_paper.datasets.training_stacks import load
 from unet_paper.loss import weighted_cross_entropy
 from unet_paper.network import UNet
 from unet_paper.schedule import set_rates
+from unet_paper.support.errors import BadInput
 from unet_paper.support.files import atomic_write
+from unet_paper.support.locks import exclusive_lock
 from unet_paper.support.progress import progress_bar
 from unet_paper.training import new_optimiser
 
-FOLD = "1/6"  # on which choices are made
+STEPS, LEVELS = "steps.csv", "levels.csv"
 EVERY = 10  # steps between rows of levels.csv
-UNCLIPPED = 1e9
+WAIT = 30.0  # seconds for which another process may write rows
 BLOB = {"up_convolution_fan_in": "blob"}
 ARMS: dict[str, dict] = {
     "as is": {},
@@ -54,6 +59,7 @@ ARMS: dict[str, dict] = {
     "Adam, half the rate": ADAM | {"learning_rate": 0.0005},
     "Adam, warmup of 500 steps": ADAM | {"warmup": 0.2},
 }
+Row = Mapping[str, Any]
 STEP_COLUMNS = ("arm", "seed", "step", "loss", "gradient_norm")
 LEVEL_COLUMNS = ("arm", "seed", "step", "level", "gradient_norm", "dead_share", "update_over_weight")
 
@@ -137,7 +143,7 @@ def read_rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def write_rows(path: Path, columns: tuple[str, ...], rows: list[dict]) -> None:
+def write_rows(path: Path, columns: tuple[str, ...], rows: Sequence[Row]) -> None:
     """A CSV, whole or not at all."""
     with atomic_write(path) as temporary, open(temporary, "w", newline="") as file:
         writer = csv.DictWriter(file, columns, lineterminator="\n")
@@ -145,7 +151,7 @@ def write_rows(path: Path, columns: tuple[str, ...], rows: list[dict]) -> None:
         writer.writerows(rows)
 
 
-def main() -> None:
+def main() -> int:
     """All arms of each seed in turn, so that a study that is stopped has as many seeds of each."""
     parser = argparse.ArgumentParser(
         prog="python -m reproduce.studies.training_dynamics",
@@ -154,40 +160,95 @@ def main() -> None:
     )
     parser.add_argument("--data", type=Path, metavar="DIR")
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER")
-    parser.add_argument("--seeds", type=int, default=10, metavar="N")
-    parser.add_argument("--steps", type=int, default=300, metavar="N")
+    parser.add_argument("--seeds", type=positive, default=10, metavar="N")
+    parser.add_argument("--steps", type=positive, default=300, metavar="N")
     parser.add_argument("--arms", default=";".join(ARMS), metavar="A;B", help="parted by semicolons (all)")
     arguments = parser.parse_args()
-    if arguments.data is not None:
-        watch_all(arguments)
-    of_steps, of_levels = read_rows(arguments.out / "steps.csv"), read_rows(arguments.out / "levels.csv")
+    try:
+        require_arms(arguments.arms.split(";"))
+        if arguments.data is not None:
+            watch_all(arguments)
+        write_page(arguments.out)
+    except BadInput as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+def require_arms(names: Sequence[str]) -> None:
+    """Raise BadInput where one is no arm."""
+    unknown = [name for name in names if name not in ARMS]
+    if unknown:
+        raise BadInput(f"--arms: there is no arm {unknown[0]!r}; choose from {'; '.join(ARMS)}")
+
+
+def require_same_steps(kept: Sequence[Row], arguments: argparse.Namespace) -> None:
+    """Raise BadInput where an arm and seed that is done has another number of steps than is wanted now. One that
+    diverged, whose last loss is no number, has fewer.
+    """
+    for arm, of_seeds in dynamics_summary.by_seed(kept).items():
+        for seed, rows in of_seeds.items():
+            has_diverged = not math.isfinite(float(rows[-1]["loss"])) and len(rows) < arguments.steps
+            is_wanted = arm in arguments.arms.split(";") and int(seed) < arguments.seeds
+            if is_wanted and len(rows) != arguments.steps and not has_diverged:
+                raise BadInput(
+                    f"{arguments.out} holds {arm}, seed {seed}, with {len(rows)} steps, and {arguments.steps} are "
+                    f"planned; give another --out, or --steps {len(rows)}"
+                )
+
+
+def write_page(folder: Path) -> None:
+    """The table and the figure of what is there. Raises BadInput where nothing is."""
+    of_steps, of_levels = read_rows(folder / STEPS), read_rows(folder / LEVELS)
     if not of_steps:
-        sys.exit(f"{arguments.out} holds no steps.csv; give --data, with which it is made")
-    with atomic_write(arguments.out / "README.md") as temporary:
+        raise BadInput(f"{folder} holds no {STEPS}; give --data, with which it is made")
+    with atomic_write(folder / "README.md") as temporary:
         temporary.write_text(dynamics_summary.text(of_steps, of_levels))
-    dynamics_summary.draw(arguments.out / "plot.png", of_steps, of_levels)
+    dynamics_summary.draw(folder / "plot.png", of_steps, of_levels)
 
 
 def watch_all(arguments: argparse.Namespace) -> None:
-    """Train every arm and seed that is not there yet."""
+    """Train every arm and seed that is not there yet. Raises BadInput for data that is none, and where what is there
+    has another number of steps.
+    """
+    require_same_steps(read_rows(arguments.out / STEPS), arguments)
     usual = replace(PROFILES["quick"], **FIRST_SGD, learning_rate=SGD_RATES["quick"])
-    stacks = load(arguments.data, Fold.parse(FOLD))
+    stacks = load(arguments.data, Fold.parse(SEARCH_FOLD))
     training_set = prepare_training_set(stacks.volume, stacks.labels, usual, "cpu")
-    steps_csv, levels_csv = arguments.out / "steps.csv", arguments.out / "levels.csv"
     for seed in range(arguments.seeds):
         for arm in arguments.arms.split(";"):
-            of_steps: list[dict[str, Any]] = read_rows(steps_csv)
-            of_levels: list[dict[str, Any]] = read_rows(levels_csv)
-            if any((row["arm"], row["seed"]) == (arm, str(seed)) for row in of_steps):
+            if is_kept(arguments.out, arm, seed):
                 continue
-            config = replace(usual, seed=seed, **ARMS[arm])
-            watched = train_and_watch(config, training_set, arguments.steps)
+            of_steps, of_levels = [], []
+            watched = train_and_watch(replace(usual, seed=seed, **ARMS[arm]), training_set, arguments.steps)
             for row, levels in progress_bar(watched, total=arguments.steps, desc=f"{arm}, seed {seed}", unit="tile"):
                 of_steps.append({"arm": arm, "seed": seed, **row})
                 of_levels += [{"arm": arm, "seed": seed, **level} for level in levels]
-            write_rows(levels_csv, LEVEL_COLUMNS, of_levels)
-            write_rows(steps_csv, STEP_COLUMNS, of_steps)
+            keep(arguments.out, of_steps, of_levels)
+
+
+def is_kept(folder: Path, arm: str, seed: int) -> bool:
+    """Whether steps.csv has an arm and seed."""
+    return any((row["arm"], row["seed"]) == (arm, str(seed)) for row in read_rows(folder / STEPS))
+
+
+def keep(folder: Path, of_steps: Sequence[Row], of_levels: Sequence[Row]) -> None:
+    """Add the rows of one arm and seed to those that are there now, which other processes may have added to, unless
+    one of them has added the same. Raises BadInput where the folder cannot be written, or not for WAIT seconds.
+    """
+    ends = time.monotonic() + WAIT
+    while True:
+        try:
+            with exclusive_lock(folder / "rows.lock", folder):
+                if not is_kept(folder, of_steps[0]["arm"], of_steps[0]["seed"]):
+                    write_rows(folder / LEVELS, LEVEL_COLUMNS, [*read_rows(folder / LEVELS), *of_levels])
+                    write_rows(folder / STEPS, STEP_COLUMNS, [*read_rows(folder / STEPS), *of_steps])
+            return
+        except BadInput:
+            if time.monotonic() > ends:
+                raise
+            time.sleep(0.1)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -2,6 +2,7 @@
 
 import csv
 import sys
+import threading
 from dataclasses import replace
 
 import numpy as np
@@ -9,12 +10,14 @@ import pytest
 import torch
 
 from reproduce.studies import dynamics_summary, training_dynamics
-from reproduce.studies.training_dynamics import ARMS, levels_of, main, norm, train_and_watch
+from reproduce.studies.training_dynamics import ARMS, levels_of, main, norm, train_and_watch, write_rows
 from unet_paper.checkpoint import new_network
 from unet_paper.config import PROFILES
 from unet_paper.datasets.folds import Fold
 from unet_paper.datasets.training_set import prepare_training_set
 from unet_paper.datasets.training_stacks import load
+from unet_paper.support.errors import BadInput
+from unet_paper.support.locks import exclusive_lock
 from unet_paper.training import train
 
 
@@ -63,17 +66,29 @@ def test_what_is_told_of_each_level(small_phantom, monkeypatch):
     assert dead["contracting 1"] == 1 and dead["contracting 0"] < 1 and dead["classifier"] == ""
 
 
-def test_a_study_resumes(small_phantom, tmp_path, monkeypatch):
+def rows_of(arm, seed, losses):
+    """Rows of steps.csv."""
+    row = {"arm": arm, "seed": str(seed), "gradient_norm": "1"}
+    return [row | {"step": str(step), "loss": str(loss)} for step, loss in enumerate(losses, 1)]
+
+
+@pytest.fixture
+def study(small_phantom, tmp_path, monkeypatch):
+    """Carries out a study of ten steps of a small network; returns its exit code."""
     monkeypatch.setitem(training_dynamics.PROFILES, "quick", PROFILES["smoke"])
 
-    def run(seeds):
-        options = ["--seeds", str(seeds), "--steps", "10", "--arms", "blob;Adam"]
-        monkeypatch.setattr(sys, "argv", ["x", "--data", str(small_phantom), "--out", str(tmp_path), *options])
-        main()
+    def study(seeds, *options, arms="blob;Adam", data=small_phantom):
+        given = ["--data", str(data), "--out", str(tmp_path), "--seeds", str(seeds), "--steps", "10", "--arms", arms]
+        monkeypatch.setattr(sys, "argv", ["x", *given, *options])
+        return main()
 
-    run(1)
+    return study
+
+
+def test_a_study_resumes(study, tmp_path):
+    study(1)
     first = (tmp_path / "steps.csv").read_text()
-    run(2)
+    study(2)
     assert (tmp_path / "steps.csv").read_text().startswith(first)
     steps, levels = read(tmp_path / "steps.csv"), read(tmp_path / "levels.csv")
     assert [(row["arm"], row["seed"]) for row in steps[::10]] == [
@@ -87,6 +102,74 @@ def test_a_study_resumes(small_phantom, tmp_path, monkeypatch):
     table = [line for line in (tmp_path / "README.md").read_text().splitlines() if line.startswith("|")][2:]
     assert [[cell.strip() for cell in row.split("|")[1:3]] for row in table] == [["blob", "2"], ["Adam", "2"]]
     assert (tmp_path / "plot.png").is_file()
+
+
+def test_rows_that_another_process_writes_meanwhile_stay(study, tmp_path, monkeypatch):
+    """Those of the same arm and seed too, which are not added to."""
+    theirs = rows_of("Adam", 0, [0.7] * 10)
+
+    def with_theirs(watched, **_):
+        write_rows(tmp_path / "steps.csv", training_dynamics.STEP_COLUMNS, theirs)
+        return watched
+
+    monkeypatch.setattr(training_dynamics, "progress_bar", with_theirs)
+    assert study(1, arms="blob") == 0
+    kept = read(tmp_path / "steps.csv")
+    assert kept[:10] == theirs and [row["arm"] for row in kept[10:]] == ["blob"] * 10
+    training_dynamics.keep(tmp_path, rows_of("Adam", 0, [0.6] * 10), [])
+    assert read(tmp_path / "steps.csv") == kept
+
+
+def test_rows_are_added_when_another_process_has_written_its_own(tmp_path, monkeypatch):
+    given = (tmp_path, rows_of("Adam", 0, [0.7]), [])
+    adding = threading.Thread(target=training_dynamics.keep, args=given)
+    with exclusive_lock(tmp_path / "rows.lock", tmp_path):
+        adding.start()
+        adding.join(0.3)
+        assert adding.is_alive() and not (tmp_path / "steps.csv").exists()
+        monkeypatch.setattr(training_dynamics, "WAIT", 0.0)
+        with pytest.raises(BadInput, match="is being written by another process"):
+            training_dynamics.keep(*given)
+    adding.join(60)
+    assert read(tmp_path / "steps.csv") == given[1]
+
+
+@pytest.mark.parametrize(
+    ("losses", "options", "message"),
+    [
+        ([0.7] * 12, (), "holds blob, seed 0, with 12 steps, and 10 are planned; give another --out, or --steps 12"),
+        ([0.7] * 9, (), "with 9 steps, and 10"),
+        ([0.7] * 11 + ["nan"], (), "with 12 steps, and 10"),
+        ([0.7] * 8 + ["nan"], (), None),
+        ([0.7] * 10, (), None),
+        ([0.7] * 12, ("--steps", "12"), None),
+        ([0.7] * 12, ("--arms", "as is"), None),
+    ],
+)
+def test_arms_that_are_there_have_as_many_steps(study, tmp_path, capsys, losses, options, message):
+    """But for one that diverged before, and one that is not asked for. What is all there needs no training."""
+    every = rows_of("blob", 0, losses) + rows_of("as is", 0, [0.7] * 10)
+    write_rows(tmp_path / "steps.csv", training_dynamics.STEP_COLUMNS, every)
+    assert study(1, *options, arms="blob") == (2 if message else 0)
+    assert (message or "") in capsys.readouterr().err and read(tmp_path / "steps.csv") == every
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"arms": "blob;adam", "data": "nowhere"}, "--arms: there is no arm 'adam'; choose from as is; blob; "),
+        ({"data": "nowhere"}, "nowhere"),
+    ],
+)
+def test_what_the_first_steps_refuse(study, tmp_path, capsys, options, message):
+    assert study(1, **options) == 2 and not [*tmp_path.glob("*.csv")]
+    said = capsys.readouterr().err
+    assert message in said and said.count("\n") == 1
+
+
+def test_there_is_no_page_of_nothing(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["x", "--out", str(tmp_path)])
+    assert main() == 2 and "holds no steps.csv; give --data" in capsys.readouterr().err
 
 
 def test_fewer_steps_than_levels_csv_has_rows_for(tmp_path):

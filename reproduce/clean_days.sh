@@ -4,6 +4,10 @@
 # bash reproduce/clean_days.sh DATA PLACE [SEED ...]     (DATA: folder of the stacks; PLACE: a new folder for copy and
 # results; default: seeds 1 2 3 4)
 set -euo pipefail
+if (($# < 2)); then
+    echo "usage: bash reproduce/clean_days.sh DATA PLACE [SEED ...]" >&2
+    exit 2
+fi
 unset CDPATH # with it cd prints the folder
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 # shellcheck source=environment.sh

@@ -22,10 +22,44 @@ for line in open(sys.argv[1]):
 PYTHON
 }
 
+# Whether .venv has what requirements.txt names now.
+is_made() { [ -x "$root/.venv/bin/python" ] && cmp -s "$root/requirements.txt" "$stamp"; }
+
+# Make .venv with a Python, or bring it up to date. What is left of one whose own Python is gone is cleared.
+make_environment() {
+    local clear=""
+    is_recent "$root/.venv/bin/python" || clear=--clear
+    echo "Making the environment in .venv (once; this downloads PyTorch) ..." >&2
+    "$1" -m venv ${clear:+"$clear"} "$root/.venv" || {
+        echo "$1 cannot make a virtual environment; install its venv module (Debian: apt install python3-venv)." >&2
+        return 2
+    }
+    "$root/.venv/bin/python" -m pip install --quiet --disable-pip-version-check -r "$root/requirements.txt" || {
+        echo "Installing requirements.txt failed; see the lines above." >&2
+        return 2
+    }
+    cp "$root/requirements.txt" "$stamp"
+}
+
+# The same, one script at a time where there is flock (not on macOS); the system lets go of the lock of one that dies.
+make_environment_alone() {
+    command -v flock >/dev/null || {
+        make_environment "$1"
+        return
+    }
+    (
+        flock -n 9 || {
+            echo "Waiting for another script that makes the environment in .venv ..." >&2
+            flock 9
+        }
+        is_made || make_environment "$1"
+    ) 9>"$root/.venv.lock"
+}
+
 current="$(command -v python || true)"
 if has_requirements "${UNET_PAPER_PYTHON:-}"; then
     python="$UNET_PAPER_PYTHON"
-elif [ -x "$python" ] && cmp -s "$root/requirements.txt" "$stamp"; then
+elif is_made; then
     :
 elif has_requirements "$current"; then
     python="$current"
@@ -41,16 +75,7 @@ else
         echo "Python 3.11 or later is needed and was not found; install it or name it in UNET_PAPER_PYTHON." >&2
         exit 2
     fi
-    echo "Making the environment in .venv (once; this downloads PyTorch) ..." >&2
-    "$base" -m venv "$root/.venv" || {
-        echo "$base cannot make a virtual environment; install its venv module (Debian: apt install python3-venv)." >&2
-        exit 2
-    }
-    "$python" -m pip install --quiet --disable-pip-version-check -r "$root/requirements.txt" || {
-        echo "Installing requirements.txt failed; see the lines above." >&2
-        exit 2
-    }
-    cp "$root/requirements.txt" "$stamp"
+    make_environment_alone "$base" || exit 2
 fi
 case "$python" in
     /*) ;;

@@ -3,9 +3,9 @@
 python -m reproduce.execute_tour [OUT.ipynb]
 """
 
+import argparse
 import json
 import os
-import sys
 from pathlib import Path
 
 from unet_paper.support.files import atomic_write
@@ -48,5 +48,16 @@ def execute(source: Path = SOURCE, out: Path = NOTEBOOK) -> None:
         temporary.write_text(json.dumps(notebook, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
+def main(given: list[str] | None = None) -> None:
+    """Execute the tour."""
+    parser = argparse.ArgumentParser(
+        prog="python -m reproduce.execute_tour",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("out", type=Path, nargs="?", default=NOTEBOOK, metavar="OUT.ipynb")
+    execute(out=parser.parse_args(given).out)
+
+
 if __name__ == "__main__":
-    execute(out=Path(sys.argv[1]) if len(sys.argv) > 1 else NOTEBOOK)
+    main()

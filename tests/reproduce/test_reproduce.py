@@ -2,8 +2,10 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+import zipfile
 from argparse import Namespace
 from pathlib import Path
 
@@ -56,6 +58,56 @@ def test_relative_paths_and_a_search_path_of_cd(clone):
     assert elsewhere.stdout == "1\n", elsewhere.stderr
     no_data = run("reproduce/test.sh", ISBI_DATA="nowhere")
     assert no_data.returncode != 0 and "nowhere" in no_data.stderr.splitlines()[-1] and not no_data.stdout
+
+
+def write_wheel(folder):
+    """A package of nothing, which is installed without a network."""
+    about = "tiny-1.0.dist-info"
+    with zipfile.ZipFile(folder / "tiny-1.0-py3-none-any.whl", "w") as wheel:
+        wheel.writestr(f"{about}/METADATA", "Metadata-Version: 2.1\nName: tiny\nVersion: 1.0\n")
+        wheel.writestr(f"{about}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        wheel.writestr(f"{about}/RECORD", "")
+    return Path(wheel.filename)
+
+
+@pytest.fixture
+def started(clone):
+    """Starts a script that has the environment made, whose only requirement is a package of nothing."""
+    (clone / "requirements.txt").write_text(f"{write_wheel(clone)}\n")
+    script = 'source reproduce/environment.sh; "$python" -c "import sys; print(sys.prefix)"'
+    given = os.environ | {"UNET_PAPER_PYTHON": sys.executable}
+
+    def started():
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        return subprocess.Popen(["bash", "-euc", script], cwd=clone, env=given, text=True, **pipes)
+
+    return started
+
+
+def test_an_environment_whose_python_is_gone_is_made_anew(clone, started):
+    """As after an upgrade of the system's Python."""
+    python = clone / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.symlink_to(clone / "gone")
+    said, errors = started().communicate()
+    assert said.strip() == str(clone / ".venv"), errors
+
+
+@pytest.mark.skipif(not shutil.which("flock"), reason="there is no flock here")
+def test_two_scripts_make_one_environment(clone, started):
+    both = [started() for _ in range(2)]
+    said, errors = zip(*(each.communicate() for each in both), strict=True)
+    assert said == (f"{clone / '.venv'}\n",) * 2, errors
+    assert "".join(errors).count("Making the environment") == "".join(errors).count("Waiting for another") == 1
+    said, errors = started().communicate()
+    assert said == f"{clone / '.venv'}\n" and not errors
+
+
+@pytest.mark.parametrize("given", [(), ("data",)])
+def test_clean_days_says_what_it_is_given(run_script, given):
+    done = run_script("clean_days.sh", *given)
+    assert done.returncode == 2 and not done.stdout
+    assert done.stderr == "usage: bash reproduce/clean_days.sh DATA PLACE [SEED ...]\n"
 
 
 @pytest.mark.parametrize("fold", [None, "5/6"])

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from reproduce.execute_tour import NOTEBOOK, SOURCE, cells_of, execute
+from reproduce.execute_tour import NOTEBOOK, SOURCE, cells_of, execute, main
 
 LARGEST = 1_500_000  # bytes
 PICTURES = "tour_pictures"  # beside the notebook
@@ -77,6 +77,14 @@ def test_its_pictures_are_there(notebook):
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "pictures"
     }
     assert drawn == set(pictures.__all__) - {"Picture"}
+
+
+@pytest.mark.parametrize(("option", "code"), [("--help", 0), ("--halp", 2)])
+def test_options_are_no_notebooks(tmp_path, monkeypatch, option, code):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as stop:
+        main([option])
+    assert stop.value.code == code and not [*tmp_path.iterdir()]
 
 
 @pytest.mark.slow

@@ -111,10 +111,11 @@ def carry_out(
             if run.name not in done:
                 make(run, RunFolder(folder / run.name), data, profile, settings, deadline, run.trained_on)
     finally:
-        finished = gather(folder, runs)
-        diverged = [run.name for run in runs if has_diverged(RunFolder(folder / run.name))]
+        kept, names = gather(folder, runs), [run.name for run in runs]
+        finished = [run for run in kept if run.name in names]
+        diverged = [name for name in names if has_diverged(RunFolder(folder / name))]
         if finished:
-            write(folder, finished, len(runs), diverged)
+            write(folder, finished, len(runs), diverged, [run for run in kept if run.name not in names])
     print((folder / "README.md").read_text() if finished else f"No run is done: {', '.join(diverged)} diverged.")
 
 
@@ -135,9 +136,15 @@ def read(folder: Path) -> list[CellStudyRun]:
     return read_records(folder / RECORDS, CellStudyRun.from_json)
 
 
-def write(folder: Path, finished: Sequence[CellStudyRun], planned: int, diverged: Sequence[str] = ()) -> None:
-    """Write records.jsonl and README.md."""
-    lines = (json.dumps(run.to_json(), separators=(",", ":")) + "\n" for run in finished)
+def write(
+    folder: Path,
+    finished: Sequence[CellStudyRun],
+    planned: int,
+    diverged: Sequence[str] = (),
+    others: Sequence[CellStudyRun] = (),
+) -> None:
+    """Write records.jsonl and README.md. others : of more seeds than are planned now, which are kept and not shown."""
+    lines = (json.dumps(run.to_json(), separators=(",", ":")) + "\n" for run in (*finished, *others))
     for name, text in ((RECORDS, "".join(lines)), ("README.md", table(finished, planned, diverged))):
         with atomic_write(folder / name) as temporary:
             temporary.write_text(text, encoding="utf-8")

@@ -76,6 +76,18 @@ def test_runs_that_are_kept_of_more_seeds_come_last(found, tmp_path):
     assert sorted(names) == sorted(run.name for run in found)
 
 
+def test_fewer_seeds_than_are_kept_are_counted_by_themselves(found, tmp_path, monkeypatch, capsys):
+    """Of the first seed one run is missing. None that is kept is lost."""
+    monkeypatch.setattr(cells, "make", lambda *_: None)
+    kept = [run for run in found if run.name != "no-border-term-seed-0-trained-on-02"]
+    cells.write(tmp_path, kept, len(found))
+    cells.carry_out(tmp_path, tmp_path, "quick", {}, 1)
+    text = (tmp_path / "README.md").read_text()
+    assert "its runs, 9 of 10 so far." in text and text in capsys.readouterr().out
+    assert "| as the paper | 1 | 0.8500 |" in text
+    assert sorted(run.name for run in cells.read(tmp_path)) == sorted(run.name for run in kept)
+
+
 def test_a_study_gives_its_recipe_and_what_is_set_to_the_runs_that_are_not_done(found, tmp_path, monkeypatch):
     made = []
     monkeypatch.setattr(cells, "make", lambda *given: made.append(given))

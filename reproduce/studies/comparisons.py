@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from reproduce.studies.archive import StudyRun
 from reproduce.studies.definitions import CONTROLS, LEFT_OUT, Run
-from reproduce.studies.groups import Values, count, zeros_title
+from reproduce.studies.groups import Values, count
 from reproduce.studies.statistics import (
     adjusted_p_values,
     critical_value,
@@ -14,6 +15,7 @@ from reproduce.studies.statistics import (
 )
 from unet_paper.metrics.registry import TABLE_1_METRICS
 from unet_paper.report.table import Table
+from unet_paper.runs.diagnostics import are_inactive
 
 
 def compared(
@@ -115,14 +117,17 @@ def _p_values(titles: Iterable[str], of_metrics: Sequence[Sequence[float | None]
     return Table(["what", *(metric.title for metric in TABLE_1_METRICS)], shown).to_markdown()
 
 
-def zeros(groups: dict[str, Values], control: Run, primary: str) -> list[str]:
-    """Lines on what zeros beyond the image change in prediction for the same weights."""
-    if zeros_title(control.group) not in groups:
+def zeros(runs: Sequence[Run], finished: Mapping[str, StudyRun], primary: str) -> list[str]:
+    """Lines on what zeros beyond the image change in prediction for the same weights, of the runs that have both."""
+    pairs = [
+        (of_run.primary, of_run.zeros)
+        for run in runs
+        if run.zeros_too and (of_run := finished[run.name]).zeros and not are_inactive(of_run.record)
+    ]
+    if not pairs:
         return []
-    mirrored, other = groups[control.group][primary], groups[zeros_title(control.group)][primary]
     changes = []
     for metric in TABLE_1_METRICS:
-        pairs = zip(mirrored[metric.key], other[metric.key], strict=True)
-        change = mean_and_deviation([after - before for before, after in pairs], metric.digits + 1, sign="+")
-        changes.append(f"{metric.title} {change}")
+        differences = [after.value(metric) - before.value(metric) for before, after in pairs]
+        changes.append(f"{metric.title} {mean_and_deviation(differences, metric.digits + 1, sign='+')}")
     return [f"Zeros beyond the image instead of a mirror, the same weights ({primary}): {', '.join(changes)}.", ""]

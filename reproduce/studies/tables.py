@@ -139,7 +139,7 @@ def table(
         lines += [
             "",
             *compared(own, elsewhere, runs, same_fold, primary),
-            *zeros(own, runs[0], primary),
+            *zeros(runs, finished, primary),
             *each(runs, finished),
         ]
     return "\n".join(lines) + "\n"

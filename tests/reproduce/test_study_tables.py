@@ -75,6 +75,17 @@ def test_sections_left_out_far_and_near_are_compared_with_each_other(table):
     assert f"| sections 21 to 24 left out, beside sections 0 to 3 left out | 2 |{f' {multiple} |' * 9}" in lines
 
 
+def test_zeros_beyond_the_image_are_compared_in_runs_that_have_both(table):
+    """Of three runs of the control one has no such prediction and one is inactive."""
+    runs = [run for run in RUNS if run.group == "as the paper"]
+    found = [with_errors(run, 0.1 * run.changes["seed"]) for run in runs]
+    found[0] = replace(found[0], zeros=None)
+    found[1] = replace(found[1], record=replace(found[1].record, up_convolution_effect=(0.0,)))
+    found[2] = replace(found[2], zeros=replace(found[2].zeros, rand_error=0.25))
+    text = table([*found, with_errors(RUNS[1], 0.1)])
+    assert "the same weights (d4): warping error +0.0000000, Rand error +0.05000, pixel error +0.00000." in text
+
+
 def test_errors_that_are_all_the_same(table):
     """As of networks that have hardly learnt: there is nothing to measure by, and the table is written all the same."""
     found = [with_errors(run, 0.1) for run in RUNS if run.changes["seed"] < 2]

@@ -82,7 +82,7 @@ def text(steps: Sequence[Row], levels: Sequence[Row]) -> str:
         f"loss of the last {LAST} steps",
         f"steps with a gradient above {clip}",
     ]
-    header += ["dead ReLUs, mean", "dead ReLUs, most", "least update over weights", "lost a level"]
+    header += ["dead ReLUs, mean over levels", "dead ReLUs, most", "least update over weights", "lost a level"]
     lines = [
         "# The first steps",
         "",

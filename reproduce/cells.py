@@ -6,9 +6,9 @@ import sys
 import time
 from pathlib import Path
 
-from reproduce import script
+from reproduce import ROOT, script
 from reproduce.cell_recipe import OPTIMISER, cell_changes
-from reproduce.script import ROOT, say
+from reproduce.script import say
 from unet_paper.cli.checks import chosen_device
 from unet_paper.cli.help_text import SMOKE
 from unet_paper.cli.values import above_zero, changed_config

@@ -6,8 +6,9 @@ import sys
 import time
 from pathlib import Path
 
-from reproduce import script
-from reproduce.script import ROOT, command, say
+from reproduce import ROOT, script
+from reproduce.script import command, say
+from reproduce.studies.definitions import SCORED_FOLD
 from unet_paper.cli.checks import chosen_device
 from unet_paper.cli.commands import main as unet_paper
 from unet_paper.cli.help_text import SMOKE
@@ -21,7 +22,6 @@ from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.training_run import TrainingRequest
 
 STOPPED_BY_A_SIGNAL = 128  # exit codes above this
-FOLD = "6/6"  # the last five of the thirty training sections
 
 
 def parse() -> argparse.Namespace:
@@ -38,7 +38,9 @@ def parse() -> argparse.Namespace:
         "--run", metavar="NAME", help="name of the run's folder in results/<dataset>/ (default: the profile)"
     )
     parser.add_argument(
-        "--fold", metavar="K/N", help=f"hold out block K of N and score that (default without test-labels.tif: {FOLD})"
+        "--fold",
+        metavar="K/N",
+        help=f"hold out block K of N and score that (default without test-labels.tif: {SCORED_FOLD})",
     )
     parser.add_argument("--require-real", action="store_true", help="fail rather than run on the phantom")
     parser.add_argument("--results", type=Path, metavar="DIR", help="where results go (default: results)")
@@ -124,8 +126,11 @@ def experiment(options: argparse.Namespace) -> None:
     profile = options.profile or ("paper" if chosen_device(None) == "cuda" else "quick")
     fold = options.fold
     if fold is None and real and not (data / "test-labels.tif").is_file():
-        fold = FOLD
-        say("", f"No official test labels here: the score is of a validation fold ({FOLD}), not the paper's test.")
+        fold = SCORED_FOLD
+        say(
+            "",
+            f"No official test labels here: the score is of a validation fold ({SCORED_FOLD}), not the paper's test.",
+        )
 
     run = RunFolder(options.results / ("isbi" if real else "phantom") / (options.run or profile))
     make_run(options, run, data, profile, fold)

@@ -14,9 +14,6 @@ from unet_paper.runs.pipeline import Stage, run_pipeline
 from unet_paper.runs.record import read_record
 from unet_paper.runs.training_run import TrainingRequest
 
-ROOT = Path(__file__).resolve().parent.parent
-
-
 AGAIN = "the same command resumes"
 
 

@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from reproduce import ROOT
 from reproduce.benchmarks import metrics, record, runtimes, scaling, speed, steps
 from unet_paper.compute.allocator import keep_freed_memory
 from unet_paper.config import PAPER
@@ -29,8 +30,6 @@ from unet_paper.datasets.phantom import make_phantom
 from unet_paper.datasets.training_set import prepare_training_set
 from unet_paper.io.stack import read_labels, read_stack
 from unet_paper.support.errors import BadInput
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def parse(given: list[str] | None = None) -> argparse.Namespace:

@@ -17,11 +17,12 @@ from typing import Any
 import numpy as np
 import torch
 
+from reproduce import ROOT
 from reproduce.benchmarks import network_rows
 from reproduce.benchmarks.baselines import runtimes
 from reproduce.benchmarks.baselines.process import BaselineProcess
 from reproduce.benchmarks.measuring import all_in_turn, seconds_of
-from reproduce.studies import archive
+from reproduce.studies.groups import runs_of_seeds
 from unet_paper import checkpoint as checkpoints
 from unet_paper.checkpoint import Checkpoint, new_network
 from unet_paper.compute.precision import computes_in_bfloat16
@@ -40,7 +41,6 @@ PACKAGES = ("onnx", "onnxruntime", "openvino", "nncf")
 ROUNDS = 8
 CALIBRATED = 8  # training sections that int8 is calibrated with, at most
 LEAST_SIDE = 16  # px: what sides must be multiples of
-SEEDS = Path(__file__).resolve().parents[2] / "results" / "isbi" / "seeds"
 
 
 def measure(volume: np.ndarray, labels: np.ndarray, quick_only: bool, weights: Path | None) -> dict[str, Any]:
@@ -137,8 +137,8 @@ def errors(path: Path, volume: np.ndarray, labels: np.ndarray) -> dict[str, Any]
 
 
 def seeds() -> dict[str, float]:
-    """What other seeds do to the errors of one pass: standard deviations, of the study of seeds."""
-    runs = archive.read(SEEDS)
+    """What other seeds do to the errors of one pass: standard deviations, as the pages of studies take them."""
+    runs = runs_of_seeds(ROOT / "results" / "isbi")
     return {
         metric.key: statistics.stdev(run.scores["none"].value(metric) for run in runs) for metric in TABLE_1_METRICS
     }

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import tifffile
 
+from reproduce import ROOT
 from reproduce.benchmarks.baselines import weight_map as baseline
 from reproduce.benchmarks.measuring import median_seconds
 from unet_paper import checkpoint
@@ -23,7 +24,6 @@ from unet_paper.separation_border import label_cells
 from unet_paper.support.progress import progress_bar
 from unet_paper.weight_map import weight_map
 
-ROOT = Path(__file__).resolve().parents[2]
 SIZES = (2048, 4096, 8192, 16384)  # px
 TILES = (300, 508, 700, 876, 1212, 2236)  # px, at 2048 px
 

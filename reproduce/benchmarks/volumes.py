@@ -22,12 +22,12 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from reproduce import ROOT
 from reproduce.benchmarks import record, volumes_measured
 from reproduce.benchmarks.volumes_page import write_page
 from unet_paper import checkpoint
 from unet_paper.support.json_files import read_json
 
-ROOT = Path(__file__).resolve().parents[2]
 MEASUREMENTS = ("proof", "workers", "memory", "scheduler")
 PART = "volumes"  # of the device's record
 

@@ -15,6 +15,7 @@ import psutil
 import torch
 import zarr
 
+from reproduce import ROOT
 from reproduce.benchmarks.scaling import peak_memory
 from unet_paper import checkpoint as checkpoints
 from unet_paper.checkpoint import Checkpoint
@@ -30,7 +31,6 @@ from unet_paper.volumes.prediction import layout_of
 from unet_paper.volumes.result import Layout, create_result
 from unet_paper.volumes.work import Outcome, region_of
 
-ROOT = Path(__file__).resolve().parents[2]
 CHUNK = 256  # px, height and width of a volume's chunks
 KILLS = 2
 LOADED = 2**28  # bytes of a worker that has loaded its network, at least

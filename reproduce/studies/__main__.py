@@ -40,6 +40,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from reproduce import ROOT
 from reproduce.studies import archive, budgets, cells, plot, release, search, table_1, tables
 from reproduce.studies.archive import StudyRun
 from reproduce.studies.definitions import (
@@ -55,7 +56,7 @@ from reproduce.studies.definitions import (
 )
 from reproduce.studies.groups import same_training
 from reproduce.studies.kept import require_as_planned, require_same_data
-from reproduce.studies.runner import NOT_DONE, ROOT, OutOfTime, command, has_diverged, make
+from reproduce.studies.runner import NOT_DONE, OutOfTime, command, has_diverged, make
 from reproduce.studies.spread import Task, spread
 from unet_paper.cli.values import above_zero, changed_config, positive
 from unet_paper.config import OPTIMISERS, PROFILES

@@ -21,7 +21,7 @@ QUICK_SGD = "quick-sgd"  # the run of fold 6/6 by SGD as first tried, of which `
 RELEASES = ("release", "arms")  # of networks trained on all sections; nothing of them is scored here
 CONTROLS = ("as the paper", "baseline")  # groups that the others of ablations and interventions are compared with
 SEARCH_FOLD = "1/6"  # on which choices are made
-SCORED_FOLD = "6/6"
+SCORED_FOLD = "6/6"  # the last five of the thirty training sections
 UNCLIPPED = 1e9  # a gradient's norm that is never reached
 
 

@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+from reproduce import ROOT
 from reproduce.studies.archive import ZEROS
 from reproduce.studies.child import GRACE
 from reproduce.studies.definitions import Run
@@ -22,7 +23,6 @@ from unet_paper.support.errors import BadInput
 from unet_paper.support.locks import exclusive_lock
 from unet_paper.support.signals import Interrupted, ends_on_sigterm
 
-ROOT = Path(__file__).resolve().parents[2]
 NOT_DONE = 75  # exit code of a study: give the same command again
 
 

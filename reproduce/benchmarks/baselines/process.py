@@ -11,13 +11,12 @@ import sys
 import time
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
+
+from reproduce import ROOT
 
 if TYPE_CHECKING:
     import numpy as np
-
-ROOT = Path(__file__).resolve().parents[3]
 
 
 class BaselineProcess:

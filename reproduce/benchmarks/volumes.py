@@ -24,7 +24,7 @@ from typing import Any
 
 from reproduce import ROOT
 from reproduce.benchmarks import record, volumes_measured
-from reproduce.benchmarks.volumes_page import write_page
+from reproduce.benchmarks.volumes_page import WHOLE, WHOLE_RUN, write_page
 from unet_paper import checkpoint
 from unet_paper.support.json_files import read_json
 
@@ -48,10 +48,10 @@ def parse(given: list[str] | None = None) -> argparse.Namespace:
         help="of a trained network; default: the quarter network's",
     )
     parser.add_argument("--base-channels", type=int, metavar="N", help="of an untrained network for the volume")
-    parser.add_argument("--sections", type=int, default=64, metavar="Z", help="of the volume")
-    parser.add_argument("--side", type=int, default=4096, metavar="PX", help="of its sections")
+    parser.add_argument("--sections", type=int, default=WHOLE[0], metavar="Z", help="of the volume")
+    parser.add_argument("--side", type=int, default=WHOLE[1], metavar="PX", help="of its sections")
     parser.add_argument("--depth", type=int, default=16, metavar="Z", help="sections that a volume stores together")
-    parser.add_argument("--blocks", type=int, default=100_000, metavar="N", help="that the scheduler hands out")
+    parser.add_argument("--blocks", type=int, default=WHOLE_RUN, metavar="N", help="that the scheduler hands out")
     parser.add_argument(
         "--sides", type=int, nargs="+", default=[1024, 8192, 65536], metavar="PX", help="of which memory is measured"
     )

@@ -23,7 +23,6 @@ from unet_paper.support.files import atomic_write
 
 RECORDS, RUNS, HISTORIES = "records.jsonl", "runs.csv", "histories.csv"
 ZEROS = "extrapolation-zeros"  # metrics of the primary augmentation with zeros beyond the image
-FORMER_ZEROS = "border-zeros"
 HISTORY_COLUMNS = ("run", "step", "loss", "tile_error", "learning_rate", "seconds")
 DAMAGED = (ValueError, KeyError, TypeError, AttributeError, csv.Error)  # what reading a file raises that was cut off
 AnyRun = TypeVar("AnyRun")
@@ -47,14 +46,14 @@ class StudyRun:
         return self.scores[self.record.config.primary]
 
 
-def from_folder(path: str | Path, name: str | None = None) -> StudyRun:
+def from_folder(path: str | Path) -> StudyRun:
     """Read a run's folder. Raises BadInput where the run has not finished."""
     folder = RunFolder(Path(path))
     record, scores = read_run(folder)
-    files = [folder.path / f"scores-{word}.json" for word in (ZEROS, FORMER_ZEROS)]
-    zeros = next((read_scores(file) for file in files if file.is_file()), None)
+    of_zeros = folder.path / f"scores-{ZEROS}.json"
+    zeros = read_scores(of_zeros) if of_zeros.is_file() else None
     history = read_history(folder.history) if folder.history.is_file() else []
-    return StudyRun(name or folder.path.name, record, scores, zeros, history)
+    return StudyRun(folder.path.name, record, scores, zeros, history)
 
 
 def write(folder: str | Path, runs: Sequence[StudyRun]) -> None:

@@ -14,7 +14,8 @@ from typing import Any
 
 from reproduce.cell_recipe import cell_changes
 from reproduce.studies.archive import RECORDS, read_records
-from reproduce.studies.definitions import Run, with_word
+from reproduce.studies.definitions import ABLATIONS as OF_EM
+from reproduce.studies.definitions import CONTROLS, Run, with_word
 from reproduce.studies.runner import has_diverged, make
 from reproduce.studies.spread import Task, spread
 from reproduce.studies.statistics import adjusted_p_values, mean_and_deviation
@@ -29,13 +30,10 @@ from unet_paper.runs.results import read_cell_run
 from unet_paper.support.files import atomic_write
 
 STUDY = "cells-ablations"
-CONTROL = "as the paper"
-ABLATIONS: dict[str, dict[str, Any]] = {
-    CONTROL: {},
-    "no border term": {"w_0": 0.0},
-    "no elastic deformation": {"displacement_sigma": 0.0},
-    "classes not balanced": {"class_balance": 0.0},
-    "neither turned nor mirrored": {"rotate": False, "flip": False},
+CONTROL = CONTROLS[0]
+OF_EM_TOO = (CONTROL, "no border term", "no elastic deformation", "classes not balanced")
+ABLATIONS: dict[str, dict[str, Any]] = {name: OF_EM[name] for name in OF_EM_TOO} | {
+    "neither turned nor mirrored": {"rotate": False, "flip": False}
 }
 COUNTS = ("missed", "merged", "split", "unmatched")
 
@@ -104,12 +102,12 @@ def carry_out(
     try:
         if scheduler:
             remaining = [run for run in wanted if run.name not in done]
-            tasks = [Task([run], folder, data, profile, settings, run.trained_on) for run in remaining]
+            tasks = [Task([run], folder, data, profile, settings) for run in remaining]
             spread(tasks, scheduler, deadline)
         for number, run in enumerate(() if scheduler else wanted, 1):
             print(f"\n{STUDY} [{number} of {len(wanted)}] {run.name}", flush=True)
             if run.name not in done:
-                make(run, RunFolder(folder / run.name), data, profile, settings, deadline, run.trained_on)
+                make(run, RunFolder(folder / run.name), data, profile, settings, deadline)
     finally:
         kept, names = gather(folder, runs), [run.name for run in runs]
         finished = [run for run in kept if run.name in names]

@@ -11,7 +11,6 @@ from reproduce.studies.archive import StudyRun
 from reproduce.studies.definitions import Run
 from reproduce.studies.groups import collect, of_seeds
 from reproduce.studies.statistics import prediction_interval
-from reproduce.studies.tables import profile_title
 from unet_paper.metrics.registry import PIXEL_ERROR, TABLE_1_METRICS, WARPING_ERROR
 from unet_paper.report.panels import save_figure
 
@@ -76,7 +75,7 @@ def draw(path: Path, runs: Sequence[Run], finished: Mapping[str, StudyRun], seed
         + (f"; dotted: {control}" if control else "")
         + ("; shaded: where one more seed would lie, 19 times of 20" if control in elsewhere else "")
     )
-    title = f"{first.dataset}, profile {profile_title(first)}"
+    title = f"{first.dataset}, profile {first.title_without('seed')}"
     figure.suptitle(f"{title}\n{textwrap.fill(legend, 150)}", fontsize=9)
     save_figure(figure, path)
 

@@ -74,12 +74,8 @@ def make(
     profile: str,
     changes: dict[str, str],
     deadline: float | None,
-    sequence: str | None = None,
 ) -> None:
-    """Train, predict, score and report one run; nothing where it is done, no more where it diverged.
-
-    sequence : of cells, the one to train on.
-    """
+    """Train, predict, score and report one run; nothing where it is done, no more where it diverged."""
     if folder.table.is_file() or folder.cell_table.is_file():
         print(f"{folder.path} is done and is not made again")
         return
@@ -87,7 +83,7 @@ def make(
     settings = [f"{name}={value}" for name, value in (run.changes | changes).items()]
     what = (
         *("--data", data, *(("--fold", run.fold) if run.fold else ())),
-        *(("--sequence", sequence) if sequence else ()),
+        *(("--sequence", run.trained_on) if run.trained_on else ()),
         *(("--leave-out", run.leave_out) if run.leave_out else ()),
     )
     given = ("--profile", run.profile or profile, *(part for setting in settings for part in ("--set", setting)))

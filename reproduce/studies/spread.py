@@ -21,7 +21,6 @@ class Task:
     data: Path
     profile: str
     changes: Mapping[str, str]
-    sequence: str | None = None  # of cells
 
     def __str__(self) -> str:
         return ", ".join(run.name for run in self.runs)
@@ -33,7 +32,7 @@ def carry_out(task: Task, ends: float | None) -> int:
     try:
         for run in task.runs:
             folder = RunFolder(task.folder / run.name)
-            make(run, folder, task.data, task.profile, dict(task.changes), deadline, task.sequence)
+            make(run, folder, task.data, task.profile, dict(task.changes), deadline)
     except OutOfTime:
         return NOT_DONE
     except SystemExit as ended:  # of a command that failed, and said why

@@ -98,6 +98,9 @@ ENTRIES = (
 )
 
 
+Found = dict[Entry, list[StudyRun]]  # in the order of ENTRIES
+
+
 def duration(seconds: float) -> str:
     """A time as people say it."""
     return f"{seconds / 3600:.1f} h" if seconds >= 3600 else f"{seconds / 60:.0f} min"
@@ -150,13 +153,15 @@ def errors_of(runs: Sequence[StudyRun], tta: str) -> list[str] | None:
     return [mean_and_deviation([of_run.value(metric) for of_run in known], metric.digits) for metric in TABLE_1_METRICS]
 
 
-def our_rows(results: Path) -> list[list[str]]:
-    """The rows of our runs, as far as they are there. Raises what `Entry.runs` does."""
+def read_entries(results: Path) -> Found:
+    """The entries whose runs are there. Raises what `Entry.runs` does."""
+    return {entry: runs for entry in ENTRIES if (runs := entry.runs(results))}
+
+
+def our_rows(results: Path, found: Found) -> list[list[str]]:
+    """The rows of our runs."""
     rows = []
-    for entry in ENTRIES:
-        runs = entry.runs(results)
-        if not runs:
-            continue
+    for entry, runs in found.items():
         record = runs[0].record
         what = [network(record), f"{record.config.steps:,}", hardware(record), training_time(runs)]
         for tta in record.config.tta:
@@ -178,13 +183,10 @@ def our_rows(results: Path) -> list[list[str]]:
     return rows
 
 
-def targets(results: Path) -> list[str]:
-    """A table of what was aimed at and what was reached, by the best protocol that was carried out. Raises what
-    `Entry.runs` does.
-    """
-    for entry in ENTRIES:
-        runs = entry.runs(results) if entry.is_judged else []
-        if not runs:
+def targets(found: Found) -> list[str]:
+    """A table of what was aimed at and what was reached, by the best protocol that was carried out."""
+    for entry, runs in found.items():
+        if not entry.is_judged:
             continue
         primary, rows = runs[0].record.config.primary, []
         for key, target in TARGETS.items():
@@ -203,8 +205,8 @@ def targets(results: Path) -> list[str]:
     return []
 
 
-def table(results: Path) -> str:
-    """The whole of table1.md. Raises BadInput where what a study kept is damaged."""
+def table(results: Path, found: Found) -> str:
+    """The whole of table1.md. found : what `read_entries` finds in `results`."""
     titles = [metric.title for metric in TABLE_1_METRICS]
     rows = []
     for rank, group, *errors in TABLE_1:
@@ -222,26 +224,23 @@ def table(results: Path) -> str:
         "Of several folds or seeds, one run each: mean ± standard deviation. Bold: the primary TTA. "
         "Times on CPU cores are of a machine that others used too.",
         "",
-        Table([*COLUMNS, *titles, ALL_CELL], [*rows, *our_rows(results)]).to_markdown(),
+        Table([*COLUMNS, *titles, ALL_CELL], [*rows, *our_rows(results, found)]).to_markdown(),
         "",
         RECOVERED_NOTE,
         "",
         *READING,
-        *targets(results),
+        *targets(found),
     ]
     return "\n".join(lines) + "\n"
 
 
-def headline(results: Path) -> str:
-    """The whole of headline.md: the paper's row and ours that a reader wants first. Raises what `table` does."""
+def headline(results: Path, found: Found) -> str:
+    """The whole of headline.md: the paper's row and ours that a reader wants first. found : as of `table`."""
     u_net = next(errors for _, group, *errors in TABLE_1 if group == "u-net")
     shown = [metric.formatted(error) for metric, error in zip(TABLE_1_METRICS, u_net, strict=True)]
     papers = ["the paper's u-net, 7 rotations", "official test sections", "64 base channels", "not stated"]
     rows = [[*papers, "NVIDIA Titan, 10 h", "not stated", *shown]]
-    for entry in ENTRIES:
-        runs = entry.runs(results)
-        if not runs:
-            continue
+    for entry, runs in found.items():
         record = runs[0].record
         config = record.config
         what = [network(record), f"{config.steps:,}", f"{hardware(record)}, {training_time(runs)}", str(len(runs))]
@@ -258,10 +257,12 @@ def headline(results: Path) -> str:
 
 
 def write(results: Path) -> str:
-    """Write table1.md and headline.md into the folder of the runs' folders. Returns the table's text. Raises what
-    `table` does.
+    """Write table1.md and headline.md into the folder of the runs' folders. Returns the table's text. Raises BadInput
+    where what a study kept is damaged.
     """
-    for name, text in (("table1.md", table(results)), ("headline.md", headline(results))):
+    found = read_entries(results)
+    texts = {"table1.md": table(results, found), "headline.md": headline(results, found)}
+    for name, text in texts.items():
         with atomic_write(results / name) as temporary:
             temporary.write_text(text)
-    return table(results)
+    return texts["table1.md"]

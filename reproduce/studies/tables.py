@@ -22,11 +22,6 @@ LEVELS_NOTE = (
 )
 
 
-def profile_title(record: RunRecord) -> str:
-    """The profile and its changes, without the seed, which is a row's own affair."""
-    return record.title_without("seed")
-
-
 def command(study: str, name: str, record: RunRecord, seeds: int = SEEDS) -> str:
     """The command that makes a study, of so many seeds, as its run `name`, of this record, was made."""
     config = record.config
@@ -76,27 +71,27 @@ def table(
     study: str,
     runs: Sequence[Run],
     finished: Mapping[str, StudyRun],
-    planned: int | None = None,
-    diverged: Sequence[str] = (),
-    seeds: Sequence[StudyRun] = (),
+    planned: int,
+    diverged: Sequence[str],
+    seeds: Sequence[StudyRun],
 ) -> str:
     """README.md of a study.
 
-    runs : those that are done, the study's first among them; finished : by name; planned : how many there will be
-    (None: these); diverged : names of those that ended before their time; seeds : runs elsewhere that differ from the
+    runs : those that are done, the study's first among them; finished : by name; planned : how many there will
+    be; diverged : names of those that ended before their time; seeds : runs elsewhere that differ from the
     control in the seed alone (`same_training`)
     """
     first = finished[runs[0].name].record
     primary, protocol = first.config.primary, first.protocol
     of_one_seed = len(runs_of(study, 1, first.config.profile, first.config.optimiser))
-    number_of_seeds = max(1, (planned or len(runs)) // of_one_seed)
+    number_of_seeds = max(1, planned // of_one_seed)
     scored, trained = len(protocol.scored_sections), len(protocol.training_sections)
     own, inactive = collect(runs, finished), collect(runs, finished, inactive=True)
     elsewhere = of_seeds(runs[0].group, seeds)
     same_fold = bool(seeds) and seeds[0].record.protocol == protocol
     shown = (elsewhere if same_fold else {}) | own
-    so_far = f", {len(runs)} of {planned} so far" if len(runs) + len(diverged) < (planned or 0) else ""
-    profile = "" if runs[0].profile else f"; profile {profile_title(first)}"
+    so_far = f", {len(runs)} of {planned} so far" if len(runs) + len(diverged) < planned else ""
+    profile = "" if runs[0].profile else f"; profile {first.title_without('seed')}"
     lines = [
         f"# {title(study, first)}",
         "",

@@ -93,10 +93,10 @@ def test_a_study_gives_its_recipe_and_what_is_set_to_the_runs_that_are_not_done(
     monkeypatch.setattr(cells, "make", lambda *given: made.append(given))
     cells.write(tmp_path, found, len(found))
     cells.carry_out(tmp_path, tmp_path, "quick", {"steps": "7"}, 3, "as-the-paper", 99.0)
-    assert [(run.name, sequence) for run, *_, sequence in made] == [
+    assert [(run.name, run.trained_on) for run, *_ in made] == [
         (f"as-the-paper-seed-2-trained-on-{sequence}", sequence) for sequence in SEQUENCES
     ]
-    _, folder, data, profile, settings, deadline, _ = made[0]
+    _, folder, data, profile, settings, deadline = made[0]
     assert (folder.path, data, profile, deadline) == (tmp_path / made[0][0].name, tmp_path, "quick", 99.0)
     wanted = changed_config(PROFILES["quick"], [*cell_changes("quick"), "steps=7"])
     assert changed_config(PROFILES["quick"], [f"{name}={value}" for name, value in settings.items()]) == wanted

@@ -122,7 +122,7 @@ def test_what_a_run_is_trained_on_and_how(given, folder, tmp_path):
     assert (train.data, train.out, train.fold, train.leave_out) == (tmp_path, folder.path, "1/6", (2, 3, 7))
     assert (train.profile, train.changes, train.resume) == ("paper", ["seed=3", "steps=5", "tta=none"], True)
     assert train.sequence is None
-    make(Run("run", "group", None), folder, tmp_path, "quick", {}, None, "02")
+    make(Run("run", "group", None, trained_on="02"), folder, tmp_path, "quick", {}, None)
     train = given[len(given) // 2]
     assert (train.fold, train.sequence, train.leave_out, train.profile) == (None, "02", None, "quick")
 

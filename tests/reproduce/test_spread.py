@@ -36,7 +36,7 @@ def made(monkeypatch):
     """(name, deadline, thread) of each run that a worker makes; nothing is trained."""
     found = []
 
-    def make(run, folder, data, profile, changes, deadline, sequence):
+    def make(run, folder, data, profile, changes, deadline):
         found.append((folder.path.name, deadline, threading.get_ident()))
         if run.name == "run-1" and deadline is not None:
             raise OutOfTime

@@ -7,7 +7,7 @@ import pytest
 
 from reproduce.studies import archive
 from reproduce.studies.archive import StudyRun
-from reproduce.studies.table_1 import duration, errors_of, hardware, scored_on, targets
+from reproduce.studies.table_1 import duration, errors_of, hardware, read_entries, scored_on, targets
 from unet_paper.config import PROFILES
 from unet_paper.datasets.folds import Fold, Protocol
 
@@ -57,7 +57,7 @@ def test_the_full_recipe_is_judged_by_the_mean_over_its_folds(tmp_path):
         runs.append(replace(run, scores={tta: replace(scores, **errors) for tta, scores in run.scores.items()}))
     archive.write(tmp_path / "full-fold", archive.read(RESULTS / "full-fold"))
     archive.write(tmp_path / "folds-paper", runs)
-    header, _, *rows = targets(tmp_path)[1].splitlines()
+    header, _, *rows = targets(read_entries(tmp_path))[1].splitlines()
     assert "ours, full recipe, 5 folds (2,500 tiles, 2 runs)" in header
     assert rows == [
         "| pixel error | 0.055 | 0.0550 ± 0.0014 | reached |",

@@ -8,7 +8,7 @@ NAME is one of
   folds                   contiguous 5-fold cross-validation of the training stack
   full-fold               fold 6/6 alone, for the full network on two CPU cores
   seeds                   the same run with other seeds
-  ablations               one thing changed at a time; and, by SGD, sections next to the scored ones left out
+  ablations               one thing changed at a time; and, with SGD, sections next to the scored ones left out
   interventions           against what the metrics show, by settings alone; scored on fold 1/6 as the search is
   adam-rate               Adam's learning rate for a quarter of the channels and for all; scored on fold 1/6
   budgets                 error against tiles and minutes, for three widths and both optimisers; scored on fold 6/6

@@ -26,7 +26,7 @@ UNSCORED = f"official test sections, not scored yet (`{TEST_PROBABILITY}`)"
 RECOVERED = "official test sections, labels recovered (97.4 % exact)"
 RECOVERED_NOTE = (
     "The official archive could not be downloaded where these runs were made, so its test labels are not at hand. The "
-    "project's maintainers measured the full network by SGD as first tried, with this "
+    "project's maintainers measured the full network with SGD as first tried, by this "
     "project's own `predict` and `score`, on the true labels as recovered from a public rendering of the official "
     "file: exact in 97.4 % of the pixels; a caption hid rows 24 to 65, columns 10 to 316 of every section, which "
     "were filled (97 % right where that could be checked). The table above is of all pixels; the errors of pixel rows "

@@ -55,7 +55,7 @@ def title(study: str, record: RunRecord) -> str:
     if study not in BY_EITHER:
         return study
     by_sgd = "SGD as first tried" if is_as_first_tried(record) else "SGD"
-    return f"{study}, by {'Adam' if record.config.optimiser == 'adam' else by_sgd}"
+    return f"{study}, with {'Adam' if record.config.optimiser == 'adam' else by_sgd}"
 
 
 def what_was_trained(runs: Sequence[Run], finished: Mapping[str, StudyRun]) -> str:

@@ -133,15 +133,15 @@ def test_levels_that_were_lost_are_counted_and_stay_in_the_mean(table):
 @pytest.mark.parametrize(
     ("folder", "study", "title", "options"),
     [
-        ("folds", "folds", "folds, by SGD", ""),
-        ("folds-adam", "folds", "folds, by Adam", " --optimiser adam"),
+        ("folds", "folds", "folds, with SGD", ""),
+        ("folds-adam", "folds", "folds, with Adam", " --optimiser adam"),
         (
-            *("folds-first-sgd", "folds", "folds, by SGD as first tried"),
+            *("folds-first-sgd", "folds", "folds, with SGD as first tried"),
             " --set up_convolution_fan_in=input --set momentum_warmup=0 --out results/isbi/folds-first-sgd",
         ),
-        ("full-fold", "full-fold", "full-fold, by SGD as first tried", " --profile paper --set steps=4000"),
+        ("full-fold", "full-fold", "full-fold, with SGD as first tried", " --profile paper --set steps=4000"),
         ("adam-rate", "adam-rate", "adam-rate", ""),
-        ("ablations", "ablations", "ablations, by SGD as first tried", ""),
+        ("ablations", "ablations", "ablations, with SGD as first tried", ""),
     ],
 )
 def test_the_page_names_the_command_that_makes_such_a_study(folder, study, title, options):
@@ -183,7 +183,7 @@ def test_ablations_by_adam_are_compared_with_adam(table):
         replace(run, record=replace(run.record, config=replace(run.record.config, optimiser="adam"))) for run in made
     ]
     text = table(by_adam, runs)
-    assert text.startswith("# ablations, by Adam\n") and "so far" not in text
+    assert text.startswith("# ablations, with Adam\n") and "so far" not in text
     assert "| padded | < 0.001 | < 0.001 | < 0.001 |" in text and "| no border term | 1.000 |" in text
     assert "| padded | 0.004 | 0.004 | 0.004 |" in text.split("Welch's test")[1]  # 7 times that of one row
     assert "left out" not in text.split("Each run")[1]

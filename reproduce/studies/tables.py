@@ -103,10 +103,8 @@ def table(
         "[histories.csv](histories.csv), and whole in [records.jsonl](records.jsonl).",
     ]
     if runs[0].group == CONTROLS[0]:
-        lines += [
-            "",
-            f"`{CONTROLS[0]}` is this recipe with nothing left out; its width and length are ours.",
-        ]
+        ours = "width, length and optimiser" if first.config.optimiser == "adam" else "width and length"
+        lines += ["", f"`{CONTROLS[0]}` is this recipe with nothing left out; its {ours} are ours."]
     if same_fold:
         lines += ["", interval_of_seeds(next(iter(elsewhere.values())), primary)]
     rows = []

@@ -187,6 +187,7 @@ def test_ablations_by_adam_are_compared_with_adam(table):
     assert "| padded | < 0.001 | < 0.001 | < 0.001 |" in text and "| no border term | 1.000 |" in text
     assert "| padded | 0.004 | 0.004 | 0.004 |" in text.split("Welch's test")[1]  # 7 times that of one row
     assert "left out" not in text.split("Each run")[1]
+    assert "; its width, length and optimiser are ours." in text and "its width and length are ours." in table(made)
 
 
 def test_no_table_without_the_run_that_others_are_compared_with(table, tmp_path):

@@ -72,6 +72,13 @@ def test_many_cells(tmp_path):
     assert found.dtype == np.uint32 and np.array_equal(found, cells)
 
 
+@pytest.mark.parametrize("shape", [(2, 5, 1), (1, 5, 1), (1, 1, 5), (1, 1, 1)])
+def test_cells_one_pixel_wide_or_high_keep_their_shape(tmp_path, shape, random):
+    cells = random.integers(0, 9, shape).astype(np.int32)
+    write_cells(tmp_path / "cells.tif", cells, "narrow")
+    assert np.array_equal(read_labels(tmp_path / "cells.tif").pixels, cells)
+
+
 def test_table(tmp_path):
     write_table(tmp_path / "cells.csv", ("cell", "x"), [(1, 2 / 3), (70_000, 1234.5)])
     with open(tmp_path / "cells.csv", newline="") as file:

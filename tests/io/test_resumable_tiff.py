@@ -3,8 +3,10 @@
 import os
 
 import numpy as np
+import pytest
 import tifffile
 
+from unet_paper.io.image_files import open_stack
 from unet_paper.io.resumable_tiff import LARGEST_CLASSIC_TIFF, Job, Rectangle, ResumableTiff
 
 
@@ -16,6 +18,19 @@ def test_a_line_without_its_end_does_not_count(tmp_path):
         file.write("0 1")  # no end of line: its pixels may not be there
     again = ResumableTiff(tmp_path / "out.tif", (1, 16, 20), {"weights": "a"}, ())
     assert again.done == {(0, 0)} and again.blocks == blocks
+
+
+@pytest.mark.parametrize("shape", [(2, 5, 1), (1, 1, 5), (1, 1, 1), (2, 3, 5, 1), (1, 3, 1, 1), (1, 3, 1, 5)])
+def test_results_one_pixel_wide_or_high_keep_their_shape(tmp_path, shape, random):
+    values = random.random((shape[0], *((1,) if len(shape) == 3 else ()), *shape[1:]), np.float32)
+    result = ResumableTiff(tmp_path / "out.tif", shape, {"weights": "a"}, (Rectangle(0, shape[-2], 0, shape[-1]),))
+    for job in result.jobs:
+        result.write(job, values[job.section])
+    result.finish()
+    stack = open_stack(tmp_path / "out.tif", None if len(shape) == 3 else 0)
+    assert np.array_equal(stack.pixels, values[:, 0]) and stack.made_with["weights"] == "a"
+    with tifffile.TiffFile(tmp_path / "out.tif") as file:
+        assert np.array_equal(file.asarray().reshape(shape), values.reshape(shape))
 
 
 def test_a_result_too_large_for_a_classic_tiff_is_a_big_one(tmp_path):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tifffile
 
+from unet_paper.io.pixel_size import PixelSize
 from unet_paper.io.stack import read_labels, read_probabilities, read_stack, write_stack
 from unet_paper.support.errors import BadInput
 from unet_paper.support.files import atomic_write
@@ -15,6 +16,19 @@ def test_round_trip(tmp_path, dtype, random):
     write_stack(tmp_path / "new" / "stack.tif", stack)
     read = read_stack(tmp_path / "new" / "stack.tif").pixels
     assert read.dtype == dtype and np.array_equal(read, stack)
+
+
+NARROW = [(2, 5, 1), (1, 5, 1), (1, 1, 5), (3, 1, 1), (1, 1, 1), (4, 3, 1), (2, 4, 3)]  # (Z, H, W)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+@pytest.mark.parametrize("shape", NARROW)
+def test_sections_one_pixel_wide_or_high_keep_their_shape(tmp_path, shape, dtype, random):
+    stack = random.integers(0, 100, shape).astype(dtype)
+    write_stack(tmp_path / "stack.tif", stack, "title\nmade of: noise", PixelSize(4.0, 4.0, 50.0))
+    read = read_stack(tmp_path / "stack.tif")
+    assert read.pixels.dtype == dtype and np.array_equal(read.pixels, stack)
+    assert read.made_with == {"made of": "noise"}
 
 
 def test_one_section_and_one_page_files(tmp_path, random):

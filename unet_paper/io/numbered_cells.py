@@ -25,12 +25,13 @@ SHORTS = 3  # TIFF's number for the type
 def write_cells(path: Path | str, cells: np.ndarray, info: str, pixel_size: PixelSize | None = None) -> None:
     """Write numbered cells, (Z, H, W) from 0 on, as a TIFF of 16 bits with `cell_colours` as ImageJ writes them.
 
-    Numbers above 65,535, or more than 4 GiB, are of 32 bits or a BigTIFF and without colours, which Fiji opens too.
+    Numbers above 65,535, or more than 4 GiB, are of 32 bits or a BigTIFF and without colours, which Fiji opens too;
+    cells 1 px wide are without colours.
     """
     largest = int(cells.max(initial=0))
     stored = cells.astype(np.uint16 if largest < 2**16 else np.uint32)
     large = stored.nbytes >= LARGEST_CLASSIC_TIFF
-    imagej = largest < 2**16 and not large
+    imagej = largest < 2**16 and not large and cells.shape[-1] > 1  # one column would be taken for samples
     options, entries = tiff_options(pixel_size, imagej)
     metadata: dict[str, Any] = {"axes": "ZYX", **entries, "Info" if imagej else "Description": info}
     if imagej:

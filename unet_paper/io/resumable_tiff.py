@@ -125,7 +125,8 @@ class ResumableTiff:
             raise BadInput(f"{self.out} needs {size:,} bytes but its disk has {free:,} left; give another folder")
         large = size > LARGEST_CLASSIC_TIFF
         text = described("probability of cell", made_with)
-        options, entries = tiff_options(self.pixel_size, imagej=not large)
+        imagej = not large and self._shape[-1] > 1  # one column would be taken for a pixel's samples
+        options, entries = tiff_options(self.pixel_size, imagej)
         metadata = entries | {"axes": "ZYX" if len(self._shape) == 3 else "ZCYX"}
         self.journal.unlink(missing_ok=True)
         tifffile.imwrite(
@@ -133,10 +134,10 @@ class ResumableTiff:
             shape=self._shape,
             dtype=np.float32,
             photometric="minisblack",
-            imagej=not large,
+            imagej=imagej,
             bigtiff=large,
             **options,
-            metadata=metadata | {"Description" if large else "Info": text},
+            metadata=metadata | {"Info" if imagej else "Description": text},
         )
         temporary = self.journal.with_name(self.journal.name + ".new")
         temporary.write_text(json.dumps({**made_with, "blocks": self.blocks}) + "\n")

@@ -186,9 +186,10 @@ def write_stack(
     """
     if stack.dtype == bool:
         stack = stack.astype(np.uint8) * 255
-    imagej = stack.dtype in (np.uint8, np.uint16, np.float32)
+    imagej = stack.dtype in (np.uint8, np.uint16, np.float32) and stack.shape[-1] > 1  # else taken for samples
     options, entries = tiff_options(pixel_size, imagej)
-    metadata: dict[str, Any] = {"axes": "ZYX", **({"Info": info} if info else {}), **entries}
+    told = {"Info" if imagej else "Description": info} if info else {}
+    metadata: dict[str, Any] = {"axes": "ZYX", **told, **entries}
     with atomic_write(path) as temporary:
         tifffile.imwrite(temporary, stack, photometric="minisblack", imagej=imagej, metadata=metadata, **options)
 

@@ -164,8 +164,12 @@ def _restore_lost_cells(before: np.ndarray, after: np.ndarray, connectivity: int
     free = (lost > 0) & ~crowded
     after[free] = before[free]
     around = scipy.ndimage.generate_binary_structure(2, connectivity // 4)
-    for number in _lost(cells, after).tolist():
-        rows, columns = np.nonzero(cells == number)
+    still_lost = _lost(cells, after).tolist()
+    boxes = scipy.ndimage.find_objects(cells) if still_lost else []
+    for number in still_lost:
+        box = boxes[number - 1]
+        rows, columns = np.nonzero(cells[box] == number)
+        rows, columns = rows + box[0].start, columns + box[1].start
         from_middle = (rows - rows.mean()) ** 2 + (columns - columns.mean()) ** 2
         for index in np.argsort(from_middle, kind="stable").tolist():
             row, column = rows[index], columns[index]

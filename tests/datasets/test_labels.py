@@ -100,6 +100,11 @@ def test_gray_levels_of_a_smoothed_mask_are_said_to_look_like_that(caplog):
     assert "have at most 4 px; these may be gray levels of a smoothed mask" in caplog.text
 
 
+def test_a_gray_picture_is_doubted_before_its_many_cells_are_separated(random, caplog):
+    interpret_labels(random.integers(0, 256, (1, 64, 64)), "instances", "picture.tif")
+    assert [("gray levels" in said, "too thin" in said) for said in caplog.messages] == [(True, False), (False, True)]
+
+
 @pytest.mark.parametrize(
     "name, options, lossy",
     [

@@ -144,12 +144,12 @@ def _separated(labels: Sections, values: np.ndarray, name: Path | str) -> Sectio
             f"note: {name} holds no 0, which is background: all of its {len(values)} numbers are taken as cells, with "
             f"lines between them; if one of them ({_shown(values)}) is the background, make it 0"
         )
+    if len(values) > 2:
+        _warn_of_other_meanings(labels, name)  # first: of gray levels there may be very many to separate
     separated = stacked([separate_touching_cells(section) for section in labels])
     lost = sum(lost_cells(before, after) for before, after in zip(labels, separated, strict=True))
     if lost:
         logger.warning(f"note: {lost} cells of {name} are too thin to be separated from their neighbours, and are lost")
-    if len(values) > 2:
-        _warn_of_other_meanings(labels, name)
     return separated
 
 

@@ -121,6 +121,18 @@ def test_training_takes_one_section_and_numbered_cells(phantom):
     assert all(torch.equal(values, same.network[name]) for name, values in one.network.items())
 
 
+def test_the_label_to_ignore_may_be_an_array(phantom):
+    images, labels = phantom
+    partly = np.where(np.arange(96) < 20, 9, labels)
+    of_label, of_array, of_mask = (
+        train(images, partly, ignore=ignore, **TINY) for ignore in (9, np.array(9), partly == 9)
+    )
+    for name, values in of_label.network.items():
+        assert torch.equal(values, of_array.network[name]) and torch.equal(values, of_mask.network[name])
+    with pytest.raises(BadInput, match="ignore is array.True.; it must be a label, a whole number, or bool arrays"):
+        train(images, partly, ignore=np.array(True), **TINY)
+
+
 @pytest.mark.parametrize("labels_are", ["instances", "membranes"])
 def test_what_labels_mean(phantom, trained, labels_are):
     images, labels = phantom

@@ -10,6 +10,7 @@ from unet_paper import checkpoint
 from unet_paper.config import PAPER, PROFILES
 from unet_paper.datasets.training_set import draw_tile, prepare_training_set
 from unet_paper.io.stack import read_labels, read_stack
+from unet_paper.network import InvalidTileSize
 from unet_paper.prediction import predict_stack
 from unet_paper.runs.results import read_history
 from unet_paper.support.errors import BadInput, Diverged
@@ -100,6 +101,52 @@ def test_a_resumed_run_equals_one_that_was_never_stopped(training_set, tmp_path)
     resumed = run(training_set, tmp_path / "stopped", resume=half)
     assert all(torch.equal(resumed.network[name], values) for name, values in whole.network.items())
     assert [row["loss"] for row in resumed.history] == [row["loss"] for row in whole.history]
+
+
+def test_a_checkpoint_stays_as_it_is_when_its_training_resumes(training_set, tmp_path):
+    run(training_set, tmp_path, replace(TINY, steps=10))
+    half = replace(checkpoint.load(tmp_path / "checkpoint.pt"), config=TINY)
+    before = {key: state["momentum_buffer"].clone() for key, state in half.optimiser["state"].items()}
+    first, again = (run(training_set, None, resume=half) for _ in range(2))
+    assert all(torch.equal(half.optimiser["state"][key]["momentum_buffer"], kept) for key, kept in before.items())
+    assert all(torch.equal(values, again.network[name]) for name, values in first.network.items())
+
+
+def test_the_callers_random_numbers_are_left_alone(training_set):
+    """Neither do the weights depend on them, nor do they on the training and on the network that is built."""
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    weights = []
+    for seed in (5, 6):
+        torch.manual_seed(seed)
+        final = run(training_set, None, replace(TINY, steps=2))
+        final.build_network()
+        weights.append(final.network)
+        assert torch.equal(torch.rand(3), expected) == (seed == 5)
+    assert all(torch.equal(values, weights[1][name]) for name, values in weights[0].items())
+
+
+def test_what_a_training_refuses(training_set, tmp_path):
+    with pytest.raises(BadInput, match="compilation is 'maybe'; it must be one of auto, on, off"):
+        train(TINY, training_set, compilation="maybe")
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(BadInput, match="file"):
+        run(training_set, tmp_path / "file" / "below", replace(TINY, steps=1))
+    with pytest.raises(InvalidTileSize):
+        run(training_set, None, replace(TINY, tile_size=189))
+
+
+def test_weights_of_another_network_are_no_start(training_set):
+    final = run(training_set, None, replace(TINY, steps=1))
+    wider = checkpoint.new_network(replace(TINY, base_channels=4))
+    with pytest.raises(BadInput, match="not those of the network, contracting.* for one; start from another network"):
+        final.initialise(wider)
+    of_three_classes = checkpoint.new_network(replace(TINY, classes=3))
+    own = of_three_classes.classifier.weight.clone()
+    final.initialise(of_three_classes)
+    found = of_three_classes.state_dict()
+    assert torch.equal(found["classifier.weight"], own)
+    assert all(torch.equal(found[name], values) for name, values in final.network.items() if "classifier" not in name)
 
 
 def test_history_file(training_set, tmp_path):

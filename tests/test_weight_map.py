@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from scipy import ndimage
 
 from unet_paper.compute.nearest_cells import distances_to_two_nearest_cells
@@ -196,6 +197,27 @@ def test_ignored_pixels_weigh_nothing_and_are_not_counted():
     assert not weights[ignore].any()
     assert np.array_equal(weight_map(labels, ignore=9), weights)
     assert balancing_class_weights(labels, ignored=ignore) == pytest.approx((5 / 4, 5 / 6))
+
+
+def test_the_label_to_ignore_may_be_an_array_and_the_mask_a_tensor():
+    labels = np.array([[1, 1, 1, 0, 0, 9, 9, 9]], np.uint8)
+    expected = weight_map(labels, ignore=9)
+    for label in (np.int64(9), np.array(9), np.array(9, np.uint8), torch.tensor(9)):
+        assert np.array_equal(weight_map(labels, ignore=label), expected)
+        assert np.array_equal(weight_maps(labels[None], ignore=label)[0], expected)
+    for mask in (labels == 9, torch.from_numpy(labels == 9), (labels == 9).tolist()):
+        assert np.array_equal(weight_map(labels, ignore=mask), expected)
+    for wrong in (True, np.array(True), 9.0, (labels == 9)[None]):
+        with pytest.raises(BadInput, match=r"pixels to ignore have shape .*must be bool, of the labels' shape"):
+            weight_map(labels, ignore=wrong)
+
+
+def test_a_section_may_be_ignored_whole_where_the_class_weights_are_given():
+    """As one section of a stack in which others count; there is nothing to balance then."""
+    labels = np.array([[0, 1]], np.uint8)
+    assert not weight_map(labels, class_weights=(2, 3), ignore=labels < 2).any()
+    with pytest.raises(BadInput, match="all pixels are to be ignored"):
+        weight_map(labels, ignore=labels < 2)
 
 
 @pytest.mark.parametrize("semantic", [False, True])

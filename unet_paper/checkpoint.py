@@ -4,6 +4,7 @@ import json
 import math
 import zipfile
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import torch
 from safetensors import SafetensorError
 from torch import nn
 
+from unet_paper.compute.random_numbers import callers_random_numbers_kept
 from unet_paper.config import Config
 from unet_paper.io.foreign_weights import is_foreign, is_safetensors
 from unet_paper.io.half_precision import read_half_precision, write_half_precision
@@ -26,6 +28,7 @@ from unet_paper.support.training_log import TrainingLog
 
 SUFFIX = ".safetensors"
 DESCRIBED = ("step", "data", "seconds")  # of a Checkpoint, besides its configuration and standardisation
+CLASSIFIER = ("classifier.weight", "classifier.bias")  # the layer whose shape the number of classes decides
 FORMAT = 2  # of the files; 1 lacked the tiles' error
 
 
@@ -144,17 +147,21 @@ class Checkpoint:
         if self.optimiser is None:
             raise BadInput("these weights hold no optimiser, so their training cannot be resumed; give a checkpoint.pt")
         network.load_state_dict(self.network)
-        optimiser.load_state_dict(self.optimiser)
+        optimiser.load_state_dict(deepcopy(self.optimiser))  # PyTorch's keeps the tensors, and its steps change them
 
     def initialise(self, network: nn.Module) -> None:
-        """Start a network that is to be trained from these weights. A last layer of other classes stays as it is."""
+        """Start a network that is to be trained from these weights. A last layer of other classes stays as it is.
+
+        Raises BadInput where another layer does not fit.
+        """
         own = network.state_dict()
-        network.load_state_dict(
-            {
-                name: self.network[name] if self.network[name].shape == values.shape else values
-                for name, values in own.items()
-            }
-        )
+        differing = _differing(own, self.network)
+        others = [name for name in differing if name not in CLASSIFIER]
+        if others:
+            raise BadInput(
+                f"these weights are not those of the network, {others[0]} for one; start from another network"
+            )
+        network.load_state_dict(self.network | {name: own[name] for name in differing})
 
     def resumed_log(self, folder: Path | None, device: torch.device) -> TrainingLog:
         """The log of a training that resumes here."""
@@ -163,9 +170,16 @@ class Checkpoint:
 
     def build_network(self) -> UNet:
         """The network with these weights, in evaluation mode, on the CPU."""
-        network = new_network(self.config)
+        with callers_random_numbers_kept():
+            network = new_network(self.config)
         network.load_state_dict(self.network)
         return network.eval()
+
+
+def _differing(first: Mapping[str, torch.Tensor], second: Mapping[str, torch.Tensor]) -> list[str]:
+    """The names of the weights that one lacks, or that differ in shape."""
+    shapes = [{name: values.shape for name, values in state.items()} for state in (first, second)]
+    return sorted(name for name in {*first, *second} if shapes[0].get(name) != shapes[1].get(name))
 
 
 def save(path: Path | str, checkpoint: Checkpoint, earlier: Path | None = None) -> None:
@@ -284,10 +298,9 @@ def must_fit(checkpoint: Checkpoint) -> None:
         Names one weight that is missing, left over or of another shape. Also as `UNet` does.
     """
     with torch.device("meta"):
-        wanted = {name: values.shape for name, values in new_network(checkpoint.config).state_dict().items()}
-    shapes = {name: values.shape for name, values in checkpoint.network.items()}
-    if shapes != wanted:
-        differing = sorted(name for name in {*shapes, *wanted} if shapes.get(name) != wanted.get(name))
+        wanted = new_network(checkpoint.config).state_dict()
+    differing = _differing(checkpoint.network, wanted)
+    if differing:
         raise ValueError(f"its weights are not those of its network, {differing[0]} for one")
 
 

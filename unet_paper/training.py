@@ -13,12 +13,14 @@ from unet_paper import checkpoint as checkpoints
 from unet_paper.checkpoint import Checkpoint
 from unet_paper.compute.cpu_kernels import use_cpu_kernels
 from unet_paper.compute.precision import autocast, computes_in_bfloat16, fastest_algorithms
+from unet_paper.compute.random_numbers import callers_random_numbers_kept
 from unet_paper.compute.torch_compile import compiled_network, should_compile
-from unet_paper.config import ADAM_BETAS, ADAM_EPSILON, Config
+from unet_paper.config import ADAM_BETAS, ADAM_EPSILON, COMPILE_CHOICES, Config
 from unet_paper.datasets.training_set import TrainingSet, draw_tile
 from unet_paper.loss import weighted_cross_entropy
 from unet_paper.network import UNet
 from unet_paper.schedule import is_complete, learning_rate_at, schedule_after, set_rates
+from unet_paper.support.arguments import require_choice
 from unet_paper.support.progress import progress_bar
 from unet_paper.support.signals import Interrupted, stop_requests
 from unet_paper.support.stopwatch import Stopwatch
@@ -168,7 +170,8 @@ def train(
     data : mapping or None
         Name -> SHA-256 of the stacks, kept in the checkpoints.
     resume : Checkpoint or None
-        Where to resume. Every step seeds its own random numbers, so a resumed run equals one that was never stopped.
+        Where to resume; it stays as it is. Every step seeds its own random numbers, so a resumed run equals one that
+        was never stopped. Those of the caller, PyTorch's global ones, go on as if nothing had drawn from them.
     after_step : callable or None
         Called with the number of steps done and the network, after each. It must leave the network as it is.
     compilation : "auto", "on" or "off"
@@ -183,6 +186,11 @@ def train(
 
     Raises
     ------
+    BadInput
+        For another `compilation`, a `resume` without an optimiser, a `start` that does not fit, and a folder that cannot
+        be written.
+    InvalidTileSize
+        For a `tile_size` that the network cannot take.
     Diverged
         When the loss or a weight stops being finite, or the output is the same everywhere for FLAT_STEPS steps or in
         the last one; `checkpoint.pt` then is the last good one.
@@ -193,7 +201,23 @@ def train(
     -----
     Ronneberger, Fischer, Brox: U-Net, MICCAI 2015, section 3.
     """
+    require_choice("compilation", compilation, COMPILE_CHOICES)
     folder = None if folder is None else Path(folder)
+    with callers_random_numbers_kept():
+        return _trained(config, training_set, folder, data or {}, resume, after_step, compilation, start)
+
+
+def _trained(
+    config: Config,
+    training_set: TrainingSet,
+    folder: Path | None,
+    data: Mapping[str, str],
+    resume: Checkpoint | None,
+    after_step: Callable[[int, UNet], None] | None,
+    compilation: str,
+    start: Checkpoint | None,
+) -> Checkpoint:
+    """See `train`; seeds PyTorch's global random numbers."""
     device = training_set.device
     torch.manual_seed(config.seed)
     network = new_training_network(config, device)
@@ -205,7 +229,7 @@ def train(
         resume.restore(network, optimiser)
         log, done = resume.resumed_log(folder, device), resume.step
     complete, schedule = is_complete(done, log.seconds, config), schedule_after(done, log.seconds, config)
-    described = training_set.standardisation, data or {}
+    described = training_set.standardisation, data
 
     def keep() -> None:
         if log.is_worth_keeping(done, complete, network.parameters()) and folder is not None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from unet_paper.config import PAPER, SIGMA, W_0
-from unet_paper.io.sections import as_array, require_no_colours
+from unet_paper.io.sections import as_array, lone_label, require_no_colours
 from unet_paper.separation_border import is_connectivity, label_cells, separate_touching_cells
 from unet_paper.support.arguments import holds
 from unet_paper.support.errors import BadInput
@@ -50,7 +50,8 @@ def weight_map(
         Whether the labels are class numbers instead of cells' numbers.
     ignore : bool array of the labels' shape, an int, or None
         True for pixels of which the truth is not known, or the label that such pixels have. They weigh 0, are neither
-        cell nor background for w_c, and no cell's: nothing is kept away from them.
+        cell nor background for w_c, and no cell's: nothing is kept away from them. With `class_weights` all of a section
+        may be ignored, as of a stack whose other sections count.
 
     Returns
     -------
@@ -61,7 +62,7 @@ def weight_map(
     ------
     BadInput
         For labels of another shape or type, labels below 0, settings out of range, an `ignore` that does not fit or
-        leaves nothing, fewer class weights than semantic labels have classes, and for cells another number than two.
+        leaves nothing to balance the classes over, fewer class weights than semantic labels have classes, and for cells another number than two.
 
     Notes
     -----
@@ -70,7 +71,7 @@ def weight_map(
     labels = as_array(labels, "labels")
     if labels.ndim != 2:
         raise BadInput(f"labels of shape {labels.shape}; expected one section, (H, W), or use weight_maps")
-    if isinstance(ignore, (np.ndarray, list, tuple)):
+    if ignore is not None and lone_label(ignore) is None:
         ignore = as_array(ignore, "pixels to ignore")[None]
     return weight_maps(
         labels[None],
@@ -295,9 +296,10 @@ def ignored_pixels(labels: np.ndarray, ignore: ArrayLike | int | None) -> np.nda
     """
     if ignore is None:
         return None
+    label = lone_label(ignore)
+    if label is not None:
+        return labels == label
     given = as_array(ignore, "pixels to ignore")
-    if given.ndim == 0 and given.dtype.kind in "ui":
-        return labels == given
     if given.dtype != bool or given.shape != labels.shape:
         raise BadInput(
             f"the pixels to ignore have shape {given.shape} and type {given.dtype}; they must be bool, of the labels' "

@@ -10,6 +10,7 @@ from scipy import ndimage
 from unet_paper.metrics import Scores, score, warping_errors
 from unet_paper.metrics.registry import CHALLENGE_METRICS
 from unet_paper.metrics.warping_error import WarpingCounts
+from unet_paper.separation_border import separate_touching_cells
 from unet_paper.support.errors import BadInput
 
 
@@ -140,10 +141,11 @@ def test_labels_of_any_two_values(random, membrane, cell):
     assert score(np.where(labels, cell, membrane), proposal) == score(labels, proposal)
 
 
-def test_numbered_cells_count_as_cell(random):
+def test_numbered_cells_count_as_cell_but_for_the_line_between_those_that_touch(random):
     labels = random.integers(0, 500, (1, 20, 20))
     proposal = random.random((1, 20, 20))
-    assert score(labels, proposal) == score(labels > 0, proposal)
+    separated = separate_touching_cells(labels) > 0
+    assert score(labels, proposal) == score(separated, proposal) != score(labels > 0, proposal)
 
 
 def test_constant_sections():

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from reproduce.benchmarks.baselines import metrics as baseline
-from unet_paper.metrics import score, warping_counts_per_threshold
+from unet_paper.metrics import score, warping_counts_per_threshold, warping_errors
 from unet_paper.metrics.registry import CHALLENGE_METRICS, PIXEL_ERROR, V_INFO
+from unet_paper.separation_border import separate_touching_cells
 
 COMMITTED = Path(__file__).parents[1] / "data"
 SHAPES = [(2, 24, 31), (1, 1, 1), (1, 1, 40), (3, 40, 1), (2, 2, 2), (1, 50, 47), (1, 70, 90)]
@@ -55,6 +56,26 @@ def test_equals_the_baseline(random_stack, shape, kind):
     assert found["v_rand_per_threshold"] == pytest.approx([values[0] for values in by_threshold], abs=1e-12)
     dropped = [np.nan if value is None else value for value in found["v_info_per_threshold"]]
     assert dropped == pytest.approx([values[1] for values in by_threshold], abs=1e-12, nan_ok=True)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.int64, float])
+def test_touching_cells_with_numbers_of_their_own_are_separated(kind):
+    """As `train`, `weight_map` and the command do: a map that keeps them apart is perfect, one that joins them is not."""
+    labels = np.zeros((2, 12, 12), kind)
+    labels[:, 2:10, 2:6], labels[0, 2:10, 6:10], labels[1, 2:10, 6:10] = 1, 2, 3
+    apart = separate_touching_cells(labels.astype(int)) > 0
+    assert score(labels, apart.astype(float)) == score(apart, apart.astype(float))
+    assert score(labels, apart.astype(float)).rand_error == 0
+    joined = (labels > 0).astype(float)
+    assert score(labels, joined) == score(apart, joined) and score(labels, joined).rand_error > 0.1
+    assert np.array_equal(warping_errors(labels, joined, 0.5), warping_errors(apart, joined, 0.5))
+    assert score(list(labels), list(joined)) == score(labels, joined)
+
+
+def test_ignored_pixels_between_cells_part_them():
+    labels = np.repeat([[0, 1, 1, 9, 2, 2, 0]], 5, axis=0)
+    expected = np.repeat([[False, True, True, False, True, True, False]], 5, axis=0)
+    assert score(labels, expected.astype(float), 9) == score(expected, expected.astype(float), labels == 9)
 
 
 def test_polarity_and_best_case(sections):

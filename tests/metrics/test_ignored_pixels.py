@@ -31,6 +31,14 @@ def test_what_stands_at_ignored_pixels_does_not_count(random, random_stack):
         assert warping_counts_per_threshold(labels, other, ignore) == list(found.warping_counts)
 
 
+def test_the_label_to_ignore_may_be_an_array():
+    labels, proposal = np.array([[1, 0, 0, 9]]), np.array([[0.95, 0.95, 0.0, 0.5]])
+    expected = score(labels, proposal, 9)
+    assert all(score(labels, proposal, label) == expected for label in (np.uint8(9), np.array(9), labels == 9))
+    with pytest.raises(BadInput, match="or one whole number, the label that they have"):
+        score(labels, proposal, np.array(9.0))
+
+
 def test_a_map_that_is_right_where_it_counts_is_perfect(random_stack):
     truth, _ = random_stack((2, 40, 40), "binary")
     truth[:, 20] = False

@@ -1,6 +1,7 @@
 """Sections of one size, which are a stack, or of several sizes, which are a list."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -36,6 +37,18 @@ def as_array(values: ArrayLike | Sequence[ArrayLike], name: str) -> np.ndarray:
         return np.asarray(values)
     except ValueError:
         raise BadInput(f"{name} are arrays of several shapes; give them one by one, each (H, W)") from None
+
+
+def lone_label(ignore: Any) -> int | None:
+    """The label that pixels to ignore have, where that is what `ignore` says: a whole number, also as an array without
+    a dimension. None for masks and all else.
+    """
+    if isinstance(ignore, int) and not isinstance(ignore, bool):
+        return ignore
+    if ignore is None or isinstance(ignore, (list, tuple)):
+        return None
+    value = np.asarray(ignore)
+    return int(value) if value.ndim == 0 and value.dtype.kind in "ui" else None
 
 
 def require_no_colours(stack: np.ndarray, name: str) -> None:

@@ -47,7 +47,9 @@ def score(
     Parameters
     ----------
     labels : (Z, H, W) array, one section (H, W), or a sequence of (H, W) sections of any sizes
-        Truth: whole numbers, > 0 is cell, 0 is membrane; see `common.cells` for others.
+        Truth: whole numbers, > 0 is cell, 0 is membrane; see `common.cells` for others. Of more than two values each is
+        a cell's number: those that touch are separated by background first, see `separate_touching_cells`, as `train`,
+        `weight_map` and the command do.
     proposal : float arrays of the same shapes
         Probability of cell, 0 to 1.
     ignore : int, bool arrays of the same shapes, or None

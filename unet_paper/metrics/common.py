@@ -6,7 +6,19 @@ from itertools import accumulate
 import numpy as np
 from numpy.typing import ArrayLike
 
-from unet_paper.io.sections import Sections, as_array, as_sections, described, joined, like, require_no_colours, shapes
+from unet_paper.io.sections import (
+    Sections,
+    as_array,
+    as_sections,
+    described,
+    joined,
+    like,
+    lone_label,
+    require_no_colours,
+    shapes,
+    stacked,
+)
+from unet_paper.separation_border import separate_touching_cells
 from unet_paper.support.errors import BadInput
 
 # Accumulated in double precision as the challenge's scorer does: 0.0, 0.1, ... 0.9999999999999999.
@@ -22,7 +34,7 @@ def checked(
     """A truth, a proposal and pixels to ignore, as sections to take metrics of: (Z, H, W), one (H, W) section each, or
     sequences of (H, W) sections of any sizes.
 
-    Returns the truth, bool; the proposal, of its type; and how many pixels are ignored, which `ignore` marks or which
+    Returns the truth, bool, touching cells with numbers of their own separated as `train` does; the proposal, of its type; and how many pixels are ignored, which `ignore` marks or which
     have it as their label. Both are membrane at these, which leaves them out of all sums: no metric counts pixels that
     are membrane in truth and proposal.
 
@@ -57,7 +69,20 @@ def checked(
         raise BadInput("all pixels are to be ignored; leave some that count")
     is_cell = np.zeros(truth.shape, bool)
     is_cell[~ignored] = cells(truth[~ignored])
-    return like(is_cell, of_labels), like(pixels, of_proposal), int(np.count_nonzero(ignored))
+    return _apart(of_labels, is_cell), like(pixels, of_proposal), int(np.count_nonzero(ignored))
+
+
+def _apart(labels: Sections, is_cell: np.ndarray) -> Sections:
+    """Where labels are cell, bool, with background between touching cells of different numbers.
+
+    is_cell : bool, of all pixels, one after the other.
+    """
+    numbers = np.where(is_cell, joined(labels), 0)
+    of_cells = numbers[is_cell]
+    if not of_cells.size or of_cells.min() == of_cells.max():  # masks, whose cells are apart already
+        return like(is_cell, labels)
+    whole = like(numbers.astype(np.int64) if numbers.dtype.kind == "f" else numbers, labels)
+    return stacked([separate_touching_cells(section) > 0 for section in whole])
 
 
 def _given(values: ArrayLike | Sequence[ArrayLike]) -> Sections:
@@ -79,8 +104,9 @@ def _ignored(labels: Sections, ignore: int | ArrayLike | Sequence[ArrayLike] | N
     """Which of all pixels, one after the other, are to be ignored: bool."""
     if ignore is None:
         return np.zeros(joined(labels).shape, bool)
-    if isinstance(ignore, (int, np.integer)) and not isinstance(ignore, bool):
-        return joined(labels) == ignore
+    label = lone_label(ignore)
+    if label is not None:
+        return joined(labels) == label
     given = _given(ignore)
     pixels = joined(given)
     if shapes(given) != shapes(labels) or pixels.dtype != bool:

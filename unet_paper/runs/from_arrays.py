@@ -15,7 +15,7 @@ from unet_paper.config import PROFILES, Config, optimiser_settings
 from unet_paper.datasets.labels import interpret_labels, pixels_to_ignore
 from unet_paper.datasets.training_set import prepare_training_set
 from unet_paper.io.hashes import sections_sha256
-from unet_paper.io.sections import as_sections, joined, require_same_shapes, stacked
+from unet_paper.io.sections import Sections, as_array, as_sections, joined, lone_label, require_same_shapes, stacked
 from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.starting_weights import StartingWeights
 from unet_paper.support.arguments import as_path, require_choice
@@ -93,23 +93,30 @@ def train(
         _require_new(folder)
     data = {"train-volume": sections_sha256(volume), "train-labels": sections_sha256(truth)}
     truth = stacked([section.astype(np.uint8) if section.dtype == bool else section for section in truth])
-    if isinstance(ignore, bool):
-        raise BadInput(f"ignore is {ignore}; it must be a label, a whole number, or bool arrays of the labels' shapes")
-    if isinstance(ignore, (int, np.integer)):
-        ignored = pixels_to_ignore(truth, int(ignore), "the labels")
-    else:
-        mask = None if ignore is None else as_sections(ignore, "pixels to ignore")
-        if mask is not None and joined(mask).dtype != bool:
-            raise BadInput(
-                f"the pixels to ignore have type {joined(mask).dtype}; they must be bool, of the labels' shapes, or "
-                "one whole number, the label that they have"
-            )
-        ignored = pixels_to_ignore(truth, mask, "the labels")
+    ignored = pixels_to_ignore(truth, _label_or_masks(ignore), "the labels")
     truth, classes = interpret_labels(truth, labels_are, "the array of labels", ignored)
     config = replace(config, classes=classes)
     training_set = prepare_training_set(volume, truth, config, device, ignored)
     trained = None if weights is None else weights.trained
     return train_network(config, training_set, folder, data, start=trained)
+
+
+def _label_or_masks(ignore: int | ArrayLike | Sequence[ArrayLike] | None) -> int | Sections | None:
+    """The label of pixels to ignore, or bool sections. Raises BadInput for what is neither."""
+    label = lone_label(ignore)
+    if ignore is None or label is not None:
+        return label
+    if not isinstance(ignore, (list, tuple)) and as_array(ignore, "pixels to ignore").ndim == 0:
+        raise BadInput(
+            f"ignore is {ignore!r}; it must be a label, a whole number, or bool arrays of the labels' shapes"
+        )
+    masks = as_sections(ignore, "pixels to ignore")
+    if joined(masks).dtype != bool:
+        raise BadInput(
+            f"the pixels to ignore have type {joined(masks).dtype}; they must be bool, of the labels' shapes, or one "
+            "whole number, the label that they have"
+        )
+    return masks
 
 
 def _config(profile: str, settings: dict[str, Any]) -> Config:

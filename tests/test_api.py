@@ -1,5 +1,6 @@
 """The package as a notebook uses it: arrays in, arrays out."""
 
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -8,12 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch.nn.modules.module import register_module_forward_hook
 
 import unet_paper
 from unet_paper import checkpoint, load, predict, score, segment, train, warping_errors, weight_map, weight_maps
 from unet_paper.datasets.phantom import make_phantom
 from unet_paper.prediction import predict_stack
 from unet_paper.support.errors import BadInput
+from unet_paper.support.signals import Interrupted
 
 ROOT = Path(__file__).parents[1]
 OTHERWISE = ({"primary": "d4"}, {"extrapolation": "zeros"})
@@ -105,6 +108,70 @@ def test_what_lies_in_the_folder_is_not_replaced(phantom, tmp_path, name):
     (tmp_path / name).symlink_to(tmp_path / "nowhere")
     with pytest.raises(BadInput, match="already holds a training; give another folder"):
         train(*phantom, "cells", folder=tmp_path, **TINY)
+
+
+def stopped_at(step, number=signal.SIGINT):
+    """A hook that sends a signal in the forward pass of a training's step."""
+    seen = []
+
+    def stop(module, inputs, output):
+        seen.extend([step] * isinstance(module, unet_paper.UNet))
+        if len(seen) == step:
+            signal.raise_signal(number)
+
+    return register_module_forward_hook(stop)
+
+
+def test_a_training_that_was_interrupted_is_resumed_and_equals_one_that_was_not(phantom, tmp_path):
+    settings = {**TINY, "steps": 7, "checkpoint_every": 2}
+    whole = train(*phantom, "cells", **settings)
+    hook = stopped_at(3)
+    try:
+        with pytest.raises(Interrupted, match=r"step 3 of 7 is kept in .*; the same call with resume=True resumes"):
+            train(*phantom, "cells", folder=tmp_path, **settings)
+    finally:
+        hook.remove()
+    with pytest.raises(
+        BadInput, match="already holds a training; give another folder, or go on with it by resume=True"
+    ):
+        train(*phantom, "cells", folder=tmp_path, **settings)
+    for change in ({"seed": 5}, {"labels": phantom[1][::-1]}, {"images": phantom[0][::-1]}):
+        given = dict(images=phantom[0], labels=phantom[1], labels_are="cells", folder=tmp_path, **settings)
+        with pytest.raises(
+            BadInput, match=r"holds a training that differs \((seed 0 -> 5|train-.*)\); give what it began"
+        ):
+            train(**(given | change), resume=True)
+    resumed = train(*phantom, "cells", folder=tmp_path, resume=True, **settings)
+    again = train(*phantom, "cells", folder=tmp_path, resume=True, **settings)  # there is nothing left to do
+    for other in (resumed, again, load(tmp_path / "weights.pt")):
+        assert all(torch.equal(values, other.network[name]) for name, values in whole.network.items())
+        assert [row["loss"] for row in other.history] == [row["loss"] for row in whole.history]
+
+
+def test_a_training_that_was_killed_is_resumed(phantom, trained, tmp_path):
+    """From the checkpoint before, where the last one is lost; without any it begins anew."""
+    settings = {**TINY, "checkpoint_every": 1}
+    train(*phantom, "cells", folder=tmp_path, **settings)
+    for lost in (("weights.pt", "checkpoint.pt"), ("weights.pt", "checkpoint.pt", "checkpoint-before.pt")):
+        for name in lost:
+            (tmp_path / name).unlink()
+        resumed = train(*phantom, "cells", folder=tmp_path, resume=True, **settings)
+        assert all(torch.equal(values, resumed.network[name]) for name, values in trained.network.items())
+
+
+@pytest.mark.parametrize(
+    ("file", "change", "message"),
+    [
+        ("run.json", {}, "holds a run of the command; resume it with: train --resume"),
+        ("weights.pt", {}, "holds weights without a checkpoint, which cannot be resumed"),
+        ("file", {"folder": None}, "there is no folder to resume from"),
+        ("file", {"resume": "yes"}, "resume is 'yes'; it must be True or False"),
+    ],
+)
+def test_what_cannot_be_resumed(phantom, tmp_path, file, change, message):
+    (tmp_path / file).write_text("")
+    with pytest.raises(BadInput, match=message):
+        train(*phantom, "cells", **{**TINY, "folder": tmp_path, "resume": True, **change})
 
 
 def test_training_without_a_folder_writes_nothing(phantom, trained, tmp_path, monkeypatch):

@@ -187,8 +187,8 @@ def train(
     Raises
     ------
     BadInput
-        For another `compilation`, a `resume` without an optimiser, a `start` that does not fit, and a folder that cannot
-        be written.
+        For another `compilation`, a `resume` without an optimiser, a `start` that does not fit, and a folder that
+        cannot be written.
     InvalidTileSize
         For a `tile_size` that the network cannot take.
     Diverged

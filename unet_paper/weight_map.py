@@ -50,8 +50,8 @@ def weight_map(
         Whether the labels are class numbers instead of cells' numbers.
     ignore : bool array of the labels' shape, an int, or None
         True for pixels of which the truth is not known, or the label that such pixels have. They weigh 0, are neither
-        cell nor background for w_c, and no cell's: nothing is kept away from them. With `class_weights` all of a section
-        may be ignored, as of a stack whose other sections count.
+        cell nor background for w_c, and no cell's: nothing is kept away from them. With `class_weights` all of a
+        section may be ignored, as of a stack whose other sections count.
 
     Returns
     -------
@@ -62,7 +62,8 @@ def weight_map(
     ------
     BadInput
         For labels of another shape or type, labels below 0, settings out of range, an `ignore` that does not fit or
-        leaves nothing to balance the classes over, fewer class weights than semantic labels have classes, and for cells another number than two.
+        leaves nothing to balance the classes over, fewer class weights than semantic labels have classes, and for cells
+        another number than two.
 
     Notes
     -----

@@ -60,7 +60,7 @@ def test_equals_the_baseline(random_stack, shape, kind):
 
 @pytest.mark.parametrize("kind", [np.uint8, np.int64, float])
 def test_touching_cells_with_numbers_of_their_own_are_separated(kind):
-    """As `train`, `weight_map` and the command do: a map that keeps them apart is perfect, one that joins them is not."""
+    """As `train`, `weight_map` and the command do: a map that keeps them apart is perfect, one that joins them not."""
     labels = np.zeros((2, 12, 12), kind)
     labels[:, 2:10, 2:6], labels[0, 2:10, 6:10], labels[1, 2:10, 6:10] = 1, 2, 3
     apart = separate_touching_cells(labels.astype(int)) > 0

@@ -34,9 +34,9 @@ def checked(
     """A truth, a proposal and pixels to ignore, as sections to take metrics of: (Z, H, W), one (H, W) section each, or
     sequences of (H, W) sections of any sizes.
 
-    Returns the truth, bool, touching cells with numbers of their own separated as `train` does; the proposal, of its type; and how many pixels are ignored, which `ignore` marks or which
-    have it as their label. Both are membrane at these, which leaves them out of all sums: no metric counts pixels that
-    are membrane in truth and proposal.
+    Returns the truth, bool, touching cells with numbers of their own separated as `train` does; the proposal, of its
+    type; and how many pixels are ignored, which `ignore` marks or which have it as their label. Both are membrane at
+    these, which leaves them out of all sums: no metric counts pixels that are membrane in truth and proposal.
 
     The challenge's scorer rescales labels by their extremes, which goes wrong for values above 255 and for a constant
     section, and leaves NaN and values outside [0, 1] undefined. Here the truth is `cells(labels)`, and BadInput is

@@ -59,7 +59,9 @@ def code_version() -> CodeVersion:
 
 def _git(*arguments: str) -> str | None:
     try:
-        done = subprocess.run(["git", *arguments], cwd=PACKAGE, capture_output=True, text=True, timeout=20)
+        # without locks: `status` would write the user's index anew
+        command = ["git", "--no-optional-locks", *arguments]
+        done = subprocess.run(command, cwd=PACKAGE, capture_output=True, text=True, timeout=20)
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() if done.returncode == 0 else None

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from unet_paper.checkpoint import Checkpoint
+from unet_paper.checkpoint import Checkpoint, load_last
 from unet_paper.compute.precision import usable_device
 from unet_paper.config import PROFILES, Config, optimiser_settings
 from unet_paper.datasets.labels import interpret_labels, pixels_to_ignore
@@ -17,10 +17,14 @@ from unet_paper.datasets.training_set import prepare_training_set
 from unet_paper.io.hashes import sections_sha256
 from unet_paper.io.sections import Sections, as_array, as_sections, joined, lone_label, require_same_shapes, stacked
 from unet_paper.runs.folder import RunFolder
+from unet_paper.runs.resuming import changed_settings
 from unet_paper.runs.starting_weights import StartingWeights
 from unet_paper.support.arguments import as_path, require_choice
 from unet_paper.support.errors import BadInput
+from unet_paper.support.signals import Interrupted
 from unet_paper.training import train as train_network
+
+SHELL = 128  # its exit code for a signal is that of the signal and this
 
 
 def train(
@@ -32,6 +36,7 @@ def train(
     ignore: int | ArrayLike | Sequence[ArrayLike] | None = None,
     start: Checkpoint | Path | str | None = None,
     folder: Path | str | None = None,
+    resume: bool = False,
     device: str | None = None,
     **settings: Any,
 ) -> Checkpoint:
@@ -52,11 +57,16 @@ def train(
         The label of pixels of which the truth is not known, or True for such pixels. They weigh nothing in the loss.
     start : Checkpoint, path or None
         A trained network to start from, from `train` or `load`, or the file that `load` reads. The network's settings
-        are its own, and so are optimiser, learning rate and momentum_warmup, unless one of these is given. Gray values
-        are standardised by these images; a last layer of other classes starts anew.
+        are its own, but for `dropout`, which acts in training only, and `up_convolution_fan_in`, by which none of its
+        weights are drawn; and so are optimiser, learning rate and momentum_warmup, unless one of these is given. Gray
+        values are standardised by these images; a last layer of other classes starts anew.
     folder : path or None
-        Gets `history.csv`, `checkpoint.pt` and `weights.pt`; it must hold no training yet. Nothing is written unless
-        it is given.
+        Gets `history.csv`, `checkpoint.pt` and `weights.pt`; it must hold no training yet, unless that is to
+        be resumed. Nothing is written unless it is given.
+    resume : bool
+        Go on from the last checkpoint in `folder`, where there is one, with the images, labels and settings that the
+        training began with, and what `labels_are` and `ignore` were (these two are not compared). The result equals
+        that of a training that was never stopped.
     device : str or None
         "cpu" or "cuda"; the GPU unless given, if there is one.
     **settings
@@ -71,8 +81,8 @@ def train(
     ------
     BadInput
         For arrays that do not fit, labels that do not mean what `labels_are` says, unknown settings and settings of
-        another type or out of range, a device that is not there, and a folder that holds a training or cannot be
-        written.
+        another type or out of range, a device that is not there, a folder that holds a training or cannot be
+        written, and, with `resume`, other images, labels or settings than it began with.
     Diverged
         When the loss or a weight stops being finite, or the output says nothing any more.
     Interrupted
@@ -88,17 +98,28 @@ def train(
     for section in truth:
         if section.dtype.kind not in "bui":
             raise BadInput(f"the labels hold {section.dtype} values; give whole numbers or bool")
+    if not isinstance(resume, (bool, np.bool_)):
+        raise BadInput(f"resume is {resume!r}; it must be True or False")
     if folder is not None:
         folder = as_path("folder", folder)
-        _require_new(folder)
+        _require_usable(folder, bool(resume))
+    elif resume:
+        raise BadInput("there is no folder to resume from; give the one that the training was kept in")
     data = {"train-volume": sections_sha256(volume), "train-labels": sections_sha256(truth)}
     truth = stacked([section.astype(np.uint8) if section.dtype == bool else section for section in truth])
     ignored = pixels_to_ignore(truth, _label_or_masks(ignore), "the labels")
     truth, classes = interpret_labels(truth, labels_are, "the array of labels", ignored)
     config = replace(config, classes=classes)
+    last = _last_checkpoint(folder, config, data) if folder is not None and resume else None
     training_set = prepare_training_set(volume, truth, config, device, ignored)
     trained = None if weights is None else weights.trained
-    return train_network(config, training_set, folder, data, start=trained)
+    try:
+        return train_network(config, training_set, folder, data, last, start=trained)
+    except Interrupted as stopped:
+        if folder is None:
+            raise
+        number = stopped.exit_code - SHELL
+        raise Interrupted(f"{stopped}; the same call with resume=True resumes from there", number) from None
 
 
 def _label_or_masks(ignore: int | ArrayLike | Sequence[ArrayLike] | None) -> int | Sections | None:
@@ -141,12 +162,31 @@ def _plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _require_new(folder: Path) -> None:
-    """Raise BadInput where a training cannot be kept in a folder, or one is there already."""
+def _last_checkpoint(folder: Path, config: Config, data: dict[str, str]) -> Checkpoint | None:
+    """Where a training resumes, None for one without a checkpoint. Raises BadInput where it began otherwise."""
     run = RunFolder(folder)
-    held = (run.checkpoint, run.earlier_checkpoint, run.weights, run.history, run.record)
-    if any(os.path.lexists(path) for path in held):
-        raise BadInput(f"{folder} already holds a training; give another folder")
+    last = load_last(run.checkpoint, run.earlier_checkpoint)
+    if last is None:
+        return None
+    changes = [f"{name} {before!r} -> {after!r}" for name, (before, after) in changed_settings(last, config).items()]
+    changes += [name for name, sha256 in data.items() if last.data.get(name) != sha256]
+    if changes:
+        raise BadInput(
+            f"{folder} holds a training that differs ({'; '.join(changes)}); give what it began with, or another folder"
+        )
+    return last
+
+
+def _require_usable(folder: Path, resume: bool) -> None:
+    """Raise BadInput where a training cannot be kept in a folder, or one is there that is not to be resumed."""
+    run = RunFolder(folder)
+    checkpoints = (run.checkpoint, run.earlier_checkpoint)
+    if resume and os.path.lexists(run.record):
+        raise BadInput(f"{folder} holds a run of the command; resume it with: train --resume")
+    if resume and run.weights.is_file() and not any(path.is_file() for path in checkpoints):
+        raise BadInput(f"{folder} holds weights without a checkpoint, which cannot be resumed; give another folder")
+    if not resume and any(os.path.lexists(path) for path in (*checkpoints, run.weights, run.history, run.record)):
+        raise BadInput(f"{folder} already holds a training; give another folder, or go on with it by resume=True")
     ancestor = next(path for path in (folder.absolute(), *folder.absolute().parents) if os.path.lexists(path))
     if not os.path.isdir(ancestor) or not os.access(ancestor, os.W_OK):
         raise BadInput(f"{folder} cannot be written in {ancestor}; give a folder where files may be made")

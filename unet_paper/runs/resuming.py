@@ -27,7 +27,7 @@ def checkpoint_to_resume(run: RunFolder, config: Config, stacks: Stacks, resume:
         return None
     if checkpoint.optimiser is None:
         raise BadInput(f"{run.checkpoint} cannot be resumed: it holds no optimiser; give another --out")
-    settings = _changed_settings(checkpoint, config)
+    settings = changed_settings(checkpoint, config)
     changes = [
         *(f"{name} {before!r} -> {after!r}" for name, (before, after) in settings.items()),
         *changed_data(checkpoint, read_record(run.record).protocol, stacks),
@@ -60,8 +60,8 @@ def is_finished(run: RunFolder, checkpoint: Checkpoint, config: Config) -> bool:
     return read_record(run.record).status == "finished"
 
 
-def _changed_settings(checkpoint: Checkpoint, config: Config) -> dict[str, tuple[Any, Any]]:
-    """{name: (as it began, as it is asked for)}."""
+def changed_settings(checkpoint: Checkpoint, config: Config) -> dict[str, tuple[Any, Any]]:
+    """The settings in which a training differs from the one that began: {name: (as it began, as it is asked for)}."""
     wanted = config.as_dict()
     if _extends(checkpoint, config):
         wanted["steps"] = checkpoint.config.steps

@@ -13,7 +13,9 @@ from unet_paper.runs.record import RunRecord
 from unet_paper.support.errors import BadInput
 from unet_paper.support.logs import logger
 
-NETWORK = ("base_channels", "variant", "padding", "batch_norm")  # settings that the weights decide
+# Settings that the weights decide. Of the network's others, dropout acts in training only and up_convolution_fan_in on
+# new weights only: both are the new training's own, and recorded as such.
+NETWORK = ("base_channels", "variant", "padding", "batch_norm")
 RECIPE = ("optimiser", "learning_rate", "momentum_warmup")  # settings that fit such a network, and may be given
 
 

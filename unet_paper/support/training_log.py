@@ -120,6 +120,6 @@ class TrainingLog:
         last_good = f"the last good checkpoint is {kept}" if kept and kept.exists() else "there was no checkpoint yet"
         return Diverged(
             f"step {step}: {what}",
-            f"{last_good}; try once more with --resume, in case the machine was at fault, or train in another folder "
-            "with a lower learning_rate or gradient_clip, or another seed",
+            f"{last_good}; try once more with --resume (from Python resume=True), in case the machine was at fault, "
+            "or train in another folder with a lower learning_rate or gradient_clip, or another seed",
         )

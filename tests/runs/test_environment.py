@@ -1,0 +1,26 @@
+"""Which code a run is of."""
+
+import os
+import shutil
+import subprocess
+
+import pytest
+
+from unet_paper.runs import environment
+from unet_paper.runs.environment import code_version
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
+def test_the_users_git_index_is_left_alone(tmp_path, monkeypatch):
+    """Not even where `git status` would note in it that a file that was touched is as it was."""
+    (tmp_path / "config.py").write_text("a = 1\n")
+    identity = ["-c", "user.name=a", "-c", "user.email=a@b.example"]
+    for words in (["init", "-q"], ["add", "."], [*identity, "commit", "-qm", "first"]):
+        subprocess.run(["git", *words], cwd=tmp_path, check=True, capture_output=True)
+    os.utime(tmp_path / "config.py", (1, 1))
+    index = tmp_path / ".git" / "index"
+    before = index.read_bytes()
+    monkeypatch.setattr(environment, "PACKAGE", tmp_path)
+    version = code_version()
+    assert version.commit and version.changed is False
+    assert index.read_bytes() == before

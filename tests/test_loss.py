@@ -35,6 +35,18 @@ def test_a_pixel_of_weight_zero_has_no_gradient():
     assert size[0, 0] == 0 and size[0, 1] > 0
 
 
+def test_what_weights_and_labels_may_be_besides():
+    logits, labels = torch.randn(2, 3, 4, 5), torch.randint(0, 3, (2, 4, 5))
+    weights = torch.rand(4, 5)
+    expected = weighted_cross_entropy(logits, labels, weights.expand(2, 4, 5))
+    assert torch.equal(weighted_cross_entropy(logits, labels, weights), expected)
+    assert weighted_cross_entropy(logits, labels, weights.double()).dtype == torch.float64
+    unknown = torch.full_like(labels, -100)
+    assert weighted_cross_entropy(logits, unknown, weights) == 0
+    with pytest.raises((IndexError, RuntimeError)):
+        weighted_cross_entropy(logits, torch.full_like(labels, -1), weights)
+
+
 def test_half_precision_logits_are_summed_in_float32():
     logits = torch.randn(1, 2, 64, 64).bfloat16()
     assert (

@@ -159,6 +159,8 @@ def test_mirror_is_numpys_reflect(random):
     ("section", "sides", "message"),
     [
         (np.zeros(4), (0, 1, 0, 1), "a section of shape .4,.; expected"),
+        (5, (0, 1, 0, 1), "a section of shape ..; expected"),
+        (None, (0, 1, 0, 1), "a section of shape ..; expected"),
         (np.zeros((1, 4, 4)), (0, 1, 0, 1), "a section of shape .1, 4, 4."),
         (np.zeros((0, 4)), (0, 1, 0, 1), "a section of shape .0, 4."),
         (np.zeros((4, 4)), (3, 1, 0, 2), "rows 3 to 1 and columns 0 to 2 are an empty part"),

@@ -1,11 +1,13 @@
 """Cells of probability maps: watershed, corners and measures. `test_api.py` has the threshold and the sizes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import ndimage
 from skimage import draw, measure
 
-from unet_paper.segmentation import Cell, CellSegmentation, measured_cells, segment
+from unet_paper.segmentation import RELEASED, Cell, CellSegmentation, measured_cells, segment, segment_stack
 from unet_paper.support.errors import BadInput
 
 
@@ -39,6 +41,30 @@ def test_watershed_leaves_long_cells_whole(width, rotation):
 def test_watershed_is_true_or_false(watershed):
     with pytest.raises(BadInput, match="watershed is .*; it must be True or False"):
         segment(np.ones((5, 5)), watershed=watershed)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"threshold": True}, "threshold True, .* numbers, 0 to 1"),
+        ({"threshold": float("nan")}, "threshold nan, .* numbers, 0 to 1"),
+        ({"min_size": 2.5}, "min_size 2.5; .* a whole one, px"),
+        ({"min_size": True}, "min_size True; .* a whole one, px"),
+        ({"outer": -5}, "outer -5; it must be a whole number, 0 or above, px"),
+        ({"outer": 2.5}, "outer 2.5; it must be a whole number"),
+        ({"outer": "a"}, "outer 'a'; it must be a whole number"),
+    ],
+)
+def test_settings_of_another_type_or_out_of_range(change, message):
+    with pytest.raises(BadInput, match=message):
+        segment_stack(np.ones((5, 5)), replace(RELEASED, **change))
+    numpys = CellSegmentation(np.float32(0.5), min_size=np.int64(2), outer=np.uint8(1))
+    assert segment_stack(np.ones((5, 5)), numpys).all()
+
+
+def test_what_the_released_scripts_do_not_name_is_ours():
+    sources = {name: entry["source"] for name, entry in RELEASED.described().items()}
+    assert [name for name, source in sources.items() if source == "ours"] == ["connectivity", "watershed"]
 
 
 def test_watershed_loses_no_component(random):

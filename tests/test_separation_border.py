@@ -69,6 +69,11 @@ def test_arrays_that_cannot_be_separated(labels):
         separate_touching_cells(labels)
 
 
+def test_numbers_below_0_are_no_cells():
+    with pytest.raises(BadInput, match="labels hold -1; cells have numbers above 0"):
+        separate_touching_cells([[0, -1, 2, 2]])
+
+
 def test_a_list_is_separated_too():
     assert separate_touching_cells(np.zeros((0, 3), int)).shape == (0, 3)
     assert separate_touching_cells([[1, 1, 2, 2]], np.int64(8)).tolist() == [[1, 0, 0, 2]]

@@ -139,12 +139,13 @@ DECAY_PARTS = 5  # a trapezoid falls over the last of so many parts of the steps
 ADAM_BETAS, ADAM_EPSILON = (0.9, 0.999), 1e-8
 
 MANY = 10**9  # more steps, minutes or GiB than any machine has
-UNBOUNDED = Limits(lowest=0)
+NON_NEGATIVE = Limits(lowest=0)
 POSITIVE = Limits(lowest=0, without_lowest=True)
 COUNT = Limits(1, MANY)
 BELOW_ONE = Limits(lowest=0, highest=1, without_highest=True)
 W_0 = Limits(0, 1e6)
 SIGMA = Limits(0, 1e4, without_lowest=True)  # px
+CLASS_WEIGHT = Limits(0, 1e30)  # that a float32 map can still hold
 
 
 @dataclass(frozen=True)
@@ -198,7 +199,7 @@ class Config:
     flip: bool = setting(True, "ours", "mirror half of the tiles")
     contrast: float = setting(0.2, "ours", "gray-value variation: contrast in 1 +- this", BELOW_ONE)
     brightness: float = setting(
-        0.2, "ours", "gray-value variation: brightness in +- this, standard deviations", UNBOUNDED
+        0.2, "ours", "gray-value variation: brightness in +- this, standard deviations", NON_NEGATIVE
     )
 
     # Training: section 3
@@ -210,7 +211,7 @@ class Config:
     momentum: float = setting(0.99, "paper", "momentum of the gradient descent", BELOW_ONE)
     learning_rate: float = setting(0.004, "ours", "highest learning rate", POSITIVE)
     warmup: float = setting(
-        0.05, "ours", "steps in which the learning rate rises from 0, linearly; below 1 a part of all", UNBOUNDED
+        0.05, "ours", "steps in which the learning rate rises from 0, linearly; below 1 a part of all", NON_NEGATIVE
     )
     decay: str = setting(
         "cosine",
@@ -219,10 +220,10 @@ class Config:
         choice("cosine", "trapezoid", "constant"),
     )
     momentum_warmup: float = setting(
-        500.0, "ours", "steps in which the momentum rises from 0.9, linearly; below 1 a part of all", UNBOUNDED
+        500.0, "ours", "steps in which the momentum rises from 0.9, linearly; below 1 a part of all", NON_NEGATIVE
     )
     bias_rate: float = setting(1.0, "ours", "learning rate of the biases over that of the weights", POSITIVE)
-    weight_decay: float = setting(0.0, "ours", "weight decay; the paper states none", UNBOUNDED)
+    weight_decay: float = setting(0.0, "ours", "weight decay; the paper states none", NON_NEGATIVE)
     gradient_clip: float = setting(
         0.5, "ours", "largest norm of a step's gradient; longer ones are shortened to it", POSITIVE
     )

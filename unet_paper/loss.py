@@ -12,13 +12,13 @@ def weighted_cross_entropy(logits: torch.Tensor, labels: torch.Tensor, weights: 
     logits : (B, K, H, W) float tensor
         The network's output.
     labels : (B, H, W) int64 tensor
-        Class numbers, 0 to K - 1.
-    weights : (B, H, W) float tensor
+        Class numbers, 0 to K - 1; pixels of -100, PyTorch's `ignore_index`, cost 0.
+    weights : (B, H, W) float tensor, or one that broadcasts to it
         w(x), 0 or above; 0 for pixels of which the truth is not known.
 
     Returns
     -------
-    Scalar float32 tensor
+    Scalar float32 tensor, float64 with such weights
         The mean over the n = B H W pixels (ours; equation 1 is the bare sum), so that the learning rate does not depend
         on the tile size. It is not divided by the sum of the weights, so that a tile full of narrow borders counts for
         more.
@@ -26,7 +26,7 @@ def weighted_cross_entropy(logits: torch.Tensor, labels: torch.Tensor, weights: 
     Raises
     ------
     RuntimeError or IndexError
-        PyTorch's, for shapes that do not fit and labels outside 0 to K - 1.
+        PyTorch's, for shapes that do not fit and all other labels.
 
     Notes
     -----

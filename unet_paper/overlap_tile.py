@@ -241,7 +241,7 @@ def mirrored_region(section: np.ndarray, top: int, bottom: int, left: int, right
     Ronneberger, Fischer, Brox: U-Net, MICCAI 2015, section 2 and figure 2: the missing context is extrapolated by
     mirroring.
     """
-    if isinstance(section, (list, tuple)):
+    if not hasattr(section, "shape"):  # of a memory-mapped array no copy is made
         section = as_array(section, "the section")
     if len(section.shape) != 2 or 0 in section.shape:
         raise BadInput(f"a section of shape {section.shape}; expected (H, W)")

@@ -214,13 +214,14 @@ def predict_stack(
     largest_tile: int | None = None,
     memory: int | None = None,
     bfloat16: bool = False,
+    extrapolation: str = PAPER.extrapolation,
 ) -> np.ndarray:
-    """Probability of cell for every pixel of a stack: the challenge's result format.
+    """Probability of cell for every pixel of a stack by a network that is in memory; of a Checkpoint see `predict`.
 
     Parameters
     ----------
-    network, standardisation, tta, bfloat16
-        See Predictor.
+    network, standardisation, tta, bfloat16, extrapolation
+        See Predictor; the network's mode stays as it is.
     volume : (H, W) or (Z, H, W) array of gray values, of the training stack's type
     largest_tile, memory : int or None
         Largest input tile in px, and bytes that one may take; the map is the same but for rounding.
@@ -235,8 +236,12 @@ def predict_stack(
     BadInput
         For a volume of another shape or type, and settings that do not fit.
     """
-    predictor = Predictor(network, standardisation, tta, bfloat16)
-    return _predict_array(predictor, np.asarray(volume), memory, largest_tile)
+    was_training = network.training
+    try:
+        predictor = Predictor(network, standardisation, tta, bfloat16, extrapolation)
+        return _predict_array(predictor, as_array(volume, "images"), memory, largest_tile)
+    finally:
+        network.train(was_training)
 
 
 def _predict_array(

@@ -14,7 +14,7 @@ from skimage.segmentation import watershed as flooded
 from unet_paper.config import setting
 from unet_paper.io.sections import as_array
 from unet_paper.separation_border import is_connectivity
-from unet_paper.support.arguments import holds
+from unet_paper.support.arguments import is_number, is_whole
 from unet_paper.support.errors import BadInput
 
 THRESHOLD = 0.5  # the argmax over two classes
@@ -30,15 +30,18 @@ class CellSegmentation:
     min_size: int = setting(0, "ours", "px; smaller segments are dropped")
     outer: int = setting(0, "ours", "px; segments that lie wholly in so wide a frame around the image are dropped")
     fill_holes: bool = setting(False, "release", "whether the holes of segments are filled")
-    watershed: bool = setting(False, "release", "whether segments that are joined by a neck are cut")
+    watershed: bool = setting(False, "ours", "whether segments that are joined by a neck are cut")
 
     def check(self) -> None:
         """Raise BadInput for a value of another type or out of range."""
-        if not holds(lambda: 0 <= self.threshold <= 1 and self.min_size >= 0):
+        is_share = is_number(self.threshold) and 0 <= self.threshold <= 1
+        if not (is_share and is_whole(self.min_size) and self.min_size >= 0):
             raise BadInput(
                 f"threshold {self.threshold!r}, min_size {self.min_size!r}; they must be numbers, 0 to 1, and 0 or "
-                "above"
+                "above, a whole one, px"
             )
+        if not (is_whole(self.outer) and self.outer >= 0):
+            raise BadInput(f"outer {self.outer!r}; it must be a whole number, 0 or above, px")
         if not is_connectivity(self.connectivity):
             raise BadInput(f"connectivity {self.connectivity}; it must be 4 or 8")
         for name in ("fill_holes", "watershed"):
@@ -46,11 +49,12 @@ class CellSegmentation:
                 raise BadInput(f"{name} is {type(getattr(self, name)).__name__}; it must be True or False")
 
     def described(self) -> dict[str, dict[str, Any]]:
-        """{name: {value, source, meaning}}; a value that is not the released scripts' is ours."""
+        """{name: {value, source, meaning}}; what is not the released scripts' is ours."""
         described = {}
         for entry in fields(self):
             value = getattr(self, entry.name)
-            source = "release" if value == getattr(RELEASED, entry.name) else "ours"
+            is_released = entry.name not in OURS and value == getattr(RELEASED, entry.name)
+            source = "release" if is_released else "ours"
             described[entry.name] = {"value": value, "source": source, "meaning": entry.metadata["meaning"]}
         return described
 
@@ -64,7 +68,9 @@ class CellSegmentation:
         )
 
 
-RELEASED = CellSegmentation(connectivity=8, min_size=501, outer=50)  # of the authors' scripts for PhC-C2DH-U373
+# Of the authors' scripts for PhC-C2DH-U373, but for the connectivity and that nothing is cut: they name neither.
+RELEASED = CellSegmentation(connectivity=8, min_size=501, outer=50)
+OURS = ("connectivity", "watershed")
 
 
 def segment(
@@ -105,7 +111,8 @@ def segment(
     Notes
     -----
     Ronneberger, Fischer, Brox: U-Net, MICCAI 2015, section 4. The paper does not say how its maps were made into
-    segments; argmax and components are those of the authors' released scripts for Table 2. They use no watershed.
+    segments; argmax and components are those of the authors' released scripts for Table 2. What holds a component
+    together, and the watershed, are ours: the scripts name neither.
     """
     return segment_stack(probability, CellSegmentation(threshold, connectivity, min_size, watershed=watershed))
 

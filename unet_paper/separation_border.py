@@ -60,7 +60,7 @@ def separate_touching_cells(labels: ArrayLike, connectivity: int = 4) -> np.ndar
     Raises
     ------
     BadInput
-        For arrays of another shape or type, and another connectivity.
+        For arrays of another shape or type, numbers below 0, and another connectivity.
 
     Notes
     -----
@@ -73,6 +73,9 @@ def separate_touching_cells(labels: ArrayLike, connectivity: int = 4) -> np.ndar
     if labels.ndim < 2 or labels.dtype.kind not in "bui":
         raise BadInput(f"labels of shape {labels.shape} and type {labels.dtype}; expected (..., H, W) bool or integers")
     _require_connectivity(connectivity)
+    lowest = labels.min(initial=0)
+    if lowest < 0:
+        raise BadInput(f"the labels hold {lowest}; cells have numbers above 0, and all that is no cell must be 0")
     separated = labels.copy()
     if not labels.size:
         return separated

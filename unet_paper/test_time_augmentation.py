@@ -87,7 +87,7 @@ class SquareView:
         """Class probabilities of a block: (K, h, w) tensor.
 
         shape : (H, W) of the image; read(top, bottom, left, right) : (h, w) tensor of its standardised gray values,
-        mirrored beyond its border; network : (h, w) tile -> (K, h - 184, w - 184) probabilities.
+        extrapolated beyond it; network : (h, w) tile -> (K, h - 184, w - 184) probabilities.
         """
         spans = [(block.top, block.bottom), (block.left, block.right)]
         if self.transpose:
@@ -117,7 +117,7 @@ class SquareView:
 
 
 class TurnedView:
-    """The image turned by an angle about its centre, into a square that holds all of it, mirrored where it ends."""
+    """The image turned by an angle about its centre, into a square that holds all of it, extrapolated where it ends."""
 
     def __init__(self, angle: float) -> None:
         self.cosine, self.sine = math.cos(angle), math.sin(angle)

@@ -9,14 +9,13 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from unet_paper.config import PAPER, SIGMA, W_0
+from unet_paper.config import CLASS_WEIGHT, PAPER, SIGMA, W_0
 from unet_paper.io.sections import as_array, lone_label, require_no_colours
 from unet_paper.separation_border import is_connectivity, label_cells, separate_touching_cells
 from unet_paper.support.arguments import holds
 from unet_paper.support.errors import BadInput
 
 REACH = 10.0  # in sigma: exp(-10^2 / 2) = 2e-22 is lost beside w_c even in double precision
-HEAVIEST = 1e30  # a class weight that a float32 map can still hold
 HIGHEST_CLASS = 65_535  # of semantic labels; larger numbers are cells'
 
 
@@ -167,8 +166,8 @@ def _checked_class_weights(class_weights: Sequence[float], labels: np.ndarray, s
         raise BadInput(f"there are {len(w_c)} class weights, but the labels have {needed} classes")
     if not (np.isfinite(w_c) & (w_c >= 0)).all():
         raise BadInput(f"the class weights are {tuple(w_c.tolist())}; they must be finite, and 0 or above")
-    if (w_c > HEAVIEST).any():
-        raise BadInput(f"the class weights are {tuple(w_c.tolist())}; they must be at most {HEAVIEST:g}")
+    if (w_c > CLASS_WEIGHT.highest).any():
+        raise BadInput(f"the class weights are {tuple(w_c.tolist())}; they must be at most {CLASS_WEIGHT.highest:g}")
     return w_c
 
 

@@ -17,8 +17,19 @@ def test_distances_equal_one_transform_per_cell(drawn_cells, slow_distances, rea
         near = (cells == 0) & (slow1 + slow2 <= reach)
         assert np.array_equal(d1[near], slow1[near]) and np.array_equal(d2[near], slow2[near])
         far = (cells == 0) & ~near
-        assert np.isinf(d1 + d2)[far].all()
+        assert np.isinf(d2[far]).all()
+        within = slow1 <= reach
+        assert np.array_equal(d1[within], slow1[within]) and np.isinf(d1[~within]).all()
         assert (d1 <= d2).all() and not d1[cells > 0].any()
+
+
+def test_a_distance_is_exact_or_infinite():
+    """90 px up and 30 px to the left are cells, neither within reach: which of them is nearer is not looked for."""
+    cells = np.zeros((100, 100), int)
+    cells[0, 50], cells[90, 20] = 1, 2
+    for reach, expected in ((20, (np.inf, np.inf)), (30, (30, np.inf)), (120, (30, 90)), (np.inf, (30, 90))):
+        d1, d2 = distances_to_two_nearest_cells(cells, reach)
+        assert (d1[90, 50], d2[90, 50]) == expected
 
 
 @pytest.mark.parametrize("cells", [np.zeros((3, 5, 5), int), np.zeros(5, int), np.full((2, 2), 0.5)])

@@ -1,5 +1,7 @@
 """What labels mean: checked, and what is lost or doubtful is said aloud with its count."""
 
+import re
+
 import numpy as np
 import pytest
 import tifffile
@@ -46,18 +48,29 @@ def test_the_truth_of_a_run_holds_every_cell(labels, stored):
     assert [section.tolist() for section in _stored(sections, False)] == [[stored], [stored[:1]] * 2]
 
 
-def test_classes_that_are_plainly_instances(random):
+def test_classes_that_look_like_instances_are_said_to_and_taken_as_classes(random, caplog):
     with_background = np.pad(tiles(8), ((0, 0), (3, 3), (3, 3)))
-    with pytest.raises(BadInput, match="65 values, most of them in one piece.*--labels-are instances"):
-        interpret_labels(with_background, "classes", "labels.tif")
+    labels, classes = interpret_labels(with_background, "classes", "labels.tif")
+    assert classes == 65 and np.array_equal(labels, with_background)
+    assert re.search("65 values, most of them in one piece.*--labels-are instances", caplog.text)
+    caplog.clear()
     scattered = random.integers(0, 20, (2, 40, 40))
     assert interpret_labels(scattered, "classes", "labels.tif")[1] == 20  # of many pieces each
     organs = np.zeros((1, 60, 60), np.uint8)
     for number in range(1, 6):
         organs[0, 10 * number : 10 * number + 8, 10:50] = number
     assert interpret_labels(organs, "classes", "labels.tif")[1] == 6  # in one piece each, but few
-    with pytest.raises(BadInput, match="numbered cells rather than classes"):
+    assert not caplog.messages
+    with pytest.raises(BadInput, match="there may be 255 classes; these are numbered cells rather than classes"):
         interpret_labels(random.integers(0, 300, (1, 200, 200)), "classes", "labels.tif")
+
+
+def test_a_cell_may_have_the_highest_number_that_there_is(caplog):
+    """0 = membrane, 255 = cell and a third value look like a mask with something else in it."""
+    labels = np.array([[[0, 7, 7, 0, 255, 255, 0]]], np.uint8)
+    interpreted, classes = interpret_labels(labels, "instances", "labels.tif")
+    assert classes == 2 and np.array_equal(interpreted, labels)
+    assert "labels.tif holds 0, 7, 255, and 7 and 255 are taken as numbers of cells" in caplog.text
 
 
 def test_instances_that_are_plainly_classes_are_said_to_look_like_that(caplog):

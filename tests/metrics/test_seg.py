@@ -163,6 +163,11 @@ def test_json_is_of_plain_values(random):
         (np.full((2, 2), -1), np.ones((2, 2), int), None, "number -1"),
         (np.ones((2, 2), int), np.ones((2, 2), int), np.ones((2, 2), int), "must be bool"),
         (np.ones((2, 2), int), np.ones((2, 2), int), np.ones((2, 2), bool), "no object"),
+        (5, 5, None, r"reference holds an array of shape \(\)"),
+        (np.ones(3, int), np.ones(3, int), None, r"reference holds an array of shape \(3,\)"),
+        ([[1, 2], [3]], [[1, 2], [3]], None, "reference holds an array of shape .2,."),
+        ([[[1, 2], [3]]], np.ones((1, 2, 2), int), None, "reference are arrays of several shapes"),
+        (np.ones((2, 2), int), np.ones((2, 2), int), 7, "pixels to ignore have .* they must be bool"),
     ],
 )
 def test_bad_input(reference, result, ignore, match):

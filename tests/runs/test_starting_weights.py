@@ -57,6 +57,15 @@ def test_it_starts_from_the_weights(phantom, trained):
     assert not torch.equal(again.network["classifier.weight"], trained.network["classifier.weight"])
 
 
+def test_settings_of_the_network_that_weights_do_not_tell_are_the_new_trainings(phantom, trained):
+    """dropout acts in training only, up_convolution_fan_in on weights that are drawn only: what is recorded is used."""
+    own = replace(trained, config=replace(trained.config, dropout=0.0, up_convolution_fan_in="input"))
+    tuned = train(*phantom, "cells", start=own, **TINY, dropout=0.25, up_convolution_fan_in="blob")
+    assert (tuned.config.dropout, tuned.config.up_convolution_fan_in) == (0.25, "blob")
+    usual = train(*phantom, "cells", start=own, **TINY)
+    assert usual.config.dropout == PROFILES["smoke"].dropout
+
+
 def test_the_network_is_that_of_the_weights(phantom, trained):
     settings = {name: value for name, value in TINY.items() if name != "base_channels"}
     tuned = train(*phantom, "cells", start=trained, **settings)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import fields, replace
 from typing import Any
 
-from unet_paper.config import KINDS, MANY, Config, optimiser_settings
+from unet_paper.config import CLASS_WEIGHT, KINDS, MANY, Config, optimiser_settings
 from unet_paper.support.errors import BadInput
 
 FIXED = ("profile", "classes")  # settings that a run is not told but finds
@@ -18,13 +18,14 @@ def labels_meaning(text: str) -> str:
 
 
 def numbers(text: str) -> tuple[float, ...]:
-    """argparse type: numbers from 0 on, parted by commas."""
+    """argparse type: class weights, numbers from 0 on, parted by commas."""
     try:
         values = tuple(float(part) for part in text.split(","))
     except ValueError:
         values = (-1.0,)
-    if not all(0 <= value <= 1e6 for value in values):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a list of numbers from 0 to 1e6, parted by commas")
+    if not all(CLASS_WEIGHT.allow(value) for value in values):
+        highest = f"{CLASS_WEIGHT.highest:g}"
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of numbers from 0 to {highest}, parted by commas")
     return values
 
 

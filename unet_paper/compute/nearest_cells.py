@@ -28,20 +28,21 @@ def bands_of_distances(cells: np.ndarray, reach: float) -> Iterator[tuple[slice,
 
 
 def distances_to_two_nearest_cells(cells: ArrayLike, reach: float = math.inf) -> tuple[np.ndarray, np.ndarray]:
-    """d1 and d2 of equation 2, exactly, for the background pixels with d1 + d2 <= reach.
+    """d1 and d2 of equation 2, exactly, as far as they are within reach.
 
     Parameters
     ----------
     cells : (H, W) integer array
         0 = background, each cell a positive number, however large.
     reach : float
-        Largest d1 + d2 of interest, in px: a short one saves time in images that are mostly empty.
+        Largest d1, and largest d1 + d2, of interest, in px: a short one saves time in images that are mostly empty.
 
     Returns
     -------
     d1, d2 : (H, W) float64 arrays
-        Euclidean distances in px to the nearest pixel of the nearest and of the second nearest cell. Inside cells
-        both are 0. Where d1 + d2 > reach, or there is no second cell, d2 is inf; where there is no cell, d1 too.
+        Euclidean distances in px to the nearest pixel of the nearest and of the second nearest cell, exact or inf.
+        Inside cells both are 0. d1 is inf where it is above `reach` or there is no cell, d2 where d1 + d2 is above
+        `reach` or there is no second cell.
 
     Raises
     ------
@@ -150,7 +151,7 @@ def _search_sideways(
                         vertical = np.int64(column_distances[row, x, k])
                         if column_cells[row, x, k]:
                             _keep_two_nearest(nearest, squared, column_cells[row, x, k], vertical**2 + offset**2)
-            if nearest[0]:
+            if nearest[0] and math.sqrt(squared[0]) <= reach:  # a farther one may not be the nearest
                 d1[row, column] = math.sqrt(squared[0])
             if nearest[1] and d1[row, column] + math.sqrt(squared[1]) <= reach:
                 d2[row, column] = math.sqrt(squared[1])

@@ -19,7 +19,7 @@ LABELS_ARE = {
     "classes": "every value is a class: 0, 1, 2, ...",
 }
 MOST_CLASSES = 255
-PLAINLY_INSTANCES = 12  # values from which "classes" that are in one piece each are taken for numbered cells
+PLAINLY_INSTANCES = 12  # values from which "classes" that are in one piece each look like numbered cells
 SPECK = 4  # px; most cells are larger
 PIECES = 3  # of a number, on average, from which it is hardly a cell's
 
@@ -76,7 +76,9 @@ def interpret_labels(
         require_no_negatives(values, f"{name} holds")
     labels = without_ignored(labels, ignored)
     if labels_are == "classes":
-        _require_classes(labels, values, name)
+        _require_classes(values, name)
+        if len(values) >= PLAINLY_INSTANCES:
+            _warn_of_numbered_cells(labels, len(values), name)
         return labels, len(values)
     if labels_are == "instances":
         labels = _separated(labels, values, name)
@@ -114,30 +116,37 @@ def renumbered(labels: np.ndarray) -> np.ndarray:
     return places.reshape(labels.shape) + int(values[0] > 0)
 
 
-def _require_classes(labels: Sections, values: np.ndarray, name: Path | str) -> None:
-    """Raise BadInput for numbers with gaps, and for so many that they are plainly numbered cells."""
+def _require_classes(values: np.ndarray, name: Path | str) -> None:
+    """Raise BadInput for numbers with gaps, and for more than MOST_CLASSES."""
     if not np.array_equal(values, np.arange(len(values))):
         raise BadInput(
             f"{name} holds {len(values)} values from {values[0]} to {values[-1]}; classes must be numbered 0, 1, 2, "
             "... without gaps"
         )
-    if len(values) < PLAINLY_INSTANCES:
-        return
+    if len(values) > MOST_CLASSES:
+        raise BadInput(
+            f"{name} holds {len(values)} values, and there may be {MOST_CLASSES} classes; these are numbered cells "
+            "rather than classes, so give --labels-are instances"
+        )
+
+
+def _warn_of_numbered_cells(labels: Sections, classes: int, name: Path | str) -> None:
+    """Say so where most numbers are in one piece, as those of cells are."""
     pieces = sum(int(measure.label(section, background=0, connectivity=1).max()) for section in labels)
     appearances = sum(np.count_nonzero(np.unique(section)) for section in labels)
-    if len(values) > MOST_CLASSES or pieces < 2 * appearances:
-        raise BadInput(
-            f"{name} holds {len(values)} values, most of them in one piece; these are numbered cells rather than "
-            "classes, so give --labels-are instances"
+    if pieces < 2 * appearances:
+        logger.warning(
+            f"note: {name} holds {classes} values, most of them in one piece, and each is taken as a class; if these "
+            "are numbered cells rather than classes, give --labels-are instances"
         )
 
 
 def _separated(labels: Sections, values: np.ndarray, name: Path | str) -> Sections:
     """Numbered cells with background between those that touch. Says what may not be as it is meant."""
     if len(values) == 3 and values[0] == 0 and values[-1] == np.iinfo(values.dtype).max:
-        raise BadInput(
-            f"{name} holds {_shown(values)}; labels are 0 = membrane and {values[-1]} = cell, or every cell has a "
-            "number of its own"
+        logger.warning(
+            f"note: {name} holds {_shown(values)}, and {values[1]} and {values[-1]} are taken as numbers of cells; if "
+            f"0 = membrane and {values[-1]} = cell, make {values[1]} one of them, or ignore it"
         )
     if values[0] > 0:
         logger.warning(

@@ -148,7 +148,9 @@ def _interpolate_along(values: np.ndarray, positions: np.ndarray, axis: int) -> 
 
 
 def _draw_organelles(random: np.random.Generator, depth: float, size: int) -> list[dict]:
-    """Ellipsoids in the volume: one row each of centre (z, y, x), half axes (z, along, across), angle, kind."""
+    """Ellipsoids in the volume, for each its kind, centre (z, y, x), half axes (z, along, across), px and rad, angle in
+    the section, and darkness.
+    """
     organelles = []
     for kind, per_section, shortest, longest in (("mitochondrion", 30, 9, 24), ("vesicle", 300, 1.6, 4.5)):
         for _ in range(int(per_section * (depth / SECTION_THICKNESS + 6) / 3)):

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from unet_paper.io.sections import as_array
 from unet_paper.support.errors import BadInput
 
 
@@ -59,12 +60,13 @@ def score_instances(
     Returns
     -------
     InstanceScores
-        All between 0 and 1, best at 1.
+        SEG and F1 between 0 and 1, best at 1; the others are counts, and each object's own score.
 
     Raises
     ------
     BadInput
-        For arrays of another type or shape, negative numbers, and a reference without any object.
+        For arrays of another type or shape, an `ignore` that is not bool, negative numbers, and a reference without any
+        object.
 
     Notes
     -----
@@ -169,7 +171,7 @@ def _object_scores(
 
 def _frames(labels: ArrayLike | Sequence[ArrayLike], name: str) -> list[np.ndarray]:
     """A stack, one frame or a sequence of frames as a list of (H, W) integer arrays."""
-    frames = _split_into_frames(labels)
+    frames = _split_into_frames(labels, name)
     for frame in frames:
         if frame.ndim != 2 or frame.dtype.kind not in "ui":
             raise BadInput(
@@ -182,17 +184,18 @@ def _frames(labels: ArrayLike | Sequence[ArrayLike], name: str) -> list[np.ndarr
 
 
 def _masks(ignore: ArrayLike | Sequence[ArrayLike], frames: list[np.ndarray]) -> list[np.ndarray]:
-    masks = _split_into_frames(ignore)
+    masks = _split_into_frames(ignore, "pixels to ignore")
     if [mask.shape for mask in masks] != [frame.shape for frame in frames] or any(mask.dtype != bool for mask in masks):
         raise BadInput(f"the pixels to ignore have {_shapes(masks)}; they must be bool, with {_shapes(frames)}")
     return masks
 
 
-def _split_into_frames(arrays: ArrayLike | Sequence[ArrayLike]) -> list[np.ndarray]:
+def _split_into_frames(arrays: ArrayLike | Sequence[ArrayLike], name: str) -> list[np.ndarray]:
+    """One frame, a stack or a sequence of frames as a list of arrays; of another shape a list of the whole."""
     if isinstance(arrays, (list, tuple)):
-        return [np.asarray(frame) for frame in arrays]
-    stack = np.asarray(arrays)
-    return [stack] if stack.ndim == 2 else list(stack)
+        return [as_array(frame, name) for frame in arrays]
+    stack = as_array(arrays, name)
+    return list(stack) if stack.ndim == 3 else [stack]
 
 
 def _shapes(frames: list[np.ndarray]) -> str:

@@ -60,7 +60,7 @@ def write_pictures(
     Parameters
     ----------
     folder : path
-    volume : (Z, H, W) gray values, or None; stretched as `pictures.gray_range` says
+    volume : (Z, H, W) gray values, or None; stretched as `panels.gray_range` says
     truth : (Z, H, W) bool, True = cell, or None
     probability : (Z, H, W) float from 0 to 1, of cell, or None
     weights : (Z, H, W) float weight maps, or None

@@ -51,6 +51,20 @@ def test_another_type_than_the_training_stacks_is_refused(network):
         predict(network, np.zeros((1, 9, 9), np.uint8), "rot8")
 
 
+def test_a_network_in_memory_keeps_its_mode_and_is_extrapolated_as_is_said(network):
+    """In the mode of evaluation meanwhile, where dropout does nothing."""
+    volume = np.random.default_rng(0).integers(0, 256, (1, 40, 50)).astype(np.uint8)
+    expected = predict(network, volume, "none")
+    given = UNet(base_channels=2)
+    given.load_state_dict(network.state_dict())
+    assert given.training and np.array_equal(predict(given, volume, "none"), expected)
+    assert all(module.training for module in given.modules()) and not network.training
+    zeros = predict_stack(given, STANDARDISATION, volume, "none", extrapolation="zeros")
+    predictor = Predictor(network, STANDARDISATION, "none", extrapolation="zeros")
+    assert np.array_equal(zeros[0], predictor.predict_block(volume[0], Block(0, 40, 0, 50))[0])
+    assert not np.array_equal(zeros, expected)
+
+
 def test_zeros_beyond_the_border():
     """They change the map near the border only, as far as the network sees."""
     torch.manual_seed(0)

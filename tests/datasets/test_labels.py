@@ -71,6 +71,10 @@ def test_a_cell_may_have_the_highest_number_that_there_is(caplog):
     interpreted, classes = interpret_labels(labels, "instances", "labels.tif")
     assert classes == 2 and np.array_equal(interpreted, labels)
     assert "labels.tif holds 0, 7, 255, and 7 and 255 are taken as numbers of cells" in caplog.text
+    with pytest.raises(
+        BadInput, match="0 = membrane and 255 = cell, or every cell has a number .*labels-are instances"
+    ):
+        interpret_labels(labels, "instances", "labels.tif", said=False)
 
 
 def test_instances_that_are_plainly_classes_are_said_to_look_like_that(caplog):

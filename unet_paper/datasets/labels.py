@@ -52,13 +52,14 @@ def pixels_to_ignore(
 
 
 def interpret_labels(
-    labels: Sections, labels_are: str | None, name: Path | str, ignored: Sections | None = None
+    labels: Sections, labels_are: str | None, name: Path | str, ignored: Sections | None = None, said: bool = True
 ) -> tuple[Sections, int]:
     """Labels by their meaning, a key of LABELS_ARE: (labels, classes).
 
     Sections of whole numbers -> with two classes, 0 = background and cells above 0, touching ones separated; with more,
     class numbers. `name` is the file's, for messages. `ignored` pixels, bool, mean nothing and come back as 0. What is
-    lost or doubtful is said aloud, with its count.
+    lost or doubtful is said aloud, with its count. said : whether the user told the meaning; else it is what such files
+    usually hold, and the most doubtful labels are refused.
 
     Raises BadInput where the meaning is not said, cannot be, or leaves one class only.
     """
@@ -81,6 +82,7 @@ def interpret_labels(
             _warn_of_numbered_cells(labels, len(values), name)
         return labels, len(values)
     if labels_are == "instances":
+        _doubt_three_values(values, name, said)
         labels = _separated(labels, values, name)
     else:
         if len(values) > 2:
@@ -141,13 +143,25 @@ def _warn_of_numbered_cells(labels: Sections, classes: int, name: Path | str) ->
         )
 
 
+def _doubt_three_values(values: np.ndarray, name: Path | str, said: bool) -> None:
+    """Say so where numbers of cells look like a mask with a third value in it. Raises BadInput where nobody said that
+    they are numbers.
+    """
+    if len(values) != 3 or values[0] != 0 or values[-1] != np.iinfo(values.dtype).max:
+        return
+    if not said:
+        raise BadInput(
+            f"{name} holds {_shown(values)}; labels are 0 = membrane and {values[-1]} = cell, or every cell has a "
+            "number of its own, and where these are such, say --labels-are instances"
+        )
+    logger.warning(
+        f"note: {name} holds {_shown(values)}, and {values[1]} and {values[-1]} are taken as numbers of cells; if "
+        f"0 = membrane and {values[-1]} = cell, make {values[1]} one of them, or ignore it"
+    )
+
+
 def _separated(labels: Sections, values: np.ndarray, name: Path | str) -> Sections:
     """Numbered cells with background between those that touch. Says what may not be as it is meant."""
-    if len(values) == 3 and values[0] == 0 and values[-1] == np.iinfo(values.dtype).max:
-        logger.warning(
-            f"note: {name} holds {_shown(values)}, and {values[1]} and {values[-1]} are taken as numbers of cells; if "
-            f"0 = membrane and {values[-1]} = cell, make {values[1]} one of them, or ignore it"
-        )
     if values[0] > 0:
         logger.warning(
             f"note: {name} holds no 0, which is background: all of its {len(values)} numbers are taken as cells, with "

@@ -178,7 +178,7 @@ def _read_pair(folder: Path, name: str, data: dict[str, str]) -> tuple[ImageStac
             f"{labels.shape}; both must be the same"
         )
     data |= {f"{name}-volume": images.content_sha256, f"{name}-labels": labels_sha256(labels)}
-    return images, interpret_labels(labels, "instances", folder / f"{name}-labels.tif")[0]
+    return images, interpret_labels(labels, "instances", folder / f"{name}-labels.tif", said=False)[0]
 
 
 def dataset_name(folder: Path | str, data: dict[str, str]) -> str:

@@ -62,11 +62,6 @@ def test_settings_of_another_type_or_out_of_range(change, message):
     assert segment_stack(np.ones((5, 5)), numpys).all()
 
 
-def test_what_the_released_scripts_do_not_name_is_ours():
-    sources = {name: entry["source"] for name, entry in RELEASED.described().items()}
-    assert [name for name, source in sources.items() if source == "ours"] == ["connectivity", "watershed"]
-
-
 def test_watershed_loses_no_component(random):
     """Also the smallest, at the border, and at the corner of a larger one; those of a section are never joined."""
     for _ in range(20):

@@ -30,7 +30,7 @@ class CellSegmentation:
     min_size: int = setting(0, "ours", "px; smaller segments are dropped")
     outer: int = setting(0, "ours", "px; segments that lie wholly in so wide a frame around the image are dropped")
     fill_holes: bool = setting(False, "release", "whether the holes of segments are filled")
-    watershed: bool = setting(False, "ours", "whether segments that are joined by a neck are cut")
+    watershed: bool = setting(False, "release", "whether segments that are joined by a neck are cut")
 
     def check(self) -> None:
         """Raise BadInput for a value of another type or out of range."""
@@ -49,12 +49,11 @@ class CellSegmentation:
                 raise BadInput(f"{name} is {type(getattr(self, name)).__name__}; it must be True or False")
 
     def described(self) -> dict[str, dict[str, Any]]:
-        """{name: {value, source, meaning}}; what is not the released scripts' is ours."""
+        """{name: {value, source, meaning}}; what is not the released scripts' (RELEASED) is ours."""
         described = {}
         for entry in fields(self):
             value = getattr(self, entry.name)
-            is_released = entry.name not in OURS and value == getattr(RELEASED, entry.name)
-            source = "release" if is_released else "ours"
+            source = "release" if value == getattr(RELEASED, entry.name) else "ours"
             described[entry.name] = {"value": value, "source": source, "meaning": entry.metadata["meaning"]}
         return described
 
@@ -69,8 +68,8 @@ class CellSegmentation:
 
 
 # Of the authors' scripts for PhC-C2DH-U373, but for the connectivity and that nothing is cut: they name neither.
+# Records have both as the release's.
 RELEASED = CellSegmentation(connectivity=8, min_size=501, outer=50)
-OURS = ("connectivity", "watershed")
 
 
 def segment(

@@ -1,5 +1,6 @@
 """A file that promises more than it holds is refused, and what is missing is named; nothing else is printed."""
 
+import os
 import shutil
 import struct
 
@@ -9,6 +10,8 @@ import tifffile
 from PIL import Image
 
 from unet_paper.cli.commands import main
+from unet_paper.io.image_files import open_stack
+from unet_paper.io.source_files import files_sha256
 from unet_paper.io.stack import read_gray, read_stack, write_stack
 from unet_paper.support.errors import BadInput
 
@@ -151,6 +154,12 @@ def ome_set(tmp_path, stack):
 def test_a_set_of_ome_tiffs(ome_set, stack):
     for name in ("a", "b"):
         assert np.array_equal(read_stack(ome_set / f"{name}.ome.tif").pixels, stack)
+
+
+def test_a_set_is_known_by_all_of_its_files(ome_set):
+    before = files_sha256(open_stack(ome_set / "a.ome.tif"))
+    os.utime(ome_set / "b.ome.tif", (1, 1))
+    assert files_sha256(open_stack(ome_set / "a.ome.tif")) != before
 
 
 def test_a_set_with_a_file_missing_or_renamed(ome_set):

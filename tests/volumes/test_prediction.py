@@ -9,9 +9,11 @@ import torch
 from skimage.io import imsave
 
 from unet_paper.cli.commands import main
+from unet_paper.io.folder_stack import open_volume
 from unet_paper.io.image_files import open_stack
 from unet_paper.io.pixel_size import EM
 from unet_paper.io.stack import read_stack, write_stack
+from unet_paper.volumes.prediction import _samples
 
 zarr = pytest.importorskip("zarr")
 pytest.importorskip("ome_zarr")
@@ -140,6 +142,44 @@ def test_it_is_done_once_and_replaced_only_by_force(predict, image, tmp_path, ca
     assert (out / "zarr.json").stat().st_mtime_ns == before
     assert predict(image, out, "--extrapolation", "zeros", "--force") == 0
     assert (out / "zarr.json").stat().st_mtime_ns != before
+
+
+@pytest.mark.parametrize("kind", ["TIFF", "folder", "zarr"])
+def test_a_changed_image_is_not_taken_for_predicted(predict, make_zarr, pixels, tmp_path, capsys, kind):
+    """Also where no square by which it is known has changed."""
+
+    def write(pixels):
+        if kind == "zarr":
+            shutil.rmtree(image, ignore_errors=True)
+            make_zarr(image, pixels)
+        elif kind == "TIFF":
+            write_stack(image, pixels)
+        else:
+            for number, section in enumerate(pixels):
+                write_stack(image / f"{number}.tif", section[None])
+
+    image, out = tmp_path / {"TIFF": "image.tif", "zarr": "image.zarr"}.get(kind, "image"), tmp_path / "out.zarr"
+    write(pixels)
+    before = _samples(open_volume(image))
+    assert predict(image, out) == 0
+    image.rename(tmp_path / "moved").rename(image)
+    assert predict(image, out) == 0 and "already predicted; --force predicts it anew" in capsys.readouterr().out
+    changed = pixels.copy()
+    changed[2, 0, 100] ^= 255
+    write(changed)
+    assert all(np.array_equal(one, other) for one, other in zip(before, _samples(open_volume(image)), strict=True))
+    assert predict(image, out) == 2
+    error = capsys.readouterr().err
+    assert "out.zarr is there already (the image's files have other names, sizes or times" in error
+    assert "give another name, or --force" in error and error.count("\n") == 1
+    assert predict(image, out, "--force") == 0
+
+
+def test_labels_that_are_added_to_an_image_do_not_change_it(predict, make_zarr, pixels, tmp_path, capsys):
+    image = make_zarr(tmp_path / "image.zarr", pixels)
+    assert predict(image, tmp_path / "out.zarr") == 0
+    make_zarr(image / "labels" / "cells", pixels)
+    assert predict(image, tmp_path / "out.zarr") == 0 and "already predicted" in capsys.readouterr().out
 
 
 def test_what_cannot_be_is_said(predict, image, tmp_path, capsys):

@@ -160,6 +160,18 @@ def test_a_result_begun_with_something_else_is_refused(request_of, image, weight
         predict_volume(request_of())
 
 
+def test_a_copy_of_the_image_is_told_from_it(request_of, image, tmp_path):
+    """Unless it keeps the times: a changed image must not fill up the result of another."""
+    copied = tmp_path / "copy.zarr"
+    predict_volume(request_of(), Distribution(part=Part(1, 4)))
+    shutil.copytree(image, copied, copy_function=shutil.copy)
+    with pytest.raises(BadInput, match=r"another prediction \(the image's files have other .* without cp -p\); delete"):
+        predict_volume(request_of(image=copied))
+    shutil.rmtree(copied)
+    shutil.copytree(image, copied)
+    predict_volume(request_of(image=copied))
+
+
 def test_the_blocks_are_those_that_it_was_begun_with(request_of, image, weights, expected, tmp_path):
     predict_volume(request_of(), Distribution(part=Part(1, 4)))
     predict_volume(PredictionRequest(weights, image, tmp_path / "out.zarr", "none", largest_tile=400))

@@ -98,7 +98,7 @@ def _read(
     sparse = any(pages[number].is_sparse for number in sections)
     bound = MOST_PACKED.get(int(series[0].keyframe.compression))
     total = sum(math.prod(one.shape) for one in series)
-    if bound and not sparse and total > max(bound, 1) * sum(_sizes(file, path)):
+    if bound and not sparse and total > max(bound, 1) * sum(each.stat().st_size for each in _files_of_set(file, path)):
         raise ValueError(f"it says that it holds {total:,} values, more than so small a file can")
     shape, dtype, axes = series[0].shape, np.dtype(series[0].dtype), series[0].axes
     if any((one.shape, one.dtype) != (shape, dtype) for one in series):
@@ -141,12 +141,19 @@ def _read(
     return result, axes
 
 
-def _sizes(file: tifffile.TiffFile, path: Path) -> list[int]:
-    """Bytes of the file and, of a set, of the others."""
-    folder = path.parent
+def files_of_tiff(path: Path) -> list[Path]:
+    """A file and, where it is an OME-TIFF of a set, the others that are there. Anything but a TIFF is one file."""
+    with open(path, "rb") as opened:
+        if not opened.read(4).startswith(MAGIC):
+            return [path]
+    with tifffile.TiffFile(path) as file:
+        return _files_of_set(file, path)
+
+
+def _files_of_set(file: tifffile.TiffFile, path: Path) -> list[Path]:
     names = set(re.findall(r'FileName="([^"]+)"', file.ome_metadata or "")) - {path.name}
-    others = [folder / os.path.basename(name) for name in names]
-    return [path.stat().st_size, *(other.stat().st_size for other in others if other.is_file())]
+    others = [path.parent / os.path.basename(name) for name in sorted(names)]
+    return [path, *(other for other in others if other.is_file())]
 
 
 def _require_possible_planes(description: str) -> None:

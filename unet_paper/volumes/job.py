@@ -16,6 +16,15 @@ from unet_paper.volumes.blocks import Grid
 from unet_paper.volumes.result import Layout, create_result
 
 MARKS_OF_A_FOLDER = 1000
+IMAGE_FILES = "image_files_sha256"  # in what a job is made with
+
+
+def difference(made_with: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
+    """In words, in what two predictions differ; "" where in nothing."""
+    names = [name for name, value in wanted.items() if made_with.get(name) != value]
+    if names == [IMAGE_FILES]:
+        return "the image's files have other names, sizes or times, as copies have that are made without cp -p"
+    return f"{', '.join(names)} differ" if names else ""
 
 
 @dataclass(frozen=True)
@@ -69,13 +78,13 @@ class WorkFolder:
         if not self.plan.is_file():
             self._make(job)
         begun = self.job()
-        differing = [name for name, value in job.made_with.items() if begun.made_with.get(name) != value]
-        if begun.layout.grid.shape != job.layout.grid.shape:
-            differing.append("shape")
+        differing = difference(
+            dict(begun.made_with, shape=begun.layout.grid.shape), dict(job.made_with, shape=job.layout.grid.shape)
+        )
         if differing:
             raise BadInput(
-                f"{self.path} is the partial result of another prediction ({', '.join(differing)} differ); delete it, "
-                "or give another name"
+                f"{self.path} is the partial result of another prediction ({differing}); delete it, or give another "
+                "name"
             )
         return begun
 

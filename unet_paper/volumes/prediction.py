@@ -12,6 +12,7 @@ import numpy as np
 from unet_paper.io.folder_stack import open_volume
 from unet_paper.io.image_stack import ImageStack
 from unet_paper.io.ome_zarr import SUFFIX, WRITTEN_VERSIONS, ZarrStack, is_zarr, open_zarr
+from unet_paper.io.source_files import files_sha256
 from unet_paper.prediction import BYTES_PER_PIXEL_AND_CHANNEL, MOST_PIXELS, Predictor
 from unet_paper.runs.predicting import PredictionRequest, make_predictor
 from unet_paper.support.errors import BadInput
@@ -23,12 +24,12 @@ from unet_paper.support.progress import progress_bar
 from unet_paper.volumes.block_log import BlockLog
 from unet_paper.volumes.blocks import Grid
 from unet_paper.volumes.engines import cluster, in_this_process, on_cluster
-from unet_paper.volumes.job import Job, WorkFolder
+from unet_paper.volumes.job import IMAGE_FILES, Job, WorkFolder, difference
 from unet_paper.volumes.result import Layout, Result, made_with_of
 from unet_paper.volumes.work import Outcome
 
 TILE_MEMORY = 2**30  # bytes that a tile may take: the same on every machine, so that all cut alike
-SAMPLES, SAMPLE = 8, 32  # squares of so many px, by which a volume is known
+SAMPLES, SAMPLE = 8, 32  # squares of so many px, by which a volume is known besides its files
 NAMED = 20  # failed blocks that a message names
 
 
@@ -75,20 +76,24 @@ def predict_volume(
     predictor.check(stack.pixels)
     _tell_of_missing_chunks(stack)
     seen = _samples(stack)
+    of_image = {"image_sample_sha256": _sha256(stack, seen), IMAGE_FILES: files_sha256(stack)}
     job = Job(
         layout_of(predictor, stack, request, version or _version_of(request.image)),
-        made_with | {"tta": predictor.tta, "channel": request.channel, "image_sample_sha256": _sha256(stack, seen)},
+        made_with | {"tta": predictor.tta, "channel": request.channel} | of_image,
     )
     folder = WorkFolder(out)
     if out.exists():
         folder.clear()
-    made = _version_of(out) if out.exists() and made_with_of(out) == job.made_with else None
+    earlier = made_with_of(out) if out.exists() else None
+    made = _version_of(out) if earlier == job.made_with else None
     if made is not None and version in (None, made) and (part is not None or not force):
-        logger.info(f"{out} is already predicted; nothing to do")
+        anew = "; nothing to do" if part is not None else "; --force predicts it anew"
+        logger.info(f"{out} is already predicted{anew}")
         return
     if out.exists() and not force:
-        as_version = "" if made is None else f" as OME-Zarr {made}"
-        raise BadInput(f"{out} is there already{as_version}; give another name, or --force to replace it")
+        differing = "" if earlier is None or made else f" ({difference(earlier, job.made_with)})"
+        as_version = f" as OME-Zarr {made}" if made else ""
+        raise BadInput(f"{out} is there already{as_version}{differing}; give another name, or --force to replace it")
     warning = predictor.warning(np.hstack(seen)[None])
     if warning:
         logger.warning(warning)

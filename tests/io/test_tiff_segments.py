@@ -55,6 +55,18 @@ def test_it_is_what_reading_all_gives(tmp_path, sections, kind, dtype):
     assert np.array_equal(found[-1][59:60, 0:1], sections[-1, 59:, :1])
 
 
+def test_big_endian_floats_with_a_predictor(tmp_path, random):
+    """Libtiff writes their bytes the wrong way round; a section is read to tell."""
+    values = random.random((2, 40, 50), dtype=np.float32)
+    options = {"photometric": "minisblack", "byteorder": ">", "compression": "zlib", "predictor": 3}
+    tifffile.imwrite(tmp_path / "right.tif", values, **options)
+    found = open_stack(tmp_path / "right.tif").pixels
+    assert isinstance(found, LazyStack) and np.array_equal(found, values)
+    tifffile.imwrite(tmp_path / "swapped.tif", values.byteswap(), **options)
+    with pytest.raises(BadInput, match="bytes lie the wrong way round"):
+        open_stack(tmp_path / "swapped.tif")
+
+
 def test_a_region_unpacks_what_it_touches_once(tmp_path, sections, unpacked):
     tifffile.imwrite(tmp_path / "stack.tif", sections, photometric="minisblack", compression="zlib", tile=(16, 16))
     found = open_stack(tmp_path / "stack.tif").pixels

@@ -9,6 +9,7 @@ from typing import cast
 import numpy as np
 import tifffile
 
+from unet_paper.io.lazy_stack import LazyStack
 from unet_paper.io.lossy import lossy_in_tiff
 from unet_paper.io.made_with import made_with_of
 from unet_paper.io.pixel_size import pixel_size_of
@@ -68,7 +69,8 @@ def open_tiff(path: Path, scratch: Scratch) -> RawImage:
         _require_one_meaning(kept)
         pixels, axes = _read(path, file, pages, sections, scratch)
         if int(first.predictor) == FLOATING_POINT and file.byteorder == ">":
-            _require_no_swapped_bytes(np.asarray(pixels[(0,) * (pixels.ndim - 2)]))
+            one = pixels[0] if isinstance(pixels, LazyStack) else pixels[(0,) * (pixels.ndim - 2)]
+            _require_no_swapped_bytes(np.asarray(one))
         planes = kept[0].number(PLANES, 1)
         if len(pages) == 1 and planes > 1 and pixels.size < planes * first.size:
             raise ValueError(f"its description promises {planes} images, and {pixels.size // first.size} are found")

@@ -1,5 +1,9 @@
 """Large packed TIFFs: what is read is what reading all gives, and no other tile or strip is unpacked."""
 
+import gc
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 import tifffile
@@ -65,6 +69,21 @@ def test_big_endian_floats_with_a_predictor(tmp_path, random):
     tifffile.imwrite(tmp_path / "swapped.tif", values.byteswap(), **options)
     with pytest.raises(BadInput, match="bytes lie the wrong way round"):
         open_stack(tmp_path / "swapped.tif")
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="open files are listed by Linux")
+def test_a_file_is_closed_with_its_stack(tmp_path, sections):
+    """Also where the garbage collector does not run, as in a long loop over files."""
+    tifffile.imwrite(tmp_path / "stack.tif", sections, photometric="minisblack", compression="zlib")
+    gc.collect()
+    gc.disable()
+    try:
+        before = os.listdir("/proc/self/fd")
+        for _ in range(3):
+            assert isinstance(open_stack(tmp_path / "stack.tif").pixels, LazyStack)
+        assert len(os.listdir("/proc/self/fd")) == len(before)
+    finally:
+        gc.enable()
 
 
 def test_a_region_unpacks_what_it_touches_once(tmp_path, sections, unpacked):

@@ -1,6 +1,7 @@
 """Large packed TIFFs, whose tiles or strips are unpacked where they are asked for, and no others."""
 
 import math
+import weakref
 from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,6 +32,7 @@ class TiffSegments(LazyStack):
         )
         self.path, self.pages = path, pages
         self.file = tifffile.TiffFile(path)
+        weakref.finalize(self, self.file.close)  # its pages and it hold each other, until the collector comes round
         self._kept: OrderedDict[tuple[int, int], np.ndarray] = OrderedDict()
 
     def read(self, sections: slice, rows: slice, columns: slice) -> np.ndarray:

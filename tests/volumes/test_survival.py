@@ -1,6 +1,7 @@
 """What is done stays done: parts, stops, damaged chunks, a full disk, killed workers."""
 
 import errno
+import gc
 import json
 import os
 import re
@@ -22,6 +23,7 @@ import torch
 from unet_paper import checkpoint as checkpoints
 from unet_paper.io.image_files import open_stack
 from unet_paper.io.stack import write_stack
+from unet_paper.network import UNet
 from unet_paper.runs.predicting import PredictionRequest
 from unet_paper.support.errors import BadInput
 from unet_paper.support.parts import Part
@@ -132,6 +134,18 @@ def test_weights_that_were_trained_anew_are_read_anew(request_of, weights, pixel
     predict_volume(request, force=True)
     after = np.asarray(open_stack(request.out).pixels)
     assert np.allclose(after, 1 / (1 + (1 / before - 1) / np.e), atol=1e-5)
+
+
+def test_network_and_image_do_not_stay_in_memory(request_of, pixels, tmp_path):
+    def alive():
+        return sum(type(each) in (UNet, Worker) for each in gc.get_objects())
+
+    write_stack(tmp_path / "image.tif", pixels[:1, :16, :16])
+    gc.collect()
+    before = alive()
+    predict_volume(request_of(image=tmp_path / "image.tif"))
+    gc.collect()
+    assert alive() == before
 
 
 def test_a_folder_that_cannot_be_made_leaves_nothing(request_of, monkeypatch):

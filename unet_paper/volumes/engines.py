@@ -15,7 +15,7 @@ from unet_paper.runs.predicting import PredictionRequest
 from unet_paper.support.errors import BadInput
 from unet_paper.support.extras import require_extra
 from unet_paper.support.logs import logger
-from unet_paper.volumes.work import Outcome, attempt
+from unet_paper.volumes.work import Outcome, attempt, opened
 
 # Blocks that the scheduler knows of at a time. Its memory does not grow with the volume, and 1,000 cores stay busy.
 WINDOW = 4096
@@ -38,6 +38,7 @@ def in_this_process(request: PredictionRequest, numbers: Sequence[int]) -> Itera
             yield attempt(request, number)
     finally:
         torch.set_num_threads(threads)
+        opened.cache_clear()  # a notebook lives on, and needs the memory
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import os
 import socket
 import time
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import cast
 
 import numpy as np
@@ -92,7 +92,8 @@ class Worker:
                 )
         self.volume = open_volume(request.image, request.channel, request.out.parent).pixels
         self.result = Result(self.folder.result, self.job.layout)
-        self._region = lru_cache(maxsize=16)(self._find_region)
+        shape, views = self.job.layout.grid.shape[1:], self.predictor.views
+        self._region = lru_cache(maxsize=16)(partial(region_of, shape=shape, views=views))
 
     def do(self, number: int) -> None:
         """The work of one block."""
@@ -108,9 +109,6 @@ class Worker:
             planes[:, index] = self.predictor.predict_block(known, block)
         self.result.write(number, planes)
         self.folder.mark(number)
-
-    def _find_region(self, block: Block) -> Block:
-        return region_of(block, self.job.layout.grid.shape[1:], self.predictor.views)
 
     def _read(self, first: int, last: int, region: Block) -> np.ndarray:
         rows, columns = slice(region.top, region.bottom), slice(region.left, region.right)

@@ -137,12 +137,8 @@ def add_predict(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--tta", choices=TTA, default=Config.primary, help="The test-time augmentation; %(default)s unless given."
     )
-    command.add_argument("--average", dest="tta", choices=TTA, default=argparse.SUPPRESS, help=argparse.SUPPRESS)
     command.add_argument(
         "--extrapolation", choices=EXTRAPOLATIONS, help="What lies beyond the image; as in training unless given."
-    )
-    command.add_argument(
-        "--border", dest="extrapolation", choices=EXTRAPOLATIONS, default=argparse.SUPPRESS, help=argparse.SUPPRESS
     )
     command.add_argument(
         "--tile",

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from unet_paper.metrics import score, warping_counts_per_threshold, warping_errors
+from unet_paper.metrics import score, warping_errors
 from unet_paper.metrics.registry import CHALLENGE_METRICS, RAND_ERROR_PAIRS
 from unet_paper.metrics.warping_error import WarpingCounts
 from unet_paper.support.errors import BadInput
@@ -28,7 +28,6 @@ def test_what_stands_at_ignored_pixels_does_not_count(random, random_stack):
         kinds = warping_errors(truth, proposal, 0.5, ignore)
         assert not kinds[ignore].any()
         assert np.array_equal(kinds, warping_errors(labels, other, 0.5, ignore))
-        assert warping_counts_per_threshold(labels, other, ignore) == list(found.warping_counts)
 
 
 def test_the_label_to_ignore_may_be_an_array():

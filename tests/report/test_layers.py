@@ -4,7 +4,7 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-from unet_paper.metrics import warping_counts_per_threshold
+from unet_paper.metrics import score
 from unet_paper.report.colours import COMPONENTS, MERGER, SPLIT
 from unet_paper.report.components import components, neighbours, spots
 from unet_paper.report.shown_threshold import THRESHOLDS
@@ -25,7 +25,7 @@ def test_the_pictures_are_what_was_computed(random_stack, random, tmp_path):
     assert np.array_equal(pixels(tmp_path / "image-001.png")[..., 0], volume[1])
     assert np.array_equal(pixels(tmp_path / "truth-001.png")[..., 0] > 0, truth[1])
     assert np.abs(pixels(tmp_path / "probability-000.png")[..., 0] / 255 - probability[0]).max() <= 0.51 / 255
-    counts = warping_counts_per_threshold(truth, probability)
+    counts = score(truth, probability).warping_counts
     for number, threshold in enumerate(THRESHOLDS):
         picture = pixels(tmp_path / f"components-000-{threshold:.1f}.png")
         inside = probability[0].astype(float) > threshold
@@ -41,7 +41,7 @@ def test_errors_are_drawn_only_where_there_is_a_score(random_stack, tmp_path):
     truth, probability = random_stack((1, 60, 70), "float32")
     unknown = np.arange(70)[None] + 0 * truth < 30
     described = write_pictures(tmp_path, None, truth, probability, None, unknown=unknown)
-    counts = warping_counts_per_threshold(truth, probability, unknown)
+    counts = score(truth, probability, unknown).warping_counts
     for number, threshold in enumerate(THRESHOLDS):
         errors = pixels(tmp_path / f"errors-000-{threshold:.1f}.png")
         assert not errors[unknown[0], 3].any() and errors[~unknown[0], 3].any()

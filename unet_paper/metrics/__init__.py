@@ -1,6 +1,6 @@
 """Section 4: the metrics that segmentations are judged by."""
 
-from unet_paper.metrics.challenge import score, warping_counts_per_threshold, warping_errors
+from unet_paper.metrics.challenge import score, warping_errors
 from unet_paper.metrics.common import THRESHOLDS, WARPING_THRESHOLDS
 from unet_paper.metrics.scores import Scores
 from unet_paper.metrics.seg import InstanceScores, score_instances
@@ -12,6 +12,5 @@ __all__ = [
     "Scores",
     "score",
     "score_instances",
-    "warping_counts_per_threshold",
     "warping_errors",
 ]

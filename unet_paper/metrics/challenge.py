@@ -110,14 +110,6 @@ def score(
     )
 
 
-def warping_counts_per_threshold(
-    labels: ArrayLike, proposal: ArrayLike, ignore: ArrayLike | None = None, *, workers: int | None = None
-) -> list[tuple[WarpingCounts, ...]]:
-    """WarpingCounts [threshold][section] at the thresholds 0.0 ... 0.9; takes what `score` takes."""
-    truth, proposal, _ = checked(labels, proposal, ignore)
-    return _by_threshold(_for_each_section(section_warping, truth, proposal, workers))
-
-
 def warping_errors(
     labels: ArrayLike,
     proposal: ArrayLike,

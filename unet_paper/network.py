@@ -143,8 +143,8 @@ class PaddedConvolution(nn.Conv2d):
     Equals an unpadded convolution of padded maps to the last digit, which PyTorch's own padding does not.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, size: int) -> None:
-        super().__init__(in_channels, out_channels, size, padding=1)
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__(in_channels, out_channels, 3, padding=1)
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
         """(B, C, H, W) feature maps -> (B, K, H, W)."""
@@ -182,7 +182,7 @@ def two_convolutions(
     """
     layers: list[nn.Module] = []
     for incoming in (in_channels, out_channels):
-        layers.append((PaddedConvolution if padded else nn.Conv2d)(incoming, out_channels, 3))
+        layers.append(PaddedConvolution(incoming, out_channels) if padded else nn.Conv2d(incoming, out_channels, 3))
         if batch_norm:
             layers.append(nn.BatchNorm2d(out_channels))
         layers.append(nn.ReLU(inplace=True))

@@ -15,7 +15,6 @@ from unet_paper.io.raw_image import RawImage
 FORMATS = ("PNG", "JPEG", "BMP", "PPM", "WEBP", "JPEG2000", "GIF")
 ORIENTATION = 0x0112  # of EXIF
 GRAY, COLOUR_TABLE = 0, 3  # kinds of PNG
-PACKED_GRAY = ("1", "L")
 RGB_MODES = ("RGB", "RGBA", "RGBX")
 
 

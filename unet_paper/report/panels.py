@@ -24,12 +24,11 @@ UNITS = (("mm", 1e6), ("µm", 1e3), ("nm", 1.0))  # with their nm
 GRID_SPACING = 48  # px between the lines drawn to show a deformation
 
 
-def save_figure(figure: Figure, path: str | Path, tight: bool = True) -> None:
+def save_figure(figure: Figure, path: str | Path) -> None:
     """Write a figure as PNG, whole or not at all; to be seen on light and on dark pages."""
     for_light_and_dark(figure)
     with atomic_write(path) as temporary:
-        box = "tight" if tight else None
-        figure.savefig(temporary, format="png", dpi=figure.dpi, bbox_inches=box, metadata={"Software": None})
+        figure.savefig(temporary, format="png", dpi=figure.dpi, bbox_inches="tight", metadata={"Software": None})
 
 
 def for_light_and_dark(figure: Figure) -> None:

@@ -163,11 +163,9 @@ def _areas(numbered: np.ndarray) -> dict[int, int]:
     return dict(zip(numbers.tolist(), areas.tolist(), strict=True))
 
 
-def read_numbered(paths: Sequence[Path], name: Path, labels_are: str | None = None) -> Sections:
-    """The cells of label files, numbered. name : of all together, for messages. labels_are : a key of LABELS_ARE; see
-    `numbered` without it.
-    """
-    return _numbered_truth(read_sections(paths, read_labels), name, labels_are)
+def read_numbered(paths: Sequence[Path], name: Path) -> Sections:
+    """The cells of label files, see `numbered`. name : of all together, for messages."""
+    return numbered(read_sections(paths, read_labels), name)
 
 
 def _numbered_truth(labels: Sections, name: Path, labels_are: str | None, ignored: Sections | None = None) -> Sections:
@@ -214,7 +212,7 @@ def score_cells(
 ) -> CellScores:
     """SEG of a file of probabilities, or of numbered segments, against a truth; or of folders, paired by name.
 
-    labels_are : see `read_numbered`.
+    labels_are : a key of LABELS_ARE; see `numbered` without it.
     unknown : a file, above 0 where cells may be that have no mask; see `score_segments`. ignore : the label of pixels
     that count in nothing. beside_challenge : after `score_file`, which has said what is ignored and lets the pixels of
     `unknown` count in nothing; they do not here either. The scores go to `out` as JSON, the segments to `segments_out`,

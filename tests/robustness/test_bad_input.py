@@ -133,8 +133,8 @@ CALLS = [
     ("weights labels.tif out.tif --png out.tif", "out.tif cannot be a file of weight maps and hold pictures"),
     ("weights labels.tif out.tif --png out.tif/png/", "out.tif cannot be a file of weight maps and hold pictures"),
     ("weights labels.tif gray.tif --image gray.tif --png new/ --force", "gray.tif is read too, and would be lost"),
-    ("weights labels.tif out.tif --sigma 0", "sigma"),
-    ("weights labels.tif out.tif --w0 nan", "w0 must be from 0 to 1e6"),
+    ("weights labels.tif out.tif --sigma 0", "sigma above 0 and at most 10000 px"),
+    ("weights labels.tif out.tif --w0 nan", "w0 must be at least 0 and at most 1e+06"),
     ("weights labels.tif out.tif --class-weights 1,x", "not a list of numbers"),
     ("weights labels.tif out.tif --connectivity 6", "invalid choice: 6"),
     # train

@@ -11,6 +11,7 @@ import numpy as np
 from unet_paper.cli.checks import must_be_tiff, must_be_writable, must_differ, must_spare
 from unet_paper.cli.outputs import outputs
 from unet_paper.cli.segmentation_options import NAMES, given_segmentation
+from unet_paper.config import SIGMA, W_0
 from unet_paper.io.image_folder import image_files, section_names
 from unet_paper.io.image_stack import ImageStack
 from unet_paper.io.pixel_size import PixelSize
@@ -27,22 +28,26 @@ MOST_TOLD = 5  # places of the largest weights
 
 def do_weights(arguments: Namespace) -> None:
     """`weights`"""
-    from unet_paper.datasets.labels import interpret_labels, pixels_to_ignore
-    from unet_paper.io.sections import joined, like, stacked
-    from unet_paper.io.stack import read_labels, write_stack
-    from unet_paper.separation_border import separate_touching_cells
-    from unet_paper.weight_map import balancing_class_weights, weight_map
+    from unet_paper.io.stack import read_labels
 
-    if not (0 <= arguments.w0 <= 1e6 and 0 < arguments.sigma <= 1e4):
-        raise BadInput(
-            f"--w0 {arguments.w0} --sigma {arguments.sigma}: w0 must be from 0 to 1e6, sigma above 0 and at most 1e4 px"
-        )
-    labels_are, connectivity = arguments.labels_are or "instances", arguments.connectivity
-    semantic = labels_are == "classes"
+    if not (W_0.allow(arguments.w0) and SIGMA.allow(arguments.sigma)):
+        raise BadInput(f"--w0 {arguments.w0} --sigma {arguments.sigma}: w0 must be {W_0}, sigma {SIGMA} px")
     truths = [read_labels(path, arguments.ignore) for path in image_files(arguments.labels)]
-    files = outputs(arguments.labels, arguments.out, arguments.force, "labels")
+    outs, pictures = _places(arguments, truths)
+    images = _images_of(arguments, truths)
+    labels, maps = _maps(arguments, truths)
+    _write_maps(arguments, maps, truths, outs)
+    if pictures:
+        _draw(arguments, pictures, images, labels, maps, truths[0].pixel_size)
+
+
+def _places(arguments: Namespace, truths: Sequence[ImageStack]) -> tuple[list[Path], dict[Path, str]]:
+    """Where each file's weight maps go, and the pictures, see `_pictures`. Raises BadInput where something would be
+    lost.
+    """
+    outs = [out for _, out in outputs(arguments.labels, arguments.out, arguments.force, "labels")]
     pictures = {} if arguments.png is None else _pictures(arguments.png, truths)
-    for _, out in files:
+    for out in outs:
         must_spare((arguments.image,), out, "the weight maps")
         png = Path(os.path.realpath(arguments.png or ""))
         if pictures and Path(os.path.realpath(out)) in (png, *png.parents):
@@ -50,7 +55,18 @@ def do_weights(arguments: Namespace) -> None:
     for picture in pictures:
         must_spare((arguments.image, *arguments.labels), picture, "the pictures")
         must_be_writable(picture, arguments.force)
-    images = _images_of(arguments, truths)
+    return outs, pictures
+
+
+def _maps(arguments: Namespace, truths: Sequence[ImageStack]) -> tuple[Sections, list[np.ndarray]]:
+    """The labels of all sections as they are meant, and their weight maps."""
+    from unet_paper.datasets.labels import interpret_labels, pixels_to_ignore
+    from unet_paper.io.sections import joined, like, stacked
+    from unet_paper.separation_border import separate_touching_cells
+    from unet_paper.weight_map import balancing_class_weights, weight_map
+
+    labels_are, connectivity = arguments.labels_are or "instances", arguments.connectivity
+    semantic = labels_are == "classes"
     given = stacked([section for truth in truths for section in truth.pixels])
     ignored = pixels_to_ignore(given, arguments.ignore, arguments.labels[0])
     labels, classes = interpret_labels(given, labels_are, arguments.labels[0], ignored)
@@ -73,14 +89,20 @@ def do_weights(arguments: Namespace) -> None:
         )
         for section, mask in zip(labels, like(masks, labels), strict=True)
     ]
+    return labels, maps
+
+
+def _write_maps(
+    arguments: Namespace, maps: Sequence[np.ndarray], truths: Sequence[ImageStack], outs: Sequence[Path]
+) -> None:
+    from unet_paper.io.stack import write_stack
+
     info = f"weight map w(x), equation 2, w0 {arguments.w0}, sigma {arguments.sigma} px"
     remaining = iter(maps)
-    for (_, out), truth in zip(files, truths, strict=True):
+    for out, truth in zip(outs, truths, strict=True):
         write_stack(out, np.stack([next(remaining) for _ in truth.pixels]), info, truth.pixel_size)
     lowest, largest = min(float(section.min()) for section in maps), max(float(section.max()) for section in maps)
     print(f"wrote {len(maps)} weight maps, {lowest:.3f} to {largest:.3f}, to {arguments.out}")
-    if pictures:
-        _draw(arguments, pictures, images, labels, maps, truths[0].pixel_size)
 
 
 def _images_of(arguments: Namespace, truths: Sequence[ImageStack]) -> Sections | None:

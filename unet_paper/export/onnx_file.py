@@ -10,8 +10,8 @@ from torch import nn
 
 from unet_paper.checkpoint import Checkpoint
 from unet_paper.export.architecture import same_size_network
-from unet_paper.export.extras import extra
 from unet_paper.network import CONTEXT, SMALLEST_INPUT, STRIDE
+from unet_paper.support.extras import require_extra
 from unet_paper.support.files import atomic_write
 
 OPSET = 17
@@ -37,7 +37,7 @@ def publish_onnx(path: Path | str, checkpoint: Checkpoint, same_size: bool = Fal
 
 def onnx_bytes(checkpoint: Checkpoint, same_size: bool) -> bytes:
     """The content of the file: input "image", (B, 1, H, W) float32; output "logits" or "probability"."""
-    onnx = extra("onnx")
+    onnx = require_extra("onnx", "ONNX")
     network = same_size_network(checkpoint) if same_size else checkpoint.build_network()
     exported = _exported(network, EXAMPLE if same_size else SMALLEST_INPUT, "probability" if same_size else "logits")
     model = onnx.load_from_string(exported)

@@ -17,12 +17,12 @@ from unet_paper.export import traced
 from unet_paper.export.architecture import architecture_source, same_size_network, same_size_options
 from unet_paper.export.description import FILES, description, package_name
 from unet_paper.export.documentation import documentation
-from unet_paper.export.extras import extra
 from unet_paper.export.onnx_file import onnx_bytes
 from unet_paper.export.provenance import Provenance
 from unet_paper.export.sample import make_sample
 from unet_paper.export.terms import Terms
 from unet_paper.support.errors import BadInput
+from unet_paper.support.extras import require_extra
 from unet_paper.support.files import atomic_write
 
 DESCRIPTION = "rdf.yaml"
@@ -35,7 +35,7 @@ def publish_package(path: Path | str, checkpoint: Checkpoint, source: Provenance
     and where the description is not valid.
     """
     for name in ("onnx", "ruyaml", "bioimageio.spec"):
-        extra(name)
+        require_extra(name, f"writing {path}")
     must_be_known(terms.licence)
     with tempfile.TemporaryDirectory(prefix="unet-paper-") as name:
         folder = Path(name)
@@ -78,7 +78,7 @@ def trace(folder: Path, options: dict[str, Any]) -> None:
 
 def write_yaml(path: Path, values: dict[str, Any]) -> None:
     """Plain values as YAML, in their order."""
-    yaml = extra("ruyaml").YAML(typ="safe")
+    yaml = require_extra("ruyaml", f"writing {path}").YAML(typ="safe")
     yaml.default_flow_style, yaml.sort_base_mapping_type_on_output = False, False
     with open(path, "w", encoding="utf-8") as file:
         yaml.dump(values, file)
@@ -86,7 +86,7 @@ def write_yaml(path: Path, values: dict[str, Any]) -> None:
 
 def must_be_known(licence: str) -> None:
     """Raise BadInput for a licence that is not in SPDX's list. bioimageio.spec would name all that are."""
-    generic = extra("bioimageio.spec.generic.v0_3")
+    generic = require_extra("bioimageio.spec.generic.v0_3", "a package")
     for known in (generic.LicenseId, generic.DeprecatedLicenseId):
         try:
             known(licence)
@@ -101,7 +101,7 @@ def must_be_known(licence: str) -> None:
 
 def must_be_valid(folder: Path) -> None:
     """Raise BadInput unless bioimageio.spec takes the description and all its files."""
-    spec = extra("bioimageio.spec")
+    spec = require_extra("bioimageio.spec", "a package")
     summary = spec.load_description_and_validate_format_only(folder / DESCRIPTION)
     if summary.status == "failed":
         reasons = [f"{'.'.join(map(str, error.loc))}: {error.msg}" for error in summary.errors]

@@ -6,12 +6,21 @@ from pathlib import Path
 
 import numpy as np
 
+from unet_paper.compute.memory import release
 from unet_paper.io.sections import Sections, stacked
 
 
 def content_sha256(stack: np.ndarray) -> str:
-    """SHA-256 of the pixels in C order, which does not depend on how the file was written."""
-    return hashlib.sha256(np.ascontiguousarray(stack).tobytes()).hexdigest()
+    """SHA-256 of the pixels in C order, little-endian, which does not depend on how the file was written.
+
+    A (Z, H, W) stack, or a LazyStack, is read section by section.
+    """
+    digest = hashlib.sha256()
+    little_endian = stack.dtype.newbyteorder("<")
+    for section in stack if stack.ndim == 3 else [stack]:
+        digest.update(np.ascontiguousarray(section, little_endian).tobytes())
+        release(stack)
+    return digest.hexdigest()
 
 
 def sections_sha256(sections: Sections) -> str:

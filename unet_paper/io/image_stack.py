@@ -1,6 +1,5 @@
 """The one value in which images travel."""
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -8,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from unet_paper.compute.memory import release
+from unet_paper.io.hashes import content_sha256
 from unet_paper.io.made_with import EIGHT_BITS
 from unet_paper.io.pixel_size import PixelSize
 
@@ -32,10 +31,5 @@ class ImageStack:
 
     @cached_property
     def content_sha256(self) -> str:
-        """SHA-256 of the pixels in C order, which does not depend on how the file was written; computed once."""
-        digest = hashlib.sha256()
-        little_endian = self.pixels.dtype.newbyteorder("<")
-        for section in self.pixels:
-            digest.update(np.ascontiguousarray(section, little_endian).tobytes())
-            release(self.pixels)
-        return digest.hexdigest()
+        """See `hashes.content_sha256`; computed once."""
+        return content_sha256(self.pixels)

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from unet_paper.metrics.scores import Scores
-from unet_paper.runs.averaging import require_recorded_tta
 from unet_paper.runs.cell_scoring import CellScores, read_cell_scores
 from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.record import RunRecord, read_record, read_scores
+from unet_paper.runs.recorded_tta import require_recorded_tta
 from unet_paper.support.errors import BadInput
 
 

@@ -15,8 +15,8 @@ from unet_paper.io.stack import read_labels, read_probabilities
 from unet_paper.metrics import score
 from unet_paper.metrics.common import cells
 from unet_paper.metrics.scores import Scores
-from unet_paper.runs.averaging import recorded_tta
 from unet_paper.runs.environment import code_version
+from unet_paper.runs.recorded_tta import recorded_tta
 from unet_paper.support.errors import BadInput
 from unet_paper.support.json_files import write_json
 from unet_paper.support.logs import logger

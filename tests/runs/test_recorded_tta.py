@@ -10,8 +10,8 @@ from unet_paper.cli.commands import main
 from unet_paper.config import Config
 from unet_paper.io.resumable_tiff import Job, Rectangle, ResumableTiff
 from unet_paper.io.stack import write_stack
-from unet_paper.runs.averaging import recorded_tta
 from unet_paper.runs.folder import RunFolder
+from unet_paper.runs.recorded_tta import recorded_tta
 from unet_paper.support.errors import BadInput
 
 

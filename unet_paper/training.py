@@ -154,7 +154,7 @@ def train(
     data: Mapping[str, str] | None = None,
     resume: Checkpoint | None = None,
     after_step: Callable[[int, UNet], None] | None = None,
-    compilation: str = "off",
+    torch_compile: str = "off",
     start: Checkpoint | None = None,
 ) -> Checkpoint:
     """Train a network, keeping its history and checkpoints in a folder.
@@ -174,7 +174,7 @@ def train(
         was never stopped. Those of the caller, PyTorch's global ones, go on as if nothing had drawn from them.
     after_step : callable or None
         Called with the number of steps done and the network, after each. It must leave the network as it is.
-    compilation : "auto", "on" or "off"
+    torch_compile : "auto", "on" or "off"
         Whether to compile the network; see `compute.torch_compile`.
     start : Checkpoint or None
         A trained network whose weights a training that is not resumed starts from, of the same settings of the network.
@@ -240,7 +240,7 @@ def _trained(
                 log.write_history()
 
     forward: Callable[[torch.Tensor], torch.Tensor] = network
-    if should_compile(compilation, device, schedule.steps - done):
+    if should_compile(torch_compile, device, schedule.steps - done):
         tile = draw_tile(training_set, config, torch.Generator())[0]
         forward = compiled_network(network, tile, config.bfloat16)
     generator = torch.Generator()

@@ -49,7 +49,7 @@ def test_without_a_compiler_training_runs_uncompiled(training_set, tmp_path, mon
     caplog.set_level("INFO", "unet_paper")
     losses = []
     for choice in ("off", "on"):
-        final = train(TINY, training_set, tmp_path / choice, {}, compilation=choice)
+        final = train(TINY, training_set, tmp_path / choice, {}, torch_compile=choice)
         losses.append([row["loss"] for row in final.history])
     assert losses[0] == losses[1]
     compiling, failed = caplog.messages

@@ -45,8 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def exit_code(command: str, work: Callable[[], None], again: str | None = None, caller: str | None = None) -> int:
     """Do the work of a command. Whatever ends badly is one sentence on stderr and an exit code, see `main`.
 
-    again : what goes on where it is stopped; None: as the command has it. caller : the program that the sentence names;
-    None: this one with the command
+    again : what resumes it where it is stopped; None: as the command has it. caller : the program that the sentence
+    names; None: this one with the command
     """
     use_large_pages()
     configure()

@@ -61,7 +61,7 @@ def do_train(arguments: Namespace) -> None:
         leave_out=arguments.leave_out or (),
         resume=arguments.resume or branch is not None,
         device=device,
-        compilation=arguments.compile,
+        torch_compile=arguments.compile,
         preview_every=arguments.preview,
         start=start,
         branch=branch,

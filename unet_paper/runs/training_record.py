@@ -38,15 +38,15 @@ def new_record(name: str, config: Config, stacks: Stacks, training_set: Training
     )
 
 
-def new_session(config: Config, earlier: Checkpoint | None, device: str, compilation: str) -> Session:
-    """This process, from the step at which it begins. compilation : one of COMPILE_CHOICES."""
+def new_session(config: Config, earlier: Checkpoint | None, device: str, torch_compile: str) -> Session:
+    """This process, from the step at which it begins. torch_compile : one of COMPILE_CHOICES."""
     step = earlier.step if earlier else 0
     return Session(
         step=step,
         code=code_version(),
         hardware=hardware(device),
         precision="bfloat16" if config.bfloat16 and computes_in_bfloat16(device) else "float32",
-        compiled=should_compile(compilation, device, config.steps - step),
+        compiled=should_compile(torch_compile, device, config.steps - step),
         time=now(),
     )
 

@@ -61,7 +61,7 @@ class TrainingRequest:
     leave_out: tuple[int, ...] = ()  # sections of the training stack, from 0, neither trained on nor scored
     resume: bool = False  # from the folder's checkpoint, if it has one
     device: str = "cpu"
-    compilation: str = "auto"  # one of COMPILE_CHOICES
+    torch_compile: str = "auto"  # one of COMPILE_CHOICES
     preview_every: int | None = None  # steps between pictures of one section's probability
     start: StartingWeights | None = None  # whose weights it starts from; `config` is of their network
     branch: Branch | None = None  # that it is; `config` is the branch's
@@ -97,7 +97,7 @@ def train_run(request: TrainingRequest, draw: DrawTraining | None = None) -> Run
             logger.info(f"resuming from step {earlier.step} of {_length(config)}")
             _archive_results(run, earlier, config)
         training_set = prepare_training_set(stacks.volume, stacks.labels, config, request.device, stacks.ignored)
-        session = new_session(config, earlier, request.device, request.compilation)
+        session = new_session(config, earlier, request.device, request.torch_compile)
         if earlier is None:
             _archive_previous_run(run)
             record = new_record(run.name, config, stacks, training_set, session)
@@ -204,7 +204,7 @@ def _train(
     preview = _preview(run, record, stacks, request)
     after_step = preview.after_step if preview else None
     start = None if request.start is None else request.start.trained
-    arguments = record.config, training_set, run.path, stacks.data, earlier, after_step, request.compilation
+    arguments = record.config, training_set, run.path, stacks.data, earlier, after_step, request.torch_compile
     try:
         final = train(*arguments, start=start)
     except Diverged as error:

@@ -23,7 +23,7 @@ POOLINGS = 4
 STRIDE = 2**POOLINGS  # the network's own grid: it commutes with shifts by multiples of 16 px only
 CONTEXT = 92  # px of context on each side, what a pixel of the output needs to see around it
 SMALLEST_INPUT = 16 * 8 + 60
-MARGIN = 6  # px of context that a padded network is given: from outputs of 16 k + 4 px to the sizes it can pool
+PADDED_CONTEXT = 6  # px of context that a padded network is given: from outputs of 16 k + 4 px to the sizes it can pool
 
 Size = TypeVar("Size", float, np.ndarray)  # px
 
@@ -210,8 +210,8 @@ class UNet(nn.Module):
         levels, the first of them before both the pooling and the skip (where the release has it, with 0.5).
     padding : "valid" or "zeros"
         "zeros", not the paper's, pads every 3x3 convolution, as textbook U-Nets do. Input and output have the sizes of
-        the paper's network nevertheless, so that both can be compared: of the 92 px of context only MARGIN are looked
-        at, and beyond them there are zeros.
+        the paper's network nevertheless, so that both can be compared: of the 92 px of context only PADDED_CONTEXT are
+        looked at, and beyond them there are zeros.
     batch_norm : bool
         Normalise before each ReLU; not the paper's.
     up_convolution_fan_in : "input" or "blob" (which the profile `paper` has)
@@ -286,7 +286,8 @@ class UNet(nn.Module):
         of the form 16 k + 60, k >= 8.
         """
         height, width = (output_size(size) for size in image.shape[-2:])
-        features = centre_crop(image, (height + 2 * MARGIN, width + 2 * MARGIN)) if self.padded else image
+        seen = height + 2 * PADDED_CONTEXT, width + 2 * PADDED_CONTEXT
+        features = centre_crop(image, seen) if self.padded else image
 
         skips = []
         for level, convolutions in enumerate(self.contracting):

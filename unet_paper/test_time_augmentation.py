@@ -15,7 +15,7 @@ from unet_paper.network import CONTEXT, STRIDE
 from unet_paper.overlap_tile import Block, View, tile_size
 from unet_paper.support.arguments import require_choice
 
-MARGIN = 3  # px around what is sampled, for the bicubic kernel
+SAMPLING_MARGIN = 3  # px around what is sampled, for the bicubic kernel
 
 Read = Callable[[int, int, int, int], torch.Tensor]
 Network = Callable[[torch.Tensor], torch.Tensor]
@@ -125,7 +125,7 @@ class TurnedView:
     def tile(self, block_height: Any, block_width: Any, cut: Any) -> tuple[Any, Any]:
         """See `overlap_tile.View`."""
         cosine, sine = abs(self.cosine), abs(self.sine)
-        slack = STRIDE + MARGIN  # to the grid line before, and for the interpolation back
+        slack = STRIDE + SAMPLING_MARGIN  # to the grid line before, and for the interpolation back
         height = np.ceil(cosine * block_height + sine * block_width).astype(int) + slack
         width = np.ceil(sine * block_height + cosine * block_width).astype(int) + slack
         return tile_size(height), tile_size(width)
@@ -147,8 +147,8 @@ class TurnedView:
         v = torch.arange(top - CONTEXT, top - CONTEXT + tile_height, dtype=torch.float64)[:, None] - middle
         source_x = (width - 1) / 2 + self.cosine * u - self.sine * v
         source_y = (height - 1) / 2 + self.sine * u + self.cosine * v
-        first_x, first_y = (math.floor(float(source.min())) - MARGIN for source in (source_x, source_y))
-        last_x, last_y = (math.ceil(float(source.max())) + MARGIN for source in (source_x, source_y))
+        first_x, first_y = (math.floor(float(source.min())) - SAMPLING_MARGIN for source in (source_x, source_y))
+        last_x, last_y = (math.ceil(float(source.max())) + SAMPLING_MARGIN for source in (source_x, source_y))
         image = read(first_y, last_y + 1, first_x, last_x + 1)
         coordinates = torch.stack([source_x - first_x, source_y - first_y], dim=-1)
         tile = sample(image[None], coordinates.to(image.device, image.dtype), "bicubic")[0]

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from unet_paper.datasets.cell_phantom import SMALLEST, is_whole, make_cell_phantom, write_cell_phantom
-from unet_paper.datasets.cell_tracking import PHANTOM, dataset_name, read_sequence
+from unet_paper.datasets.cell_tracking import PHANTOM, cell_dataset_name, read_sequence
 from unet_paper.separation_border import separate_touching_cells
 from unet_paper.support.errors import BadInput
 
 
 def test_it_is_read_as_the_challenges_sequences_are(cell_phantom):
     first, second = (read_sequence(cell_phantom, name) for name in ("01", "02"))
-    assert dataset_name(cell_phantom) == PHANTOM and first.numbers == (0, 1)
+    assert cell_dataset_name(cell_phantom) == PHANTOM and first.numbers == (0, 1)
     assert not np.array_equal(first.images, second.images)
     assert first.unannotated[0] == 0 and first.unannotated[1] > 0
     assert not first.unknown[0].any() and first.unknown[1].any()

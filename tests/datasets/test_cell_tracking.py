@@ -182,7 +182,7 @@ def test_the_annotated_frames_of_the_paper(dataset, frames, cells, unannotated):
     found = [sum(len(np.unique(frame)) - 1 for frame in sequence.masks) for sequence in sequences]
     assert tuple(found) == cells and tuple(sum(sequence.unannotated) for sequence in sequences) == unannotated
     assert all(not (sequence.unknown & (sequence.masks > 0)).any() for sequence in sequences)
-    assert cell_tracking.dataset_name(folder) == dataset
+    assert cell_tracking.cell_dataset_name(folder) == dataset
 
 
 def test_an_archive_is_unpacked_once_and_puts_nothing_else_aside(folder, tmp_path):

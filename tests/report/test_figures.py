@@ -20,7 +20,7 @@ from unet_paper.report.figures.deformation_figure import draw_deformations, show
 from unet_paper.report.figures.network_figure import draw_network, operations
 from unet_paper.report.figures.section_figures import draw_segmentation, draw_weight_figure
 from unet_paper.report.panels import length_text, round_length
-from unet_paper.report.shown_threshold import THRESHOLDS
+from unet_paper.report.shown_threshold import VIEWER_THRESHOLDS
 from unet_paper.report.viewer.run_page import write_section_pictures
 from unet_paper.runs.folder import RunFolder
 from unet_paper.weight_map import weight_map
@@ -100,7 +100,7 @@ def test_ignored_pixels_weigh_nothing_and_hold_no_error(run_and_record):
     assert (mask[unknown[0]] == UNKNOWN).all() and set(mask[~unknown[0]]) == {0, 1}
     assert "and gray what is ignored" in caption.text and "weights run from 0.00 to" in caption.text
     pictures, _ = write_section_pictures(run, record)
-    assert pictures.spots == [[[]] * len(THRESHOLDS)]
+    assert pictures.spots == [[[]] * len(VIEWER_THRESHOLDS)]
     for path in run.pictures.glob("errors-*.png"):
         assert not np.asarray(Image.open(path).convert("RGBA"))[..., 3].any()
 

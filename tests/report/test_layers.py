@@ -7,7 +7,7 @@ from scipy import ndimage
 from unet_paper.metrics import score
 from unet_paper.report.colours import COMPONENTS, MERGER, SPLIT
 from unet_paper.report.components import components, neighbours, spots
-from unet_paper.report.shown_threshold import THRESHOLDS
+from unet_paper.report.shown_threshold import VIEWER_THRESHOLDS
 from unet_paper.report.viewer.layers import error_kinds, write_pictures
 
 
@@ -26,7 +26,7 @@ def test_the_pictures_are_what_was_computed(random_stack, random, tmp_path):
     assert np.array_equal(pixels(tmp_path / "truth-001.png")[..., 0] > 0, truth[1])
     assert np.abs(pixels(tmp_path / "probability-000.png")[..., 0] / 255 - probability[0]).max() <= 0.51 / 255
     counts = score(truth, probability).warping_counts
-    for number, threshold in enumerate(THRESHOLDS):
+    for number, threshold in enumerate(VIEWER_THRESHOLDS):
         picture = pixels(tmp_path / f"components-000-{threshold:.1f}.png")
         inside = probability[0].astype(float) > threshold
         assert np.array_equal(picture[..., :3].any(-1), inside)
@@ -42,7 +42,7 @@ def test_errors_are_drawn_only_where_there_is_a_score(random_stack, tmp_path):
     unknown = np.arange(70)[None] + 0 * truth < 30
     described = write_pictures(tmp_path, None, truth, probability, None, unknown=unknown)
     counts = score(truth, probability, unknown).warping_counts
-    for number, threshold in enumerate(THRESHOLDS):
+    for number, threshold in enumerate(VIEWER_THRESHOLDS):
         errors = pixels(tmp_path / f"errors-000-{threshold:.1f}.png")
         assert not errors[unknown[0], 3].any() and errors[~unknown[0], 3].any()
         found = [np.count_nonzero((errors == (*colour, 255)).all(-1)) for colour in (SPLIT, MERGER)]

@@ -14,7 +14,7 @@ from unet_paper.datasets.phantom import write_phantom
 from unet_paper.io.pixel_size import PixelSize
 from unet_paper.metrics import Scores
 from unet_paper.report.comparison import write_comparison
-from unet_paper.report.shown_threshold import THRESHOLDS, shown_threshold, why_shown
+from unet_paper.report.shown_threshold import VIEWER_THRESHOLDS, shown_threshold, why_shown
 
 LAYERS = ("image", "truth", "probability", "components", "errors", "weights")
 
@@ -54,7 +54,7 @@ def test_sliders(page):
     page.choose("overlay", "errors")
     for threshold in (0, 8, 3):
         page.slide("threshold", threshold)
-        assert page.shown()[1] == f"errors-000-{THRESHOLDS[threshold]:.1f}.png"
+        assert page.shown()[1] == f"errors-000-{VIEWER_THRESHOLDS[threshold]:.1f}.png"
     page.slide("section", 1)
     assert page.shown() == ["image-001.png", "errors-001-0.4.png"]
     assert page("section-value").text == "section 1"
@@ -69,10 +69,10 @@ def test_keys(page):
     overlay = page.part(".overlay-picture")
     page.browser.execute_script("document.getElementById('viewer').scrollIntoView()")
     page.press("4")
-    before = THRESHOLDS.index(float(page.shown()[1][-7:-4]))
+    before = VIEWER_THRESHOLDS.index(float(page.shown()[1][-7:-4]))
     page.press(Keys.ARROW_RIGHT, Keys.ARROW_UP)
     after = min(before + 1, 8)
-    assert page.shown()[1] == f"components-001-{THRESHOLDS[after]:.1f}.png"
+    assert page.shown()[1] == f"components-001-{VIEWER_THRESHOLDS[after]:.1f}.png"
     page.press(Keys.ARROW_LEFT, Keys.ARROW_DOWN, "3")
     assert page.shown()[1] == "probability-000.png"
     ActionChains(page.browser).key_down(Keys.SHIFT).send_keys("2").key_up(Keys.SHIFT).perform()

@@ -15,7 +15,7 @@ from unet_paper.datasets.folds import Protocol
 from unet_paper.datasets.training_stacks import Stacks
 from unet_paper.prediction import predict
 from unet_paper.runs import cell_threshold
-from unet_paper.runs.cell_scoring import THRESHOLDS
+from unet_paper.runs.cell_scoring import TRIED_THRESHOLDS
 from unet_paper.runs.cell_segmentation import (
     SEGMENTATIONS,
     best_threshold,
@@ -104,7 +104,7 @@ def test_a_run_on_cells_chooses_its_threshold_on_its_own_frames(make_record, cel
     masks = segment_frames(predict(trained, volume, "none"), replace(SEGMENTATIONS[PHANTOM], threshold=0.6))
     stacks = replace(load_sequences(SequenceFiles(cell_phantom, "02")), volume=volume, labels=masks)
     found = seg_of_training_frames(trained, stacks, make_record(trained.config, PHANTOM, stacks.protocol), "cpu")
-    assert tuple(found) == THRESHOLDS and best_threshold(found) == 0.6 and found[0.6] == 1
+    assert tuple(found) == TRIED_THRESHOLDS and best_threshold(found) == 0.6 and found[0.6] == 1
     assert all(seg < 1 for at, seg in found.items() if at != 0.6)
 
 

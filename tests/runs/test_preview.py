@@ -18,7 +18,7 @@ CONFIG = replace(PROFILES["smoke"], base_channels=2, bfloat16=False)
 
 
 def test_of_a_large_section_the_middle_is_shown(tmp_path, monkeypatch, random):
-    monkeypatch.setattr(preview, "LARGEST", 40)
+    monkeypatch.setattr(preview, "LARGEST_SIDE", 40)
     section = random.integers(0, 256, (50, 30), dtype=np.uint8)
     torch.manual_seed(0)
     network, standardisation = new_network(CONFIG), Standardisation(0.5, 0.2, "uint8")

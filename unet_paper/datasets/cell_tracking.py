@@ -93,13 +93,13 @@ def load_sequences(files: SequenceFiles) -> Stacks:
         evaluation_labels=scored.masks,
         protocol=Protocol.of_sequences(trained.name, trained.numbers, scored.name, scored.numbers),
         data=data,
-        dataset=dataset_name(files.folder),
+        dataset=cell_dataset_name(files.folder),
         ignored=trained.unknown,
         evaluation_ignored=scored.unknown,
     )
 
 
-def dataset_name(folder: Path | str) -> str:
+def cell_dataset_name(folder: Path | str) -> str:
     """Name the data: one of DATASETS by its folder's name, PHANTOM where it says that it is one, else "own"."""
     folder = Path(folder).absolute()
     if (folder / "phantom.json").is_file():

@@ -90,7 +90,7 @@ def load_folder(folder: Path | str, fold: Fold | None = None, leave_out: Sequenc
     images, labels = _read_pair(folder, "train", data)
     volume, test_labels = images.pixels, folder / "test-labels.tif"
     if fold is not None or not test_labels.is_file():
-        stacks = _split(volume, labels, fold, leave_out, data, dataset_name(folder, data))
+        stacks = _split(volume, labels, fold, leave_out, data, em_dataset_name(folder, data))
         return replace(stacks, pixel_size=_pixel_size(stacks.dataset, images))
     if data["train-volume"] == isbi2012.CONTENT["train-volume"]:
         finding = isbi2012.check_stack("test-labels", test_labels)
@@ -103,7 +103,7 @@ def load_folder(folder: Path | str, fold: Fold | None = None, leave_out: Sequenc
             "test-volume.tif; both must be of one type"
         )
     protocol = Protocol.of_test(len(volume), len(test_truth)).without(leave_out)
-    kept, dataset = protocol.training_sections, dataset_name(folder, data)
+    kept, dataset = protocol.training_sections, em_dataset_name(folder, data)
     of_training, evaluation = (_chosen(volume, kept), _chosen(labels, kept)), (test_images.pixels, test_truth)
     pixel_size = _pixel_size(dataset, images)
     return Stacks(*of_training, *evaluation, protocol, data, dataset, pixel_size=pixel_size)
@@ -181,7 +181,7 @@ def _read_pair(folder: Path, name: str, data: dict[str, str]) -> tuple[ImageStac
     return images, interpret_labels(labels, "instances", folder / f"{name}-labels.tif", said=False)[0]
 
 
-def dataset_name(folder: Path | str, data: dict[str, str]) -> str:
+def em_dataset_name(folder: Path | str, data: dict[str, str]) -> str:
     """Name the data: "isbi" (every stack used has the challenge's content), "phantom" (made by `phantom`), else "own".
 
     data : {name: SHA-256}, as in `Stacks`; test labels were verified when they were loaded.

@@ -11,7 +11,7 @@ from unet_paper.support.errors import BadInput
 from unet_paper.support.files import atomic_write
 
 FORMAT = "unet_paper 1"
-LARGEST = 65504  # of float16
+LARGEST_HALF = 65504  # of float16
 
 
 def write_half_precision(path: Path | str, weights: Mapping[str, torch.Tensor], metadata: Mapping[str, str]) -> None:
@@ -25,7 +25,9 @@ def write_half_precision(path: Path | str, weights: Mapping[str, torch.Tensor], 
         if not bool(torch.isfinite(values).all()):
             raise BadInput(f"{name} has values that are not finite, so its training failed; give weights from before")
         if not bool(torch.isfinite(halves[name]).all()):
-            raise BadInput(f"{name} has values beyond {LARGEST}, the largest of half precision; keep the full weights")
+            raise BadInput(
+                f"{name} has values beyond {LARGEST_HALF}, the largest of half precision; keep the full weights"
+            )
     with atomic_write(path) as temporary:
         try:
             save_file(halves, temporary, {"format": FORMAT, **metadata})

@@ -57,7 +57,7 @@ def cells_in_colours(
     return shown.round().astype(np.uint8)
 
 
-def draw_cells(
+def draw_cell_errors(
     path: str | Path,
     truth: Sections,
     segments: Sections,

@@ -7,7 +7,7 @@ import numpy as np
 from unet_paper.io.image_folder import image_files
 from unet_paper.io.stack import read_probabilities, read_stack
 from unet_paper.metrics.scores import Scores
-from unet_paper.report.cell_pictures import draw_cells
+from unet_paper.report.cell_pictures import draw_cell_errors
 from unet_paper.report.figures import write_figures
 from unet_paper.report.figures.section_figures import draw_weight_figure
 from unet_paper.report.own_data import own_document
@@ -75,6 +75,6 @@ def _draw(run: RunFolder, record: RunRecord, threshold: float, cells: CellScores
     if segmentation is None:
         return
     segments = np.stack([segment_section(section, segmentation) for section in probability])
-    draw_cells(run.path / "cells.png", truth, segments, cells.scores, names)
+    draw_cell_errors(run.path / "cells.png", truth, segments, cells.scores, names)
     if volume is not None:
-        draw_cells(run.sections / "cells.png", truth, segments, cells.scores, names, volume)
+        draw_cell_errors(run.sections / "cells.png", truth, segments, cells.scores, names, volume)

@@ -7,13 +7,13 @@ from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.own_scoring import cells_of_run, is_tessellation
 from unet_paper.runs.record import RunRecord
 
-THRESHOLDS = tuple(round(0.1 * step, 1) for step in range(1, 10))  # that the viewer can show
+VIEWER_THRESHOLDS = tuple(round(0.1 * step, 1) for step in range(1, 10))  # that the viewer can show
 USUAL_THRESHOLD = 0.5
 LEAST_F = 0.5  # of the pixels of cell
 
 
 def how_shown(run: RunFolder, record: RunRecord, scores: Scores | None) -> tuple[float, str]:
-    """One of THRESHOLDS, at which a run is shown, and why that one, in words.
+    """One of VIEWER_THRESHOLDS, at which a run is shown, and why that one, in words.
 
     It is where cells are numbered, for runs that are judged by numbered cells, else where `shown_threshold` says.
 
@@ -36,8 +36,8 @@ def _numbering_threshold(run: RunFolder, record: RunRecord) -> float | None:
 
 
 def shown_threshold(scores: Scores | None) -> float:
-    """Of THRESHOLDS, the nearest to the one where the warping error, by which table 1 is sorted, is least; the middle
-    one where there are no metrics.
+    """Of VIEWER_THRESHOLDS, the nearest to the one where the warping error, by which table 1 is sorted, is least; the
+    middle one where there are no metrics.
 
     A map with hardly any cell left has hardly any split or merger, so its warping error is small. A threshold at which
     the pixels' F score is below LEAST_F is not taken.
@@ -48,8 +48,8 @@ def shown_threshold(scores: Scores | None) -> float:
 
 
 def nearest_shown(threshold: float) -> float:
-    """Of THRESHOLDS, the nearest to one."""
-    return min(THRESHOLDS, key=lambda shown: abs(shown - threshold))
+    """Of VIEWER_THRESHOLDS, the nearest to one."""
+    return min(VIEWER_THRESHOLDS, key=lambda shown: abs(shown - threshold))
 
 
 def why_shown(scores: Scores | None) -> str:

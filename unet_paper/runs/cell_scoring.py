@@ -26,7 +26,8 @@ from unet_paper.support.errors import BadInput
 from unet_paper.support.json_files import read_json, write_json
 from unet_paper.support.logs import logger
 
-THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)  # that are tried, on the frames trained on and those scored
+# On the frames trained on and those scored.
+TRIED_THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 
 
 @dataclass(frozen=True)
@@ -130,11 +131,11 @@ def at_thresholds(
     unknown: Sections | None = None,
     ignored: Sections | None = None,
 ) -> tuple[AtThreshold, ...]:
-    """What each of THRESHOLDS gives for the probabilities of frames, all else as in `segmentation`.
+    """What each of TRIED_THRESHOLDS gives for the probabilities of frames, all else as in `segmentation`.
 
     unknown : see `score_segments`. ignored : bool, where segments do not count; masks are 0 there.
     """
-    tried = [replace(segmentation, threshold=threshold) for threshold in THRESHOLDS]
+    tried = [replace(segmentation, threshold=threshold) for threshold in TRIED_THRESHOLDS]
     return tuple(_at_threshold(masks, probability, settings, unknown, ignored) for settings in tried)
 
 

@@ -14,8 +14,8 @@ from unet_paper.support.logs import logger
 
 
 def seg_of_training_frames(trained: Checkpoint, stacks: Stacks, record: RunRecord, device: str) -> dict[float, float]:
-    """{threshold: SEG} of the frames that a run on cells was trained on, for each of cell_scoring.THRESHOLDS, with its
-    primary test-time augmentation. Says which threshold counts, see `cell_segmentation.segmentation_of`.
+    """{threshold: SEG} of the frames that a run on cells was trained on, for each of TRIED_THRESHOLDS, with
+    its primary test-time augmentation. Says which threshold counts, see `cell_segmentation.segmentation_of`.
     """
     if device == "cuda":
         torch.cuda.empty_cache()  # what the training kept counts as taken

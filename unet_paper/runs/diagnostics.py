@@ -15,7 +15,7 @@ from unet_paper.normalisation import Standardisation, gray_values
 from unet_paper.overlap_tile import mirrored_region, tile_size
 from unet_paper.runs.record import RunRecord
 
-LARGEST = 836  # px, of the part of a section that is looked at
+LARGEST_PART = 836  # px, of the part of a section that is looked at
 LOST = 1e-6  # below it no pixel of the output changes in what a record keeps: the ReLUs between are dead
 INACTIVE = 0.001  # mean change of the probabilities below which what lies deeper does not count
 
@@ -31,7 +31,7 @@ def up_convolution_effect(network: UNet, standardisation: Standardisation, secti
     """
     was_training = network.training
     network.eval()
-    height, width = (int(tile_size(min(length, LARGEST))) for length in section.shape)
+    height, width = (int(tile_size(min(length, LARGEST_PART))) for length in section.shape)
     region = mirrored_region(section, -CONTEXT, height - CONTEXT, -CONTEXT, width - CONTEXT)
     values = torch.from_numpy(standardisation(gray_values(region)))[None, None]
     values = values.to(next(network.parameters()).device)

@@ -13,7 +13,7 @@ from unet_paper.prediction import Predictor
 from unet_paper.runs.folder import RunFolder
 from unet_paper.support.files import atomic_write
 
-LARGEST = 512  # px of a side; of larger sections the middle is shown
+LARGEST_SIDE = 512  # px of a side; of larger sections the middle is shown
 
 
 @dataclass(frozen=True)
@@ -52,5 +52,5 @@ class Preview:
 
     def _shown(self) -> np.ndarray:
         """The section's middle."""
-        top, left = (max(0, (size - LARGEST) // 2) for size in self.section.shape)
-        return self.section[top : top + LARGEST, left : left + LARGEST]
+        top, left = (max(0, (size - LARGEST_SIDE) // 2) for size in self.section.shape)
+        return self.section[top : top + LARGEST_SIDE, left : left + LARGEST_SIDE]

@@ -6,7 +6,7 @@ from skimage.segmentation import find_boundaries
 
 from unet_paper.io.pixel_size import PixelSize
 from unet_paper.report.colours import COMPONENTS
-from unet_paper.report.figures.section_figures import draw_cells, draw_weight_figure
+from unet_paper.report.figures.section_figures import draw_weight_figure, show_cells
 from unet_paper.report.panels import add_scale_bar, row_of_panels, show_gray
 
 OUTLINE = COMPONENTS[3]  # yellow, as in the paper's figure 4
@@ -38,7 +38,7 @@ def draw_found(
     """
     figure, axes = row_of_panels(("image", "segments; yellow: outlines of the masks"), frame.shape)
     show_gray(axes[0], frame, stretched=True)
-    draw_cells(axes[1], segments, frame, stretched=True)
+    show_cells(axes[1], segments, frame, stretched=True)
     outline = np.zeros((*masks.shape, 4), np.uint8)
     outline[find_boundaries(masks, mode="inner")] = (*OUTLINE, 255)
     axes[1].imshow(outline, interpolation="nearest")

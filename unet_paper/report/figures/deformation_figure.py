@@ -17,7 +17,7 @@ from unet_paper.report.panels import add_scale_bar, draw_grid, gray_range, row_o
 
 ARROW, FRAME = hexadecimal(COMPONENTS[4]), hexadecimal(COMPONENTS[3])
 LONGER = 3  # times as long as they are, vectors are drawn
-MARGIN = 60  # px around the tile, in which vectors may end
+VECTOR_MARGIN = 60  # px around the tile, in which vectors may end
 TURNS = (0.0, 40.0, 160.0)  # degrees; the last tile is mirrored too
 SMALLEST_SHOWN = 64  # px of the tile, however small the image is
 FARTHEST = 3.0  # standard deviations that a displacement hardly exceeds
@@ -55,7 +55,7 @@ def draw_deformations(
     layer = torch.from_numpy(section.astype(np.float32))[None]
     titles = ("tile, and the random vectors", *map(_title, deformations))
     figure, axes = row_of_panels(titles, (1, 1), 3.6 * len(titles))
-    margin = min(MARGIN, (min(section.shape) - size) // 2)
+    margin = min(VECTOR_MARGIN, (min(section.shape) - size) // 2)
     still = Deformation(first.centre, 0.0, False, torch.zeros_like(first.grid))
     for axis, deformation in zip(axes, (still, *deformations), strict=True):
         shown = size + 2 * margin if deformation is still else size

@@ -74,7 +74,7 @@ def draw_weight_figure(
     if section is not None:
         show_gray(axes["image"], section, stretched=stretched)
     if cells is not None:
-        draw_cells(axes["cells"], cells, section, stretched)
+        show_cells(axes["cells"], cells, section, stretched)
         if mask is None:
             add_numbers(axes["cells"], cells)
     if mask is not None:
@@ -88,7 +88,7 @@ def draw_weight_figure(
     return figure
 
 
-def draw_cells(axis: Axes, cells: np.ndarray, section: np.ndarray | None = None, stretched: bool = False) -> None:
+def show_cells(axis: Axes, cells: np.ndarray, section: np.ndarray | None = None, stretched: bool = False) -> None:
     """Numbered cells, (H, W), neighbours in different colours; over their section where that is given."""
     numbers, opacity = np.unique(cells, return_inverse=True)[1].reshape(cells.shape), 255
     if section is not None:

@@ -15,7 +15,7 @@ from unet_paper.metrics.warping_error import SPLIT as SPLIT_KIND
 from unet_paper.report.colours import COMPONENTS, MERGER, MISSED_CELL, MISSED_MEMBRANE, SPLIT, WEIGHTS, Colour
 from unet_paper.report.components import components, spots
 from unet_paper.report.panels import gray_range
-from unet_paper.report.shown_threshold import THRESHOLDS
+from unet_paper.report.shown_threshold import VIEWER_THRESHOLDS
 from unet_paper.support.files import atomic_write
 from unet_paper.support.progress import progress_bar
 
@@ -42,7 +42,7 @@ class SectionPictures:
 
 
 def layer_file(layer: str, section: int, threshold: float | None = None) -> str:
-    """Name of one picture; layers that depend on the threshold have one for each of THRESHOLDS."""
+    """Name of one picture; layers that depend on the threshold have one for each of VIEWER_THRESHOLDS."""
     return f"{layer}-{section:03}" + ("" if threshold is None else f"-{threshold:.1f}") + ".png"
 
 
@@ -92,7 +92,7 @@ def write_pictures(
         sections=shape[0],
         size=[shape[2], shape[1]],
         layers=layers,
-        thresholds=list(THRESHOLDS),
+        thresholds=list(VIEWER_THRESHOLDS),
         largest_weight=largest_weight,
         spots=spots_of_sections,
     )
@@ -123,7 +123,7 @@ def _write_thresholds(
     scored = probability
     if truth is not None and unknown is not None:  # background in both, as the metrics leave it out
         truth, scored = truth & ~unknown, np.where(unknown, probability.dtype.type(0), probability)
-    for threshold in THRESHOLDS:
+    for threshold in VIEWER_THRESHOLDS:
         pictures.save("components", components(probability, threshold), colours, threshold)
         if truth is not None:
             kinds = warping_kinds(ndimage.label(truth)[0], scored.astype(np.float64), threshold)

@@ -127,8 +127,8 @@ def test_the_callers_random_numbers_are_left_alone(training_set):
 
 
 def test_what_a_training_refuses(training_set, tmp_path):
-    with pytest.raises(BadInput, match="compilation is 'maybe'; it must be one of auto, on, off"):
-        train(TINY, training_set, compilation="maybe")
+    with pytest.raises(BadInput, match="torch_compile is 'maybe'; it must be one of auto, on, off"):
+        train(TINY, training_set, torch_compile="maybe")
     (tmp_path / "file").write_text("mine")
     with pytest.raises(BadInput, match="file"):
         run(training_set, tmp_path / "file" / "below", replace(TINY, steps=1))

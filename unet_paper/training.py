@@ -187,7 +187,7 @@ def train(
     Raises
     ------
     BadInput
-        For another `compilation`, a `resume` without an optimiser, a `start` that does not fit, and a folder that
+        For another `torch_compile`, a `resume` without an optimiser, a `start` that does not fit, and a folder that
         cannot be written.
     InvalidTileSize
         For a `tile_size` that the network cannot take.
@@ -201,10 +201,10 @@ def train(
     -----
     Ronneberger, Fischer, Brox: U-Net, MICCAI 2015, section 3.
     """
-    require_choice("compilation", compilation, COMPILE_CHOICES)
+    require_choice("torch_compile", torch_compile, COMPILE_CHOICES)
     folder = None if folder is None else Path(folder)
     with callers_random_numbers_kept():
-        return _trained(config, training_set, folder, data or {}, resume, after_step, compilation, start)
+        return _trained(config, training_set, folder, data or {}, resume, after_step, torch_compile, start)
 
 
 def _trained(
@@ -214,7 +214,7 @@ def _trained(
     data: Mapping[str, str],
     resume: Checkpoint | None,
     after_step: Callable[[int, UNet], None] | None,
-    compilation: str,
+    torch_compile: str,
     start: Checkpoint | None,
 ) -> Checkpoint:
     """See `train`; seeds PyTorch's global random numbers."""

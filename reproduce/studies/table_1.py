@@ -91,7 +91,7 @@ ENTRIES = (
     Entry("full network, Adam, one fold", "budgets", "64-channels-Adam-seed-0-2500", is_judged=True),
     Entry("full network, SGD as first tried, one fold", "full-fold", is_judged=True),
     Entry("quarter network, Adam, 5 folds", "folds-adam", "fold-"),
-    Entry("quarter network, Adam, one fold", "ablations", "Adam-seed-"),
+    Entry("quarter network, Adam, one fold", "ablations-adam", "as-the-paper-seed-"),
     Entry("quarter network, SGD, 5 folds", "folds", "fold-"),
     Entry("quarter network, SGD as first tried, 5 folds", FIRST_FOLDS, "fold-", is_headline=False),
     Entry("quarter network, SGD as first tried, one fold", QUICK_SGD, is_headline=False),

@@ -12,6 +12,7 @@ from typing import Any
 from unet_paper.support.errors import BadInput
 from unet_paper.support.files import LEFTOVER, why_not
 from unet_paper.support.json_files import write_json
+from unet_paper.support.logs import logger
 from unet_paper.volumes.blocks import Grid
 from unet_paper.volumes.result import Layout, create_result
 
@@ -23,7 +24,7 @@ def difference(made_with: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
     """In words, in what two predictions differ; "" where in nothing."""
     names = [name for name, value in wanted.items() if made_with.get(name) != value]
     if names == [IMAGE_FILES]:
-        return "the image's files have other names, sizes or times, as copies have that are made without cp -p"
+        return "the image's files have other names, sizes or times now, as copies have that are made without cp -p"
     return f"{', '.join(names)} differ" if names else ""
 
 
@@ -73,15 +74,20 @@ class WorkFolder:
         blocks.
 
         Several processes may call this at once: one of them makes the folder, whole or not at all. Raises BadInput for
-        a folder that was made with something else.
+        a folder that was made with something else. Other files of the same image are said only: a damaged chunk may
+        have been put right, and what is done stays good.
         """
         if not self.plan.is_file():
             self._make(job)
         begun = self.job()
-        differing = difference(
-            dict(begun.made_with, shape=begun.layout.grid.shape), dict(job.made_with, shape=job.layout.grid.shape)
-        )
-        if differing:
+        before = dict(begun.made_with, shape=begun.layout.grid.shape)
+        wanted = dict(job.made_with, shape=job.layout.grid.shape)
+        differing = difference(before, wanted)
+        if differing and not difference({**before, IMAGE_FILES: job.made_with.get(IMAGE_FILES)}, wanted):
+            logger.warning(
+                f"{self.path}: {differing}; what is done there is kept: delete it if the image is another one"
+            )
+        elif differing:
             raise BadInput(
                 f"{self.path} is the partial result of another prediction ({differing}); delete it, or give another "
                 "name"

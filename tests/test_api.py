@@ -15,7 +15,9 @@ import unet_paper
 from unet_paper import checkpoint, load, predict, score, segment, train, warping_errors, weight_map, weight_maps
 from unet_paper.datasets.phantom import make_phantom
 from unet_paper.prediction import predict_stack
+from unet_paper.runs.folder import RunFolder
 from unet_paper.support.errors import BadInput
+from unet_paper.support.locks import exclusive_lock
 from unet_paper.support.signals import Interrupted
 
 ROOT = Path(__file__).parents[1]
@@ -146,6 +148,20 @@ def test_a_training_that_was_interrupted_is_resumed_and_equals_one_that_was_not(
     for other in (resumed, again, load(tmp_path / "weights.pt")):
         assert all(torch.equal(values, other.network[name]) for name, values in whole.network.items())
         assert [row["loss"] for row in other.history] == [row["loss"] for row in whole.history]
+
+
+def test_two_trainings_do_not_share_a_folder(phantom, tmp_path):
+    with exclusive_lock(RunFolder(tmp_path).lock, tmp_path), pytest.raises(BadInput, match="by another process"):
+        train(*phantom, "cells", folder=tmp_path, resume=True, **TINY)
+
+
+def test_what_three_values_mean_must_be_said(phantom, caplog):
+    images, labels = phantom[0], np.where(phantom[1] > 0, 255, 0).astype(np.uint8)
+    labels[:, :3, :3] = 7
+    with pytest.raises(BadInput, match="the array of labels holds 0, 7, 255"):
+        train(images, labels, **TINY)
+    train(images, labels, "instances", **{**TINY, "steps": 1})
+    assert "7 and 255 are taken as numbers of cells" in caplog.text
 
 
 def test_a_training_that_was_killed_is_resumed(phantom, trained, tmp_path):

@@ -63,6 +63,10 @@ def test_a_network_in_memory_keeps_its_mode_and_is_extrapolated_as_is_said(netwo
     predictor = Predictor(network, STANDARDISATION, "none", extrapolation="zeros")
     assert np.array_equal(zeros[0], predictor.predict_block(volume[0], Block(0, 40, 0, 50))[0])
     assert not np.array_equal(zeros, expected)
+    frozen = given.get_submodule(next(name for name, module in given.named_modules() if not list(module.children())))
+    frozen.eval()
+    predict(given, volume, "none")
+    assert given.training and not frozen.training
 
 
 def test_zeros_beyond_the_border():

@@ -236,12 +236,13 @@ def predict_stack(
     BadInput
         For a volume of another shape or type, and settings that do not fit.
     """
-    was_training = network.training
+    modes = [(module, module.training) for module in network.modules()]
     try:
         predictor = Predictor(network, standardisation, tta, bfloat16, extrapolation)
         return _predict_array(predictor, as_array(volume, "images"), memory, largest_tile)
     finally:
-        network.train(was_training)
+        for module, is_training in modes:
+            module.training = is_training
 
 
 def _predict_array(

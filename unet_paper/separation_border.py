@@ -1,6 +1,7 @@
 """The separation border (section 3): a line of background between touching cells, by morphological operations."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,8 +9,12 @@ import scipy  # its parts, and scikit-image's, are loaded when they are first us
 from numpy.typing import ArrayLike
 from skimage import measure
 
-from unet_paper.io.sections import as_array
+from unet_paper.io.sections import Sections, as_array
 from unet_paper.support.errors import BadInput
+from unet_paper.support.logs import logger
+
+SPECK = 4  # px; most cells are larger
+PIECES = 3  # of a number, on average, from which it is hardly a cell's
 
 
 def label_cells(labels: ArrayLike, connectivity: int = 4) -> np.ndarray:
@@ -182,3 +187,29 @@ def _restore_lost_cells(before: np.ndarray, after: np.ndarray, connectivity: int
             if not window[structure].any():
                 after[row, column] = before[row, column]
                 break
+
+
+def warn_of_other_meanings(labels: Sections, name: Path | str) -> None:
+    """Say so where most cells are of a few pixels, as gray levels of a smoothed or compressed mask are, and where most
+    numbers are in several pieces, as classes are.
+
+    Parameters
+    ----------
+    labels : (Z, H, W) integer array, or a sequence of (H, W) sections
+        0 = background, every cell a number of its own.
+    name : path or str
+        Of the labels, for the message.
+    """
+    areas = np.concatenate([np.bincount(label_cells(section).ravel())[1:] for section in labels])
+    specks = int((areas <= SPECK).sum())
+    appearances = sum(np.count_nonzero(np.unique(section)) for section in labels)
+    if specks > 10 and specks > len(areas) / 2:
+        logger.warning(
+            f"note: {specks} of the {len(areas)} cells of {name} have at most {SPECK} px; these may be gray levels of "
+            "a smoothed mask, and no cells"
+        )
+    elif len(areas) >= PIECES * appearances:
+        logger.warning(
+            f"note: the cells of {name} are in {len(areas)} pieces, for {appearances} numbers in all of its sections; "
+            "a cell is one piece, so if these are classes, give --labels-are classes"
+        )

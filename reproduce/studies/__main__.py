@@ -85,7 +85,7 @@ def carry_out(name: str, arguments: argparse.Namespace, deadline: float | None) 
     """All runs of one study, and its table."""
     profile = arguments.profile
     usual = name if profile == "quick" or name in OF_ONE_PROFILE else f"{name}-{profile}"
-    if arguments.optimiser not in (None, "sgd"):
+    if name in BY_EITHER and arguments.optimiser not in (None, "sgd"):
         usual += f"-{arguments.optimiser}"
     results = ROOT / "results" / "isbi"
     folder = arguments.out or results
@@ -102,7 +102,7 @@ def carry_out(name: str, arguments: argparse.Namespace, deadline: float | None) 
     require_as_planned(folder, finished, runs, changes)
     require_same_data(folder, finished, data)
     text: str | None = None
-    is_left_to_others = False
+    is_left_to_others = is_whole = False
     try:
         if arguments.scheduler:
             remaining = with_their_trunks([run for run in wanted if run.name not in finished])
@@ -112,9 +112,11 @@ def carry_out(name: str, arguments: argparse.Namespace, deadline: float | None) 
             print(f"\n{name} [{number} of {len(wanted)}] {run.name}", flush=True)
             if run.name not in finished:
                 make(run, RunFolder(folder / run.name), data, profile, changes, deadline)
+        is_whole = True
     finally:  # also of what is done when the minutes are over, a run fails or the study is stopped
         diverged = [run.name for run in runs if has_diverged(RunFolder(folder / run.name))]
-        if name not in RELEASES:
+        is_new = not (folder / "README.md").exists() or gather(folder, runs).keys() > finished.keys()
+        if name not in RELEASES and (is_whole or is_new):
             is_left_to_others = part is not None and {run.name for run in runs} > {*diverged, *gather(folder, runs)}
             text = None if is_left_to_others else write(folder, name, runs)
     if is_left_to_others:
@@ -149,7 +151,7 @@ def planned(name: str, arguments: argparse.Namespace) -> tuple[list[Run], list[R
 
 def require_optimiser_taken(arguments: argparse.Namespace) -> None:
     """Raise BadInput where --optimiser is given for a study that says itself by which it trains."""
-    if arguments.optimiser and arguments.study not in BY_EITHER:
+    if arguments.optimiser and arguments.study not in (*BY_EITHER, "all"):
         raise BadInput(
             f"--optimiser {arguments.optimiser}: {arguments.study} trains by its own; leave the option out, or give it "
             f"to one of {', '.join(BY_EITHER)}"

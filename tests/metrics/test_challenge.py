@@ -71,6 +71,18 @@ def test_touching_cells_with_numbers_of_their_own_are_separated(kind):
     assert score(list(labels), list(joined)) == score(labels, joined)
 
 
+def test_gray_levels_of_a_mask_are_said(caplog):
+    """They are separated as cells of a pixel or two. Of a mask nothing is said."""
+    rows, columns = np.mgrid[:40, :40]
+    gray = np.clip(8 * (14 - np.hypot(rows - 20, columns - 20)), 0, 255).astype(np.uint8)
+    score(gray, gray / 255)
+    assert "of the labels have at most 4 px; these may be gray levels of a smoothed mask" in caplog.text
+    caplog.clear()
+    score(np.where(gray > 90, 255, 0), gray / 255)
+    score(gray > 90, gray / 255)
+    assert not caplog.text
+
+
 def test_ignored_pixels_between_cells_part_them():
     labels = np.repeat([[0, 1, 1, 9, 2, 2, 0]], 5, axis=0)
     expected = np.repeat([[False, True, True, False, True, True, False]], 5, axis=0)

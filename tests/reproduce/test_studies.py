@@ -192,7 +192,7 @@ def test_frames_of_another_data_set_are_not_taken_for_the_studys(tmp_path):
         (["budgets", "--optimiser", "adam"], "--optimiser adam: budgets trains by its own; leave the option out"),
         (["release", "--profile", "paper", "--optimiser", "sgd"], "--optimiser sgd: release trains by its own;"),
         (["cells-ablations", "--optimiser", "sgd"], "--optimiser sgd: cells-ablations trains by its own;"),
-        (["all", "--optimiser", "adam"], "to one of folds, full-fold, seeds, ablations, interventions\n"),
+        (["arms", "--optimiser", "adam"], "to one of folds, full-fold, seeds, ablations, interventions\n"),
         (["cells-ablations", "--set", "steps=7"], "with steps=1500, and 7 is planned; give another --out"),
     ],
 )
@@ -264,6 +264,19 @@ def test_a_study_that_ends_early_writes_the_table_of_what_is_done(
     assert options or "4 of 5 so far" in readme.read_text()
 
 
+def test_a_study_that_fails_before_it_makes_a_run_leaves_the_page(carry_out, tmp_path, monkeypatch):
+    def make(*_):
+        raise SystemExit(2)
+
+    monkeypatch.setattr(studies, "make", make)
+    readme = tmp_path / "out/folds/README.md"
+    readme.parent.mkdir(parents=True)
+    readme.write_text("of earlier")
+    with pytest.raises(SystemExit):
+        carry_out("folds", archive.read(RESULTS / "isbi/folds")[:-1])
+    assert readme.read_text() == "of earlier"
+
+
 @pytest.mark.parametrize(("first", "sections", "rows"), [(6, 7, 25), (25, 1, 1)])
 def test_the_search_writes_what_is_done_wherever_it_is(carry_out, tmp_path, first, sections, rows):
     """From `base`, which six of its sections have, or a rate of the full network alone."""
@@ -293,6 +306,7 @@ def test_minutes_are_a_deadline(carry_out, monkeypatch, options, seconds):
         (["folds", "--optimiser", "adam"], "folds-adam/fold-1"),
         (["ablations", "--profile", "paper", "--optimiser", "adam"], "ablations-paper-adam/as-the-paper-seed-0"),
         (["ablations", "--optimiser", "sgd"], "ablations/as-the-paper-seed-0"),
+        (["all", "--optimiser", "adam", "--only", "as-the-paper-seed-0"], "ablations-adam/as-the-paper-seed-0"),
         (["budgets"], "budgets/16-channels-SGD-seed-0-300"),
         (["full-fold", "--profile", "paper"], "full-fold/fold-6"),
         (["release", "--profile", "paper"], "final"),

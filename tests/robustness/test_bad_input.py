@@ -147,6 +147,7 @@ CALLS = [
     ("train --data no-cell/ --out new/", "one class only"),
     ("train --data all-cell/ --out new/", "one class only"),
     ("train --data three-valued/ --out new/", "train-labels.tif holds 0, 127, 255"),
+    ("weights three-valued/train-labels.tif new.tif", "train-labels.tif holds 0, 127, 255"),
     ("train --data constant/ --out new/", "train-volume.tif holds one gray value only, 7"),
     ("train --data not-numbers/ --out new/", "not finite in section 1"),
     ("train --data float-labels/ --out new/", "train-labels.tif holds float32"),

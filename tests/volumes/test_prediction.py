@@ -13,6 +13,7 @@ from unet_paper.io.folder_stack import open_volume
 from unet_paper.io.image_files import open_stack
 from unet_paper.io.pixel_size import EM
 from unet_paper.io.stack import read_stack, write_stack
+from unet_paper.volumes.job import IMAGE_FILES, difference
 from unet_paper.volumes.prediction import _samples
 
 zarr = pytest.importorskip("zarr")
@@ -173,6 +174,12 @@ def test_a_changed_image_is_not_taken_for_predicted(predict, make_zarr, pixels, 
     assert "out.zarr is there already (the image's files have other names, sizes or times" in error
     assert "give another name, or --force" in error and error.count("\n") == 1
     assert predict(image, out, "--force") == 0
+
+
+def test_a_result_of_an_earlier_version_tells_no_files():
+    assert not difference({"tta": "d4"}, {"tta": "d4", IMAGE_FILES: "abc"})
+    assert "names, sizes or times" in difference({"tta": "d4", IMAGE_FILES: "ab"}, {"tta": "d4", IMAGE_FILES: "abc"})
+    assert difference({"tta": "d4"}, {"tta": "none", IMAGE_FILES: "abc"}) == "tta differ"
 
 
 def test_labels_that_are_added_to_an_image_do_not_change_it(predict, make_zarr, pixels, tmp_path, capsys):

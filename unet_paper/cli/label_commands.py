@@ -69,7 +69,9 @@ def _maps(arguments: Namespace, truths: Sequence[ImageStack]) -> tuple[Sections,
     semantic = labels_are == "classes"
     given = stacked([section for truth in truths for section in truth.pixels])
     ignored = pixels_to_ignore(given, arguments.ignore, arguments.labels[0])
-    labels, classes = interpret_labels(given, labels_are, arguments.labels[0], ignored)
+    labels, classes = interpret_labels(
+        given, labels_are, arguments.labels[0], ignored, said=arguments.labels_are is not None
+    )
     masks = np.zeros(joined(labels).shape, bool) if ignored is None else joined(ignored)
     class_weights = arguments.class_weights
     if class_weights is None:

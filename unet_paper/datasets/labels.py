@@ -6,7 +6,7 @@ import numpy as np
 from skimage import measure
 
 from unet_paper.io.sections import Sections, joined, require_same_shapes, stacked
-from unet_paper.separation_border import label_cells, lost_cells, separate_touching_cells
+from unet_paper.separation_border import lost_cells, separate_touching_cells, warn_of_other_meanings
 from unet_paper.support.arguments import require_choice
 from unet_paper.support.errors import BadInput
 from unet_paper.support.logs import logger
@@ -20,8 +20,6 @@ LABELS_ARE = {
 }
 MOST_CLASSES = 255
 PLAINLY_INSTANCES = 12  # values from which "classes" that are in one piece each look like numbered cells
-SPECK = 4  # px; most cells are larger
-PIECES = 3  # of a number, on average, from which it is hardly a cell's
 
 
 def pixels_to_ignore(
@@ -168,28 +166,9 @@ def _separated(labels: Sections, values: np.ndarray, name: Path | str) -> Sectio
             f"lines between them; if one of them ({_shown(values)}) is the background, make it 0"
         )
     if len(values) > 2:
-        _warn_of_other_meanings(labels, name)  # first: of gray levels there may be very many to separate
+        warn_of_other_meanings(labels, name)  # first: of gray levels there may be very many to separate
     separated = stacked([separate_touching_cells(section) for section in labels])
     lost = sum(lost_cells(before, after) for before, after in zip(labels, separated, strict=True))
     if lost:
         logger.warning(f"note: {lost} cells of {name} are too thin to be separated from their neighbours, and are lost")
     return separated
-
-
-def _warn_of_other_meanings(labels: Sections, name: Path | str) -> None:
-    """Say so where most cells are of a few pixels, as gray levels of a smoothed or compressed mask are, and where most
-    numbers are in several pieces, as classes are.
-    """
-    areas = np.concatenate([np.bincount(label_cells(section).ravel())[1:] for section in labels])
-    specks = int((areas <= SPECK).sum())
-    appearances = sum(np.count_nonzero(np.unique(section)) for section in labels)
-    if specks > 10 and specks > len(areas) / 2:
-        logger.warning(
-            f"note: {specks} of the {len(areas)} cells of {name} have at most {SPECK} px; these may be gray levels of "
-            "a smoothed mask, and no cells"
-        )
-    elif len(areas) >= PIECES * appearances:
-        logger.warning(
-            f"note: the cells of {name} are in {len(areas)} pieces, for {appearances} numbers in all of its sections; "
-            "a cell is one piece, so if these are classes, give --labels-are classes"
-        )

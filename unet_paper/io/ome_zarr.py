@@ -64,9 +64,13 @@ class ZarrStack(LazyStack):
         """(chunks, or shards, that are not stored, how many there would be); none is counted of more than can be
         listed while somebody waits.
         """
-        stored = self.array.shards or self.array.chunks
-        count = math.prod(-(-length // step) for length, step in zip(self.array.shape, stored, strict=True))
+        count = self.stored_chunks()
         return (count - self.array._nshards_initialized if count <= MOST_COUNTED else 0), count
+
+    def stored_chunks(self) -> int:
+        """How many files its pixels lie in, where none is missing: chunks, or the shards that hold them."""
+        stored = self.array.shards or self.array.chunks
+        return math.prod(-(-length // step) for length, step in zip(self.array.shape, stored, strict=True))
 
     def read(self, sections: slice, rows: slice, columns: slice) -> np.ndarray:
         """See LazyStack. Raises BadInput for a damaged chunk."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from unet_paper.io.folder_stack import FolderStack
 from unet_paper.io.image_stack import ImageStack
-from unet_paper.io.ome_zarr import ZarrStack
+from unet_paper.io.ome_zarr import MARKERS, MOST_COUNTED, ZarrStack
 from unet_paper.io.tiff import files_of_tiff
 
 
@@ -26,9 +26,14 @@ def files_sha256(stack: ImageStack) -> str:
 
 
 def _source_files(stack: ImageStack) -> Iterator[Path]:
-    """In an order that does not depend on the disk. Of an OME-Zarr its full resolution alone: labels may be added."""
+    """In an order that does not depend on the disk. Of an OME-Zarr its full resolution alone, as labels may be added;
+    of very many chunks only what describes it, as asking for each would take long.
+    """
     pixels: object = stack.pixels
-    if isinstance(pixels, ZarrStack):
+    if isinstance(pixels, ZarrStack) and pixels.stored_chunks() > MOST_COUNTED:
+        folder = stack.source / pixels.array.path
+        yield from (folder / marker for marker in MARKERS if (folder / marker).is_file())
+    elif isinstance(pixels, ZarrStack):
         for folder, names, files in os.walk(stack.source / pixels.array.path):
             names.sort()
             yield from (Path(folder, file) for file in sorted(files))

@@ -18,7 +18,7 @@ from unet_paper.io.sections import (
     shapes,
     stacked,
 )
-from unet_paper.separation_border import separate_touching_cells
+from unet_paper.separation_border import separate_touching_cells, warn_of_other_meanings
 from unet_paper.support.errors import BadInput
 
 # Accumulated in double precision as the challenge's scorer does: 0.0, 0.1, ... 0.9999999999999999.
@@ -77,11 +77,13 @@ def _apart(labels: Sections, is_cell: np.ndarray) -> Sections:
 
     is_cell : bool, of all pixels, one after the other.
     """
-    numbers = np.where(is_cell, joined(labels), 0)
-    of_cells = numbers[is_cell]
-    if not of_cells.size or of_cells.min() == of_cells.max():  # masks, whose cells are apart already
-        return like(is_cell, labels)
-    whole = like(numbers.astype(np.int64) if numbers.dtype.kind == "f" else numbers, labels)
+    numbers = joined(labels)
+    if numbers.dtype == bool or not ((numbers != numbers[is_cell.argmax()]) & is_cell).any():
+        return like(is_cell, labels)  # masks, whose cells are apart already
+    if numbers.dtype.kind == "f":
+        numbers = numbers.astype(np.int64)
+    whole = like(np.where(is_cell, numbers, numbers.dtype.type(0)), labels)
+    warn_of_other_meanings(whole, "the labels")
     return stacked([separate_touching_cells(section) > 0 for section in whole])
 
 

@@ -60,8 +60,9 @@ def code_version() -> CodeVersion:
 def _git(*arguments: str) -> str | None:
     try:
         # without locks: `status` would write the user's index anew
-        command = ["git", "--no-optional-locks", *arguments]
-        done = subprocess.run(command, cwd=PACKAGE, capture_output=True, text=True, timeout=20)
+        environment = os.environ | {"GIT_OPTIONAL_LOCKS": "0"}
+        command = ["git", *arguments]
+        done = subprocess.run(command, cwd=PACKAGE, capture_output=True, text=True, timeout=20, env=environment)
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() if done.returncode == 0 else None

@@ -21,6 +21,7 @@ from unet_paper.runs.resuming import changed_settings
 from unet_paper.runs.starting_weights import StartingWeights
 from unet_paper.support.arguments import as_path, require_choice
 from unet_paper.support.errors import BadInput
+from unet_paper.support.locks import exclusive_lock
 from unet_paper.support.signals import Interrupted
 from unet_paper.training import train as train_network
 
@@ -30,7 +31,7 @@ SHELL = 128  # its exit code for a signal is that of the signal and this
 def train(
     images: ArrayLike | Sequence[ArrayLike],
     labels: ArrayLike | Sequence[ArrayLike],
-    labels_are: str = "instances",
+    labels_are: str | None = None,
     profile: str = "quick",
     *,
     ignore: int | ArrayLike | Sequence[ArrayLike] | None = None,
@@ -48,8 +49,8 @@ def train(
         Gray values, whole or floating-point numbers of one type. Predictions are made from the same type.
     labels : bool or integer arrays of the same shapes
         The truth.
-    labels_are : str
-        "instances" (0 is background, every cell has a number of its own, or all the same; touching cells are
+    labels_are : str or None
+        None is "instances" (0 is background, every cell has a number of its own, or all the same; touching cells are
         separated), "cells" or "membranes" (of two values, the larger), or "classes" (0, 1, 2, ...).
     profile : str
         "paper", "quick" or "smoke", see `config.PROFILES`.
@@ -65,8 +66,8 @@ def train(
         be resumed. Nothing is written unless it is given.
     resume : bool
         Go on from the last checkpoint in `folder`, where there is one, with the images, labels and settings that the
-        training began with, and what `labels_are` and `ignore` were (these two are not compared). The result equals
-        that of a training that was never stopped.
+        training began with, and what `labels_are`, `ignore` and `start` were (these three are not compared). The
+        result equals that of a training that was never stopped.
     device : str or None
         "cpu" or "cuda"; the GPU unless given, if there is one.
     **settings
@@ -108,18 +109,21 @@ def train(
     data = {"train-volume": sections_sha256(volume), "train-labels": sections_sha256(truth)}
     truth = stacked([section.astype(np.uint8) if section.dtype == bool else section for section in truth])
     ignored = pixels_to_ignore(truth, _label_or_masks(ignore), "the labels")
-    truth, classes = interpret_labels(truth, labels_are, "the array of labels", ignored)
+    truth, classes = interpret_labels(
+        truth, labels_are or "instances", "the array of labels", ignored, said=labels_are is not None
+    )
     config = replace(config, classes=classes)
-    last = _last_checkpoint(folder, config, data) if folder is not None and resume else None
     training_set = prepare_training_set(volume, truth, config, device, ignored)
     trained = None if weights is None else weights.trained
-    try:
-        return train_network(config, training_set, folder, data, last, start=trained)
-    except Interrupted as stopped:
-        if folder is None:
-            raise
-        number = stopped.exit_code - SHELL
-        raise Interrupted(f"{stopped}; the same call with resume=True resumes from there", number) from None
+    if folder is None:
+        return train_network(config, training_set, None, data, start=trained)
+    with exclusive_lock(RunFolder(folder).lock, folder):
+        last = _last_checkpoint(folder, config, data) if resume else None
+        try:
+            return train_network(config, training_set, folder, data, last, start=trained)
+        except Interrupted as stopped:
+            number = stopped.exit_code - SHELL
+            raise Interrupted(f"{stopped}; the same call with resume=True resumes from there", number) from None
 
 
 def _label_or_masks(ignore: int | ArrayLike | Sequence[ArrayLike] | None) -> int | Sections | None:

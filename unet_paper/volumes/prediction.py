@@ -85,7 +85,7 @@ def predict_volume(
     if out.exists():
         folder.clear()
     earlier = made_with_of(out) if out.exists() else None
-    made = _version_of(out) if earlier == job.made_with else None
+    made = _version_of(out) if earlier is not None and not difference(earlier, job.made_with) else None
     if made is not None and version in (None, made) and (part is not None or not force):
         anew = "; nothing to do" if part is not None else "; --force predicts it anew"
         logger.info(f"{out} is already predicted{anew}")

@@ -5,6 +5,7 @@ import os
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from reproduce import ROOT, script
 from reproduce.cell_recipe import OPTIMISER, cell_changes
@@ -23,12 +24,13 @@ from unet_paper.datasets.cell_tracking import (
     is_cell_tracking_folder,
     unpack,
 )
-from unet_paper.report.cell_report import write_table_2
 from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.results import read_cell_run
-from unet_paper.runs.training_run import TrainingRequest
 from unet_paper.support.errors import BadInput
 from unet_paper.support.locks import exclusive_lock
+
+if TYPE_CHECKING:
+    from unet_paper.runs.training_run import TrainingRequest
 
 PHANTOM_FOLDER = "phantom-cells"
 PHANTOM_NOTICE = (
@@ -109,7 +111,9 @@ def make_runs(options: argparse.Namespace, folders: list[Path], out: Path, profi
             train = ["train", "--data", folder, "--sequence", trained, "--out", run.path, "--profile", profile]
             train += ["--resume", *(word for change in changes for word in ("--set", change))]
 
-            def request(folder: Path = folder, trained: str = trained, run: RunFolder = run) -> TrainingRequest:
+            def request(folder: Path = folder, trained: str = trained, run: RunFolder = run) -> "TrainingRequest":
+                from unet_paper.runs.training_run import TrainingRequest
+
                 config = changed_config(PROFILES[profile], changes)
                 files = SequenceFiles(folder, trained)
                 return TrainingRequest(files, run.path, config, resume=True, device=chosen_device(None))
@@ -158,6 +162,8 @@ def experiment(options: argparse.Namespace) -> None:
     out = results / ("cells" if real else "phantom/cells") / (options.run or profile)
     runs = make_runs(options, folders if real else [phantom()], out, profile)
     shown = with_finished_ones(out, runs)
+    from unet_paper.report.cell_report import write_table_2
+
     table = write_table_2(out, shown)
     if len(shown) > 1:  # of one the report has just said the same
         say("", table)

@@ -5,6 +5,7 @@ import os
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from reproduce import ROOT, script
 from reproduce.script import command, say
@@ -12,14 +13,16 @@ from reproduce.studies.definitions import SCORED_FOLD
 from unet_paper.cli.checks import chosen_device
 from unet_paper.cli.commands import main as unet_paper
 from unet_paper.cli.help_text import SMOKE
-from unet_paper.cli.typed_commands import typed
+from unet_paper.cli.program import typed
 from unet_paper.cli.values import above_zero, changed_config, recipe
 from unet_paper.compute.allocator import keep_freed_memory
 from unet_paper.config import OPTIMISERS, PROFILES
 from unet_paper.datasets import isbi2012
 from unet_paper.datasets.folds import Fold
 from unet_paper.runs.folder import RunFolder
-from unet_paper.runs.training_run import TrainingRequest
+
+if TYPE_CHECKING:
+    from unet_paper.runs.training_run import TrainingRequest
 
 STOPPED_BY_A_SIGNAL = 128  # exit codes above this
 
@@ -97,7 +100,9 @@ def make_run(options: argparse.Namespace, run: RunFolder, data: Path, profile: s
     train += [word for change in changes for word in ("--set", change)]
     train += ["--fold", fold] if fold else []
 
-    def request() -> TrainingRequest:
+    def request() -> "TrainingRequest":
+        from unet_paper.runs.training_run import TrainingRequest
+
         config = changed_config(PROFILES[profile], changes)
         held_out = Fold.parse(fold) if fold else None
         return TrainingRequest(data, run.path, config, held_out, resume=True, device=chosen_device(None))

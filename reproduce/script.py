@@ -3,16 +3,16 @@
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from unet_paper.cli.commands import exit_code
 from unet_paper.cli.commands import main as unet_paper
-from unet_paper.cli.typed_commands import stage_command, typed
-from unet_paper.report.pictures import draw_training_pictures
-from unet_paper.report.run_report import write_report
+from unet_paper.cli.program import typed
 from unet_paper.runs.folder import RunFolder
-from unet_paper.runs.pipeline import Stage, run_pipeline
-from unet_paper.runs.record import read_record
-from unet_paper.runs.training_run import TrainingRequest
+
+if TYPE_CHECKING:  # it takes seconds to load, which bad input and --help need not wait for
+    from unet_paper.runs.pipeline import Stage
+    from unet_paper.runs.training_run import TrainingRequest
 
 AGAIN = "the same command resumes"
 
@@ -32,14 +32,19 @@ def command(*arguments: str | Path) -> None:
         sys.exit(code)
 
 
-def make_run(train: Sequence[str | Path], run: RunFolder, request: Callable[[], TrainingRequest]) -> None:
+def make_run(train: Sequence[str | Path], run: RunFolder, request: "Callable[[], TrainingRequest]") -> None:
     """All stages of a run. Ends the script with their exit code if one fails.
 
     train : the words of the command that does the training by hand; request : makes what the pipeline takes, may raise
     BadInput.
     """
+    from unet_paper.cli.typed_commands import stage_command
+    from unet_paper.report.pictures import draw_training_pictures
+    from unet_paper.report.run_report import write_report
+    from unet_paper.runs.pipeline import run_pipeline
+    from unet_paper.runs.record import read_record
 
-    def announce(stage: Stage) -> None:
+    def announce(stage: "Stage") -> None:
         if stage.kind == "train":
             say("", f"$ {typed(train)}")
         else:

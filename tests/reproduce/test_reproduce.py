@@ -131,3 +131,9 @@ def test_the_whole_smoke_profile(clone, run_script):
     done = run_script("isbi.sh", "--profile", "smoke")
     assert done.returncode == 0, done.stderr
     assert (clone / "results" / "phantom" / "smoke" / "scores.json").is_file()
+
+
+def test_the_scripts_load_what_trains_and_draws_only_where_it_is_needed():
+    """Bad input, --help and Ctrl-C at the start need not wait for it."""
+    code = "import sys, reproduce.isbi, reproduce.cells; assert not {'torch', 'matplotlib'} & sys.modules.keys()"
+    subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2], check=True)

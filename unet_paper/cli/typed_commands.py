@@ -1,20 +1,13 @@
 """The commands that do a run's stages by hand, as they are typed."""
 
-import shlex
-from collections.abc import Iterable
 from pathlib import Path
 
-from unet_paper.cli.program import program_name
+from unet_paper.cli.program import typed
 from unet_paper.runs.cell_segmentation import segmentation_name, segmentation_of
 from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.own_scoring import is_tessellation
 from unet_paper.runs.pipeline import Stage, stages_after_training
 from unet_paper.runs.record import RunRecord
-
-
-def typed(words: Iterable[str | Path]) -> str:
-    """A command line of the program."""
-    return f"{program_name()} {shlex.join(map(str, words))}"
 
 
 def stage_command(stage: Stage, run: RunFolder, record: RunRecord) -> str:

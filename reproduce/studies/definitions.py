@@ -67,6 +67,9 @@ WITH_ADAM = (
     *("padded", "padded, batch norm", "release"),
 )
 
+# With Adam only, as `--optimiser sgd` has it.
+ADAM_ABLATIONS: dict[str, dict[str, Any]] = {"Caffe initial weights": {"up_convolution_fan_in": "blob"}}
+
 # Adjacent sections look alike, and sections 25 to 29 are scored: what it changes to leave sections out of the training,
 # as many of them far from the scored ones as next to them.
 LEFT_OUT = {"sections 0 to 3 left out": "0-3", "sections 21 to 24 left out": "21-24"}
@@ -287,10 +290,10 @@ def _runs_of(study: str, seeds: int, profile: str, rate: float, optimiser: str) 
             _named(group, seed),
             group,
             SCORED_FOLD,
-            ABLATIONS.get(group, {}) | {"seed": seed},
+            (ABLATIONS | ADAM_ABLATIONS).get(group, {}) | {"seed": seed},
             leave_out=LEFT_OUT.get(group),
             zeros_too=group == "as the paper",
         )
         for seed in range(seeds)
-        for group in (WITH_ADAM if optimiser == "adam" else (*ABLATIONS, *LEFT_OUT))
+        for group in ((*WITH_ADAM, *ADAM_ABLATIONS) if optimiser == "adam" else (*ABLATIONS, *LEFT_OUT))
     ]

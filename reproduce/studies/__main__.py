@@ -50,6 +50,7 @@ from reproduce.studies.definitions import (
     SEEDS,
     STUDIES,
     Run,
+    folder_of,
     require_own_settings,
     runs_of,
     with_word,
@@ -67,7 +68,6 @@ from unet_paper.support.parts import Part
 
 COMPARED_WITH_NONE = ("hyper-parameter-search", "budgets")  # studies in which no run is the others' control
 ALL = ("folds", "ablations", "interventions", "release")
-OF_ONE_PROFILE = (*RELEASES, "hyper-parameter-search", "full-fold")  # whose folders are named without it
 
 
 def gather(folder: Path, runs: Sequence[Run]) -> dict[str, StudyRun]:
@@ -84,13 +84,10 @@ def gather(folder: Path, runs: Sequence[Run]) -> dict[str, StudyRun]:
 def carry_out(name: str, arguments: argparse.Namespace, deadline: float | None) -> None:
     """All runs of one study, and its table."""
     profile = arguments.profile
-    usual = name if profile == "quick" or name in OF_ONE_PROFILE else f"{name}-{profile}"
-    if name in BY_EITHER and arguments.optimiser not in (None, "sgd"):
-        usual += f"-{arguments.optimiser}"
     results = ROOT / "results" / "isbi"
     folder = arguments.out or results
     if name not in RELEASES and (arguments.study == "all" or not arguments.out):  # a release is a folder of its own
-        folder = folder / usual
+        folder = folder / folder_of(name, profile, arguments.optimiser)
     folder = folder.absolute()
     changes = given_changes(arguments)
     data = arguments.data.absolute()
@@ -142,7 +139,7 @@ def planned(name: str, arguments: argparse.Namespace) -> tuple[list[Run], list[R
     """All runs of a study, and those that --only wants. Raises BadInput where there is none, and where --set would make
     two of them alike.
     """
-    runs = runs_of(name, arguments.seeds, arguments.profile, arguments.optimiser or "sgd")
+    runs = runs_of(name, arguments.seeds, arguments.profile, arguments.optimiser)
     of_all = arguments.study == "all"  # of which some studies may have no such run
     wanted = [run for run in runs if arguments.only in run.name] if of_all else with_word(runs, arguments.only)
     require_own_settings(runs, wanted, given_changes(arguments))
@@ -220,7 +217,7 @@ def main() -> int:
     parser.add_argument(
         "--optimiser",
         choices=OPTIMISERS,
-        help=f"of {', '.join(BY_EITHER)}; the paper's (sgd) unless given",
+        help=f"of {', '.join(BY_EITHER)}; the paper's (sgd), as a study began, unless given",
     )
     parser.add_argument("--set", dest="changes", action="append", default=[], metavar="NAME=VALUE")
     parser.add_argument(

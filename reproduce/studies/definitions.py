@@ -4,7 +4,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from unet_paper.config import ADAM, ADAM_RATES, BEFORE, DECAY_PARTS, PROFILES, SGD, SGD_RATES, optimiser_settings
+from unet_paper.config import (
+    ADAM,
+    ADAM_RATES,
+    BEFORE,
+    DECAY_PARTS,
+    PROFILES,
+    SGD,
+    SGD_RATES,
+    Config,
+    optimiser_settings,
+)
 from unet_paper.support.errors import BadInput
 
 STUDIES = (
@@ -12,7 +22,8 @@ STUDIES = (
     *("release", "arms"),
 )
 BY_EITHER = ("folds", "full-fold", "seeds", "ablations", "interventions")  # optimiser, by the paper's unless asked for
-# Made with SGD before `optimiser_settings` had what came out of them; a study goes on as it began.
+# Made with SGD before `optimiser_settings` had what came out of them; a study goes on as it began, unless an optimiser
+# is asked for.
 BY_FIRST_SGD = (("full-fold", "paper"), *((study, "quick") for study in ("seeds", "ablations", "interventions")))
 FIRST_FOLDS = "folds-first-sgd"  # the folder of folds made before that
 SEEDS = 3  # of each ablation, intervention and the like, unless --seeds says another number
@@ -20,6 +31,7 @@ FIRST_SGD: dict[str, Any] = {"optimiser": "sgd"} | BEFORE
 QUICK_SGD = "quick-sgd"  # the run of fold 6/6 with SGD as first tried, of which `seeds` has other seeds
 RELEASES = ("release", "arms")  # of networks trained on all sections; nothing of them is scored here
 CONTROLS = ("as the paper", "baseline")  # groups that the others of ablations and interventions are compared with
+OF_ONE_PROFILE = (*RELEASES, "hyper-parameter-search", "full-fold")  # whose folders are named without it
 SEARCH_FOLD = "1/6"  # on which choices are made
 SCORED_FOLD = "6/6"  # the last five of the thirty training sections
 UNCLIPPED = 1e9  # a gradient's norm that is never reached
@@ -66,6 +78,7 @@ WITH_ADAM = (
     *("as the paper", "no border term", "no elastic deformation", "no augmentation", "no dropout"),
     *("padded", "padded, batch norm", "release"),
 )
+WITH_SGD = WITH_ADAM[:4]  # of today, where that is asked for
 
 # With Adam only, as `--optimiser sgd` has it.
 ADAM_ABLATIONS: dict[str, dict[str, Any]] = {"Caffe initial weights": {"up_convolution_fan_in": "blob"}}
@@ -73,6 +86,7 @@ ADAM_ABLATIONS: dict[str, dict[str, Any]] = {"Caffe initial weights": {"up_convo
 # Adjacent sections look alike, and sections 25 to 29 are scored: what it changes to leave sections out of the training,
 # as many of them far from the scored ones as next to them.
 LEFT_OUT = {"sections 0 to 3 left out": "0-3", "sections 21 to 24 left out": "21-24"}
+GROUPS = {None: (*ABLATIONS, *LEFT_OUT), "sgd": WITH_SGD, "adam": (*WITH_ADAM, *ADAM_ABLATIONS)}  # of ablations
 
 
 def interventions(profile: str, rate: float) -> dict[str, dict[str, Any]]:
@@ -223,18 +237,42 @@ def _named(group: str, seed: int) -> str:
     return f"{'-'.join(group.replace(',', '').split())}-seed-{seed}"
 
 
-def runs_of(study: str, seeds: int, profile: str = "quick", optimiser: str = "sgd") -> list[Run]:
+def runs_of(study: str, seeds: int, profile: str = "quick", optimiser: str | None = None) -> list[Run]:
     """The runs of a study with a profile; `seeds` of each ablation and intervention.
 
-    optimiser : of folds, seeds, ablations and interventions; the other studies say by which they train.
+    optimiser : of folds, seeds, ablations and interventions (None: the paper's, as the study began); the other studies
+        say by which they train.
     """
-    trained = optimiser_settings(optimiser, profile)
-    if optimiser == "sgd" and (study, profile) in BY_FIRST_SGD:
+    trained = optimiser_settings(optimiser or "sgd", profile)
+    if (study, profile) not in BY_FIRST_SGD:
+        optimiser = None if optimiser == "sgd" else optimiser
+    elif optimiser is None:
         trained |= FIRST_SGD
     return [
         replace(run, changes=trained | run.changes) if study in BY_EITHER else run
         for run in _runs_of(study, seeds, profile, trained["learning_rate"], optimiser)
     ]
+
+
+def folder_of(study: str, profile: str, optimiser: str | None) -> str:
+    """Where a study's results are, within those of the ISBI stack."""
+    name = study if profile == "quick" or study in OF_ONE_PROFILE else f"{study}-{profile}"
+    is_first = optimiser is None or (optimiser == "sgd" and (study, profile) not in BY_FIRST_SGD)
+    return name if is_first or study not in BY_EITHER else f"{name}-{optimiser}"
+
+
+def optimiser_asked_for(study: str, config: Config) -> str | None:
+    """The `optimiser` with which `runs_of` has a study whose control was trained so."""
+    if study not in BY_EITHER:
+        return None
+    is_first = is_as_first_tried(config) or (config.optimiser == "sgd" and (study, config.profile) not in BY_FIRST_SGD)
+    return None if is_first else config.optimiser
+
+
+def is_as_first_tried(config: Config) -> bool:
+    """Whether these are the initial weights and the momentum that SGD had first."""
+    settings = config.as_dict()
+    return config.optimiser == "sgd" and all(settings[name] == value for name, value in BEFORE.items())
 
 
 def with_word(runs: Sequence[Run], word: str) -> list[Run]:
@@ -256,7 +294,7 @@ def require_own_settings(runs: Sequence[Run], wanted: Sequence[Run], changes: Ma
                 )
 
 
-def _runs_of(study: str, seeds: int, profile: str, rate: float, optimiser: str) -> list[Run]:
+def _runs_of(study: str, seeds: int, profile: str, rate: float, optimiser: str | None) -> list[Run]:
     if study == "folds":
         subgroup = "folds 2 to 5, without sections of the hyper-parameter search"
         return [Run(f"fold-{n}", "5 folds", f"{n}/5", subgroup=subgroup if n > 1 else None) for n in range(1, 6)]
@@ -295,5 +333,5 @@ def _runs_of(study: str, seeds: int, profile: str, rate: float, optimiser: str) 
             zeros_too=group == "as the paper",
         )
         for seed in range(seeds)
-        for group in ((*WITH_ADAM, *ADAM_ABLATIONS) if optimiser == "adam" else (*ABLATIONS, *LEFT_OUT))
+        for group in GROUPS[optimiser]
     ]

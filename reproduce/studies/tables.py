@@ -4,11 +4,20 @@ from collections.abc import Mapping, Sequence
 
 from reproduce.studies.archive import StudyRun
 from reproduce.studies.comparisons import compared, zeros
-from reproduce.studies.definitions import BY_EITHER, CONTROLS, FIRST_FOLDS, SEEDS, Run, runs_of
+from reproduce.studies.definitions import (
+    BY_EITHER,
+    CONTROLS,
+    FIRST_FOLDS,
+    SEEDS,
+    Run,
+    is_as_first_tried,
+    optimiser_asked_for,
+    runs_of,
+)
 from reproduce.studies.groups import Values, collect, count, of_seeds
 from reproduce.studies.statistics import mean_and_deviation, prediction_interval
 from unet_paper.cli.values import changed_config
-from unet_paper.config import BEFORE, PROFILES
+from unet_paper.config import PROFILES
 from unet_paper.metrics.registry import CHALLENGE_METRICS, TABLE_1_METRICS
 from unet_paper.report.table import Table
 from unet_paper.runs.diagnostics import INACTIVE, LOST, are_inactive, lost_levels
@@ -26,35 +35,30 @@ def command(study: str, name: str, record: RunRecord, seeds: int = SEEDS) -> str
     """The command that makes a study, of so many seeds, as its run `name`, of this record, was made."""
     config = record.config
     words = ["python -m reproduce.studies", study]
-    planned = {run.name: run for run in runs_of(study, 1, config.profile, config.optimiser)}[name]
+    optimiser = optimiser_asked_for(study, config)
+    planned = {run.name: run for run in runs_of(study, 1, config.profile, optimiser)}[name]
     if planned.profile is None and config.profile != "quick":
         words.append(f"--profile {config.profile}")
-    if study in BY_EITHER and config.optimiser == "adam":
-        words.append("--optimiser adam")
+    if optimiser:
+        words.append(f"--optimiser {optimiser}")
     changes = [f"{setting}={value}" for setting, value in planned.changes.items()]
     usual = changed_config(PROFILES[planned.profile or config.profile], changes).as_dict()
     for setting, value in config.as_dict().items():
         by_minutes = setting == "steps" and config.minutes  # as many as there was time for
         if value != usual[setting] and setting not in OMITTED and not by_minutes:
             words.append(f"--set {setting}={as_text(value)}")
-    if (study, config.profile) == ("folds", "quick") and is_as_first_tried(record):
+    if (study, config.profile) == ("folds", "quick") and is_as_first_tried(config):
         words.append(f"--out results/isbi/{FIRST_FOLDS}")  # folds are there that were trained otherwise
     if seeds != SEEDS and len(runs_of(study, 1)) < len(runs_of(study, 2)):
         words.append(f"--seeds {seeds}")
     return " ".join(words)
 
 
-def is_as_first_tried(record: RunRecord) -> bool:
-    """Whether a run was trained by the initial weights and the momentum that SGD had first."""
-    settings = record.config.as_dict()
-    return record.config.optimiser == "sgd" and all(settings[name] == value for name, value in BEFORE.items())
-
-
 def title(study: str, record: RunRecord) -> str:
     """What the page of a study is called."""
     if study not in BY_EITHER:
         return study
-    by_sgd = "SGD as first tried" if is_as_first_tried(record) else "SGD"
+    by_sgd = "SGD as first tried" if is_as_first_tried(record.config) else "SGD"
     return f"{study}, with {'Adam' if record.config.optimiser == 'adam' else by_sgd}"
 
 
@@ -83,7 +87,7 @@ def table(
     """
     first = finished[runs[0].name].record
     primary, protocol = first.config.primary, first.protocol
-    of_one_seed = len(runs_of(study, 1, first.config.profile, first.config.optimiser))
+    of_one_seed = len(runs_of(study, 1, first.config.profile, optimiser_asked_for(study, first.config)))
     number_of_seeds = max(1, planned // of_one_seed)
     scored, trained = len(protocol.scored_sections), len(protocol.training_sections)
     own, inactive = collect(runs, finished), collect(runs, finished, inactive=True)

@@ -80,8 +80,12 @@ WITH_ADAM = (
 )
 WITH_SGD = WITH_ADAM[:4]  # of today, where that is asked for
 
-# With Adam only, as `--optimiser sgd` has it.
-ADAM_ABLATIONS: dict[str, dict[str, Any]] = {"Caffe initial weights": {"up_convolution_fan_in": "blob"}}
+# With Adam only: what could become its recipe.
+CAFFE: dict[str, Any] = {"up_convolution_fan_in": "blob"}
+ADAM_ABLATIONS: dict[str, dict[str, Any]] = {
+    "Caffe initial weights": CAFFE,
+    "Caffe initial weights, trapezoid": CAFFE | {"decay": "trapezoid"},
+}
 
 # Adjacent sections look alike, and sections 25 to 29 are scored: what it changes to leave sections out of the training,
 # as many of them far from the scored ones as next to them.

@@ -85,6 +85,7 @@ CAFFE: dict[str, Any] = {"up_convolution_fan_in": "blob"}
 ADAM_ABLATIONS: dict[str, dict[str, Any]] = {
     "Caffe initial weights": CAFFE,
     "Caffe initial weights, trapezoid": CAFFE | {"decay": "trapezoid"},
+    "Caffe initial weights, trapezoid, half the rate": CAFFE | {"decay": "trapezoid", "learning_rate": 0.0005},
 }
 
 # Adjacent sections look alike, and sections 25 to 29 are scored: what it changes to leave sections out of the training,

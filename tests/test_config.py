@@ -56,11 +56,13 @@ def test_each_profile_can_train_by_either_optimiser():
     for name, profile in PROFILES.items():
         sgd, adam = (replace(profile, **optimiser_settings(optimiser, name)) for optimiser in OPTIMISERS)
         assert (sgd.optimiser, sgd.momentum, adam.optimiser) == ("sgd", 0.99, "adam")
-        assert adam.learning_rate == (0.0003 if name == "paper" else 0.001)
+        assert adam.learning_rate == (0.0003 if name == "paper" else 0.0005)
+        assert {(by.decay, by.up_convolution_fan_in, by.momentum_warmup) for by in (sgd, adam)} == {
+            ("trapezoid", "blob", 500.0)
+        }
         assert profile in (sgd, adam)
     by_sgd = changed_config(PROFILES["quick"], recipe("quick", "sgd", None))
-    assert by_sgd.learning_rate == 0.016 and by_sgd.momentum_warmup == PAPER.momentum_warmup == 500
-    assert by_sgd.up_convolution_fan_in == PAPER.up_convolution_fan_in == "blob"
+    assert by_sgd.learning_rate == 0.016
 
 
 def test_an_optimiser_given_by_name_brings_its_rate():
@@ -73,7 +75,8 @@ def test_an_optimiser_given_by_name_brings_its_rate():
     assert (given.optimiser, given.learning_rate, given.momentum_warmup) == ("sgd", 0.002, 500)
 
 
-def test_older_records_and_checkpoints_had_other_initial_weights_and_no_rising_momentum():
+def test_older_records_and_checkpoints_had_other_initial_weights_decay_and_no_rising_momentum():
     first = {name: value for name, value in PAPER.as_dict().items() if name not in BEFORE}
-    assert Config.from_dict(first) == replace(PAPER, up_convolution_fan_in="input", momentum_warmup=0.0)
+    as_then = {"up_convolution_fan_in": "input", "momentum_warmup": 0.0, "decay": "cosine"}
+    assert Config.from_dict(first) == replace(PAPER, **as_then)
     assert Config.from_dict(PAPER.as_dict()) == PAPER

@@ -56,6 +56,15 @@ def test_no_module_imports_from_a_layer_above(name):
     assert not above
 
 
+@pytest.mark.parametrize("name", [name for name in MODULES if name != API])
+def test_no_module_takes_what_the_package_offers_from_there(name):
+    """That may lie in a layer above."""
+    tree = ast.parse(MODULES[name].read_text())
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module == "unet_paper"]
+    taken = {alias.name for node in imports for alias in node.names}
+    assert taken <= {"__version__", *MODULES}
+
+
 def test_nothing_runs_in_a_circle():
     graph = {name: imported(path, MODULES) - {name} for name, path in MODULES.items() if name != API}
     for name, others in graph.items():  # a package is not a circle with what it offers

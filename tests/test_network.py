@@ -162,8 +162,9 @@ def test_initial_weights():
     torch.manual_seed(0)
     network = UNet()
     for layer in convolutions(network):
-        taps = 1 if isinstance(layer, nn.ConvTranspose2d) else layer.kernel_size[0] ** 2
-        expected = (2 / (taps * layer.in_channels)) ** 0.5
+        is_up_convolution = isinstance(layer, nn.ConvTranspose2d)
+        incoming = 4 * layer.out_channels if is_up_convolution else layer.kernel_size[0] ** 2 * layer.in_channels
+        expected = (2 / incoming) ** 0.5
         tolerance = 5 / layer.weight.numel() ** 0.5
         assert float(layer.weight.std(correction=0)) == pytest.approx(expected, rel=tolerance)
         assert abs(float(layer.weight.mean())) < expected * tolerance
@@ -172,12 +173,14 @@ def test_initial_weights():
 
 @torch.no_grad()
 def test_initial_weights_keep_the_activations_variance():
-    """Section 3: each map has about unit variance. Every layer doubles the second moment that a ReLU halved before."""
+    """Section 3: each map has about unit variance. Where N counts what a pixel sees, every layer doubles the second
+    moment that a ReLU halved before.
+    """
     torch.manual_seed(0)
     for channels in (64, 512):
         inputs = torch.relu(torch.randn(1, channels, 40, 40))
         for layer in (nn.Conv2d(channels, channels, 3), nn.ConvTranspose2d(channels, channels // 2, 2, stride=2)):
-            initialise(layer)
+            initialise(layer, up_convolution_fan_in="input")
             assert float(layer(inputs).pow(2).mean() / inputs.pow(2).mean()) == pytest.approx(2, rel=0.15)
 
 

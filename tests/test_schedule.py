@@ -16,7 +16,7 @@ SMALL = replace(PROFILES["smoke"], base_channels=3)
 
 
 def test_learning_rate_rises_and_falls_to_zero():
-    config = replace(PAPER, steps=1000, warmup=0.1, learning_rate=0.5)
+    config = replace(PAPER, steps=1000, warmup=0.1, learning_rate=0.5, decay="cosine")
     rates = [learning_rate_at(step, config) for step in range(1000)]
     assert rates[0] == pytest.approx(0.005) and rates[99] == pytest.approx(0.5) and max(rates) == pytest.approx(0.5)
     assert np.all(np.diff(rates[:100]) > 0) and np.all(np.diff(rates[100:]) <= 0) and rates[-1] < 1e-5

@@ -15,8 +15,8 @@ COMPILE_CHOICES = ("auto", "on", "off")  # of the network, see compute/torch_com
 
 KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text", tuple: "a tuple of texts"}
 
-# Settings that the first records and checkpoints do not tell, as they were then.
-BEFORE: dict[str, Any] = {"up_convolution_fan_in": "input", "momentum_warmup": 0.0}
+# How the first networks were trained. Their records and checkpoints do not tell all of it.
+BEFORE: dict[str, Any] = {"up_convolution_fan_in": "input", "momentum_warmup": 0.0, "decay": "cosine"}
 # Names that settings had in the first records and checkpoints.
 FORMER_NAMES = {
     "width": "base_channels",
@@ -137,6 +137,7 @@ def choice(*values: str) -> Limits:
 FIRST_MOMENTUM = 0.9  # where a momentum that rises starts
 DECAY_PARTS = 5  # a trapezoid falls over the last of so many parts of the steps
 ADAM_BETAS, ADAM_EPSILON = (0.9, 0.999), 1e-8
+OF_SGD = ("momentum", "momentum_warmup")  # settings without effect on Adam
 
 MANY = 10**9  # more steps, minutes or GiB than any machine has
 NON_NEGATIVE = Limits(lowest=0)
@@ -214,9 +215,9 @@ class Config:
         0.05, "ours", "steps in which the learning rate rises from 0, linearly; below 1 a part of all", NON_NEGATIVE
     )
     decay: str = setting(
-        "cosine",
+        "trapezoid",
         "ours",
-        "how it falls to 0: 'cosine', 'trapezoid' (over the last fifth of the steps) or not, 'constant'",
+        "how it falls to 0: over the last fifth of the steps ('trapezoid'), as a 'cosine', or not ('constant')",
         choice("cosine", "trapezoid", "constant"),
     )
     momentum_warmup: float = setting(
@@ -289,7 +290,7 @@ class Config:
 
 
 PAPER = Config()
-ADAM: dict[str, Any] = {"optimiser": "adam", "learning_rate": 0.001} | BEFORE
+ADAM: dict[str, Any] = {"optimiser": "adam", "learning_rate": 0.0005}
 PROFILES = {
     # The full network and recipe; meant for a GPU.
     "paper": PAPER,
@@ -308,12 +309,11 @@ PROFILES = {
     ),
 }
 
-# The named ways to train: the paper's optimiser, with what keeps its levels alive (results/isbi/recipe-600-steps) and a
-# rate that depends on the width; and a departure from it.
+# The named ways to train: the paper's optimiser, with a rate that depends on the width, and a departure from it.
 OPTIMISERS = ("sgd", "adam")
-SGD: dict[str, Any] = {name: getattr(PAPER, name) for name in ("optimiser", "up_convolution_fan_in", "momentum_warmup")}
 SGD_RATES = {"paper": PAPER.learning_rate, "quick": 0.016, "smoke": PAPER.learning_rate}
-ADAM_RATES = {"paper": 0.0003, "quick": ADAM["learning_rate"], "smoke": ADAM["learning_rate"]}  # results/isbi/adam-rate
+# results/isbi/adam-rate and, of quick, ablations-adam
+ADAM_RATES = {"paper": 0.0003, "quick": ADAM["learning_rate"], "smoke": ADAM["learning_rate"]}
 
 
 def optimiser_settings(optimiser: str, profile: str) -> dict[str, Any]:
@@ -332,5 +332,5 @@ def optimiser_settings(optimiser: str, profile: str) -> dict[str, Any]:
     """
     if optimiser not in OPTIMISERS or profile not in PROFILES:
         return {}
-    by, rates = (ADAM, ADAM_RATES) if optimiser == "adam" else (SGD, SGD_RATES)
-    return by | {"learning_rate": rates[profile]}
+    rates = ADAM_RATES if optimiser == "adam" else SGD_RATES
+    return {"optimiser": optimiser, "learning_rate": rates[profile]}

@@ -214,7 +214,7 @@ class UNet(nn.Module):
         looked at, and beyond them there are zeros.
     batch_norm : bool
         Normalise before each ReLU; not the paper's.
-    up_convolution_fan_in : "input" or "blob" (which the profile `paper` has)
+    up_convolution_fan_in : "input" or "blob"
         Two readings of N in the initial weights of the up-convolutions, see `initialise`.
 
     Raises
@@ -238,7 +238,7 @@ class UNet(nn.Module):
         dropout: float = 0.5,
         padding: str = "valid",
         batch_norm: bool = False,
-        up_convolution_fan_in: str = "input",
+        up_convolution_fan_in: str = "blob",
     ) -> None:
         super().__init__()
         if variant not in ("paper", "release"):
@@ -331,7 +331,7 @@ def centre_crop(maps: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
     return functional.pad(maps, (-left, -left, -top, -top))
 
 
-def initialise(layer: nn.Module, up_convolution_fan_in: str = "input") -> None:
+def initialise(layer: nn.Module, up_convolution_fan_in: str = "blob") -> None:
     """The paper's initial weights, N(0, sqrt(2 / N)) with N the incoming nodes of one neuron; biases 0.
 
     Parameters

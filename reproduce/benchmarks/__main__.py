@@ -93,7 +93,7 @@ def main(given: list[str] | None = None) -> int:
     except BadInput as error:
         print(error, file=sys.stderr)
         return 2
-    print(record.write_readme(options.out, ROOT / "results" / "isbi" / "quick-sgd" / "run.json"))
+    print(record.write_readme(options.out, ROOT / "results" / "isbi" / record.WHOLE_RUN[0]))
     return 0
 
 

@@ -5,13 +5,14 @@ from pathlib import Path
 from typing import Any
 
 from reproduce.benchmarks import agreement_tables, runtimes_tables, scaling_tables, speed_tables, steps_tables
+from reproduce.studies import archive
 from unet_paper.runs.environment import code_version, hardware, now
-from unet_paper.runs.record import RunRecord, read_record
 from unet_paper.support.files import atomic_write
 from unet_paper.support.json_files import read_json, write_json
 
 PARTS = ("speed", "steps", "runtimes", "metrics", "scaling")
 KEPT = (*PARTS, "volumes")  # whose page is its own, see volumes.py
+WHOLE_RUN = ("seeds", "seed-0")  # of this study this run tells where its time went
 INTRODUCTION = (
     "# Benchmarks",
     "",
@@ -38,10 +39,10 @@ def keep(folder: Path, name: str, part: dict[str, Any]) -> None:
     write_json(path, {name: parts[name] for name in KEPT if name in parts})
 
 
-def readme(folder: Path, quick_run: Path) -> str:
-    """README.md of all records in a folder; `quick_run` is the run.json that tells where a whole run's time went."""
+def readme(folder: Path, study: Path) -> str:
+    """README.md of all records in a folder; in that of `study` is WHOLE_RUN."""
     records = [read_json(path) for path in sorted(folder.glob("*.json"))]
-    run: RunRecord | None = read_record(quick_run) if quick_run.is_file() else None
+    whole = [run.record for run in archive.read(study) if run.name == WHOLE_RUN[1]]
     lines = [*INTRODUCTION]
     for record in records:
         if "speed" in record:
@@ -50,8 +51,8 @@ def readme(folder: Path, quick_run: Path) -> str:
             lines += steps_tables.lines(record["steps"])
         if "runtimes" in record:
             lines += runtimes_tables.lines(record["runtimes"])
-    if run is not None:
-        lines += speed_tables.stages(run, quick_run.parent.name)
+    for run in whole:
+        lines += speed_tables.stages(run, "/".join(WHOLE_RUN))
     for record in records:
         if "metrics" in record:
             lines += agreement_tables.lines(record["metrics"])
@@ -60,9 +61,9 @@ def readme(folder: Path, quick_run: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
-def write_readme(folder: Path, quick_run: Path) -> str:
+def write_readme(folder: Path, study: Path) -> str:
     """Write README.md, and return its text."""
-    text = readme(folder, quick_run)
+    text = readme(folder, study)
     with atomic_write(folder / "README.md") as temporary:
         temporary.write_text(text)
     return text

@@ -22,7 +22,7 @@ from reproduce.benchmarks import network_rows
 from reproduce.benchmarks.baselines import runtimes
 from reproduce.benchmarks.baselines.process import BaselineProcess
 from reproduce.benchmarks.measuring import all_in_turn, seconds_of
-from reproduce.studies.groups import runs_of_seeds
+from reproduce.studies import archive
 from unet_paper import checkpoint as checkpoints
 from unet_paper.checkpoint import Checkpoint, new_network
 from unet_paper.compute.precision import computes_in_bfloat16
@@ -138,7 +138,7 @@ def errors(path: Path, volume: np.ndarray, labels: np.ndarray) -> dict[str, Any]
 
 def seeds() -> dict[str, float]:
     """What other seeds do to the errors of one pass: standard deviations, as the pages of studies take them."""
-    runs = runs_of_seeds(ROOT / "results" / "isbi")
+    runs = archive.read(ROOT / "results" / "isbi" / "seeds")
     return {
         metric.key: statistics.stdev(run.scores["none"].value(metric) for run in runs) for metric in TABLE_1_METRICS
     }

@@ -65,10 +65,11 @@ def lines(part: dict[str, Any]) -> list[str]:
 
 
 def stages(run: RunRecord, name: str) -> list[str]:
-    """Where the time of a whole run in the folder `name` went, from its record; nothing where that does not tell."""
+    """Where the time of the whole run STUDY/RUN went, from its record; nothing where that does not tell."""
     seconds, parts = run.times.pipeline_seconds, run.times.training_parts_seconds
     if not seconds or not parts or not run.times.training_seconds:
         return []
+    study = name.partition("/")[0]
     inside = sum(parts[name] for name in STEP) / run.times.training_seconds
     rows: list[list[Cell]] = [
         [title, f"{100 * spent / seconds['all']:.1f} %"]
@@ -81,8 +82,8 @@ def stages(run: RunRecord, name: str) -> list[str]:
         "",
         f"## The `{name}` run by stages",
         "",
-        f"From its record, results/{run.dataset}/{name}/run.json. {100 * inside:.1f} % of the training time is "
-        "spent in forward, backward and optimiser.",
+        f"From its record, in results/{run.dataset}/{study}/records.jsonl. {100 * inside:.1f} % of the training time "
+        "is spent in forward, backward and optimiser.",
         "",
         Table(["stage", "part of the whole"], rows).to_markdown(),
     ]

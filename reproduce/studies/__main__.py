@@ -8,7 +8,7 @@ NAME is one of
   folds                   contiguous 5-fold cross-validation of the training stack
   full-fold               fold 6/6 alone, for the full network on two CPU cores
   seeds                   the same run with other seeds
-  ablations               one thing changed at a time; and, with SGD, sections next to the scored ones left out
+  ablations               one thing changed at a time; and, with SGD as first tried, sections left out
   interventions           against what the metrics show, by settings alone; scored on fold 1/6 as the search is
   adam-rate               Adam's learning rate for a quarter of the channels and for all; scored on fold 1/6
   budgets                 error against tiles and minutes, for three widths and both optimisers; scored on fold 6/6
@@ -22,14 +22,14 @@ NAME is one of
   all                     folds, ablations, interventions and release, one after the other
 
 DIR holds the challenge's stacks. Each run is trained, predicted, scored and reported in results/isbi/NAME/RUN (with the
-profile `paper`: results/isbi/NAME-paper; with --out: in FOLDER), and kept in the study's records.jsonl, runs.csv and
-histories.csv; one that is kept is not made again, and other settings or data than its own are refused. After M minutes
-the training in hand keeps its step and the study ends with exit code 75: the same command resumes it. A training that
-diverges is tried once more from its last checkpoint, and then left out. With --part K/N only part K of the runs is
-made; N such commands, on machines that share FOLDER, make the study in the time of one part, and the last one to end
-writes the tables. With --scheduler the workers of a cluster of dask.distributed make the runs, each a task that resumes
-from its own checkpoint (extra `volumes`). The tables are written of the runs that are done; when all are,
-results/isbi/table1.md is renewed.
+profile `paper`: results/isbi/NAME-paper, and with an optimiser that it did not begin with NAME-adam or NAME-sgd; with
+--out: in FOLDER), and kept in the study's records.jsonl, runs.csv and histories.csv; one that is kept is not made
+again, and other settings or data than its own are refused. After M minutes the training in hand keeps its step and the
+study ends with exit code 75: the same command resumes it. A training that diverges is tried once more from its last
+checkpoint, and then left out. With --part K/N only part K of the runs is made; N such commands, on machines that share
+FOLDER, make the study in the time of one part, and the last one to end writes the tables. With --scheduler the workers
+of a cluster of dask.distributed make the runs, each a task that resumes from its own checkpoint (extra `volumes`). The
+tables are written of the runs that are done; when all are, results/isbi/table1.md is renewed.
 """
 
 import argparse
@@ -41,6 +41,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from reproduce import ROOT
+from reproduce.cell_recipe import cell_changes
 from reproduce.studies import archive, budgets, cells, plot, release, search, table_1, tables
 from reproduce.studies.archive import StudyRun
 from reproduce.studies.definitions import (
@@ -115,7 +116,7 @@ def carry_out(name: str, arguments: argparse.Namespace, deadline: float | None) 
         is_new = not (folder / "README.md").exists() or gather(folder, runs).keys() > finished.keys()
         if name not in RELEASES and (is_whole or is_new):
             is_left_to_others = part is not None and {run.name for run in runs} > {*diverged, *gather(folder, runs)}
-            text = None if is_left_to_others else write(folder, name, runs)
+            text = None if is_left_to_others else write(folder, name, runs, arguments.optimiser)
     if is_left_to_others:
         print(f"Part {part} is done; the last part to end writes the tables.")
         return
@@ -174,9 +175,11 @@ def of_part(runs: Sequence[Run], part: Part) -> list[Run]:
     return [run for group in part.of(with_their_trunks(runs)) for run in group]
 
 
-def write(folder: Path, name: str, runs: Sequence[Run]) -> str | None:
+def write(folder: Path, name: str, runs: Sequence[Run], optimiser: str | None = None) -> str | None:
     """The records, README.md and plot of a study, of those of its runs that are done. Returns the table's text; None,
     and nothing is written, where none is, or the first is not done, which others are compared with.
+
+    optimiser : that was asked for
     """
     finished = gather(folder, runs)
     if not finished or (name not in COMPARED_WITH_NONE and runs[0].name not in finished):
@@ -197,7 +200,7 @@ def write(folder: Path, name: str, runs: Sequence[Run]) -> str | None:
             else []
         )
         diverged = [run.name for run in runs if has_diverged(RunFolder(folder / run.name))]
-        text = tables.table(name, done, finished, len(runs), diverged, seeds)
+        text = tables.table(name, done, finished, len(runs), diverged, seeds, optimiser)
         if runs[0].profile is None:  # else the runs differ in more than what a plot would compare
             plot.draw(folder / "plot.png", done, finished, seeds)
     with atomic_write(folder / "README.md") as temporary:
@@ -217,7 +220,7 @@ def main() -> int:
     parser.add_argument(
         "--optimiser",
         choices=OPTIMISERS,
-        help=f"of {', '.join(BY_EITHER)}; the paper's (sgd), as a study began, unless given",
+        help=f"of {', '.join(BY_EITHER)}; SGD, by the recipe that the study began with, unless given; sgd: by today's",
     )
     parser.add_argument("--set", dest="changes", action="append", default=[], metavar="NAME=VALUE")
     parser.add_argument(
@@ -246,7 +249,8 @@ def main() -> int:
             runs = cells.cell_runs(arguments.seeds)
             require_own_settings(runs, with_word(runs, arguments.only), changes)
             finished = {run.name: run for run in cells.gather(folder, runs)}
-            require_as_planned(folder, finished, runs, changes)
+            of_cells = dict(change.split("=", 1) for change in cell_changes(arguments.profile))
+            require_as_planned(folder, finished, runs, of_cells | changes)
             require_same_data(folder, finished, data)
             given = folder, data, arguments.profile, changes, arguments.seeds, arguments.only, deadline
             cells.carry_out(*given, arguments.scheduler)

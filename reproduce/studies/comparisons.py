@@ -35,10 +35,7 @@ def compared(
     else:
         control = own[title]
         alike = [*elsewhere.values(), control]
-        known_from += [
-            f"the {count(row)} runs [quick-sgd](../quick-sgd) and [seeds](../seeds), of another fold"
-            for row in elsewhere.values()
-        ]
+        known_from += [f"the {count(row)} runs of [seeds](../seeds), of another fold" for row in elsewhere.values()]
     rows = {other: (row, control) for other, row in others.items()}
     far, near = LEFT_OUT  # as many sections, so that only where they lie differs
     if {far, near} <= set(others):

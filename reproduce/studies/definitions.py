@@ -5,12 +5,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from unet_paper.config import (
-    ADAM,
-    ADAM_RATES,
     BEFORE,
     DECAY_PARTS,
+    OF_SGD,
     PROFILES,
-    SGD,
     SGD_RATES,
     Config,
     optimiser_settings,
@@ -22,13 +20,17 @@ STUDIES = (
     *("release", "arms"),
 )
 BY_EITHER = ("folds", "full-fold", "seeds", "ablations", "interventions")  # optimiser, by the paper's unless asked for
-# Made with SGD before `optimiser_settings` had what came out of them; a study goes on as it began, unless an optimiser
-# is asked for.
+# Made before the profiles had what came out of them: a study goes on as it began, by SGD unless an optimiser is asked
+# for. Folds made before that have folders of their own.
 BY_FIRST_SGD = (("full-fold", "paper"), *((study, "quick") for study in ("seeds", "ablations", "interventions")))
-FIRST_FOLDS = "folds-first-sgd"  # the folder of folds made before that
+BY_FIRST_ADAM = (("ablations", "quick"),)
+FIRST_FOLDS = {"sgd": "folds-first-sgd", "adam": "folds-first-adam"}
 SEEDS = 3  # of each ablation, intervention and the like, unless --seeds says another number
 FIRST_SGD: dict[str, Any] = {"optimiser": "sgd"} | BEFORE
-QUICK_SGD = "quick-sgd"  # the run of fold 6/6 with SGD as first tried, of which `seeds` has other seeds
+FIRST_ADAM: dict[str, Any] = {"optimiser": "adam", "learning_rate": 0.001} | BEFORE
+# Of trainings with branches, which bring their own decay.
+SGD_OF_BRANCHES: dict[str, Any] = {"optimiser": "sgd", "up_convolution_fan_in": "blob", "momentum_warmup": 500.0}
+ADAM_OF_BRANCHES: dict[str, Any] = {"optimiser": "adam", "up_convolution_fan_in": "input", "momentum_warmup": 0.0}
 RELEASES = ("release", "arms")  # of networks trained on all sections; nothing of them is scored here
 CONTROLS = ("as the paper", "baseline")  # groups that the others of ablations and interventions are compared with
 OF_ONE_PROFILE = (*RELEASES, "hyper-parameter-search", "full-fold")  # whose folders are named without it
@@ -60,7 +62,7 @@ NO_AUGMENTATION = {"displacement_sigma": 0.0, "rotate": False, "flip": False, "s
     "brightness": 0.0,
 }
 
-# One thing changed at a time: what it is called, and the settings.
+# One thing changed at a time: what it is called, and the settings; but Adam brings its own rate.
 ABLATIONS: dict[str, dict[str, Any]] = {
     "as the paper": {},
     "no border term": {"w_0": 0.0},
@@ -70,17 +72,17 @@ ABLATIONS: dict[str, dict[str, Any]] = {
     "no dropout": {"dropout": 0.0},
     "padded": {"padding": "zeros"},
     "padded, batch norm": {"padding": "zeros", "batch_norm": True},
-    "Adam": ADAM,
+    "Adam": {"optimiser": "adam"},
     "release": {"variant": "release"},
 }
-# Of these, what is tried with Adam too, which loses no level: of 15 trainings with SGD as first tried two did.
+# Of these, what is tried with Adam too, and with SGD of today.
 WITH_ADAM = (
     *("as the paper", "no border term", "no elastic deformation", "no augmentation", "no dropout"),
     *("padded", "padded, batch norm", "release"),
 )
-WITH_SGD = WITH_ADAM[:4]  # of today, where that is asked for
+WITH_SGD = ("as the paper", "no border term", "no elastic deformation", "no augmentation")
 
-# With Adam only: what could become its recipe.
+# What became Adam's recipe, beside Adam as first tried.
 CAFFE: dict[str, Any] = {"up_convolution_fan_in": "blob"}
 ADAM_ABLATIONS: dict[str, dict[str, Any]] = {
     "Caffe initial weights": CAFFE,
@@ -91,7 +93,6 @@ ADAM_ABLATIONS: dict[str, dict[str, Any]] = {
 # Adjacent sections look alike, and sections 25 to 29 are scored: what it changes to leave sections out of the training,
 # as many of them far from the scored ones as next to them.
 LEFT_OUT = {"sections 0 to 3 left out": "0-3", "sections 21 to 24 left out": "21-24"}
-GROUPS = {None: (*ABLATIONS, *LEFT_OUT), "sgd": WITH_SGD, "adam": (*WITH_ADAM, *ADAM_ABLATIONS)}  # of ablations
 
 
 def interventions(profile: str, rate: float) -> dict[str, dict[str, Any]]:
@@ -134,6 +135,7 @@ SEARCH: dict[str, Choice] = {
     "schedule": Choice(
         BASE | {"schedule-constant": {"decay": "constant"}, "schedule-no-warmup": {"warmup": 0.0}},
         ("decay", "warmup"),
+        note="Taken since: constant, and over the last fifth to 0 ([ablations-adam](../ablations-adam)).",
     ),
     "steps": Choice(
         {"steps-500": {"steps": 500}} | BASE | {"steps-2000": {"steps": 2000}},
@@ -171,19 +173,19 @@ SEARCH: dict[str, Choice] = {
 # What training gets in a time: a trunk of constant rate for each width, optimiser and seed, and off it a branch for
 # each number of tiles, of which the last fifth lets the rate fall.
 TILES = (300, 600, 1200, 2500, 5000, 10_000)
-ADAM_RATE = {16: ADAM_RATES["quick"], 32: 0.0005, 64: ADAM_RATES["paper"]}  # by channels; that of 32 was not tried
+ADAM_RATE = {16: 0.001, 32: 0.0005, 64: 0.0003}  # by channels; that of 32 was not tried
 BUDGETS: dict[str, dict[str, Any]] = {
     f"{channels} channels, {name}": {"base_channels": channels} | settings
     for channels in (16, 32, 64)
     for name, settings in {
-        "SGD": SGD | {"learning_rate": 0.256 / channels},
-        "Adam": ADAM | {"learning_rate": ADAM_RATE[channels]},
+        "SGD": SGD_OF_BRANCHES | {"learning_rate": 0.256 / channels},
+        "Adam": ADAM_OF_BRANCHES | {"learning_rate": ADAM_RATE[channels]},
     }.items()
 }
 
 # Adam's rate, for a quarter of the channels and for all.
 RATES_OF_ADAM: dict[str, tuple[str, dict[str, Any]]] = {
-    f"{title}, {rate}": (profile, ADAM | settings | {"learning_rate": rate})
+    f"{title}, {rate}": (profile, FIRST_ADAM | settings | {"learning_rate": rate})
     for title, profile, settings in (
         ("16 channels", "quick", {"steps": 1000}),
         ("64 channels", "paper", {"steps": 400, "tile_size": 252}),
@@ -194,12 +196,11 @@ RATES_OF_ADAM: dict[str, tuple[str, dict[str, Any]]] = {
 # Networks trained on all sections and released, with the probabilities of the test sections. The full network's are
 # branches of one trunk, which goes on as time allows.
 ARMS: dict[str, tuple[str, dict[str, Any]]] = {
-    "quarter-adam": ("quick", ADAM | {"warmup": 125.0}),
-    "quarter-sgd": ("quick", optimiser_settings("sgd", "quick") | {"warmup": 125.0}),
+    f"quarter-{optimiser}": ("quick", optimiser_settings(optimiser, "quick")) for optimiser in ("adam", "sgd")
 }
 FULL_ARM: tuple[str, dict[str, Any]] = (
     "full-adam",
-    ADAM | {"learning_rate": ADAM_RATE[64], "warmup": 125.0, "checkpoint_every": 250},
+    ADAM_OF_BRANCHES | {"learning_rate": ADAM_RATE[64], "warmup": 125.0, "checkpoint_every": 250},
 )
 FULL_ARM_TILES = (2500, 8000)
 
@@ -248,36 +249,35 @@ def runs_of(study: str, seeds: int, profile: str = "quick", optimiser: str | Non
     optimiser : of folds, seeds, ablations and interventions (None: the paper's, as the study began); the other studies
         say by which they train.
     """
+    optimiser = _as_asked(study, profile, optimiser)
     trained = optimiser_settings(optimiser or "sgd", profile)
-    if (study, profile) not in BY_FIRST_SGD:
-        optimiser = None if optimiser == "sgd" else optimiser
-    elif optimiser is None:
+    if optimiser is None and (study, profile) in BY_FIRST_SGD:
         trained |= FIRST_SGD
+    if optimiser == "adam" and (study, profile) in BY_FIRST_ADAM:
+        trained |= FIRST_ADAM
     return [
         replace(run, changes=trained | run.changes) if study in BY_EITHER else run
         for run in _runs_of(study, seeds, profile, trained["learning_rate"], optimiser)
     ]
 
 
+def _as_asked(study: str, profile: str, optimiser: str | None) -> str | None:
+    """None for the optimiser with which a study began."""
+    return None if optimiser == "sgd" and (study, profile) not in BY_FIRST_SGD else optimiser
+
+
 def folder_of(study: str, profile: str, optimiser: str | None) -> str:
     """Where a study's results are, within those of the ISBI stack."""
     name = study if profile == "quick" or study in OF_ONE_PROFILE else f"{study}-{profile}"
-    is_first = optimiser is None or (optimiser == "sgd" and (study, profile) not in BY_FIRST_SGD)
-    return name if is_first or study not in BY_EITHER else f"{name}-{optimiser}"
-
-
-def optimiser_asked_for(study: str, config: Config) -> str | None:
-    """The `optimiser` with which `runs_of` has a study whose control was trained so."""
-    if study not in BY_EITHER:
-        return None
-    is_first = is_as_first_tried(config) or (config.optimiser == "sgd" and (study, config.profile) not in BY_FIRST_SGD)
-    return None if is_first else config.optimiser
+    asked_for = _as_asked(study, profile, optimiser) if study in BY_EITHER else None
+    return f"{name}-{asked_for}" if asked_for else name
 
 
 def is_as_first_tried(config: Config) -> bool:
-    """Whether these are the initial weights and the momentum that SGD had first."""
+    """Whether these are the initial weights, the decay and, of SGD, the momentum that the first networks had."""
     settings = config.as_dict()
-    return config.optimiser == "sgd" and all(settings[name] == value for name, value in BEFORE.items())
+    without_effect = OF_SGD if config.optimiser == "adam" else ()
+    return all(settings[name] == value for name, value in BEFORE.items() if name not in without_effect)
 
 
 def with_word(runs: Sequence[Run], word: str) -> list[Run]:
@@ -306,7 +306,7 @@ def _runs_of(study: str, seeds: int, profile: str, rate: float, optimiser: str |
     if study == "full-fold":
         return [Run("fold-6", "fold 6/6", SCORED_FOLD)]
     if study == "seeds":
-        return [Run(f"seed-{seed}", "fold 6/6", SCORED_FOLD, {"seed": seed}) for seed in range(1, 5)]
+        return [Run(f"seed-{seed}", "fold 6/6", SCORED_FOLD, {"seed": seed}) for seed in range(5)]
     if study == "budgets":
         return budgets(seeds)
     if study == "adam-rate":
@@ -328,15 +328,25 @@ def _runs_of(study: str, seeds: int, profile: str, rate: float, optimiser: str |
             for seed in range(seeds)
             for group, changes in interventions(profile, rate).items()
         ]
+    groups = _ablations(profile, optimiser)
     return [
         Run(
             _named(group, seed),
             group,
             SCORED_FOLD,
-            (ABLATIONS | ADAM_ABLATIONS).get(group, {}) | {"seed": seed},
+            settings | {"seed": seed},
             leave_out=LEFT_OUT.get(group),
             zeros_too=group == "as the paper",
         )
         for seed in range(seeds)
-        for group in GROUPS[optimiser]
+        for group, settings in groups.items()
     ]
+
+
+def _ablations(profile: str, optimiser: str | None) -> dict[str, dict[str, Any]]:
+    """What each ablation by an optimiser is called, and its settings."""
+    if optimiser is not None:
+        added = ADAM_ABLATIONS if optimiser == "adam" and ("ablations", profile) in BY_FIRST_ADAM else {}
+        return {group: ABLATIONS[group] for group in (WITH_ADAM if optimiser == "adam" else WITH_SGD)} | added
+    by_adam = FIRST_ADAM if ("ablations", profile) in BY_FIRST_SGD else optimiser_settings("adam", profile)
+    return ABLATIONS | {"Adam": by_adam} | dict.fromkeys(LEFT_OUT, {})

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from reproduce.studies import archive
 from reproduce.studies.archive import StudyRun
-from reproduce.studies.definitions import QUICK_SGD, Run
+from reproduce.studies.definitions import Run
 from unet_paper.metrics.registry import CHALLENGE_METRICS, PIXEL_ERROR
 from unet_paper.metrics.scores import Scores
 from unet_paper.runs.diagnostics import are_inactive
@@ -14,22 +14,14 @@ from unet_paper.runs.record import RunRecord
 Values = dict[str, dict[str, list[float]]]  # by test-time augmentation and key of metric, of each run
 
 
-def runs_of_seeds(results: Path) -> list[StudyRun]:
-    """The run of QUICK_SGD and its other seeds, as far as they are there. Raises BadInput where what `seeds` kept is
-    damaged.
-    """
-    quick = [archive.from_folder(results / QUICK_SGD)] if (results / QUICK_SGD / "run.json").is_file() else []
-    return [*quick, *archive.read(results / "seeds")]
-
-
 def same_training(results: Path, control: StudyRun, same_fold: bool) -> list[StudyRun]:
-    """The run of QUICK_SGD and its other seeds, where they differ from the control in the seed alone (and in the fold
+    """The runs of `seeds`, where they differ from the control in the seed alone (and in the fold
     unless `same_fold`); at least three, or none. Raises BadInput where what `seeds` kept is damaged.
     """
     settings = _settings(control.record)
     alike = [
         run
-        for run in runs_of_seeds(results)
+        for run in archive.read(results / "seeds")
         if _settings(run.record) == settings
         and run.record.data_sha256 == control.record.data_sha256
         and (run.record.protocol == control.record.protocol or not same_fold)

@@ -8,12 +8,13 @@ from reproduce.studies.archive import StudyRun
 from reproduce.studies.cells import CellStudyRun
 from reproduce.studies.definitions import Run
 from unet_paper.cli.values import changed_config
+from unet_paper.config import OF_SGD, PROFILES
 from unet_paper.datasets.cell_tracking import SEQUENCES, SequenceFiles, load_sequences
 from unet_paper.datasets.training_stacks import training_content
 from unet_paper.runs.branching import branch_config
 from unet_paper.support.errors import BadInput
 
-OF_RECIPE = ("optimiser", "learning_rate", "momentum_warmup", "up_convolution_fan_in")
+OF_RECIPE = ("optimiser", "learning_rate", "momentum_warmup", "up_convolution_fan_in", "decay")
 
 
 def require_as_planned(
@@ -29,8 +30,8 @@ def require_as_planned(
         if run.name not in finished:
             continue
         record, wanted = finished[run.name].record, run.changes | dict(changes)
-        compared = [name for name in OF_RECIPE if name in wanted] + [name for name in changes if name not in OF_RECIPE]
-        planned = changed_config(record.config, [f"{name}={wanted[name]}" for name in compared])
+        planned = changed_config(PROFILES[record.config.profile], [f"{name}={wanted[name]}" for name in wanted])
+        compared = [*OF_RECIPE, *(name for name in changes if name not in OF_RECIPE)]
         if run.trunk is not None:
             step = (record.trunk or {}).get("step", run.trunk_steps)
             planned = branch_config(replace(planned, steps=run.trunk_steps, decay="constant"), step)
@@ -39,6 +40,7 @@ def require_as_planned(
             for name in compared
             if (before := getattr(record.config, name)) != (now := getattr(planned, name))
             and not (name == "steps" and planned.minutes)  # a run by minutes has as many as there was time for
+            and not (name in OF_SGD and planned.optimiser == record.config.optimiser == "adam")
         ]
         if differing:
             name, before, now = differing[0]

@@ -42,13 +42,13 @@ def finish(run: RunFolder, data: Path, command: Callable[..., Any]) -> None:
         shown = read_stack(volume)
         pixel_size = EM if record.dataset == "isbi" else shown.pixel_size
         write_stack(run.volume, shown.pixels, pixel_size=pixel_size)
-    for weights, probability, tta in (
-        (run.weights, full, "none"),
-        (published, half, "none"),
-        (published, test, primary),
+    for weights, probability, *options in (
+        (run.weights, full, "--tta", "none", "--float32"),  # bfloat16 moves probabilities by more than the halves do
+        (published, half, "--tta", "none", "--float32"),
+        (published, test, "--tta", primary),
     ):
         if not probability.is_file():
-            command("predict", "--weights", weights, volume, probability, "--tta", tta)
+            command("predict", "--weights", weights, volume, probability, *options)
     comparison = compare(read_stack(full).pixels, read_stack(half).pixels)
     comparison |= {"dataset": record.dataset, "tta": "none", "bytes": size, "sha256": file_sha256(published)}
     write_json(run.path / "half-precision.json", comparison)

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from reproduce.studies import archive
 from reproduce.studies.archive import StudyRun
 from reproduce.studies.definitions import SEARCH, UNCLIPPED, Choice
-from reproduce.studies.groups import runs_of_seeds
 from unet_paper.config import PROFILES, optimiser_settings
 from unet_paper.metrics.registry import PIXEL_ERROR, RAND_ERROR, TABLE_1_METRICS, WARPING_ERROR
 from unet_paper.report.table import Table
@@ -76,8 +76,8 @@ def reliability(runs: list[StudyRun]) -> list[str]:
 
 
 def text(finished: Mapping[str, StudyRun], results: Path) -> str:
-    """The whole README.md of the search; `results` holds the run `quick-sgd` and the study of its other seeds."""
-    seeds = runs_of_seeds(results)
+    """The whole README.md of the search; `results` holds the study `seeds`."""
+    seeds = archive.read(results / "seeds")
     spread = {
         metric: math.sqrt(2) * statistics.stdev(run.scores["none"].value(metric) for run in seeds)
         for metric in TABLE_1_METRICS

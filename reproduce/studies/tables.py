@@ -11,13 +11,12 @@ from reproduce.studies.definitions import (
     SEEDS,
     Run,
     is_as_first_tried,
-    optimiser_asked_for,
     runs_of,
 )
 from reproduce.studies.groups import Values, collect, count, of_seeds
 from reproduce.studies.statistics import mean_and_deviation, prediction_interval
 from unet_paper.cli.values import changed_config
-from unet_paper.config import PROFILES
+from unet_paper.config import OF_SGD, PROFILES
 from unet_paper.metrics.registry import CHALLENGE_METRICS, TABLE_1_METRICS
 from unet_paper.report.table import Table
 from unet_paper.runs.diagnostics import INACTIVE, LOST, are_inactive, lost_levels
@@ -31,24 +30,26 @@ LEVELS_NOTE = (
 )
 
 
-def command(study: str, name: str, record: RunRecord, seeds: int = SEEDS) -> str:
-    """The command that makes a study, of so many seeds, as its run `name`, of this record, was made."""
+def command(study: str, name: str, record: RunRecord, seeds: int = SEEDS, optimiser: str | None = None) -> str:
+    """The command that makes a study, of so many seeds and by the optimiser asked for, as its run `name`, of this
+    record, was made.
+    """
     config = record.config
     words = ["python -m reproduce.studies", study]
-    optimiser = optimiser_asked_for(study, config)
     planned = {run.name: run for run in runs_of(study, 1, config.profile, optimiser)}[name]
     if planned.profile is None and config.profile != "quick":
         words.append(f"--profile {config.profile}")
-    if optimiser:
+    if optimiser and study in BY_EITHER:
         words.append(f"--optimiser {optimiser}")
     changes = [f"{setting}={value}" for setting, value in planned.changes.items()]
     usual = changed_config(PROFILES[planned.profile or config.profile], changes).as_dict()
     for setting, value in config.as_dict().items():
         by_minutes = setting == "steps" and config.minutes  # as many as there was time for
-        if value != usual[setting] and setting not in OMITTED and not by_minutes:
+        without_effect = config.optimiser == "adam" and setting in OF_SGD
+        if value != usual[setting] and setting not in OMITTED and not by_minutes and not without_effect:
             words.append(f"--set {setting}={as_text(value)}")
     if (study, config.profile) == ("folds", "quick") and is_as_first_tried(config):
-        words.append(f"--out results/isbi/{FIRST_FOLDS}")  # folds are there that were trained otherwise
+        words.append(f"--out results/isbi/{FIRST_FOLDS[config.optimiser]}")  # `folds` holds those of today
     if seeds != SEEDS and len(runs_of(study, 1)) < len(runs_of(study, 2)):
         words.append(f"--seeds {seeds}")
     return " ".join(words)
@@ -58,8 +59,8 @@ def title(study: str, record: RunRecord) -> str:
     """What the page of a study is called."""
     if study not in BY_EITHER:
         return study
-    by_sgd = "SGD as first tried" if is_as_first_tried(record.config) else "SGD"
-    return f"{study}, with {'Adam' if record.config.optimiser == 'adam' else by_sgd}"
+    optimiser = "Adam" if record.config.optimiser == "adam" else "SGD"
+    return f"{study}, with {optimiser}{' as first tried' if is_as_first_tried(record.config) else ''}"
 
 
 def what_was_trained(runs: Sequence[Run], finished: Mapping[str, StudyRun]) -> str:
@@ -78,17 +79,18 @@ def table(
     planned: int,
     diverged: Sequence[str],
     seeds: Sequence[StudyRun],
+    optimiser: str | None = None,
 ) -> str:
     """README.md of a study.
 
     runs : those that are done, the study's first among them; finished : by name; planned : how many there will
     be; diverged : names of those that ended before their time; seeds : runs elsewhere that differ from the
-    control in the seed alone (`same_training`)
+    control in the seed alone (`same_training`); optimiser : that was asked for
     """
     first = finished[runs[0].name].record
     primary, protocol = first.config.primary, first.protocol
-    of_one_seed = len(runs_of(study, 1, first.config.profile, optimiser_asked_for(study, first.config)))
-    number_of_seeds = max(1, planned // of_one_seed)
+    of_one_seed = len(runs_of(study, 1, first.config.profile, optimiser))
+    made_by = command(study, runs[0].name, first, max(1, planned // of_one_seed), optimiser)
     scored, trained = len(protocol.scored_sections), len(protocol.training_sections)
     own, inactive = collect(runs, finished), collect(runs, finished, inactive=True)
     elsewhere = of_seeds(runs[0].group, seeds)
@@ -99,8 +101,8 @@ def table(
     lines = [
         f"# {title(study, first)}",
         "",
-        f"Written by `{command(study, runs[0].name, first, number_of_seeds)}` from the records of its runs{so_far}. "
-        f"Data: {first.dataset}; {what_was_trained(runs, finished)}; scored on "
+        f"Written by `{made_by}` from the records of its runs{so_far}. Data: {first.dataset}; "
+        f"{what_was_trained(runs, finished)}; scored on "
         f"held-out sections of the training stack ({scored} of {scored + trained}){profile}. "
         "Mean ± standard deviation over the runs of a "
         f"row{', each a fold with one seed' if study == 'folds' else ''}. Every run: [runs.csv](runs.csv), "
@@ -149,7 +151,7 @@ def interval_of_seeds(values: Values, primary: str) -> str:
         low, high = prediction_interval(values[primary][metric.key])
         ranges.append(f"{metric.title} {metric.formatted(max(low, 0))} to {metric.formatted(high)}")
     return (
-        "The first row is of the runs [quick-sgd](../quick-sgd) and [seeds](../seeds), which differ in the seed alone. "
+        "The first row is of the runs of [seeds](../seeds), which differ in the seed alone. "
         f"Where one more seed would lie, 19 times of 20: {', '.join(ranges)} ({primary}, errors taken as normal)."
     )
 

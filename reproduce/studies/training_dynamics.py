@@ -25,11 +25,11 @@ import torch
 from torch import nn
 
 from reproduce.studies import dynamics_summary
-from reproduce.studies.definitions import FIRST_SGD, SEARCH_FOLD, UNCLIPPED
+from reproduce.studies.definitions import FIRST_ADAM, FIRST_SGD, SEARCH_FOLD, UNCLIPPED
 from unet_paper.checkpoint import new_network
 from unet_paper.cli.values import positive
 from unet_paper.compute.precision import autocast
-from unet_paper.config import ADAM, PROFILES, SGD_RATES, Config
+from unet_paper.config import PROFILES, SGD_RATES, Config
 from unet_paper.datasets.folds import Fold
 from unet_paper.datasets.training_set import TrainingSet, draw_tile, prepare_training_set
 from unet_paper.datasets.training_stacks import load
@@ -54,10 +54,10 @@ ARMS: dict[str, dict] = {
     "blob, half the rate": BLOB | {"learning_rate": 0.008},
     "blob, biases twice": BLOB | {"bias_rate": 2.0},
     "blob, no clipping, 0.002": BLOB | {"gradient_clip": UNCLIPPED, "learning_rate": 0.002},
-    "Adam": ADAM,
-    "Adam, blob": ADAM | BLOB,
-    "Adam, half the rate": ADAM | {"learning_rate": 0.0005},
-    "Adam, warmup of 500 steps": ADAM | {"warmup": 0.2},
+    "Adam": FIRST_ADAM,
+    "Adam, blob": FIRST_ADAM | BLOB,
+    "Adam, half the rate": FIRST_ADAM | {"learning_rate": 0.0005},
+    "Adam, warmup of 500 steps": FIRST_ADAM | {"warmup": 0.2},
 }
 Row = Mapping[str, Any]
 STEP_COLUMNS = ("arm", "seed", "step", "loss", "gradient_norm")

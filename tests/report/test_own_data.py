@@ -24,7 +24,7 @@ from unet_paper.runs.own_scoring import cells_of_run
 from unet_paper.runs.record import read_record
 from unet_paper.segmentation import segment
 
-QUICK = Path(__file__).parents[2] / "results" / "isbi" / "quick-sgd"
+QUICK = Path(__file__).parents[2] / "results" / "phantom" / "demo"
 COLUMNS = "| TTA | SEG | F1 at IoU 0.5 | cells | found | missed | split | merged | of no cell | pixel error |"
 
 

@@ -11,7 +11,7 @@ import pytest
 from reproduce.cell_recipe import cell_changes
 from reproduce.studies import cells
 from unet_paper.cli.values import changed_config
-from unet_paper.config import PROFILES
+from unet_paper.config import PROFILES, SGD_RATES
 from unet_paper.datasets.cell_tracking import HELA, PHANTOM, SEQUENCES
 from unet_paper.datasets.folds import Protocol
 from unet_paper.metrics.seg import score_instances
@@ -46,6 +46,21 @@ def found(make_record):
         scores = CellScores(score_instances(np.ones((1, 10), int), segment), RELEASED, 1, tenths / 10)
         runs.append(cells.CellStudyRun(run.name, run.group, make_record(config, HELA, protocol), {"d4": scores}))
     return runs
+
+
+@pytest.mark.parametrize(("profile", "rate"), [("paper", 0.0003), ("quick", 0.001), ("smoke", 0.001)])
+def test_adam_has_on_cells_what_it_had_first_and_sgd_what_it_has_now(profile, rate):
+    changes = cell_changes(profile)
+    assert len({change.partition("=")[0] for change in changes}) == len(changes)
+    adam, sgd = (changed_config(PROFILES[profile], cell_changes(profile, by)) for by in (None, "sgd"))
+    assert (adam.optimiser, adam.learning_rate, adam.up_convolution_fan_in, adam.decay) == (
+        "adam",
+        rate,
+        "input",
+        "cosine",
+    )
+    assert (sgd.optimiser, sgd.learning_rate) == ("sgd", SGD_RATES[profile])
+    assert (sgd.up_convolution_fan_in, sgd.decay, sgd.momentum_warmup) == ("blob", "trapezoid", 500)
 
 
 def test_the_table(found, tmp_path):

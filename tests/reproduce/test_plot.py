@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from reproduce.studies import archive, plot
-from reproduce.studies.definitions import WITH_ADAM, runs_of
+from reproduce.studies.definitions import ADAM_ABLATIONS, WITH_ADAM, runs_of
 from reproduce.studies.plot import draw, limits_without_a_far_row
 
 RESULTS = Path(__file__).parents[2] / "results"
@@ -59,7 +59,7 @@ def with_inactive(tmp_path, monkeypatch):
 
 
 def test_nothing_is_drawn_where_all_runs_are_inactive(with_inactive):
-    assert with_inactive(*WITH_ADAM) == []
+    assert with_inactive(*WITH_ADAM, *ADAM_ABLATIONS) == []
 
 
 @pytest.mark.parametrize(("inactive", "lines"), [(WITH_ADAM[1], 1), (WITH_ADAM[0], 0)])

@@ -14,12 +14,21 @@ import pytest
 from reproduce.benchmarks.record import readme
 from reproduce.studies import archive, budgets, cells, dynamics_summary, search, table_1, tables
 from reproduce.studies.__main__ import gather
-from reproduce.studies.definitions import CONTROLS, FIRST_FOLDS, FIRST_SGD, SEARCH_FOLD, runs_of
+from reproduce.studies.definitions import (
+    ADAM_ABLATIONS,
+    CONTROLS,
+    FIRST_ADAM,
+    FIRST_FOLDS,
+    FIRST_SGD,
+    SEARCH_FOLD,
+    is_as_first_tried,
+    runs_of,
+)
 from reproduce.studies.groups import same_training
 from reproduce.studies.statistics import mean_and_deviation
 from reproduce.studies.training_dynamics import read_rows
 from unet_paper.cli.values import changed_config, sections
-from unet_paper.config import OPTIMISERS, PROFILES
+from unet_paper.config import OF_SGD, OPTIMISERS, PROFILES
 from unet_paper.datasets.cell_tracking import DATASETS, HELA, SEQUENCES, U373
 from unet_paper.metrics.registry import TABLE_1_METRICS
 from unet_paper.report import table_2
@@ -33,12 +42,12 @@ from unet_paper.support.json_files import read_json
 ROOT = Path(__file__).parents[2]
 MOST_FILES = 150
 STUDIES = (
-    *("adam-rate", "folds", "folds-adam", FIRST_FOLDS, "full-fold", "seeds", "ablations", "ablations-adam"),
+    *("adam-rate", "folds", "folds-adam", *FIRST_FOLDS.values(), "full-fold", "seeds", "ablations", "ablations-adam"),
     "interventions",
 )
 NO_BORDER, NO_DEFORMATION = "no border term", "no elastic deformation"
 MORE_TILES = Path("results/cells/quick-4500-tiles")
-OF_OPTIMISER = ("optimiser", "learning_rate", "warmup", "momentum_warmup", "up_convolution_fan_in", "seed")
+OF_OPTIMISER = ("optimiser", "learning_rate", "warmup", "momentum_warmup", "up_convolution_fan_in", "decay", "seed")
 
 
 def git(*arguments: str) -> bytes:
@@ -66,13 +75,13 @@ def committed(tmp_path_factory):
 
 def of_folder(folder: str) -> str:
     """The study whose runs a folder holds."""
-    return "folds" if folder == FIRST_FOLDS else re.sub("-(adam|sgd)$", "", folder)
+    return "folds" if folder in FIRST_FOLDS.values() else re.sub("-(adam|sgd)$", "", folder)
 
 
 def optimiser_of_folder(folder: str) -> str | None:
     """What such runs are asked for with."""
     asked_for = folder.rpartition("-")[2]
-    return asked_for if asked_for in OPTIMISERS and folder != FIRST_FOLDS else None
+    return asked_for if asked_for in OPTIMISERS and folder != FIRST_FOLDS["sgd"] else None
 
 
 @pytest.mark.parametrize("name", [name for name in RUNS if name.parent not in CELL_TABLES], ids=str)
@@ -82,9 +91,8 @@ def test_each_table_is_what_its_record_says(committed, name):
 
 
 def test_what_the_first_records_do_not_tell_is_not_made_up(committed):
-    assert read_record(RunFolder(committed / "results/isbi/quick-sgd").record).first.precision == NOT_RECORDED
     told = {run.name: run.record.first.precision for run in archive.read(committed / "results/isbi/seeds")}
-    assert told == {**dict.fromkeys(("seed-1", "seed-2", "seed-3"), NOT_RECORDED), "seed-4": "bfloat16"}
+    assert told == {**dict.fromkeys(("seed-0", "seed-1", "seed-2", "seed-3"), NOT_RECORDED), "seed-4": "bfloat16"}
 
 
 @pytest.mark.parametrize("name", CELL_TABLES, ids=str)
@@ -120,7 +128,8 @@ def test_the_table_of_a_study_is_what_its_records_say(committed, study):
     if planned[0].group in CONTROLS:
         seeds = same_training(folder.parent, first, same_fold=planned[0].group == CONTROLS[0])
     done = [run for run in planned if run.name in found]
-    assert (folder / "README.md").read_text() == tables.table(name, done, found, len(planned), (), seeds)
+    by = optimiser_of_folder(study)
+    assert (folder / "README.md").read_text() == tables.table(name, done, found, len(planned), (), seeds, by)
 
 
 @pytest.mark.parametrize("study", [*STUDIES, "hyper-parameter-search", "budgets"])
@@ -130,7 +139,7 @@ def test_a_study_would_go_on_as_its_records_began(committed, study):
     for run in archive.read(committed / "results/isbi" / study):
         plan, trained = planned[run.name], run.record.config
         wanted = PROFILES[plan.profile or usual].as_dict() | plan.changes
-        wanted |= FIRST_SGD if study == FIRST_FOLDS else {}
+        wanted |= {"folds-first-sgd": FIRST_SGD, "folds-first-adam": FIRST_ADAM}.get(study, {})
         assert {setting: getattr(trained, setting) for setting in OF_OPTIMISER} == {
             setting: wanted[setting] for setting in OF_OPTIMISER
         }
@@ -202,7 +211,7 @@ def test_choices_were_made_on_another_fold_than_the_reported_runs(committed):
 
 def test_the_tables_of_the_benchmarks_are_what_their_records_say(committed):
     folder = committed / "results/benchmarks"
-    assert (folder / "README.md").read_text() == readme(folder, committed / "results/isbi/quick-sgd/run.json")
+    assert (folder / "README.md").read_text() == readme(folder, committed / "results/isbi/seeds")
     cases = read_json(folder / "cpu.json")["metrics"]["agreement"]
     assert len(cases) == 15 and all(row["warping_counts_that_differ"] == 0 for row in cases.values())
 
@@ -240,7 +249,7 @@ def test_ablations_are_compared_with_runs_that_differ_in_the_seed_alone(committe
     results = committed / "results/isbi"
     control = next(run for run in archive.read(results / "ablations") if run.name == "as-the-paper-seed-0")
     alike = same_training(results, control, same_fold=True)
-    assert [run.name for run in alike] == ["quick-sgd", *(f"seed-{seed}" for seed in range(1, 5))]
+    assert [run.name for run in alike] == [f"seed-{seed}" for seed in range(5)]
     baseline = next(run for run in archive.read(results / "interventions") if run.name == "baseline-seed-0")
     assert same_training(results, baseline, same_fold=True) == []  # they are of another fold
     assert len(same_training(results, baseline, same_fold=False)) == 5
@@ -251,8 +260,12 @@ def test_ablations_are_compared_with_runs_that_differ_in_the_seed_alone(committe
 @pytest.mark.parametrize(
     ("name", "shown"),
     [
-        ("as-the-paper-seed-0", "quick with optimiser=sgd, learning_rate=0.016"),
-        ("Adam-seed-0", "quick"),
+        (
+            "as-the-paper-seed-0",
+            "quick with up_convolution_fan_in=input, optimiser=sgd, learning_rate=0.016, decay=cosine, "
+            "momentum_warmup=0",
+        ),
+        ("Adam-seed-0", "quick with up_convolution_fan_in=input, learning_rate=0.001, decay=cosine"),
     ],
 )
 def test_a_profile_is_named_without_the_seed(committed, name, shown):
@@ -302,33 +315,69 @@ def test_the_readme_quotes_the_scores_of_cells(committed):
     assert f"trained on 02, SEG is {into_01} on 01; trained on 01, it is {into_02} on 02" in text
 
 
+def test_rows_of_the_quarter_network_are_of_todays_recipe_or_say_so(committed):
+    for entry, runs in table_1.read_entries(committed / "results/isbi").items():
+        for config in [run.record.config for run in runs if "quarter network" in entry.title]:
+            assert is_as_first_tried(config) == ("as first tried" in entry.title), entry
+            today = changed_config(PROFILES["quick"], [f"optimiser={config.optimiser}"]).as_dict()
+            different = {name for name in OF_OPTIMISER if today[name] != config.as_dict()[name]} - {*OF_SGD, "seed"}
+            assert not different or "as first tried" in entry.title, entry
+
+
 def test_what_is_told_of_both_optimisers_on_the_folds(committed):
     errors = {}
-    for study in ("folds-adam", "folds", FIRST_FOLDS):
+    for study in ("folds-adam", "folds", *FIRST_FOLDS.values()):
         runs = sorted(archive.read(committed / "results/isbi" / study), key=lambda run: str(run.record.protocol.fold))
         assert [str(run.record.protocol.fold) for run in runs] == [f"{number}/5" for number in range(1, 6)]
         errors[study] = np.array([[run.primary.value(metric) for metric in TABLE_1_METRICS] for run in runs])
-    assert (errors["folds-adam"] < errors[FIRST_FOLDS]).all()
-    more = errors["folds"][:, -1] - errors["folds-adam"][:, -1]  # pixel error
-    assert (errors["folds"].mean(axis=0) < errors[FIRST_FOLDS].mean(axis=0)).all() and (more > 0).all()
+    assert (errors["folds-adam"] < errors[FIRST_FOLDS["sgd"]]).all()
+    assert (errors["folds-adam"].mean(axis=0) < errors["folds"].mean(axis=0)).all()
+    for optimiser, today in (("adam", "folds-adam"), ("sgd", "folds")):
+        assert (errors[today].mean(axis=0) < errors[FIRST_FOLDS[optimiser]].mean(axis=0)).all()
     text = " ".join((committed / "results/README.md").read_text().split())
     for each in errors.values():
         warping, rand, pixel = each.mean(axis=0)
         assert f"{warping:.6f}, {rand:.4f} and {pixel:.4f}" in text
-    assert f"by {more.min():.4f} to {more.max():.4f}, where seeds" in text
+    more = errors["folds"][:, -1] - errors["folds-adam"][:, -1]  # pixel error
+    assert (more > 0).all() and f"by {more.min():.4f} to {more.max():.4f}, where seeds" in text
+    of_adam, of_its_first = (errors[study][:, 1] for study in ("folds-adam", FIRST_FOLDS["adam"]))
+    assert (of_adam < of_its_first).tolist() == [False, True, True, True, False]  # the Rand error falls on three
+    assert f"from {of_its_first[3]:.3f} to {of_adam[3]:.3f}" in text
+
+
+def test_the_table_of_what_became_adams_recipe(committed):
+    runs = archive.read(committed / "results/isbi/ablations-adam")
+    text = (committed / "results/README.md").read_text()
+    for group in ("as the paper", *ADAM_ABLATIONS):
+        of_group = [run for run in runs if run.group == group]
+        lost = sum(lost_levels(run.record.up_convolution_effect) > 0 for run in of_group)
+        errors = (
+            mean_and_deviation([run.primary.value(metric) for run in of_group], metric.digits)
+            for metric in TABLE_1_METRICS
+        )
+        assert f" | {' | '.join([str(len(of_group)), str(lost), *errors])} |\n" in text
+    first, last = (
+        np.array([[run.primary.value(metric) for metric in TABLE_1_METRICS[1:]] for run in runs if run.group == group])
+        for group in ("as the paper", "Caffe initial weights, trapezoid, half the rate")
+    )
+    assert (last < first).all() and first.shape == (5, 2)
 
 
 def test_the_readme_counts_the_trainings_that_lost_levels(committed):
     told = {
-        name: archive.read(committed / "results/isbi" / name) for name in ("ablations", "ablations-adam", "folds-adam")
+        name: [run.record for run in archive.read(committed / "results/isbi" / name)]
+        for name in ("ablations", "ablations-adam", "folds-adam", "folds", "folds-first-adam")
     }
-    records = [run.record for runs in told.values() for run in runs]
+    arms = [read_record(committed / "results/isbi" / arm / "run.json") for arm in ("quarter-adam", "quarter-sgd")]
     on_cells = [run.record for folder in CELL_STUDIES for run in cells.read(committed / folder)]
     on_cells += [read_record(committed / name / "run.json") for name in RUNS if MORE_TILES in name.parents]
-    arms = [read_record(committed / "results/isbi" / arm / "run.json") for arm in ("quarter-adam", "quarter-sgd")]
     by_adam = [
-        [record for record in group if record.config.optimiser == "adam" and record.up_convolution_effect]
-        for group in (records + arms, on_cells)
+        [
+            record
+            for record in group
+            if record.config.optimiser == "adam" and is_as_first_tried(record.config) and record.up_convolution_effect
+        ]
+        for group in ((record for records in told.values() for record in records), on_cells)
     ]
     with_lost = [record for group in by_adam for record in group if lost_levels(record.up_convolution_effect)]
     assert [(record.config.variant, lost_levels(record.up_convolution_effect)) for record in with_lost] == [
@@ -336,17 +385,24 @@ def test_the_readme_counts_the_trainings_that_lost_levels(committed):
         ("paper", 2),
         ("paper", 2),
     ]
-    assert {record.config.decay for group in by_adam for record in group} == {"cosine"}
+    today = [*told["folds"], *told["folds-adam"], *arms]
+    today += [record for record in told["ablations-adam"] if record.config.learning_rate == 0.0005]
+    for record in today:
+        assert changed_config(PROFILES["quick"], [f"optimiser={record.config.optimiser}"]).learning_rate == (
+            record.config.learning_rate
+        )
+        assert (record.config.decay, record.config.up_convolution_fan_in) == ("trapezoid", "blob")
+        assert lost_levels(record.up_convolution_effect) == 0
+    assert sum(record.config.optimiser == "adam" for record in today) == 11
     too_high = [run.record for run in archive.read(committed / "results/isbi/adam-rate")]
     lost_at = [(record.config.learning_rate, lost_levels(record.up_convolution_effect or ())) for record in too_high]
     assert sorted(lost_at) == [(0.0003, 0), (0.0003, 0), (0.001, 0), (0.001, 0), (0.003, 2), (0.003, 2)]
-    by_sgd = [run.record for run in told["ablations"] if run.record.config.optimiser == "sgd"]
+    by_sgd = [record for record in told["ablations"] if record.config.optimiser == "sgd"]
     lost = [lost_levels(record.up_convolution_effect) > 0 for record in by_sgd if record.up_convolution_effect]
     text = " ".join((committed / "README.md").read_text().split())
     em, of_cells = map(len, by_adam)
-    assert f"of the {em + of_cells} on the profile's schedule ({em} of EM, {of_cells} of cells)" in text
-    assert "three lost their deepest one or two" in text
-    assert sum(lost) == 2 and f"of the {len(lost)} ablations with SGD whose records tell it, two ended" in text
+    assert f"three of {em + of_cells} ({em} of EM, {of_cells} of cells)" in text
+    assert sum(lost) == 2 and f"two of {len(lost)} ablations with SGD as first tried" in text
 
 
 def test_the_losses_of_the_arms_are_those_of_their_histories(committed):

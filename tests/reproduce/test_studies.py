@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,7 @@ from reproduce.studies.runner import OutOfTime, make
 from reproduce.studies.statistics import mean_and_deviation
 from unet_paper.cli.commands import main
 from unet_paper.cli.values import changed_config
-from unet_paper.config import PROFILES
+from unet_paper.config import OPTIMISERS, PROFILES, Config, optimiser_settings
 from unet_paper.datasets.cell_tracking import HELA, U373
 from unet_paper.io.stack import read_stack
 from unet_paper.runs.folder import RunFolder
@@ -54,11 +55,36 @@ def test_every_run_has_a_folder_of_its_own_and_settings_that_exist(name, profile
         assert (run.fold == "1/6") == (name in ("hyper-parameter-search", "adam-rate", "interventions"))
 
 
+def settings_of(run: Run, profile: str) -> Config:
+    """What a run trains with."""
+    return changed_config(PROFILES[profile], [f"{name}={value}" for name, value in run.changes.items()])
+
+
 def test_an_ablation_changes_one_thing():
-    """But for those that are several by their name, and Adam, which needs another rate."""
-    several = {"as the paper": 0, "no augmentation": 6, "padded, batch norm": 2, "Adam": 2}
+    """But for those that are several by their name. Adam brings its own rate."""
+    several = {"as the paper": 0, "no augmentation": 6, "padded, batch norm": 2}
     changed = {name: len(changes.items() - FIRST_SGD.items()) for name, changes in ABLATIONS.items()}
     assert {name: count for name, count in changed.items() if count != 1} == several
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("optimiser", [None, *OPTIMISERS])
+def test_no_two_ablations_are_the_same(profile, optimiser):
+    trained = {
+        run.group: (settings_of(run, profile), run.leave_out) for run in runs_of("ablations", 1, profile, optimiser)
+    }
+    alike = [(one, other) for one, other in combinations(trained, 2) if trained[one] == trained[other]]
+    assert not alike and next(iter(trained)) == "as the paper"
+
+
+def test_the_optimiser_is_asked_for_where_a_study_began_with_another_recipe():
+    for study in ("seeds", "ablations", "interventions"):
+        first, today = (runs_of(study, 1, optimiser=by)[0].changes for by in (None, "sgd"))
+        assert first.items() >= FIRST_SGD.items() and today["learning_rate"] == first["learning_rate"] == 0.016
+        by_sgd = replace(PROFILES["quick"], **optimiser_settings("sgd", "quick"))
+        assert changed_config(by_sgd, [f"{name}={value}" for name, value in today.items()]) == by_sgd
+    assert runs_of("folds", 1, optimiser="sgd") == runs_of("folds", 1)
+    assert runs_of("ablations", 1, "smoke", "sgd") == runs_of("ablations", 1, "smoke")
 
 
 @pytest.mark.parametrize("name", STUDIES)
@@ -72,11 +98,20 @@ def test_parts_make_each_run_once_and_keep_branches_together(name):
 
 def test_runs_of_another_recipe_are_not_taken_for_the_studys(tmp_path):
     found = {run.name: run for run in archive.read(RESULTS / "isbi/folds-first-sgd")}
-    first = {"up_convolution_fan_in": "input", "momentum_warmup": "0"}
+    first = {"up_convolution_fan_in": "input", "momentum_warmup": "0", "decay": "cosine"}
     require_as_planned(tmp_path, found, runs_of("folds", 1), first)
     require_as_planned(tmp_path, {}, runs_of("folds", 1), {})
     with pytest.raises(BadInput, match="fold-1 with momentum_warmup=0.0, and 500.0 is planned; give another --out"):
         require_as_planned(tmp_path, found, runs_of("folds", 1), {})
+
+
+def test_of_adam_the_momentum_is_not_compared(tmp_path):
+    """That of its first runs did not rise, which had no effect."""
+    found = {run.name: run for run in archive.read(RESULTS / "isbi/folds-first-adam")}
+    first = {"up_convolution_fan_in": "input", "decay": "cosine", "learning_rate": "0.001"}
+    require_as_planned(tmp_path, found, runs_of("folds", 1, optimiser="adam"), first)
+    with pytest.raises(BadInput, match="fold-1 with decay=cosine, and trapezoid is planned; give another --out"):
+        require_as_planned(tmp_path, found, runs_of("folds", 1, optimiser="adam"), first | {"decay": "trapezoid"})
 
 
 def test_settings_that_the_kept_runs_do_not_have_are_refused(tmp_path):
@@ -305,7 +340,9 @@ def test_minutes_are_a_deadline(carry_out, monkeypatch, options, seconds):
         (["folds"], "folds/fold-1"),
         (["folds", "--optimiser", "adam"], "folds-adam/fold-1"),
         (["ablations", "--profile", "paper", "--optimiser", "adam"], "ablations-paper-adam/as-the-paper-seed-0"),
-        (["ablations", "--optimiser", "sgd"], "ablations/as-the-paper-seed-0"),
+        (["ablations"], "ablations/as-the-paper-seed-0"),
+        (["ablations", "--optimiser", "sgd"], "ablations-sgd/as-the-paper-seed-0"),
+        (["ablations", "--profile", "smoke", "--optimiser", "sgd"], "ablations-smoke/as-the-paper-seed-0"),
         (["all", "--optimiser", "adam", "--only", "as-the-paper-seed-0"], "ablations-adam/as-the-paper-seed-0"),
         (["budgets"], "budgets/16-channels-SGD-seed-0-300"),
         (["full-fold", "--profile", "paper"], "full-fold/fold-6"),

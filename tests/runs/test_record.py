@@ -1,5 +1,7 @@
 """What a record tells in words."""
 
+from dataclasses import replace
+
 import pytest
 
 from unet_paper.cli.values import changed_config
@@ -25,3 +27,10 @@ def test_a_setting_in_words_is_read_as_what_it_was(name, value, text):
     """With all its digits, or a run that is resumed as it was told to be would differ."""
     assert as_text(value) == text
     assert getattr(changed_config(PAPER, [f"{name}={text}"]), name) == value
+
+
+def test_what_has_no_effect_on_adam_is_not_told_of_it(make_record):
+    """Its first runs have a momentum that does not rise."""
+    by_sgd = replace(PAPER, momentum_warmup=0.0)
+    assert make_record(by_sgd).profile_title == "paper with momentum_warmup=0"
+    assert make_record(replace(by_sgd, optimiser="adam")).profile_title == "paper with optimiser=adam"

@@ -94,8 +94,9 @@ def channel(text: str) -> int | str:
 
 
 def changed_config(config: Config, changes: Sequence[str]) -> Config:
-    """A Config with NAME=VALUE changes; an optimiser brings its own rate and what else `optimiser_settings` has, unless
-    they are given too. Raises BadInput for an unknown name or a value of the wrong type."""
+    """A Config with NAME=VALUE changes; an optimiser brings its own rate, unless that is given too. Raises BadInput
+    for an unknown name or a value of the wrong type.
+    """
     kinds = {field.name: type(getattr(config, field.name)) for field in fields(config) if field.name not in FIXED}
     values: dict[str, Any] = {}
     for change in changes:

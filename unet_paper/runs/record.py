@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from unet_paper.config import FORMER_NAMES, Config
+from unet_paper.config import FORMER_NAMES, OF_SGD, Config
 from unet_paper.datasets.folds import Protocol
 from unet_paper.io.pixel_size import PixelSize
 from unet_paper.metrics.scores import Scores
@@ -99,6 +99,7 @@ class RunRecord:
 
     def title_without(self, *settings: str) -> str:
         """`profile_title` but for these settings, which are told elsewhere."""
+        settings += OF_SGD if self.config.optimiser == "adam" else ()
         changes = self.config.changes().items()
         told = ", ".join(f"{name}={as_text(value)}" for name, value in changes if name not in settings)
         return f"{self.config.profile} with {told}" if told else self.config.profile

@@ -5,7 +5,7 @@ from typing import Any
 
 from unet_paper import checkpoint as checkpoints
 from unet_paper.checkpoint import Checkpoint
-from unet_paper.config import Config
+from unet_paper.config import OF_SGD, Config
 from unet_paper.datasets.folds import Fold, Protocol
 from unet_paper.datasets.training_stacks import Stacks
 from unet_paper.runs.folder import RunFolder
@@ -66,6 +66,8 @@ def changed_settings(checkpoint: Checkpoint, config: Config) -> dict[str, tuple[
     if _extends(checkpoint, config):
         wanted["steps"] = checkpoint.config.steps
     began = checkpoint.config.as_dict()
+    if config.optimiser == "adam":
+        wanted |= {name: began[name] for name in OF_SGD}
     return {name: (value, wanted[name]) for name, value in began.items() if wanted[name] != value}
 
 

@@ -66,7 +66,7 @@ def test_it_learns_which_pixels_are_cells(training_set, small_phantom, tmp_path)
 
 CHANGES = dict(
     w_0=0.0, sigma=2.0, contrast=0.0, brightness=0.0, rotate=False, flip=False, displacement_sigma=0.0, grid_points=5
-) | dict(momentum=0.5, dropout=0.0, learning_rate=0.001, warmup=0.5, decay="constant", weight_decay=0.1)
+) | dict(momentum=0.5, dropout=0.0, learning_rate=0.001, warmup=0.5, decay="cosine", weight_decay=0.1)
 CHANGES |= dict(gradient_clip=0.1, seed=7, variant="release", padding="zeros", batch_norm=True, optimiser="adam")
 CHANGES |= dict(class_balance=0.0, shift=False)
 

@@ -6,7 +6,7 @@ import pytest
 
 from unet_paper.cli.values import changed_config
 from unet_paper.config import PAPER
-from unet_paper.runs.record import as_text
+from unet_paper.runs.record import RunRecord, as_text
 
 
 @pytest.mark.parametrize(
@@ -34,3 +34,9 @@ def test_what_has_no_effect_on_adam_is_not_told_of_it(make_record):
     by_sgd = replace(PAPER, momentum_warmup=0.0)
     assert make_record(by_sgd).profile_title == "paper with momentum_warmup=0"
     assert make_record(replace(by_sgd, optimiser="adam")).profile_title == "paper with optimiser=adam"
+
+
+def test_a_training_of_no_time_at_all_is_told(make_record):
+    """As one of a few steps is on a fast machine, in tenths of a second."""
+    record = make_record(PAPER).with_times(training_seconds=0.0)
+    assert record.to_json()["times"]["training_seconds"] == 0.0 and RunRecord.from_json(record.to_json()) == record

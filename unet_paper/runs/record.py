@@ -107,7 +107,7 @@ class RunRecord:
     def to_json(self) -> dict[str, Any]:
         """Plain values, as run.json holds them."""
         first, *resumed = (session.to_json() for session in self.sessions)
-        times = {name: value for name, value in asdict(self.times).items() if value}
+        times = {name: value for name, value in asdict(self.times).items() if value is not None and value != {}}
         return {
             "name": self.name,
             "status": self.status,

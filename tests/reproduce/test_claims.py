@@ -1,0 +1,165 @@
+"""What the pages say in words: each number is that of its records. Only what git holds is looked at."""
+
+import numpy as np
+
+from reproduce.studies import archive, cells, table_1
+from reproduce.studies.definitions import (
+    ADAM_ABLATIONS,
+    FIRST_FOLDS,
+    is_as_first_tried,
+)
+from reproduce.studies.kept import OF_RECIPE
+from reproduce.studies.statistics import mean_and_deviation
+from unet_paper.cli.values import changed_config
+from unet_paper.config import OF_SGD, PROFILES
+from unet_paper.datasets.cell_tracking import HELA, SEQUENCES, U373
+from unet_paper.metrics.registry import TABLE_1_METRICS
+from unet_paper.report import table_2
+from unet_paper.runs.diagnostics import lost_levels
+from unet_paper.runs.folder import RunFolder
+from unet_paper.runs.record import read_record
+from unet_paper.runs.results import read_cell_run, read_history
+
+NO_BORDER, NO_DEFORMATION = "no border term", "no elastic deformation"
+MORE_TILES, CELL_STUDIES = "results/cells/quick-4500-tiles", "results/cells/*/*/records.jsonl"
+
+
+def test_the_readme_quotes_the_scores_of_cells(committed):
+    readme = (committed / "README.md").read_text()
+
+    def told(dataset: str, group: str) -> str:
+        """mean ± standard deviation (how many seeds)"""
+        found = cells.read(committed / "results/cells/cells-ablations-quick" / dataset)
+        seg = [seed["seg"] for seed in cells.by_seed(found, group)]
+        return f"{mean_and_deviation(seg, 4)} ({len(seg)} seeds)"
+
+    u373, hela = (told(dataset, cells.CONTROL) for dataset in (U373, HELA))
+    without, not_deformed = (told(HELA, group) for group in (NO_BORDER, NO_DEFORMATION))
+    more = table_2.table_2(
+        [read_cell_run(RunFolder(path.parent)) for path in sorted((committed / MORE_TILES).glob("*/run.json"))]
+    )
+    (longer,) = (row[2] for row in more.rows if str(row[0]).endswith(", d4"))
+    for row in (
+        f"mean of both directions, d4 | {u373} | {hela} |",
+        f"the same with 4,500 tiles | - | {longer} (one seed) |",
+        f"without the border term of the weight map | - | {without} |",
+        f"without elastic deformation | - | {not_deformed} |",
+    ):
+        assert row in readme
+    text = " ".join((committed / "results/README.md").read_text().split())
+    assert f"{u373} on PhC-U373" in text and f"{hela} on DIC-HeLa" in text and f"{longer} with 4,500 tiles" in text
+    assert f"on HeLa is {without[:-1]}; p < 0.001)" in text and f"without it SEG is {not_deformed[:-1]}; p = " in text
+    found = cells.read(committed / "results/cells/cells-ablations-quick" / HELA)
+    into_02, into_01 = (
+        mean_and_deviation(
+            [run.primary.scores.seg for run in found if run.group == cells.CONTROL and run.name.endswith(end)], 3
+        )
+        for end in SEQUENCES
+    )
+    assert f"trained on 02, SEG is {into_01} on 01; trained on 01, it is {into_02} on 02" in text
+
+
+def test_rows_of_the_quarter_network_are_of_todays_recipe_or_say_so(committed):
+    for entry, runs in table_1.read_entries(committed / "results/isbi").items():
+        for config in [run.record.config for run in runs if "quarter network" in entry.title]:
+            assert is_as_first_tried(config) == ("as first tried" in entry.title), entry
+            today = changed_config(PROFILES["quick"], [f"optimiser={config.optimiser}"]).as_dict()
+            different = {name for name in OF_RECIPE if today[name] != config.as_dict()[name]} - {*OF_SGD}
+            assert not different or "as first tried" in entry.title, entry
+
+
+def test_what_is_told_of_both_optimisers_on_the_folds(committed):
+    errors = {}
+    for study in ("folds-adam", "folds", *FIRST_FOLDS.values()):
+        runs = sorted(archive.read(committed / "results/isbi" / study), key=lambda run: str(run.record.protocol.fold))
+        assert [str(run.record.protocol.fold) for run in runs] == [f"{number}/5" for number in range(1, 6)]
+        errors[study] = np.array([[run.primary.value(metric) for metric in TABLE_1_METRICS] for run in runs])
+    assert (errors["folds-adam"] < errors[FIRST_FOLDS["sgd"]]).all()
+    assert (errors["folds-adam"].mean(axis=0) < errors["folds"].mean(axis=0)).all()
+    for optimiser, today in (("adam", "folds-adam"), ("sgd", "folds")):
+        assert (errors[today].mean(axis=0) < errors[FIRST_FOLDS[optimiser]].mean(axis=0)).all()
+    text = " ".join((committed / "results/README.md").read_text().split())
+    for each in errors.values():
+        warping, rand, pixel = each.mean(axis=0)
+        assert f"{warping:.6f}, {rand:.4f} and {pixel:.4f}" in text
+    more = errors["folds"][:, -1] - errors["folds-adam"][:, -1]  # pixel error
+    assert (more > 0).all() and f"by {more.min():.4f} to {more.max():.4f}, where seeds" in text
+    of_adam, of_its_first = (errors[study][:, 1] for study in ("folds-adam", FIRST_FOLDS["adam"]))
+    assert (of_adam < of_its_first).tolist() == [False, True, True, True, False]  # the Rand error falls on three
+    assert f"from {of_its_first[3]:.3f} to {of_adam[3]:.3f}" in text
+    without_fourth = [0, 1, 2, 4]
+    assert abs(of_its_first[without_fourth].mean() - of_adam[without_fourth].mean()) < 0.0002
+    assert (errors["folds-adam"][:4, -1] < errors[FIRST_FOLDS["adam"]][:4, -1]).all()  # of the pixel errors
+
+
+def test_the_table_of_what_became_adams_recipe(committed):
+    runs = archive.read(committed / "results/isbi/ablations-adam")
+    text = (committed / "results/README.md").read_text()
+    for group in ("as the paper", *ADAM_ABLATIONS):
+        of_group = [run for run in runs if run.group == group]
+        lost = sum(lost_levels(run.record.up_convolution_effect) > 0 for run in of_group)
+        errors = (
+            mean_and_deviation([run.primary.value(metric) for run in of_group], metric.digits)
+            for metric in TABLE_1_METRICS
+        )
+        assert f" | {' | '.join([str(len(of_group)), str(lost), *errors])} |\n" in text
+    first, last = (
+        np.array([[run.primary.value(metric) for metric in TABLE_1_METRICS[1:]] for run in runs if run.group == group])
+        for group in ("as the paper", "Caffe initial weights, trapezoid, half the rate")
+    )
+    assert (last < first).all() and first.shape == (5, 2)
+
+
+def test_the_readme_counts_the_trainings_that_lost_levels(committed):
+    told = {
+        name: [run.record for run in archive.read(committed / "results/isbi" / name)]
+        for name in ("ablations", "ablations-adam", "folds-adam", "folds", "folds-first-adam")
+    }
+    arms = [read_record(committed / "results/isbi" / arm / "run.json") for arm in ("quarter-adam", "quarter-sgd")]
+    on_cells = [run.record for kept in committed.glob(CELL_STUDIES) for run in cells.read(kept.parent)]
+    on_cells += [read_record(path) for path in (committed / MORE_TILES).glob("*/run.json")]
+    by_adam = [
+        [
+            record
+            for record in group
+            if record.config.optimiser == "adam" and is_as_first_tried(record.config) and record.up_convolution_effect
+        ]
+        for group in ((record for records in told.values() for record in records), on_cells)
+    ]
+    with_lost = [record for group in by_adam for record in group if lost_levels(record.up_convolution_effect)]
+    assert [(record.config.variant, lost_levels(record.up_convolution_effect)) for record in with_lost] == [
+        ("release", 1),
+        ("paper", 2),
+        ("paper", 2),
+    ]
+    today = [*told["folds"], *told["folds-adam"], *arms]
+    today += [record for record in told["ablations-adam"] if record.config.learning_rate == 0.0005]
+    for record in today:
+        assert changed_config(PROFILES["quick"], [f"optimiser={record.config.optimiser}"]).learning_rate == (
+            record.config.learning_rate
+        )
+        assert (record.config.decay, record.config.up_convolution_fan_in) == ("trapezoid", "blob")
+        assert lost_levels(record.up_convolution_effect) == 0
+    assert sum(record.config.optimiser == "adam" for record in today) == 11
+    steep = [run.record for run in archive.read(committed / "results/isbi/budgets") if run.record.config.steps == 2500]
+    steep = [record for record in [*steep, *told["ablations-adam"]] if record.config.decay == "trapezoid"]
+    steep = [record for record in steep if record.config.optimiser == "adam" and record.config.learning_rate == 0.001]
+    assert len(steep) == 8 and sum(lost_levels(record.up_convolution_effect) > 0 for record in steep) == 2
+    too_high = [run.record for run in archive.read(committed / "results/isbi/adam-rate")]
+    lost_at = [(record.config.learning_rate, lost_levels(record.up_convolution_effect or ())) for record in too_high]
+    assert sorted(lost_at) == [(0.0003, 0), (0.0003, 0), (0.001, 0), (0.001, 0), (0.003, 2), (0.003, 2)]
+    by_sgd = [record for record in told["ablations"] if record.config.optimiser == "sgd"]
+    lost = [lost_levels(record.up_convolution_effect) > 0 for record in by_sgd if record.up_convolution_effect]
+    text = " ".join((committed / "README.md").read_text().split())
+    assert "two of eight trainings with Adam whose rate stayed at 0.001" in text
+    assert f"Of today's recipes none of {len(today)} did" in text
+    em, of_cells = map(len, by_adam)
+    assert f"three of {em + of_cells} ({em} of EM, {of_cells} of cells)" in text
+    assert sum(lost) == 2 and f"two of {len(lost)} ablations with SGD as first tried" in text
+
+
+def test_the_losses_of_the_arms_are_those_of_their_histories(committed):
+    text = (committed / "results/README.md").read_text()
+    for arm in ("quarter-sgd", "quarter-adam", "full-adam-2500"):
+        losses = [row["loss"] for row in read_history(committed / "results/isbi" / arm / "history.csv")]
+        assert f"{np.mean(losses[-50:]):.3f}" in text  # a row is the mean of ten tiles

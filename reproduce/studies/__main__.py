@@ -50,11 +50,13 @@ from reproduce.studies.definitions import (
     CONTROLS,
     RELEASES,
     SEEDS,
+    SEEDS_OF_SEEDS,
     STUDIES,
     Run,
     folder_of,
     require_own_settings,
     runs_of,
+    usual_seeds,
     with_word,
 )
 from reproduce.studies.groups import same_training
@@ -68,7 +70,7 @@ from unet_paper.support.errors import BadInput
 from unet_paper.support.files import atomic_write
 from unet_paper.support.parts import Part
 
-COMPARED_WITH_NONE = ("hyper-parameter-search", "budgets")  # studies in which no run is the others' control
+COMPARED_WITH_NONE = ("hyper-parameter-search", "budgets", "folds", "seeds")  # in which no run is the others' control
 ALL = ("folds", "ablations", "interventions", "release")
 
 
@@ -141,7 +143,7 @@ def planned(name: str, arguments: argparse.Namespace) -> tuple[list[Run], list[R
     """All runs of a study, and those that --only wants. Raises BadInput where there is none, and where --set would make
     two of them alike.
     """
-    runs = runs_of(name, arguments.seeds, arguments.profile, arguments.optimiser)
+    runs = runs_of(name, arguments.seeds or usual_seeds(name), arguments.profile, arguments.optimiser)
     of_all = arguments.study == "all"  # of which some studies may have no such run
     wanted = [run for run in runs if arguments.only in run.name] if of_all else with_word(runs, arguments.only)
     require_own_settings(runs, wanted, given_changes(arguments))
@@ -194,9 +196,8 @@ def write(folder: Path, name: str, runs: Sequence[Run], optimiser: str | None = 
         text = budgets.text([finished[run.name] for run in done])
         budgets.draw(folder / "plot.png", [finished[run.name] for run in done])
     else:
-        first = finished[runs[0].name]
         seeds = (
-            same_training(folder.parent, first, same_fold=runs[0].group == CONTROLS[0])
+            same_training(folder.parent, finished[runs[0].name], same_fold=runs[0].group == CONTROLS[0])
             if runs[0].group in CONTROLS
             else []
         )
@@ -227,9 +228,8 @@ def main() -> int:
     parser.add_argument(
         "--seeds",
         type=positive,
-        default=SEEDS,
         metavar="N",
-        help=f"of each ablation, intervention, rate and budget ({SEEDS})",
+        help=f"of each ablation, intervention, rate and budget ({SEEDS}), and of the study `seeds` ({SEEDS_OF_SEEDS})",
     )
     parser.add_argument("--only", default="", metavar="WORD", help="runs whose names have it")
     who = parser.add_mutually_exclusive_group()
@@ -242,18 +242,18 @@ def main() -> int:
         require_optimiser_taken(arguments)
         if arguments.study == cells.STUDY:
             changes = given_changes(arguments)
-            data = arguments.data.absolute()
+            data, seeds = arguments.data.absolute(), arguments.seeds or usual_seeds(cells.STUDY)
             usual = ROOT / "results" / "cells" / f"{cells.STUDY}-{arguments.profile}" / data.name
             folder = (arguments.out or usual).absolute()
             if arguments.part:
                 raise BadInput(f"{cells.STUDY} takes no --part; --scheduler and --only spread it")
-            runs = cells.cell_runs(arguments.seeds)
+            runs = cells.cell_runs(seeds)
             require_own_settings(runs, with_word(runs, arguments.only), changes)
             finished = {run.name: run for run in cells.gather(folder, runs)}
             of_cells = dict(change.split("=", 1) for change in cell_changes(arguments.profile))
             require_as_planned(folder, finished, runs, of_cells | changes)
             require_same_data(folder, finished, data)
-            given = folder, data, arguments.profile, changes, arguments.seeds, arguments.only, deadline
+            given = folder, data, arguments.profile, changes, seeds, arguments.only, deadline
             cells.carry_out(*given, arguments.scheduler)
             return 0
         names = ALL if arguments.study == "all" else (arguments.study,)

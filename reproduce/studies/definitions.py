@@ -26,6 +26,7 @@ BY_FIRST_SGD = (("full-fold", "paper"), *((study, "quick") for study in ("seeds"
 BY_FIRST_ADAM = (("ablations", "quick"),)
 FIRST_FOLDS = {"sgd": "folds-first-sgd", "adam": "folds-first-adam"}
 SEEDS = 3  # of each ablation, intervention and the like, unless --seeds says another number
+SEEDS_OF_SEEDS = 5  # of the study that is of seeds alone
 FIRST_SGD: dict[str, Any] = {"optimiser": "sgd"} | BEFORE
 FIRST_ADAM: dict[str, Any] = {"optimiser": "adam", "learning_rate": 0.001} | BEFORE
 # Of trainings with branches, which bring their own decay.
@@ -239,12 +240,17 @@ def _search() -> list[Run]:
     return list(runs.values())
 
 
+def usual_seeds(study: str) -> int:
+    """How many seeds a study has, unless --seeds says another number."""
+    return SEEDS_OF_SEEDS if study == "seeds" else SEEDS
+
+
 def _named(group: str, seed: int) -> str:
     return f"{'-'.join(group.replace(',', '').split())}-seed-{seed}"
 
 
 def runs_of(study: str, seeds: int, profile: str = "quick", optimiser: str | None = None) -> list[Run]:
-    """The runs of a study with a profile; `seeds` of each ablation and intervention.
+    """The runs of a study with a profile; so many `seeds` of whatever it repeats (`usual_seeds`).
 
     optimiser : of folds, seeds, ablations and interventions (None: the paper's, as the study began); the other studies
         say by which they train.
@@ -306,7 +312,7 @@ def _runs_of(study: str, seeds: int, profile: str, rate: float, optimiser: str |
     if study == "full-fold":
         return [Run("fold-6", "fold 6/6", SCORED_FOLD)]
     if study == "seeds":
-        return [Run(f"seed-{seed}", "fold 6/6", SCORED_FOLD, {"seed": seed}) for seed in range(5)]
+        return [Run(f"seed-{seed}", "fold 6/6", SCORED_FOLD, {"seed": seed}) for seed in range(seeds)]
     if study == "budgets":
         return budgets(seeds)
     if study == "adam-rate":

@@ -8,10 +8,10 @@ from reproduce.studies.definitions import (
     BY_EITHER,
     CONTROLS,
     FIRST_FOLDS,
-    SEEDS,
     Run,
     is_as_first_tried,
     runs_of,
+    usual_seeds,
 )
 from reproduce.studies.groups import Values, collect, count, of_seeds
 from reproduce.studies.statistics import mean_and_deviation, prediction_interval
@@ -30,13 +30,13 @@ LEVELS_NOTE = (
 )
 
 
-def command(study: str, name: str, record: RunRecord, seeds: int = SEEDS, optimiser: str | None = None) -> str:
-    """The command that makes a study, of so many seeds and by the optimiser asked for, as its run `name`, of this
-    record, was made.
+def command(study: str, name: str, record: RunRecord, seeds: int | None = None, optimiser: str | None = None) -> str:
+    """The command that makes a study, of so many seeds (None: as many as usual) and by the optimiser asked for, as its
+    run `name`, of this record, was made.
     """
     config = record.config
     words = ["python -m reproduce.studies", study]
-    planned = {run.name: run for run in runs_of(study, 1, config.profile, optimiser)}[name]
+    planned = {run.name: run for run in runs_of(study, seeds or usual_seeds(study), config.profile, optimiser)}[name]
     if planned.profile is None and config.profile != "quick":
         words.append(f"--profile {config.profile}")
     if optimiser and study in BY_EITHER:
@@ -50,7 +50,7 @@ def command(study: str, name: str, record: RunRecord, seeds: int = SEEDS, optimi
             words.append(f"--set {setting}={as_text(value)}")
     if (study, config.profile) == ("folds", "quick") and is_as_first_tried(config):
         words.append(f"--out results/isbi/{FIRST_FOLDS[config.optimiser]}")  # `folds` holds those of today
-    if seeds != SEEDS and len(runs_of(study, 1)) < len(runs_of(study, 2)):
+    if seeds not in (None, usual_seeds(study)) and len(runs_of(study, 1)) < len(runs_of(study, 2)):
         words.append(f"--seeds {seeds}")
     return " ".join(words)
 

@@ -14,6 +14,7 @@ import pytest
 from reproduce.benchmarks.record import readme
 from reproduce.studies import archive, budgets, cells, dynamics_summary, search, table_1, tables
 from reproduce.studies.__main__ import gather
+from reproduce.studies.archive import StudyRun
 from reproduce.studies.definitions import (
     CONTROLS,
     FIRST_ADAM,
@@ -98,28 +99,31 @@ def test_the_table_of_a_study_on_cells_is_what_its_records_say(committed, name):
     assert (committed / name / "README.md").read_text() == cells.table(found, len(planned))
 
 
+def number_of_seeds(runs: list[StudyRun]) -> int:
+    """What `--seeds` said."""
+    return 1 + max(run.record.config.seed for run in runs)
+
+
 @pytest.mark.parametrize("study", STUDIES)
 def test_the_table_of_a_study_is_what_its_records_say(committed, study):
     folder = committed / "results/isbi" / study
-    kept = archive.read(folder)
-    numbers = [int(run.name.rpartition("-seed-")[2]) for run in kept if "-seed-" in run.name]
-    name = of_folder(study)
-    planned = runs_of(name, 1 + max(numbers, default=0), optimiser=optimiser_of_folder(study))
-    found = gather(folder, planned)
-    assert len(found) == len(kept) and planned[0].name in found
-    first, seeds = found[planned[0].name], []
+    kept, name, by = archive.read(folder), of_folder(study), optimiser_of_folder(study)
+    planned = runs_of(name, number_of_seeds(kept), optimiser=by)
+    found, seeds = gather(folder, planned), []
+    assert len(found) == len(kept)
     if planned[0].group in CONTROLS:
-        seeds = same_training(folder.parent, first, same_fold=planned[0].group == CONTROLS[0])
+        seeds = same_training(folder.parent, found[planned[0].name], same_fold=planned[0].group == CONTROLS[0])
     done = [run for run in planned if run.name in found]
-    by = optimiser_of_folder(study)
     assert (folder / "README.md").read_text() == tables.table(name, done, found, len(planned), (), seeds, by)
 
 
 @pytest.mark.parametrize("study", [*STUDIES, "hyper-parameter-search", "budgets"])
 def test_a_study_would_go_on_as_its_records_began(committed, study):
     usual = "paper" if study == "full-fold" else "quick"
-    planned = {run.name: run for run in runs_of(of_folder(study), 5, usual, optimiser_of_folder(study))}
-    for run in archive.read(committed / "results/isbi" / study):
+    kept = archive.read(committed / "results/isbi" / study)
+    runs = runs_of(of_folder(study), number_of_seeds(kept), usual, optimiser_of_folder(study))
+    planned = {run.name: run for run in runs}
+    for run in kept:
         plan, trained = planned[run.name], run.record.config
         wanted = PROFILES[plan.profile or usual].as_dict() | plan.changes
         wanted |= {"folds-first-sgd": FIRST_SGD, "folds-first-adam": FIRST_ADAM}.get(study, {})

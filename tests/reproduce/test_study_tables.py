@@ -9,7 +9,7 @@ import pytest
 from reproduce.studies import archive, tables
 from reproduce.studies.__main__ import write
 from reproduce.studies.archive import StudyRun
-from reproduce.studies.definitions import Run, runs_of
+from reproduce.studies.definitions import Run, runs_of, usual_seeds
 from reproduce.studies.groups import same_training
 from unet_paper.metrics.registry import CHALLENGE_METRICS
 
@@ -200,6 +200,15 @@ def test_ablations_by_adam_are_compared_with_adam(table):
 
 def test_no_table_without_the_run_that_others_are_compared_with(table, tmp_path):
     assert table([with_errors(RUNS[1], 0.1)]) is None and not (tmp_path / "README.md").exists()
+
+
+def test_seeds_are_as_many_as_asked_for_and_need_no_first(tmp_path):
+    kept = archive.read(RESULTS / "seeds")
+    assert [run.name for run in runs_of("seeds", usual_seeds("seeds"))] == [run.name for run in kept]
+    archive.write(tmp_path, kept[1:])
+    text = write(tmp_path, "seeds", runs_of("seeds", 7))
+    assert "studies seeds --seeds 7` from the records of its runs, 4 of 7 so far." in text
+    assert f"| fold 6/6 | {len(kept) - 1} | d4 |" in text and "| seed-0 |" not in text
 
 
 def test_what_is_kept_comes_back_whole(tmp_path):

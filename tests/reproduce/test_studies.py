@@ -1,40 +1,30 @@
-"""The studies: what they run, that they stop and resume, and the tables they write."""
+"""The studies carried out: that they stop and resume, and what they write."""
 
 import json
-import os
-import re
 import shutil
 import subprocess
 import sys
 import time
 from dataclasses import replace
-from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from reproduce.studies import __main__ as studies
-from reproduce.studies import archive, budgets, cells, release, table_1
-from reproduce.studies.__main__ import NOT_DONE, of_part
+from reproduce.studies import archive, budgets, release
+from reproduce.studies.__main__ import NOT_DONE
 from reproduce.studies.budgets import parts_of
-from reproduce.studies.definitions import ABLATIONS, FIRST_SGD, STUDIES, Run, require_own_settings, runs_of
-from reproduce.studies.kept import require_as_planned, require_same_data
+from reproduce.studies.definitions import Run
 from reproduce.studies.runner import OutOfTime, make
 from reproduce.studies.statistics import mean_and_deviation
 from unet_paper.cli.commands import main
-from unet_paper.cli.values import changed_config
-from unet_paper.config import OPTIMISERS, PROFILES, Config, optimiser_settings
-from unet_paper.datasets.cell_tracking import HELA, U373
 from unet_paper.io.stack import read_stack
 from unet_paper.runs.folder import RunFolder
-from unet_paper.support.errors import BadInput
-from unet_paper.support.parts import Part
 
 ROOT = Path(__file__).parents[2]
 TINY = ("base_channels=2", "steps=6", "tile_size=188", "checkpoint_every=2")
 RESULTS = ROOT / "results"
-RECORDS, HISTORIES = ((RESULTS / "isbi/folds" / name).read_bytes() for name in ("records.jsonl", "histories.csv"))
 
 
 def study(name, data, out, *options, changes=TINY):
@@ -42,213 +32,6 @@ def study(name, data, out, *options, changes=TINY):
     given = ("--data", data, "--out", out, "--profile", "smoke", *(f"--set={change}" for change in changes), *options)
     command = [sys.executable, "-m", "reproduce.studies", name, *map(str, given)]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-
-
-@pytest.mark.parametrize("profile", ["quick", "paper"])
-@pytest.mark.parametrize("name", STUDIES)
-def test_every_run_has_a_folder_of_its_own_and_settings_that_exist(name, profile):
-    runs = runs_of(name, 3, profile)
-    assert len({run.name for run in runs}) == len(runs)
-    for run in runs:
-        changes = [f"{setting}={value}" for setting, value in run.changes.items()]
-        changed_config(PROFILES[run.profile or profile], changes).check()
-        assert (run.fold == "1/6") == (name in ("hyper-parameter-search", "adam-rate", "interventions"))
-
-
-def settings_of(run: Run, profile: str) -> Config:
-    """What a run trains with."""
-    return changed_config(PROFILES[profile], [f"{name}={value}" for name, value in run.changes.items()])
-
-
-def test_an_ablation_changes_one_thing():
-    """But for those that are several by their name. Adam brings its own rate."""
-    several = {"as the paper": 0, "no augmentation": 6, "padded, batch norm": 2, "Adam": 0}
-    changed = {name: len(changes.items() - FIRST_SGD.items()) for name, changes in ABLATIONS.items()}
-    assert {name: count for name, count in changed.items() if count != 1} == several
-
-
-@pytest.mark.parametrize("profile", PROFILES)
-@pytest.mark.parametrize("optimiser", [None, *OPTIMISERS])
-def test_no_two_ablations_are_the_same(profile, optimiser):
-    trained = {
-        run.group: (settings_of(run, profile), run.leave_out) for run in runs_of("ablations", 1, profile, optimiser)
-    }
-    alike = [(one, other) for one, other in combinations(trained, 2) if trained[one] == trained[other]]
-    assert not alike and next(iter(trained)) == "as the paper"
-
-
-def test_the_optimiser_is_asked_for_where_a_study_began_with_another_recipe():
-    for study in ("seeds", "ablations", "interventions"):
-        first, today = (runs_of(study, 1, optimiser=by)[0].changes for by in (None, "sgd"))
-        assert first.items() >= FIRST_SGD.items() and today["learning_rate"] == first["learning_rate"] == 0.016
-        by_sgd = replace(PROFILES["quick"], **optimiser_settings("sgd", "quick"))
-        assert changed_config(by_sgd, [f"{name}={value}" for name, value in today.items()]) == by_sgd
-    assert runs_of("folds", 1, optimiser="sgd") == runs_of("folds", 1)
-    assert runs_of("ablations", 1, "smoke", "sgd") == runs_of("ablations", 1, "smoke")
-
-
-@pytest.mark.parametrize("name", STUDIES)
-def test_parts_make_each_run_once_and_keep_branches_together(name):
-    runs = runs_of(name, 3)
-    parts = [of_part(runs, Part(number, 4)) for number in range(1, 5)]
-    assert sorted(run.name for part in parts for run in part) == sorted(run.name for run in runs)
-    trunks = [{run.trunk for run in part if run.trunk} for part in parts]
-    assert sum(map(len, trunks)) == len(set().union(*trunks))
-
-
-def test_runs_of_another_recipe_are_not_taken_for_the_studys(tmp_path):
-    found = {run.name: run for run in archive.read(RESULTS / "isbi/folds-first-sgd")}
-    first = {"up_convolution_fan_in": "input", "momentum_warmup": "0", "decay": "cosine"}
-    require_as_planned(tmp_path, found, runs_of("folds", 1), first)
-    require_as_planned(tmp_path, {}, runs_of("folds", 1), {})
-    with pytest.raises(BadInput, match="fold-1 with momentum_warmup=0.0, and 500.0 is planned; give another --out"):
-        require_as_planned(tmp_path, found, runs_of("folds", 1), {})
-
-
-def test_of_adam_the_momentum_is_not_compared(tmp_path):
-    """That of its first runs did not rise, which had no effect."""
-    found = {run.name: run for run in archive.read(RESULTS / "isbi/folds-first-adam")}
-    first = {"up_convolution_fan_in": "input", "decay": "cosine", "learning_rate": "0.001"}
-    require_as_planned(tmp_path, found, runs_of("folds", 1, optimiser="adam"), first)
-    with pytest.raises(BadInput, match="fold-1 with decay=cosine, and trapezoid is planned; give another --out"):
-        require_as_planned(tmp_path, found, runs_of("folds", 1, optimiser="adam"), first | {"decay": "trapezoid"})
-
-
-def test_settings_that_the_kept_runs_do_not_have_are_refused(tmp_path):
-    runs, found = runs_of("folds", 1), {run.name: run for run in archive.read(RESULTS / "isbi/folds")}
-    same = {"steps": "2500", "tta": "none,rot7,d4", "rotate": "TRUE", "class_balance": "1", "minutes": "0"}
-    require_as_planned(tmp_path, found, runs, same)
-    other = {"steps": "10", "base_channels": "4", "class_balance": "0", "rotate": "false", "tta": "none"}
-    began = "--set steps=2500 --set base_channels=16 --set class_balance=1.0 --set rotate=True --set tta=none,rot7,d4"
-    with pytest.raises(BadInput, match=f"fold-1 with steps=2500, and 10 is planned; give another --out, or {began}$"):
-        require_as_planned(tmp_path, found, runs, other)
-
-
-def test_steps_of_branches_and_of_runs_by_minutes_are_their_own(tmp_path):
-    runs = runs_of("budgets", 2)
-    found = {run.name: run for run in archive.read(RESULTS / "isbi/budgets")}
-    require_as_planned(tmp_path, found, runs, {"steps": "10", "decay": "constant", "warmup": "125"})
-    with pytest.raises(BadInput, match=r"with warmup=125.0, and 100.0 is planned; .* --set warmup=125.0$"):
-        require_as_planned(tmp_path, found, runs, {"steps": "10", "warmup": "100"})
-    kept = archive.read(RESULTS / "isbi/folds")[0]
-    by_minutes = replace(kept.record, config=replace(kept.record.config, minutes=5.0))
-    found = {kept.name: replace(kept, record=by_minutes)}
-    require_as_planned(tmp_path, found, runs_of("folds", 1), {"minutes": "5", "steps": "10"})
-    with pytest.raises(BadInput, match=r"with minutes=5.0, and 0.0 is planned"):
-        require_as_planned(tmp_path, found, runs_of("folds", 1), {"minutes": "0"})
-
-
-@pytest.mark.parametrize(
-    ("file", "content", "message"),
-    [
-        ("records.jsonl", RECORDS[:5000], "records.jsonl, line 1 is no run as a study keeps it (Unterminated string"),
-        ("records.jsonl", RECORDS + b"{}\n", "records.jsonl, line 6 is no run as a study keeps it (it lacks 'scores')"),
-        ("records.jsonl", b"\xff\n", "records.jsonl, line 1 is no run as a study keeps it ('utf-8' codec"),
-        ("histories.csv", HISTORIES + b"fold-5,2", "histories.csv is damaged after 1250 rows (a row has"),
-        ("histories.csv", b"run,loss\nfold-1,2\n", "histories.csv is damaged after 0 rows (it lacks 'step')"),
-    ],
-)
-def test_archives_that_were_cut_off(tmp_path, monkeypatch, capsys, file, content, message):
-    """What is left of them is not taken for all that there was, and not written over."""
-    for name in ("records.jsonl", "histories.csv"):
-        shutil.copy(RESULTS / "isbi/folds" / name, tmp_path)
-    (tmp_path / file).write_bytes(content)
-    given = ["--data", str(tmp_path / "nowhere"), "--out", str(tmp_path)]
-    monkeypatch.setattr(sys, "argv", ["studies", "full-fold", *given])
-    assert studies.main() == 2 and message in capsys.readouterr().err
-    assert (tmp_path / file).read_bytes() == content
-
-
-def test_a_damaged_archive_is_no_missing_row(tmp_path):
-    (tmp_path / "folds").mkdir()
-    (tmp_path / "folds/records.jsonl").write_bytes(RECORDS[:5000])
-    with pytest.raises(BadInput, match="records.jsonl, line 1"):
-        table_1.write(tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("name", "options", "setting"),
-    [
-        ("seeds", [], "seed=5"),
-        ("interventions", ["--seeds", "1"], "steps=9"),
-        ("interventions", ["--only", "twice-the-channels"], "base_channels=2"),
-        ("ablations", [], "w_0=3"),
-        ("adam-rate", [], "learning_rate=0.1"),
-        ("all", [], "class_balance=1"),
-        (cells.STUDY, [], "rotate=true"),
-    ],
-)
-def test_what_tells_runs_apart_is_not_set(tmp_path, monkeypatch, capsys, name, options, setting):
-    given = ["--data", str(tmp_path / "nowhere"), "--out", str(tmp_path / "new"), "--set", setting, *options]
-    monkeypatch.setattr(sys, "argv", ["studies", name, *given])
-    assert studies.main() == 2 and not (tmp_path / "new").exists()
-    assert re.search(rf"^--set {setting}: \S+ is told from \S+ by its own \w+; leave", capsys.readouterr().err)
-
-
-def test_what_runs_have_in_common_may_be_set():
-    for name, setting in (("folds", "momentum_warmup"), ("seeds", "steps"), ("ablations", "tile_size")):
-        require_own_settings(runs_of(name, 3), runs_of(name, 3), {setting: "1"})
-    runs = runs_of("ablations", 1)
-    require_own_settings(runs, runs[:1], {"learning_rate": "0.1"})
-
-
-def test_runs_of_other_data_are_not_taken_for_the_studys(small_phantom, tmp_path):
-    found = {run.name: run for run in archive.read(RESULTS / "isbi/folds")}
-    require_same_data(tmp_path, {}, small_phantom)
-    require_same_data(tmp_path, found, tmp_path / "nowhere")
-    message = f"holds fold-1, which was trained on other data than {small_phantom} (train-labels, train-volume); "
-    with pytest.raises(BadInput, match=re.escape(message)):
-        require_same_data(tmp_path, found, small_phantom)
-    untold = {name: replace(run, record=replace(run.record, data_sha256={})) for name, run in found.items()}
-    with pytest.raises(BadInput, match=re.escape(message)):
-        require_same_data(tmp_path, untold, small_phantom)
-    if os.environ.get("ISBI_DATA"):
-        require_same_data(tmp_path, found, Path(os.environ["ISBI_DATA"]))
-
-
-@pytest.mark.skipif(not os.environ.get("CTC_DATA"), reason="CTC_DATA names no folder of the cell tracking challenge")
-def test_frames_of_another_data_set_are_not_taken_for_the_studys(tmp_path):
-    kept = cells.read(RESULTS / "cells/cells-ablations-quick" / U373)
-    found = {run.name: run for run in kept}
-    require_same_data(tmp_path, found, Path(os.environ["CTC_DATA"]) / U373)
-    with pytest.raises(BadInput, match=rf"holds {kept[0].name}, which was .*{HELA} \(01-images, 01-masks"):
-        require_same_data(tmp_path, found, Path(os.environ["CTC_DATA"]) / HELA)
-    with pytest.raises(BadInput, match="holds no masks of sequence 01; the challenge's layout"):
-        require_same_data(tmp_path, found, Path(os.environ["CTC_DATA"]))
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (["folds", "--set", "steps"], "--set steps: '' is not a whole number"),
-        (["cells-ablations", "--set", "step=3"], "there is no setting 'step'"),
-        (["folds", "--only", "typo"], "--only typo: no run of the study has that in its name; there is fold-1"),
-        (["cells-ablations", "--only", "typo"], "--only typo: no run"),
-        (["budgets", "--optimiser", "adam"], "--optimiser adam: budgets trains by its own; leave the option out"),
-        (["release", "--profile", "paper", "--optimiser", "sgd"], "--optimiser sgd: release trains by its own;"),
-        (["cells-ablations", "--optimiser", "sgd"], "--optimiser sgd: cells-ablations trains by its own;"),
-        (["arms", "--optimiser", "adam"], "to one of folds, full-fold, seeds, ablations, interventions\n"),
-        (["cells-ablations", "--set", "steps=7"], "with steps=1500, and 7 is planned; give another --out"),
-    ],
-)
-def test_what_a_study_refuses(tmp_path, monkeypatch, capsys, options, message):
-    shutil.copy(RESULTS / "cells/cells-ablations-quick/PhC-C2DH-U373/records.jsonl", tmp_path)
-    out = tmp_path if message.startswith("with") else tmp_path / "new"
-    monkeypatch.setattr(sys, "argv", ["studies", *options, "--data", str(tmp_path / "nowhere"), "--out", str(out)])
-    assert studies.main() == 2 and message in capsys.readouterr().err
-    assert [path.name for path in tmp_path.iterdir()] == ["records.jsonl"]
-
-
-@pytest.mark.parametrize("name", ["ablations", cells.STUDY])
-@pytest.mark.parametrize(
-    "option, value", [("--seeds", "0"), ("--seeds", "-1"), ("--minutes", "nan"), ("--minutes", "0")]
-)
-def test_numbers_that_no_study_can_have(tmp_path, monkeypatch, capsys, name, option, value):
-    given = ["--data", str(tmp_path / "nowhere"), "--out", str(tmp_path / "new"), f"{option}={value}"]
-    monkeypatch.setattr(sys, "argv", ["studies", name, *given])
-    with pytest.raises(SystemExit) as stop:
-        studies.main()
-    assert stop.value.code == 2 and f"argument {option}: {value!r} is not a" in capsys.readouterr().err
 
 
 @pytest.fixture

@@ -248,6 +248,19 @@ def test_weights_command(sections, tmp_path):
     assert sorted(path.name for path in drawings.iterdir()) == ["weight-map-000.png", "weight-map-001.png"]
 
 
+@pytest.mark.parametrize("connectivity", [4, 8])
+def test_weights_of_numbered_cells_are_those_of_the_function(tmp_path, connectivity):
+    """The line between cells that touch is drawn once, by that connectivity."""
+    labels = np.where(np.tri(40, dtype=bool), 1, 2).astype(np.uint8)[None]
+    labels[:, :2] = 0
+    write_stack(tmp_path / "labels.tif", labels)
+    command = ["weights", str(tmp_path / "labels.tif"), str(tmp_path / "maps.tif"), "--labels-are", "instances"]
+    assert main([*command, "--connectivity", str(connectivity)]) == 0
+    wanted = weight_maps(labels, connectivity=connectivity)
+    assert np.array_equal(read_stack(tmp_path / "maps.tif").pixels, wanted)
+    assert not np.array_equal(wanted, weight_maps(labels, connectivity=12 - connectivity))
+
+
 def test_weights_of_sections_with_unlike_classes(tmp_path, capsys):
     labels = np.array([[[0, 1, 2], [0, 1, 2]], [[0, 1, 1], [0, 0, 1]]], np.uint8)
     write_stack(tmp_path / "labels.tif", labels)

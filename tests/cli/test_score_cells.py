@@ -87,6 +87,21 @@ def test_two_numbers_without_a_background_are_two_cells(nuclei, capsys):
     assert seg_of(nuclei, "two.tif", "three.tif")["found"] == 1
 
 
+@pytest.mark.parametrize("labels_are", [(), ("--labels-are", "cells"), ("--labels-are", "instances")])
+def test_what_is_ignored_is_no_third_value(nuclei, labels_are):
+    """Of a mask whose background is no 0, too: a third value would make two numbered cells of it."""
+    mask = read_labels(nuclei / "mask.tif").pixels // 255
+    mask[..., 50:] = 9
+    for background in (0, 1):
+        partly, ignored = f"partly-{background}.tif", str(9 + background)
+        write_stack(nuclei / partly, mask + np.uint8(background))
+        scores = seg_of(nuclei, partly, "mask.tif", "--ignore", ignored, *labels_are)
+        if background and "instances" in labels_are:  # two numbers without a background are two cells
+            assert scores["seg"] < 1
+        else:
+            assert (scores["seg"], scores["found"], scores["missed"]) == (1, 2, 0)
+
+
 def test_equals_the_function(random, drawn_cells, tmp_path):
     truth = drawn_cells().astype(np.uint16)
     while len(np.unique(truth)) < 4:

@@ -62,7 +62,6 @@ def _maps(arguments: Namespace, truths: Sequence[ImageStack]) -> tuple[Sections,
     """The labels of all sections as they are meant, and their weight maps."""
     from unet_paper.datasets.labels import interpret_labels, pixels_to_ignore
     from unet_paper.io.sections import joined, like, stacked
-    from unet_paper.separation_border import separate_touching_cells
     from unet_paper.weight_map import balancing_class_weights, weight_map
 
     labels_are, connectivity = arguments.labels_are or "instances", arguments.connectivity
@@ -70,13 +69,12 @@ def _maps(arguments: Namespace, truths: Sequence[ImageStack]) -> tuple[Sections,
     given = stacked([section for truth in truths for section in truth.pixels])
     ignored = pixels_to_ignore(given, arguments.ignore, arguments.labels[0])
     labels, classes = interpret_labels(
-        given, labels_are, arguments.labels[0], ignored, said=arguments.labels_are is not None
+        given, labels_are, arguments.labels[0], ignored, arguments.labels_are is not None, connectivity
     )
     masks = np.zeros(joined(labels).shape, bool) if ignored is None else joined(ignored)
     class_weights = arguments.class_weights
     if class_weights is None:
-        separated = [section if semantic else separate_touching_cells(section, connectivity) for section in labels]
-        class_weights = balancing_class_weights(joined(separated), semantic, ignored=masks)
+        class_weights = balancing_class_weights(joined(labels), semantic, ignored=masks)
     elif len(class_weights) != classes:
         raise BadInput(f"--class-weights gives {len(class_weights)} numbers, but the labels have {classes} classes")
     maps = [

@@ -50,14 +50,19 @@ def pixels_to_ignore(
 
 
 def interpret_labels(
-    labels: Sections, labels_are: str | None, name: Path | str, ignored: Sections | None = None, said: bool = True
+    labels: Sections,
+    labels_are: str | None,
+    name: Path | str,
+    ignored: Sections | None = None,
+    said: bool = True,
+    connectivity: int = 4,
 ) -> tuple[Sections, int]:
     """Labels by their meaning, a key of LABELS_ARE: (labels, classes).
 
     Sections of whole numbers -> with two classes, 0 = background and cells above 0, touching ones separated; with more,
     class numbers. `name` is the file's, for messages. `ignored` pixels, bool, mean nothing and come back as 0. What is
     lost or doubtful is said aloud, with its count. said : whether the user told the meaning; else it is what such files
-    usually hold, and the most doubtful labels are refused.
+    usually hold, and the most doubtful labels are refused. connectivity : 4 or 8, by which cells touch.
 
     Raises BadInput where the meaning is not said, cannot be, or leaves one class only.
     """
@@ -81,7 +86,7 @@ def interpret_labels(
         return labels, len(values)
     if labels_are == "instances":
         _doubt_three_values(values, name, said)
-        labels = _separated(labels, values, name)
+        labels = _separated(labels, values, name, connectivity)
     else:
         if len(values) > 2:
             raise BadInput(
@@ -158,7 +163,7 @@ def _doubt_three_values(values: np.ndarray, name: Path | str, said: bool) -> Non
     )
 
 
-def _separated(labels: Sections, values: np.ndarray, name: Path | str) -> Sections:
+def _separated(labels: Sections, values: np.ndarray, name: Path | str, connectivity: int) -> Sections:
     """Numbered cells with background between those that touch. Says what may not be as it is meant."""
     if values[0] > 0:
         logger.warning(
@@ -167,8 +172,8 @@ def _separated(labels: Sections, values: np.ndarray, name: Path | str) -> Sectio
         )
     if len(values) > 2:
         warn_of_other_meanings(labels, name)  # first: of gray levels there may be very many to separate
-    separated = stacked([separate_touching_cells(section) for section in labels])
-    lost = sum(lost_cells(before, after) for before, after in zip(labels, separated, strict=True))
+    separated = stacked([separate_touching_cells(section, connectivity) for section in labels])
+    lost = sum(lost_cells(before, after, connectivity) for before, after in zip(labels, separated, strict=True))
     if lost:
         logger.warning(f"note: {lost} cells of {name} are too thin to be separated from their neighbours, and are lost")
     return separated

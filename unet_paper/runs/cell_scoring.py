@@ -170,29 +170,36 @@ def read_numbered(paths: Sequence[Path], name: Path) -> Sections:
 
 
 def _numbered_truth(labels: Sections, name: Path, labels_are: str | None, ignored: Sections | None = None) -> Sections:
-    if ignored is not None and labels_are in (None, "instances"):
-        labels = [np.where(mask, 0, section) for section, mask in zip(labels, ignored, strict=True)]
     if labels_are is None:
-        return numbered(labels, name)
+        return numbered(labels, name, ignored)
     if labels_are == "classes":
         raise BadInput(f"{name}: SEG is of cells, not of classes; give labels in which cells are told apart")
     if labels_are == "instances":  # two numbers without a 0 are two cells
-        return numbered(labels, name) if not joined(labels).all() else labels
+        values = _values(labels, ignored)
+        return numbered(labels, name, ignored) if 0 in values else without_ignored(labels, ignored)
     masks, _ = interpret_labels(labels, labels_are, name, ignored)
     return stacked([label_cells(section > 0) for section in masks])
 
 
-def numbered(labels: Sections, name: Path) -> Sections:
+def numbered(labels: Sections, name: Path, ignored: Sections | None = None) -> Sections:
     """Labels as numbered cells. More than two values are the numbers of cells; of two the larger is cell, and each of
     its 4-connected components is one, which is said where there are several.
+
+    ignored : bool, of pixels that mean nothing and come back as 0
     """
-    values = np.unique(joined(labels))
+    values = _values(labels, ignored)
     if len(values) != 2:
-        return labels
-    components = stacked([label_cells(section == values[1]) for section in labels])
+        return without_ignored(labels, ignored)
+    cells = without_ignored([section == values[1] for section in labels], ignored)
+    components = stacked([label_cells(section) for section in cells])
     if joined(components).max() > 1:
         logger.info(f"note: {name} holds two values; each connected part of {values[1]} is taken as a cell")
     return components
+
+
+def _values(labels: Sections, ignored: Sections | None) -> np.ndarray:
+    pixels = joined(labels)
+    return np.unique(pixels if ignored is None else pixels[~joined(ignored)])
 
 
 def _partners(labels: Path, others: Path, what: str) -> list[Path]:

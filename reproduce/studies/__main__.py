@@ -60,8 +60,8 @@ from reproduce.studies.definitions import (
     with_word,
 )
 from reproduce.studies.groups import same_training
-from reproduce.studies.kept import require_as_planned, require_same_data
-from reproduce.studies.runner import NOT_DONE, OutOfTime, command, has_diverged, make
+from reproduce.studies.kept import require_as_planned, require_same_data, require_shorter_branches
+from reproduce.studies.runner import NOT_DONE, OutOfTime, command, is_left_out, make
 from reproduce.studies.spread import Task, spread
 from unet_paper.cli.values import above_zero, changed_config, positive
 from unet_paper.config import OPTIMISERS, PROFILES
@@ -80,7 +80,8 @@ def gather(folder: Path, runs: Sequence[Run]) -> dict[str, StudyRun]:
     """
     kept = {run.name: run for run in archive.read(folder)}
     for run in runs:
-        if RunFolder(folder / run.name).table.is_file():
+        of_run = RunFolder(folder / run.name)
+        if of_run.table.is_file() or of_run.own_table.is_file():
             kept[run.name] = archive.from_folder(folder / run.name)
     return {run.name: replace(kept[run.name], group=run.group) for run in runs if run.name in kept}
 
@@ -102,6 +103,7 @@ def carry_out(name: str, arguments: argparse.Namespace, deadline: float | None) 
     finished = {} if name in RELEASES else gather(folder, runs)
     require_as_planned(folder, finished, runs, changes)
     require_same_data(folder, finished, data)
+    require_shorter_branches(folder, finished, runs, wanted)
     text: str | None = None
     is_left_to_others = is_whole = False
     try:
@@ -115,7 +117,7 @@ def carry_out(name: str, arguments: argparse.Namespace, deadline: float | None) 
                 make(run, RunFolder(folder / run.name), data, profile, changes, deadline)
         is_whole = True
     finally:  # also of what is done when the minutes are over, a run fails or the study is stopped
-        diverged = [run.name for run in runs if has_diverged(RunFolder(folder / run.name))]
+        diverged = [run.name for run in runs if is_left_out(run, folder)]
         is_new = not (folder / "README.md").exists() or gather(folder, runs).keys() > finished.keys()
         if name not in RELEASES and (is_whole or is_new):
             is_left_to_others = part is not None and {run.name for run in runs} > {*diverged, *gather(folder, runs)}
@@ -201,7 +203,7 @@ def write(folder: Path, name: str, runs: Sequence[Run], optimiser: str | None = 
             if runs[0].group in CONTROLS
             else []
         )
-        diverged = [run.name for run in runs if has_diverged(RunFolder(folder / run.name))]
+        diverged = [run.name for run in runs if is_left_out(run, folder)]
         text = tables.table(name, done, finished, len(runs), diverged, seeds, optimiser)
         if runs[0].profile is None:  # else the runs differ in more than what a plot would compare
             plot.draw(folder / "plot.png", done, finished, seeds)

@@ -12,6 +12,7 @@ from unet_paper.config import OF_SGD, PROFILES
 from unet_paper.datasets.cell_tracking import SEQUENCES, SequenceFiles, load_sequences
 from unet_paper.datasets.training_stacks import training_content
 from unet_paper.runs.branching import branch_config
+from unet_paper.runs.folder import RunFolder
 from unet_paper.support.errors import BadInput
 
 OF_RECIPE = ("optimiser", "learning_rate", "momentum_warmup", "up_convolution_fan_in", "decay")
@@ -52,6 +53,32 @@ def require_as_planned(
 
 def _shown(value: object) -> str:
     return ",".join(value) if isinstance(value, tuple) else str(value)
+
+
+def require_shorter_branches(
+    folder: Path, finished: Mapping[str, object], runs: Sequence[Run], wanted: Sequence[Run]
+) -> None:
+    """Raise BadInput where a wanted branch would take its trunk past the place where another, not wanted now, branches
+    off: a training does not go back.
+    """
+
+    def is_begun(run: Run) -> bool:
+        return run.name in finished or RunFolder(folder / run.name).record.is_file()
+
+    for run in wanted:
+        for other in runs:
+            if (
+                run.trunk is not None
+                and other.trunk == run.trunk
+                and other.trunk_steps < run.trunk_steps
+                and other not in wanted
+                and not is_begun(run)
+                and not is_begun(other)
+            ):
+                raise BadInput(
+                    f"{run.name} is a branch of the training that {other.name} leaves earlier, and which does not go "
+                    f"back; make that first, by --only {other.name}, or both, by a word that both have"
+                )
 
 
 def require_same_data(folder: Path, finished: Mapping[str, StudyRun | CellStudyRun], data: Path) -> None:

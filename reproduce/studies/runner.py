@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from reproduce import ROOT
@@ -75,8 +76,8 @@ def make(
     changes: dict[str, str],
     deadline: float | None,
 ) -> None:
-    """Train, predict, score and report one run; nothing where it is done, no more where it diverged."""
-    if folder.table.is_file() or folder.cell_table.is_file():
+    """Train, predict, score and report one run; nothing where it is done, no more where it or its trunk diverged."""
+    if any(table.is_file() for table in folder.tables):
         print(f"{folder.path} is done and is not made again")
         return
     wait_until_free(folder)
@@ -89,20 +90,14 @@ def make(
     given = ("--profile", run.profile or profile, *(part for setting in settings for part in ("--set", setting)))
     train: tuple[object, ...] = ("train", *what, "--out", folder.path, *given, "--resume")
     if run.trunk is not None:
-        trunk = folder.path.with_name(run.trunk)
-        if not folder.checkpoint.is_file():
-            length = ("--set", f"steps={run.trunk_steps}", "--set", "decay=constant")
-            command(deadline, "train", *what, "--out", trunk, *given, *length, "--resume")
-        train = ("train", *what, "--out", folder.path, "--branch-of", trunk)
-    # On a CPU a training repeats itself exactly. What does not happen again was the machine's fault.
-    failed = command(deadline, *train, may_fail=True)
-    if failed and has_diverged(folder):
-        print(f"{folder.path} diverged and is tried once more from its last checkpoint", flush=True)
-        failed = command(deadline, *train, may_fail=True)
-    if failed:
-        if has_diverged(folder):
+        trunk = RunFolder(folder.path.with_name(run.trunk))
+        length = ("--set", f"steps={run.trunk_steps}", "--set", "decay=constant")
+        of_trunk = ("train", *what, "--out", trunk.path, *given, *length, "--resume")
+        if not folder.checkpoint.is_file() and not _train(of_trunk, trunk, deadline):
             return
-        sys.exit(failed)
+        train = ("train", *what, "--out", folder.path, "--branch-of", trunk.path)
+    if not _train(train, folder, deadline):
+        return
     record = read_record(folder.record)
     for stage in stages_after_training(folder, record):
         if stage.kind == "report":
@@ -113,9 +108,29 @@ def make(
             command(deadline, *stage_words(stage, folder, record), "--force")
 
 
+def _train(train: Sequence[object], folder: RunFolder, deadline: float | None) -> bool:
+    """Whether the training came to its end; what diverges is tried once more. What fails otherwise ends the study."""
+    # On a CPU a training repeats itself exactly. What does not happen again was the machine's fault.
+    failed = command(deadline, *train, may_fail=True)
+    if failed and has_diverged(folder):
+        print(f"{folder.path} diverged and is tried once more from its last checkpoint", flush=True)
+        failed = command(deadline, *train, may_fail=True)
+    if failed and not has_diverged(folder):
+        sys.exit(failed)
+    return not failed
+
+
 def has_diverged(folder: RunFolder) -> bool:
-    """Whether a run's training ended before its time."""
+    """Whether a training ended before its time."""
     return folder.record.is_file() and read_record(folder.record).status == "diverged"
+
+
+def is_left_out(run: Run, folder: Path) -> bool:
+    """Whether a run of a study in this folder diverged, or its trunk did before it could branch off."""
+    own = RunFolder(folder / run.name)
+    return has_diverged(own) or (
+        run.trunk is not None and not own.record.is_file() and has_diverged(RunFolder(folder / run.trunk))
+    )
 
 
 def predict_and_score_zeros(folder: RunFolder, tta: str, deadline: float | None) -> None:

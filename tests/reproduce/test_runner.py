@@ -15,7 +15,7 @@ import pytest
 from reproduce.studies import child, runner
 from reproduce.studies.archive import ZEROS
 from reproduce.studies.definitions import Run
-from reproduce.studies.runner import ROOT, command, make, wait_until_free
+from reproduce.studies.runner import ROOT, command, is_left_out, make, wait_until_free
 from unet_paper.cli.parser import parse
 from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.record import read_record
@@ -142,7 +142,7 @@ def test_a_branch_is_trained_after_its_trunk_unless_it_has_begun(given, folder, 
 
 
 def test_a_run_that_is_done_is_not_made_again(given, folder, tmp_path):
-    for table in (folder.table, folder.cell_table):
+    for table in folder.tables:
         table.touch()
         make(Run("run", "group", "1/6"), folder, tmp_path, "quick", {}, None)
         table.unlink()
@@ -159,3 +159,18 @@ def test_a_training_that_diverged_is_tried_once_more(folder, tmp_path, monkeypat
     replace(read_record(folder.record), status="diverged").write(folder.record)
     make(Run("run", "group", "1/6"), folder, tmp_path, "quick", {}, None)
     assert tried == ["train"] * 3
+
+
+def test_a_trunk_that_diverged_is_tried_once_more_and_its_branches_are_left_out(folder, tmp_path, monkeypatch):
+    outs = []
+    monkeypatch.setattr(runner, "command", lambda _, *words, **__: outs.append(words[words.index("--out") + 1]) or 3)
+    trunk = RunFolder(tmp_path / "trunk")
+    trunk.path.mkdir()
+    replace(read_record(folder.record), status="diverged").write(trunk.record)
+    branch = Run("branch", "group", "1/6", trunk="trunk", trunk_steps=8)
+    make(branch, RunFolder(tmp_path / "branch"), tmp_path, "quick", {}, None)
+    assert outs == [trunk.path] * 2 and is_left_out(branch, tmp_path)
+    (tmp_path / "branch").mkdir()
+    shutil.copy(folder.record, RunFolder(tmp_path / "branch").record)  # it had branched off before
+    assert not is_left_out(branch, tmp_path)
+    assert not is_left_out(replace(branch, trunk="run"), tmp_path)

@@ -12,12 +12,13 @@ import pytest
 
 from reproduce.studies import __main__ as studies
 from reproduce.studies import archive, cells, table_1
-from reproduce.studies.__main__ import of_part
+from reproduce.studies.__main__ import gather, of_part
 from reproduce.studies.definitions import ABLATIONS, FIRST_SGD, STUDIES, Run, require_own_settings, runs_of
-from reproduce.studies.kept import require_as_planned, require_same_data
+from reproduce.studies.kept import require_as_planned, require_same_data, require_shorter_branches
 from unet_paper.cli.values import changed_config
 from unet_paper.config import OPTIMISERS, PROFILES, Config, optimiser_settings
 from unet_paper.datasets.cell_tracking import HELA, U373
+from unet_paper.runs.folder import RunFolder
 from unet_paper.support.errors import BadInput
 from unet_paper.support.parts import Part
 
@@ -171,6 +172,29 @@ def test_what_runs_have_in_common_may_be_set():
         require_own_settings(runs_of(name, 3), runs_of(name, 3), {setting: "1"})
     runs = runs_of("ablations", 1)
     require_own_settings(runs, runs[:1], {"learning_rate": "0.1"})
+
+
+def test_a_longer_branch_waits_for_the_shorter_ones(tmp_path):
+    """The training that both leave does not go back."""
+    runs = [run for run in runs_of("budgets", 1) if run.trunk == runs_of("budgets", 1)[0].trunk]
+    shorter, longer = runs[:2]
+    require_shorter_branches(tmp_path, {}, runs, runs)
+    require_shorter_branches(tmp_path, {}, runs, [shorter])
+    require_shorter_branches(tmp_path, {shorter.name: None}, runs, [shorter, longer])
+    require_shorter_branches(tmp_path, {longer.name: None}, runs, [longer])
+    with pytest.raises(BadInput, match=f"{longer.name} is a branch .* by --only {shorter.name}, or both"):
+        require_shorter_branches(tmp_path, {}, runs, [longer])
+    begun = RunFolder(tmp_path / shorter.name).record
+    begun.parent.mkdir()
+    begun.touch()
+    require_shorter_branches(tmp_path, {}, runs, [longer])
+
+
+def test_runs_of_own_stacks_are_gathered(tmp_path):
+    """Their table has another name than the challenge's."""
+    shutil.copytree(RESULTS / "phantom/demo", tmp_path / "fold-1")
+    RunFolder(tmp_path / "fold-1").table.rename(RunFolder(tmp_path / "fold-1").own_table)
+    assert list(gather(tmp_path, runs_of("folds", 1))) == ["fold-1"]
 
 
 def test_runs_of_other_data_are_not_taken_for_the_studys(small_phantom, tmp_path):

@@ -29,17 +29,17 @@ def cells_of(source: str) -> list[tuple[str, str]]:
     return cells
 
 
-def execute(source: Path = SOURCE, out: Path = NOTEBOOK) -> None:
-    """Run all cells in the source's folder and write the notebook. An error in a cell is raised, nothing is written."""
+def execute(out: Path = NOTEBOOK) -> None:
+    """Run the tour in its folder and write the notebook. An error in a cell is raised, nothing is written."""
     import nbformat  # of the extra
     from nbclient import NotebookClient
 
     notebook = nbformat.v4.new_notebook()
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    for number, (kind, text) in enumerate(cells_of(source.read_text(encoding="utf-8")), start=1):
+    for number, (kind, text) in enumerate(cells_of(SOURCE.read_text(encoding="utf-8")), start=1):
         notebook.cells.append(getattr(nbformat.v4, f"new_{kind}_cell")(text, id=f"cell-{number}"))
-    resources = {"metadata": {"path": str(source.parent)}}
-    paths = os.pathsep.join(filter(None, (str(source.parents[1]), os.environ.get("PYTHONPATH"))))
+    resources = {"metadata": {"path": str(SOURCE.parent)}}
+    paths = os.pathsep.join(filter(None, (str(SOURCE.parents[1]), os.environ.get("PYTHONPATH"))))
     options = {"timeout": SECONDS, "record_timing": False, "coalesce_streams": True, "resources": resources}
     client = NotebookClient(notebook, **options)
     client.execute(env=os.environ | {"PYTHONPATH": paths})

@@ -20,6 +20,7 @@ from unet_paper.config import OPTIMISERS, PROFILES
 from unet_paper.datasets import isbi2012
 from unet_paper.datasets.folds import Fold
 from unet_paper.runs.folder import RunFolder
+from unet_paper.support.locks import exclusive_lock
 
 if TYPE_CHECKING:
     from unet_paper.runs.training_run import TrainingRequest
@@ -78,9 +79,16 @@ def phantom(options: argparse.Namespace) -> Path:
         sys.exit(2)
     say("", *PHANTOM_NOTICE)
     folder = Path("data/phantom")
-    if not all((folder / name).is_file() for name in PHANTOM_FILES):
-        command("phantom", "--to", folder, "--force")
+    if not is_whole(folder):
+        with exclusive_lock(folder.with_suffix(".lock"), folder):  # two at once would take each other's stacks away
+            if not is_whole(folder):  # else another process has drawn it meanwhile, and may read it
+                command("phantom", "--to", folder, "--force")
     return folder
+
+
+def is_whole(phantom: Path) -> bool:
+    """Whether all of its files are there."""
+    return all((phantom / name).is_file() for name in PHANTOM_FILES)
 
 
 PHANTOM_FILES = ("phantom.json", *(f"{name}.tif" for name in isbi2012.STACKS))

@@ -1,11 +1,13 @@
 """Weights for handing on: what was written is what is read, half as precise, and nothing else is taken for it."""
 
 import dataclasses
+import json
 import pickle
 
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from unet_paper import checkpoint
@@ -75,6 +77,18 @@ def test_other_files_are_refused(tmp_path):
         path.write_bytes(damaged)
         with pytest.raises(BadInput, match="cannot be read as published weights"):
             load_published(path)
+
+
+@pytest.mark.parametrize("name", ["profile", "padding"])
+def test_a_setting_that_is_none_is_damage(tmp_path, name):
+    path = tmp_path / "weights.safetensors"
+    publish(path, made())
+    with safe_open(path, "pt") as file:
+        metadata, tensors = file.metadata(), {key: file.get_tensor(key) for key in file.keys()}
+    config = json.loads(metadata["config"]) | {name: 5.5}
+    save_file(tensors, path, metadata | {"config": json.dumps(config)})
+    with pytest.raises(BadInput, match="weights.safetensors"):
+        load_published(path)
 
 
 def save_scripted(path):

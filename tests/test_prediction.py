@@ -104,6 +104,15 @@ def test_gray_values_far_from_the_training_stacks_are_said_to_be(network, random
     assert (predictor.warning(values) is None) == ((mean, deviation) == (0, 1))
 
 
+@pytest.mark.parametrize("shape", [(100, 100_000), (100_000, 100), (1, 50_000)])
+def test_of_a_narrow_image_no_more_is_looked_at(network, random, monkeypatch, shape):
+    seen = []
+    monkeypatch.setattr("unet_paper.prediction.gray_values", lambda values: seen.append(values.size) or values)
+    values = np.broadcast_to(random.random(shape[1], np.float32), (1, *shape))
+    Predictor(network, Standardisation(0.5, 0.3, "float32"), "none").warning(values)
+    assert 0 < seen[0] < 128**2
+
+
 def test_a_tile_takes_half_of_what_memory_is_free(network, monkeypatch):
     free = 2 * 300**2 * BYTES_PER_PIXEL_AND_CHANNEL * 2  # of which the network's two channels are a part
     monkeypatch.setattr("unet_paper.prediction.available_memory", lambda device: free)

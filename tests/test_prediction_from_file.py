@@ -21,6 +21,7 @@ from unet_paper.io.stack import read_stack, write_stack
 from unet_paper.normalisation import Standardisation
 from unet_paper.prediction import Predictor, predict_file, predict_stack
 from unet_paper.support.errors import BadInput
+from unet_paper.support.locks import exclusive_lock
 
 STANDARDISATION = Standardisation(0.5, 0.2, "uint8")
 ROOT = Path(__file__).parents[1]
@@ -44,6 +45,13 @@ def image(tmp_path, random):
 
 def predictor(weights, tta="none"):
     return Predictor(checkpoints.load(weights).build_network(), STANDARDISATION, tta)
+
+
+def test_two_processes_do_not_write_one_file(weights, image, tmp_path):
+    out = tmp_path / "out.tif"
+    with exclusive_lock(tmp_path / "out.tif.lock", out), pytest.raises(BadInput, match="out.tif is being written by"):
+        predict_file(predictor(weights), image, out, {})
+    assert not out.exists()
 
 
 @pytest.mark.parametrize("tta", ["none", "d4", "rot7"])

@@ -43,6 +43,7 @@ def test_the_steps_that_fit_a_time_are_those_of_the_pace_so_far():
     assert schedule_after(50, 60.0, config).steps == 500
     assert schedule_after(0, 0.0, config) == config and schedule_after(50, 60.0, PAPER) == PAPER
     assert not is_complete(10**6, 599.0, config) and is_complete(1, 600.0, config)
+    assert not is_complete(0, 0.0, replace(PAPER, minutes=1e-9))  # a training has a step at least
     assert is_complete(PAPER.steps, 1.0, PAPER) and not is_complete(PAPER.steps - 1, 1e9, PAPER)
 
 

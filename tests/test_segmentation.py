@@ -31,6 +31,17 @@ def test_watershed_cuts_discs_at_their_neck(overlap):
     assert abs(np.diff(np.bincount(cells.ravel())[1:])[0]) < 40
 
 
+@pytest.mark.parametrize(("narrower", "cells"), [(0, 1), (1, 1), (2, 2)])
+def test_a_neck_is_a_pixel_narrower_on_each_side(narrower, cells):
+    """A diagonal band has its middle 7.07 px from the background, 6.40 and 5.66 where it is narrower by one and two
+    diagonals on each side. So little as the first of these, outlines of probabilities are ragged anyway.
+    """
+    down, across = np.indices((120, 120))
+    along, beside = down + across, np.abs(down - across)
+    cell = (beside <= 9 - narrower * (np.abs(along - 120) < 20)) & (along > 40) & (along < 200)
+    assert segment(np.where(cell, 0.9, 0.1), watershed=True).max() == cells
+
+
 @pytest.mark.parametrize("rotation", [0, 0.3, 0.7, 1.1])
 @pytest.mark.parametrize("width", [12, 20, 40])
 def test_watershed_leaves_long_cells_whole(width, rotation):

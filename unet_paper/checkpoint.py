@@ -403,6 +403,6 @@ def load_published(path: Path | str) -> Checkpoint:
         return checkpoint
     except (BadInput, MemoryError, PermissionError):
         raise
-    except (SafetensorError, OSError, ValueError, TypeError, KeyError, RuntimeError) as error:
+    except (SafetensorError, OSError, ValueError, TypeError, KeyError, AttributeError, RuntimeError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise Damaged(f"{path} cannot be read as published weights ({reason}); take the file anew") from None

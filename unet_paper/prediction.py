@@ -154,8 +154,8 @@ class Predictor:
         black, all white or all gray. Looks at a few thousand pixels of one section.
         """
         section = volume[len(volume) // 2]
-        step = max(1, min(section.shape) // 64)
-        seen = self.standardisation(gray_values(np.asarray(section[::step, ::step])))
+        down, across = (max(1, side // 64) for side in section.shape)
+        seen = self.standardisation(gray_values(np.asarray(section[::down, ::across])))
         mean, deviation = float(seen.mean()), float(seen.std())
         if abs(mean) < 2 and 1 / 4 < deviation < 4:
             return None

@@ -110,7 +110,7 @@ def is_complete(step: int, seconds: float, config: Config) -> bool:
     -------
     bool
     """
-    return seconds >= 60 * config.minutes if config.minutes else step >= config.steps
+    return step > 0 and seconds >= 60 * config.minutes if config.minutes else step >= config.steps
 
 
 def set_rates(optimiser: torch.optim.Optimizer, config: Config, step: int) -> None:

@@ -207,6 +207,24 @@ def train(
         return _trained(config, training_set, folder, data or {}, resume, after_step, torch_compile, start)
 
 
+def seeds_of_step(config: Config, step: int) -> tuple[int, int]:
+    """What a step's tile and dropout are drawn with, whatever was drawn before: a resumed training goes on alike.
+
+    Parameters
+    ----------
+    config : Config
+    step : int
+        From 0 on.
+
+    Returns
+    -------
+    tuple of int
+        Of the tile and of dropout, 0 to 2^63 - 1.
+    """
+    tile_seed, dropout_seed = np.random.SeedSequence([config.seed, step]).generate_state(2, np.uint64)
+    return int(tile_seed >> 1), int(dropout_seed >> 1)
+
+
 def _trained(
     config: Config,
     training_set: TrainingSet,
@@ -251,9 +269,9 @@ def _trained(
     ):
         while not complete:
             step, schedule = done, schedule_after(done, log.seconds, config)
-            tile_seed, dropout_seed = np.random.SeedSequence([config.seed, step]).generate_state(2, np.uint64)
-            generator.manual_seed(int(tile_seed >> 1))
-            torch.manual_seed(int(dropout_seed >> 1))
+            tile_seed, dropout_seed = seeds_of_step(config, step)
+            generator.manual_seed(tile_seed)
+            torch.manual_seed(dropout_seed)
             set_rates(optimiser, schedule, step)
             with log.stopwatch.part("tiles"):
                 batch = draw_tile(training_set, config, generator)

@@ -15,9 +15,9 @@ def seconds_of(function: Callable[[], Any]) -> float:
     return time.perf_counter() - started
 
 
-def median_seconds(function: Callable[[], Any], rounds: int = 3) -> float:
-    """The median of several calls."""
-    return median(seconds_of(function) for _ in range(rounds))
+def median_seconds(function: Callable[[], Any]) -> float:
+    """The median of three calls."""
+    return median(seconds_of(function) for _ in range(3))
 
 
 def in_turn(ours: Callable[[], Any], baseline: Callable[[], float], rounds: int) -> tuple[list[float], list[float]]:

@@ -113,8 +113,9 @@ def predictions(name: str, base_channels: int, section: np.ndarray, device: str)
     ]
 
 
-def where_the_time_goes(training_set: TrainingSet, steps: int = 100) -> dict[str, Any]:
+def where_the_time_goes(training_set: TrainingSet) -> dict[str, Any]:
     """A short training as `quick` trains: its seconds, and of these by part (not on a GPU)."""
+    steps = 100
     config = replace(PROFILES["quick"], steps=steps, checkpoint_every=steps // 2)
     with tempfile.TemporaryDirectory() as folder:
         final = train(config, training_set, folder, {})

@@ -34,6 +34,7 @@ results/isbi/table1.md is renewed.
 """
 
 import argparse
+import os
 import signal
 import sys
 import time
@@ -245,7 +246,8 @@ def main() -> int:
         if arguments.study == cells.STUDY:
             changes = given_changes(arguments)
             data, seeds = arguments.data.absolute(), arguments.seeds or usual_seeds(cells.STUDY)
-            usual = ROOT / "results" / "cells" / f"{cells.STUDY}-{arguments.profile}" / data.name
+            dataset = os.path.basename(os.path.realpath(data))
+            usual = ROOT / "results" / "cells" / f"{cells.STUDY}-{arguments.profile}" / dataset
             folder = (arguments.out or usual).absolute()
             if arguments.part:
                 raise BadInput(f"{cells.STUDY} takes no --part; --scheduler and --only spread it")

@@ -19,7 +19,7 @@ from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.record import RunRecord, read_scores
 from unet_paper.runs.results import read_history, read_run
 from unet_paper.support.errors import BadInput
-from unet_paper.support.files import atomic_write
+from unet_paper.support.files import atomic_write, write_rows
 
 RECORDS, RUNS, HISTORIES = "records.jsonl", "runs.csv", "histories.csv"
 ZEROS = "extrapolation-zeros"  # metrics of the primary augmentation with zeros beyond the image
@@ -62,9 +62,9 @@ def write(folder: str | Path, runs: Sequence[StudyRun]) -> None:
     varied = _varied([run.record.config for run in runs])
     rows = [row for run in runs for row in _rows(run, varied)]
     columns = list(dict.fromkeys(name for row in rows for name in row))
-    _write_csv(folder / RUNS, columns, rows)
+    write_rows(folder / RUNS, columns, rows)
     histories = [{"run": run.name, **_without_nan(row)} for run in runs for row in run.history]
-    _write_csv(folder / HISTORIES, HISTORY_COLUMNS, histories)
+    write_rows(folder / HISTORIES, HISTORY_COLUMNS, histories)
     with atomic_write(folder / RECORDS) as temporary:
         temporary.write_text("".join(json.dumps(_to_json(run), separators=(",", ":")) + "\n" for run in runs))
 
@@ -176,10 +176,3 @@ def _rows(run: StudyRun, varied: Sequence[str]) -> Iterable[dict[str, Any]]:
 
 def _without_nan(row: dict[str, float]) -> dict[str, Any]:
     return {name: "" if value != value else value for name, value in row.items()}
-
-
-def _write_csv(path: Path, columns: Sequence[str], rows: Iterable[dict[str, Any]]) -> None:
-    with atomic_write(path) as temporary, open(temporary, "w", newline="") as file:
-        writer = csv.DictWriter(file, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)

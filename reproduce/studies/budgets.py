@@ -53,15 +53,18 @@ def parts_of(by_tiles: Mapping[int, Sequence[StudyRun]]) -> list[dict[int, list[
     return parts
 
 
-def minutes(run: StudyRun) -> float:
-    """What the whole of a branch took, its trunk until there, and itself: of all threads where the record tells it."""
+OF_ALL_THREADS, OF_THE_CLOCK = "CPU minutes", "minutes"
+
+
+def minutes(run: StudyRun, unit: str) -> float:
+    """What the whole of a branch took, its trunk until there, and itself."""
     times = run.record.times
-    return (times.training_cpu_seconds or times.training_seconds or 0.0) / 60
+    return ((times.training_cpu_seconds if unit == OF_ALL_THREADS else times.training_seconds) or 0.0) / 60
 
 
-def unit(runs: Sequence[StudyRun]) -> str:
-    """What `minutes` are of these runs."""
-    return "CPU minutes" if all(run.record.times.training_cpu_seconds for run in runs) else "minutes"
+def unit_of(runs: Sequence[StudyRun]) -> str:
+    """What `minutes` are counted in: of all threads where every record tells them."""
+    return OF_ALL_THREADS if all(run.record.times.training_cpu_seconds for run in runs) else OF_THE_CLOCK
 
 
 def title(channels: int, optimiser: str) -> str:
@@ -71,16 +74,16 @@ def title(channels: int, optimiser: str) -> str:
 
 def text(runs: Sequence[StudyRun]) -> str:
     """README.md of the study: what a number of minutes gets, and every point of the figure."""
-    metrics = [METRICS[key] for key in SHOWN]
+    metrics, unit = [METRICS[key] for key in SHOWN], unit_of(runs)
     points = []
     for line, by_tiles in series(runs).items():
         for tiles, of_tiles in by_tiles.items():
             errors = [mean_and_deviation([run.primary.value(metric) for run in of_tiles], 4) for metric in metrics]
-            took = statistics.mean(map(minutes, of_tiles))
+            took = statistics.mean(minutes(run, unit) for run in of_tiles)
             pixel_error = statistics.mean(run.primary.value(PIXEL_ERROR) for run in of_tiles)
             row = [title(*line), f"{tiles:,}", f"{took:.1f}", *errors, str(len(of_tiles))]
             points.append((took, pixel_error, row))
-    header = ["network, optimiser", "tiles", unit(runs), *(metric.title for metric in metrics), "runs"]
+    header = ["network, optimiser", "tiles", unit, *(metric.title for metric in metrics), "runs"]
     best = []
     for limit in MINUTES:
         within = [(pixel_error, row) for took, pixel_error, row in points if took <= limit]
@@ -103,9 +106,9 @@ def text(runs: Sequence[StudyRun]) -> str:
         "![Errors against tiles and minutes](plot.png)",
         "",
         *fewer_seeds(runs),
-        f"What a number of {unit(runs)} gets, the least pixel error:",
+        f"What a number of {unit} gets, the least pixel error:",
         "",
-        Table([f"{unit(runs)} at most", *header], best).to_markdown(),
+        Table([f"{unit} at most", *header], best).to_markdown(),
         "",
         Table(header, [row for *_, row in points]).to_markdown(),
         "",
@@ -138,9 +141,11 @@ def fewer_seeds(runs: Sequence[StudyRun]) -> list[str]:
     return lines
 
 
-def draw_part(grid: np.ndarray, part: Mapping[int, Sequence[StudyRun]], label: str, style: Mapping[str, Any]) -> None:
+def draw_part(
+    grid: np.ndarray, part: Mapping[int, Sequence[StudyRun]], unit: str, label: str, style: Mapping[str, Any]
+) -> None:
     """Points of the same seeds into all panels: their means, joined, and their spread."""
-    times = [statistics.mean(map(minutes, of_tiles)) for of_tiles in part.values()]
+    times = [statistics.mean(minutes(run, unit) for run in of_tiles) for of_tiles in part.values()]
     for column, key in enumerate(SHOWN):
         values = [[run.primary.value(METRICS[key]) for run in of_tiles] for of_tiles in part.values()]
         means = [statistics.mean(of_tiles) for of_tiles in values]
@@ -169,11 +174,11 @@ def draw(path: Path, runs: Sequence[StudyRun]) -> None:
             if number:
                 label += f", {named(part)}"
                 style |= {"markerfacecolor": "none", "linewidth": 0.8}
-            draw_part(grid, part, label, style)
+            draw_part(grid, part, unit_of(runs), label, style)
     used = runs[0].record.first.hardware
     where = used.processor if used.device == "cpu" else used.device
     tiles = sorted({run.record.config.steps for run in runs})
-    labels = ("tiles", f"{unit(runs)} of training ({where}, {runs[0].record.first.precision})")
+    labels = ("tiles", f"{unit_of(runs)} of training ({where}, {runs[0].record.first.precision})")
     for row, (label, ticks) in enumerate(zip(labels, (tiles, TICKS), strict=True)):
         for column, key in enumerate(SHOWN):
             axis = grid[row, column]

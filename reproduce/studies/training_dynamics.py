@@ -20,7 +20,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -37,10 +36,10 @@ from unet_paper.loss import weighted_cross_entropy
 from unet_paper.network import UNet
 from unet_paper.schedule import set_rates
 from unet_paper.support.errors import BadInput
-from unet_paper.support.files import atomic_write
+from unet_paper.support.files import atomic_write, write_rows
 from unet_paper.support.locks import exclusive_lock
 from unet_paper.support.progress import progress_bar
-from unet_paper.training import new_optimiser
+from unet_paper.training import new_optimiser, seeds_of_step
 
 STEPS, LEVELS = "steps.csv", "levels.csv"
 EVERY = 10  # steps between rows of levels.csv
@@ -81,7 +80,9 @@ def norm(values: list[torch.Tensor]) -> float:
 def train_and_watch(
     config: Config, training_set: TrainingSet, steps: int
 ) -> Iterator[tuple[dict[str, float], list[dict[str, float | str]]]]:
-    """The first `steps` steps of a training, as `training.train` makes them: (row of steps.csv, rows of levels.csv)."""
+    """The first `steps` steps of a training, as `training.train` makes them: (row of steps.csv, rows of levels.csv).
+    In bfloat16 on a CPU dropout's masks are others than there, where the project's own kernels draw them.
+    """
     torch.manual_seed(config.seed)
     network = new_network(config).train().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimiser, generator = new_optimiser(network, config), torch.Generator()
@@ -98,9 +99,9 @@ def train_and_watch(
         if not isinstance(part, (nn.Conv2d, nn.ConvTranspose2d)):
             part.register_forward_hook(watch(name))
     for step in range(steps):
-        seeds = np.random.SeedSequence([config.seed, step]).generate_state(2, np.uint64)
-        generator.manual_seed(int(seeds[0] >> 1))
-        torch.manual_seed(int(seeds[1] >> 1))
+        tile_seed, dropout_seed = seeds_of_step(config, step)
+        generator.manual_seed(tile_seed)
+        torch.manual_seed(dropout_seed)
         set_rates(optimiser, config, step)
         tile, labels, weights = draw_tile(training_set, config, generator)
         optimiser.zero_grad(set_to_none=True)
@@ -141,14 +142,6 @@ def read_rows(path: Path) -> list[dict[str, str]]:
         return []
     with open(path, newline="") as file:
         return list(csv.DictReader(file))
-
-
-def write_rows(path: Path, columns: tuple[str, ...], rows: Sequence[Row]) -> None:
-    """A CSV, whole or not at all."""
-    with atomic_write(path) as temporary, open(temporary, "w", newline="") as file:
-        writer = csv.DictWriter(file, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
 
 
 def main() -> int:
@@ -240,8 +233,10 @@ def keep(folder: Path, of_steps: Sequence[Row], of_levels: Sequence[Row]) -> Non
     while True:
         try:
             with exclusive_lock(folder / "rows.lock", folder):
-                if not is_kept(folder, of_steps[0]["arm"], of_steps[0]["seed"]):
-                    write_rows(folder / LEVELS, LEVEL_COLUMNS, [*read_rows(folder / LEVELS), *of_levels])
+                arm, seed = of_steps[0]["arm"], of_steps[0]["seed"]
+                if not is_kept(folder, arm, seed):  # of its levels there may be rows of one killed between the files
+                    others = [r for r in read_rows(folder / LEVELS) if (r["arm"], r["seed"]) != (arm, str(seed))]
+                    write_rows(folder / LEVELS, LEVEL_COLUMNS, [*others, *of_levels])
                     write_rows(folder / STEPS, STEP_COLUMNS, [*read_rows(folder / STEPS), *of_steps])
             return
         except BadInput:

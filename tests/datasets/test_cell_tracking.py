@@ -185,6 +185,20 @@ def test_the_annotated_frames_of_the_paper(dataset, frames, cells, unannotated):
     assert cell_tracking.cell_dataset_name(folder) == dataset
 
 
+def test_a_data_set_is_known_by_any_path_to_it(tmp_path, monkeypatch):
+    """Its rules of segmentation are not those of another one."""
+    dataset = tmp_path / cell_tracking.HELA
+    (dataset / "01").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(dataset)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / cell_tracking.U373).symlink_to(tmp_path / "elsewhere")
+    monkeypatch.chdir(dataset / "01")
+    for path in ("..", dataset, dataset / "01/..", tmp_path / "link"):
+        assert cell_tracking.cell_dataset_name(path) == cell_tracking.HELA
+    assert cell_tracking.cell_dataset_name(tmp_path / cell_tracking.U373) == cell_tracking.U373
+    assert cell_tracking.cell_dataset_name(".") == cell_tracking.cell_dataset_name(tmp_path) == "own"
+
+
 def test_an_archive_is_unpacked_once_and_puts_nothing_else_aside(folder, tmp_path):
     shutil.copytree(folder, tmp_path / "packed" / "NAME", ignore=shutil.ignore_patterns("packed"))
     archive = Path(shutil.make_archive(str(tmp_path / "NAME"), "zip", tmp_path / "packed", "NAME"))

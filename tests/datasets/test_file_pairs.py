@@ -248,5 +248,8 @@ def test_weight_maps_of_a_folder(nuclei_folders, tmp_path, capsys):
     assert read_stack(out / "t10.tif").pixels.shape == (1, 50, 120)
     assert sorted(path.name for path in (tmp_path / "png").iterdir())[0] == "weight-map-t1.png"
     assert main(["weights", str(masks), str(out)]) == 2 and "there already" in capsys.readouterr().err
+    (tmp_path / "link.tif").symlink_to(tmp_path / "nowhere.tif")
+    one = ["weights", str(masks / "t1.tif"), str(tmp_path / "link.tif")]
+    assert main(one) == 2 and "link.tif is there already" in capsys.readouterr().err and not main([*one, "--force"])
     assert main(["weights", str(masks), str(tmp_path / "one.tif")]) == 2
     assert "is one file, and there are 3 of labels; give the name of a folder" in capsys.readouterr().err

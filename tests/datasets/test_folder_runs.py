@@ -160,6 +160,25 @@ def test_numbering_that_was_interrupted_resumes(run, tmp_path, capsys):
     assert table.read_text() == "mine"
 
 
+def test_numbering_of_one_file_resumes_too(run, tmp_path, random, capsys):
+    """Probabilities that the same command has made are numbered; others in their place are refused."""
+    write_stack(tmp_path / "one.tif", random.integers(0, 256, (1, 60, 70), np.uint8))
+    out, cells = tmp_path / "probability.tif", tmp_path / "cells.tif"
+    predict = ("predict", "--weights", run / "weights.pt", tmp_path / "one.tif", out, "--instances", cells)
+    assert command(*predict, "--tta", "none") == 0
+    made, numbered, table = out.stat().st_mtime_ns, cells.read_bytes(), cells.with_suffix(".csv").read_bytes()
+    cells.unlink()
+    assert command(*predict, "--tta", "none") == 0
+    assert out.stat().st_mtime_ns == made and cells.read_bytes() == numbered
+    assert cells.with_suffix(".csv").read_bytes() == table
+    cells.unlink()
+    for other in (predict, (*predict[:3], out, *predict[4:], "--tta", "none")):
+        capsys.readouterr()
+        assert command(*other) == 2 and "probability.tif is " in capsys.readouterr().err  # there already; the image
+    cells.with_suffix(".csv").write_text("mine")
+    assert command(*predict, "--tta", "none") == 2 and "cells.csv is there already" in capsys.readouterr().err
+
+
 def test_score_by_value_and_by_mask_are_the_same(tmp_path, random_stack, random, capsys):
     truth, proposal = random_stack((1, 40, 40), "float32")
     ignore = random.random(truth.shape) < 0.2

@@ -28,6 +28,24 @@ def test_committed_records_load_and_come_back_unchanged():
         ]
 
 
+@pytest.mark.parametrize("content", [None, 5, [], "x", {}])
+def test_what_is_no_record_of_scores(content):
+    with pytest.raises(BadInput, match="the scores lack warping_error"):
+        Scores.from_json(content)
+
+
+@pytest.mark.parametrize("key", ["warping_counts_at_best", "warping_counts", "thresholds", "rand_f_per_threshold"])
+@pytest.mark.parametrize("value", [5, [[5]], {"other": 1}, None])
+def test_a_damaged_record_of_scores_is_one_sentence(key, value):
+    whole = next(content for content in records() if key in content)
+    damages = (whole | {key: value}, {name: whole[name] for name in whole if name != key})
+    for damaged in damages:
+        try:
+            Scores.from_json(damaged)  # what it does not look into may be anything
+        except BadInput as error:
+            assert "the scores are damaged" in str(error)
+
+
 def test_the_first_runs_records_lack_the_later_metrics():
     content = {"pixel_error": 0.1, "rand_error": 0.2, "warping_error": 0.01, "best_threshold": {}, "sections": 5}
     scores = Scores.from_json(content | {"rand_f": [0.8], "warping_counts": [[1, 2]]})

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import zipfile
 from argparse import Namespace
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,8 @@ from unet_paper.config import PROFILES
 from unet_paper.datasets.folds import Fold
 from unet_paper.datasets.phantom import write_phantom
 from unet_paper.runs.folder import RunFolder
+from unet_paper.support.errors import BadInput
+from unet_paper.support.locks import exclusive_lock
 
 TINY = [f"--set={change}" for change in ("base_channels=2", "steps=4", "tile_size=188", "tta=none", "primary=none")]
 
@@ -32,6 +35,23 @@ def test_without_data_and_network_it_ends_on_the_phantom_and_says_so(clone, run_
     assert record["dataset"] == "phantom" and set(record["times"]["pipeline_seconds"]) >= {"train", "score none", "all"}
     assert "NOT the ISBI stack" in (run / "table1.md").read_text() and not (clone / "results" / "isbi").exists()
     assert (run / "sections" / "result.png").is_file()
+
+
+def test_one_draws_the_phantom_at_a_time(tmp_path, monkeypatch, capsys):
+    """Who has waited for it takes what the other has drawn."""
+    monkeypatch.chdir(tmp_path)
+    options = Namespace(require_real=False)
+    with exclusive_lock(tmp_path / "data/phantom.lock", "it"), pytest.raises(BadInput, match="data/phantom is being"):
+        isbi.phantom(options)
+
+    @contextmanager
+    def drawn_meanwhile(_path, what):
+        write_phantom(what, train_sections=2, test_sections=1, size=96)
+        yield
+
+    monkeypatch.setattr(isbi, "exclusive_lock", drawn_meanwhile)
+    monkeypatch.setattr(isbi, "command", pytest.fail)
+    assert isbi.phantom(options) == isbi.phantom(options) == Path("data/phantom")
 
 
 def test_require_real(clone, run_script):

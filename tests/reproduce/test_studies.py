@@ -204,11 +204,13 @@ def test_branches_of_one_trunk(small_phantom, tmp_path):
 def test_minutes_are_of_all_threads_where_every_record_tells_them():
     first, second = archive.read(RESULTS / "isbi/budgets")[:2]
     seconds = first.record.times.training_cpu_seconds
-    assert budgets.unit([first, second]) == "CPU minutes" and budgets.minutes(first) == seconds / 60
+    unit = budgets.unit_of([first, second])
+    assert unit == "CPU minutes" and budgets.minutes(first, unit) == seconds / 60
     times = replace(second.record.times, training_cpu_seconds=None)
     older = replace(second, record=replace(second.record, times=times))
-    assert budgets.unit([first, older]) == "minutes"
-    assert budgets.minutes(older) == times.training_seconds / 60
+    unit = budgets.unit_of([first, older])
+    assert unit == "minutes" and budgets.minutes(older, unit) == times.training_seconds / 60
+    assert budgets.minutes(first, unit) == first.record.times.training_seconds / 60  # of both the same
 
 
 def test_a_line_of_budgets_joins_means_of_the_same_seeds(tmp_path, monkeypatch):

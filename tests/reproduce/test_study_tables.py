@@ -244,7 +244,7 @@ def test_records_are_kept_last_and_are_read_without_histories(tmp_path, monkeypa
     def killed(path, *_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(archive, "_write_csv", killed)
+    monkeypatch.setattr(archive, "write_rows", killed)
     with pytest.raises(KeyboardInterrupt):
         archive.write(tmp_path / "new", runs)
     assert archive.read(tmp_path / "new") == []

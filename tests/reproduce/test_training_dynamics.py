@@ -27,7 +27,7 @@ def read(path):
 
 
 def test_it_watches_what_a_training_does(small_phantom, tmp_path):
-    config = replace(PROFILES["smoke"], bfloat16=False)  # in bfloat16 the two round differently
+    config = replace(PROFILES["smoke"], bfloat16=False)  # in bfloat16 the masks of dropout differ
     stacks = load(small_phantom, Fold.parse("1/6"))
     training_set = prepare_training_set(stacks.volume, stacks.labels, config, "cpu")
     watched = [row["loss"] for row, _ in train_and_watch(config, training_set, 10)]
@@ -118,6 +118,17 @@ def test_rows_that_another_process_writes_meanwhile_stay(study, tmp_path, monkey
     assert kept[:10] == theirs and [row["arm"] for row in kept[10:]] == ["blob"] * 10
     training_dynamics.keep(tmp_path, rows_of("Adam", 0, [0.6] * 10), [])
     assert read(tmp_path / "steps.csv") == kept
+
+
+def test_levels_of_one_that_was_killed_between_the_files_are_replaced(tmp_path):
+    def levels_of(seed, share):
+        row = {"arm": "Adam", "seed": str(seed), "step": "10", "level": "classifier", "dead_share": ""}
+        return [row | {"gradient_norm": "1", "update_over_weight": str(share)}]
+
+    theirs = [*levels_of(0, 0.1), *levels_of(1, 0.2)]
+    write_rows(tmp_path / "levels.csv", training_dynamics.LEVEL_COLUMNS, theirs)
+    training_dynamics.keep(tmp_path, rows_of("Adam", 0, [0.7] * 10), levels_of(0, 0.3))
+    assert read(tmp_path / "levels.csv") == [*levels_of(1, 0.2), *levels_of(0, 0.3)]
 
 
 def test_rows_are_added_when_another_process_has_written_its_own(tmp_path, monkeypatch):

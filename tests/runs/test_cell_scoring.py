@@ -37,6 +37,18 @@ def test_what_is_found_where_nothing_is_annotated_is_no_error_and_changes_no_seg
     assert score_segments(masks, large, unknown).unmatched == 1
 
 
+@pytest.mark.parametrize(("beyond", "unmatched"), [(3, 1), (4, 1), (5, 0)])
+def test_a_segment_that_lies_mostly_in_what_is_unknown_is_left_out(beyond, unmatched):
+    """Mostly is more than half."""
+    masks = np.zeros((1, 10, 30), np.uint16)
+    unknown = np.zeros(masks.shape, bool)
+    unknown[..., 20:] = True
+    segments = np.zeros_like(masks)
+    segments[0, 4, 20 + beyond - 8 : 20 + beyond] = 1
+    masks[0, 0, :5] = segments[0, 0, :5] = 2
+    assert score_segments(masks, segments, unknown).unmatched == unmatched
+
+
 def test_what_is_counted_of_cells_with_masks_does_not_depend_on_what_is_unknown():
     """A segment that joins two of them is a merger also where it reaches far into what is not annotated."""
     masks = np.zeros((1, 10, 30), np.uint16)

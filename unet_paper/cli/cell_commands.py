@@ -17,8 +17,13 @@ def do_segment(arguments: Namespace) -> None:
 
 
 def cells_must_be_writable(out: Path, others: tuple[Path, ...], force: bool) -> None:
-    """Raise BadInput where numbered cells and their table cannot be made at `out`, or would replace other files."""
+    """Raise BadInput where numbered cells and their table cannot be made at `out`, or would replace others, but for
+    a table without its cells, which an interruption leaves.
+    """
+    from unet_paper.runs.instances import is_table, table_of
+
     must_be_tiff(out)
     must_differ(out, others, "the cells")
-    for path in (out, out.with_suffix(".csv")):
-        must_be_writable(path, force)
+    must_be_writable(out, force)
+    table = table_of(out)
+    must_be_writable(table, force or (table.is_file() and not out.exists() and is_table(table)))

@@ -27,7 +27,7 @@ def must_be_writable(path: Path, force: bool = True) -> None:
     ancestor = next(parent for parent in path.absolute().parents if parent.exists())
     if not ancestor.is_dir() or not os.access(ancestor, os.W_OK):
         raise BadInput(f"{path} cannot be written in {ancestor}; give a folder where files may be made")
-    if path.exists() and not force:
+    if os.path.lexists(path) and not force:  # a link, too, that leads nowhere
         raise BadInput(f"{path} is there already; give another name, or --force to replace it")
 
 

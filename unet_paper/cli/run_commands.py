@@ -134,7 +134,8 @@ def do_predict(arguments: Namespace) -> None:
         _require_folders(arguments)
     elif not into_zarr:
         must_be_writable(arguments.out)
-        if not (arguments.out.exists() and image.exists() and arguments.out.samefile(image)):
+        is_image = arguments.out.exists() and image.exists() and arguments.out.samefile(image)
+        if not is_image and arguments.instances is None:  # of cells the numbering may be what is left to do
             must_be_writable(arguments.out, arguments.force)  # the image itself is refused in any case
         if arguments.instances is not None:
             cells_must_be_writable(arguments.instances, (image, arguments.out), arguments.force)
@@ -160,7 +161,7 @@ def do_predict(arguments: Namespace) -> None:
         predict_files(request, arguments.images, arguments.force)
         return
     if not into_zarr:
-        predict(request)
+        predict(request, arguments.force)
         return
     from unet_paper.volumes.prediction import Distribution, predict_volume
 

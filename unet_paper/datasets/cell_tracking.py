@@ -5,6 +5,7 @@ cell is a number, and markers `man_track*.tif` in which every tracked cell has a
 some of these not every tracked cell has one: they are "partially annotated".
 """
 
+import os
 import re
 import tempfile
 import zipfile
@@ -101,10 +102,10 @@ def load_sequences(files: SequenceFiles) -> Stacks:
 
 def cell_dataset_name(folder: Path | str) -> str:
     """Name the data: one of DATASETS by its folder's name, PHANTOM where it says that it is one, else "own"."""
-    folder = Path(folder).absolute()
-    if (folder / "phantom.json").is_file():
+    if (Path(folder) / "phantom.json").is_file():
         return PHANTOM
-    return folder.name if folder.name in DATASETS else "own"
+    names = [os.path.basename(path) for path in (os.path.abspath(folder), os.path.realpath(folder))]
+    return next((name for name in names if name in DATASETS), "own")
 
 
 def read_sequence(folder: Path | str, name: str) -> CellSequence:

@@ -95,10 +95,18 @@ class Scores:
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> "Scores":
         """The Scores of a scores.json, the first runs' too. Raises BadInput for other content."""
+        try:
+            return cls._from_json(content)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise BadInput(f"the scores are damaged ({error!r}); give what `score --json` wrote") from None
+
+    @classmethod
+    def _from_json(cls, content: dict[str, Any]) -> "Scores":
         needed = ("warping_error", "rand_error", "pixel_error", "best_threshold", "sections")
         missing = [key for key in needed if not isinstance(content, dict) or key not in content]
         if missing:
-            advice = "score the run with --metrics all" if "seg" in content else "give what `score --json` wrote"
+            of_cells = isinstance(content, dict) and "seg" in content
+            advice = "score the run with --metrics all" if of_cells else "give what `score --json` wrote"
             raise BadInput(f"the scores lack {', '.join(missing)}; {advice}")
         names = (
             "rand_error_pairs",

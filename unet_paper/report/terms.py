@@ -25,9 +25,9 @@ def meaning(name: str) -> str | None:
     return TERMS.get(PIXELS_OF.get(name, name))
 
 
-def term(name: str, shown: str | None = None) -> Markup:
-    """A word as HTML, with its sentence as a tooltip where it is a term; `shown` : what stands there instead of it."""
+def term(name: str) -> Markup:
+    """A word as HTML, with its sentence as a tooltip where it is a term."""
     sentence = meaning(name)
     if sentence is None:
-        return Markup("{}").format(shown or name)
-    return Markup('<span class="term" tabindex="0" data-meaning="{}">{}</span>').format(sentence, shown or name)
+        return Markup("{}").format(name)
+    return Markup('<span class="term" tabindex="0" data-meaning="{}">{}</span>').format(sentence, name)

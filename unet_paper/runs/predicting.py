@@ -35,12 +35,20 @@ class PredictionRequest:
     segmentation: CellSegmentation = CellSegmentation()  # of the cells
 
 
-def predict(request: PredictionRequest) -> None:
+def predict(request: PredictionRequest, force: bool = True) -> None:
     """Predict an image file into the TIFF `request.out`, and number its cells where that is asked for.
 
-    Raises BadInput for weights or an image that do not fit, and what `predict_file` raises.
+    Without `force` probabilities that the same prediction has made are left as they are, and only numbered, so that the
+    same call resumes; other files in their place raise BadInput, as do weights or an image that do not fit, and what
+    `predict_file` raises.
     """
     predictor, made_with = make_predictor(request)
+    is_image = request.out.exists() and request.image.exists() and request.out.samefile(request.image)
+    if not force and request.out.exists() and not is_image:  # the image itself is refused in any case
+        if not _is_done(predictor, made_with, request):
+            raise BadInput(f"{request.out} is there already; give another name, or --force to replace it")
+        _number(request)
+        return
     logger.info(f"predicting in {made_with['precision']} on {request.device}")
     _predict_image(predictor, made_with, request)
 

@@ -1,11 +1,13 @@
 """Files written whole or not at all."""
 
+import csv
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from unet_paper.support.errors import BadInput
 
@@ -39,6 +41,14 @@ def atomic_write(path: Path | str, earlier: Path | None = None) -> Iterator[Path
         raise BadInput(f"{path} cannot be written: {why_not(error)}; make room, or give another folder") from None
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_rows(path: Path | str, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
+    """A CSV, whole or not at all. Raises what `atomic_write` does."""
+    with atomic_write(path) as temporary, open(temporary, "w", newline="") as file:
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def why_not(error: OSError) -> str:

@@ -1,6 +1,5 @@
 """What a training tells of itself: history.csv, where its time went, and whether it still learns."""
 
-import csv
 import math
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,7 +9,7 @@ from typing import Any
 import torch
 
 from unet_paper.support.errors import Diverged
-from unet_paper.support.files import atomic_write
+from unet_paper.support.files import write_rows
 from unet_paper.support.stopwatch import Stopwatch
 
 HISTORY_EVERY = 10  # steps per row of history.csv, at most; the loss is only then brought to the CPU and checked
@@ -104,10 +103,7 @@ class TrainingLog:
         """
         if self.folder is None:
             return
-        with atomic_write(self.folder / "history.csv") as temporary, open(temporary, "w", newline="") as file:
-            writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(self.history)
+        write_rows(self.folder / "history.csv", COLUMNS, self.history)
 
     def _flat(self, step: int) -> Diverged:
         return self._diverged(

@@ -24,6 +24,7 @@ from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.own_scoring import is_tessellation
 from unet_paper.runs.record import RunRecord
 from unet_paper.separation_border import separate_touching_cells
+from unet_paper.support.errors import BadInput
 from unet_paper.support.json_files import read_json, write_json
 from unet_paper.weight_map import weight_maps
 
@@ -113,9 +114,15 @@ def write_section_pictures(run: RunFolder, record: RunRecord) -> tuple[SectionPi
 
 
 def described_pictures(run: RunFolder) -> SectionPictures | None:
-    """What the viewer must know of the pictures that are there already, or None."""
+    """What the viewer must know of the pictures that are there already, or None. Raises BadInput for a damaged file."""
     path = run.pictures / "page.json"
-    return SectionPictures(**read_json(path)) if path.is_file() else None
+    if not path.is_file():
+        return None
+    content = read_json(path)
+    try:
+        return SectionPictures(**content)
+    except TypeError:
+        raise BadInput(f"{path} is not as `report` writes it; delete {run.pictures} and try again") from None
 
 
 def viewed_run(

@@ -66,6 +66,7 @@ from reproduce.studies.runner import NOT_DONE, OutOfTime, command, is_left_out, 
 from reproduce.studies.spread import Task, spread
 from unet_paper.cli.values import above_zero, changed_config, positive
 from unet_paper.config import OPTIMISERS, PROFILES
+from unet_paper.datasets.cell_tracking import DATASETS, cell_dataset_name
 from unet_paper.runs.folder import RunFolder
 from unet_paper.support.errors import BadInput
 from unet_paper.support.files import atomic_write
@@ -112,10 +113,12 @@ def carry_out(name: str, arguments: argparse.Namespace, deadline: float | None) 
             remaining = with_their_trunks([run for run in wanted if run.name not in finished])
             tasks = [Task(group, folder, data, profile, changes) for group in remaining]
             spread(tasks, arguments.scheduler, deadline)
+        given_up: set[str | None] = set()  # trunks that diverged just now
         for number, run in enumerate(() if arguments.scheduler else wanted, 1):
             print(f"\n{name} [{number} of {len(wanted)}] {run.name}", flush=True)
-            if run.name not in finished:
+            if run.name not in finished and run.trunk not in given_up:
                 make(run, RunFolder(folder / run.name), data, profile, changes, deadline)
+                given_up |= {run.trunk} if run.trunk and is_left_out(run, folder) else set()
         is_whole = True
     finally:  # also of what is done when the minutes are over, a run fails or the study is stopped
         diverged = [run.name for run in runs if is_left_out(run, folder)]
@@ -246,7 +249,8 @@ def main() -> int:
         if arguments.study == cells.STUDY:
             changes = given_changes(arguments)
             data, seeds = arguments.data.absolute(), arguments.seeds or usual_seeds(cells.STUDY)
-            dataset = os.path.basename(os.path.realpath(data))
+            name = cell_dataset_name(data)
+            dataset = name if name in DATASETS else os.path.basename(os.path.realpath(data))
             usual = ROOT / "results" / "cells" / f"{cells.STUDY}-{arguments.profile}" / dataset
             folder = (arguments.out or usual).absolute()
             if arguments.part:

@@ -13,6 +13,7 @@ from unet_paper.datasets.cell_tracking import SEQUENCES, SequenceFiles, load_seq
 from unet_paper.datasets.training_stacks import training_content
 from unet_paper.runs.branching import branch_config
 from unet_paper.runs.folder import RunFolder
+from unet_paper.runs.record import read_record
 from unet_paper.support.errors import BadInput
 
 OF_RECIPE = ("optimiser", "learning_rate", "momentum_warmup", "up_convolution_fan_in", "decay")
@@ -65,6 +66,10 @@ def require_shorter_branches(
     def is_begun(run: Run) -> bool:
         return run.name in finished or RunFolder(folder / run.name).record.is_file()
 
+    def is_past(trunk: str, steps: int) -> bool:  # so that nothing can be done about it
+        record = RunFolder(folder / trunk).record
+        return record.is_file() and read_record(record).config.steps > steps
+
     for run in wanted:
         for other in runs:
             if (
@@ -74,6 +79,7 @@ def require_shorter_branches(
                 and other not in wanted
                 and not is_begun(run)
                 and not is_begun(other)
+                and not is_past(run.trunk, other.trunk_steps)
             ):
                 raise BadInput(
                     f"{run.name} is a branch of the training that {other.name} leaves earlier, and which does not go "

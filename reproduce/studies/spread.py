@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reproduce.studies.definitions import Run
-from reproduce.studies.runner import NOT_DONE, OutOfTime, make
+from reproduce.studies.runner import NOT_DONE, OutOfTime, is_left_out, make
 from unet_paper.runs.folder import RunFolder
 from unet_paper.volumes.engines import cluster
 
@@ -33,6 +33,8 @@ def carry_out(task: Task, ends: float | None) -> int:
         for run in task.runs:
             folder = RunFolder(task.folder / run.name)
             make(run, folder, task.data, task.profile, dict(task.changes), deadline)
+            if run.trunk is not None and is_left_out(run, task.folder):  # and so are the longer branches
+                break
     except OutOfTime:
         return NOT_DONE
     except SystemExit as ended:  # of a command that failed, and said why

@@ -20,6 +20,13 @@ def test_it_is_read_as_the_challenges_sequences_are(cell_phantom):
     assert json.loads((cell_phantom / "phantom.json").read_text()) == {"seed": 2, "frames": 2, "size": 192}
 
 
+@pytest.mark.parametrize("content", ["[]", "5", "null", '"frames"'])
+def test_a_description_of_another_kind_is_damage(tmp_path, content):
+    (tmp_path / "phantom.json").write_text(content)
+    with pytest.raises(BadInput, match="phantom.json is not as it was written"):
+        is_whole(tmp_path)
+
+
 def test_cells_touch_move_little_and_look_like_the_background():
     frames = list(make_cell_phantom(2, 192, seed=4))
     (image, labels), (_, later) = frames

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -197,6 +198,18 @@ def test_a_data_set_is_known_by_any_path_to_it(tmp_path, monkeypatch):
         assert cell_tracking.cell_dataset_name(path) == cell_tracking.HELA
     assert cell_tracking.cell_dataset_name(tmp_path / cell_tracking.U373) == cell_tracking.U373
     assert cell_tracking.cell_dataset_name(".") == cell_tracking.cell_dataset_name(tmp_path) == "own"
+
+
+def test_what_an_archive_holds_besides_is_no_difference(folder, tmp_path):
+    """macOS adds a folder of its own."""
+    archive = tmp_path / "NAME.zip"
+    with zipfile.ZipFile(archive, "w") as packed:
+        for path in folder.rglob("*.tif"):
+            packed.write(path, Path("NAME") / path.relative_to(folder))
+        packed.writestr("__MACOSX/NAME/._01", b"x")
+    for _ in range(2):
+        cell_tracking.unpack(archive, tmp_path / "out")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["NAME"]
 
 
 def test_an_archive_is_unpacked_once_and_puts_nothing_else_aside(folder, tmp_path):

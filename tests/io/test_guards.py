@@ -44,6 +44,14 @@ def test_values_that_pack_very_well(tmp_path):
         assert np.array_equal(read_stack(tmp_path / "a.tif").pixels, flat)
 
 
+@pytest.mark.parametrize("compression", ["zlib", "packbits", "lzw", None])
+def test_masks_of_one_bit_pack_eight_times_as_well(tmp_path, compression):
+    mask = np.zeros((3, 2048, 2048), bool)
+    mask[:, 100:140, 900:940] = True
+    tifffile.imwrite(tmp_path / "a.tif", mask, photometric="minisblack", compression=compression)
+    assert np.array_equal(read_labels(tmp_path / "a.tif").pixels > 0, mask)
+
+
 def test_impossible_sizes_are_refused(tmp_path, stack):
     tifffile.imwrite(tmp_path / "a.tif", stack[0], photometric="minisblack", compression="zlib", metadata=None)
     with tifffile.TiffFile(tmp_path / "a.tif", mode="r+") as file:

@@ -12,15 +12,16 @@ import numpy as np
 import pytest
 
 from reproduce.studies import __main__ as studies
-from reproduce.studies import archive, budgets, release
+from reproduce.studies import archive, budgets, release, spread
 from reproduce.studies.__main__ import NOT_DONE
 from reproduce.studies.budgets import parts_of
-from reproduce.studies.definitions import Run
+from reproduce.studies.definitions import Run, runs_of
 from reproduce.studies.runner import OutOfTime, make
 from reproduce.studies.statistics import mean_and_deviation
 from unet_paper.cli.commands import main
 from unet_paper.io.stack import read_stack
 from unet_paper.runs.folder import RunFolder
+from unet_paper.runs.record import read_record
 
 ROOT = Path(__file__).parents[2]
 TINY = ("base_channels=2", "steps=6", "tile_size=188", "checkpoint_every=2")
@@ -55,6 +56,26 @@ def test_the_last_part_to_end_writes_the_tables(carry_out, tmp_path, capsys):
     assert "the last part to end writes the tables" in capsys.readouterr().out and not readme.exists()
     assert carry_out("folds", kept, "--part", "1/2") == 0
     assert "so far" not in readme.read_text()
+
+
+def test_a_trunk_that_diverged_is_not_tried_for_each_of_its_branches(tmp_path, monkeypatch):
+    tried = []
+
+    def diverges(run, folder, *_):
+        tried.append(run.name)
+        trunk = RunFolder(folder.path.with_name(run.trunk))
+        trunk.path.mkdir(parents=True, exist_ok=True)
+        replace(read_record(RESULTS / "isbi/final/run.json"), status="diverged").write(trunk.record)
+
+    monkeypatch.setattr(studies, "make", diverges)
+    monkeypatch.setattr(spread, "make", diverges)
+    given = ["--data", str(tmp_path / "nowhere"), "--only", "16-channels", "--seeds", "1"]
+    monkeypatch.setattr(sys, "argv", ["studies", "budgets", *given, "--out", str(tmp_path / "out")])
+    with pytest.raises(SystemExit, match="1"):  # nothing is left to compare
+        studies.main()
+    assert tried == ["16-channels-SGD-seed-0-300", "16-channels-Adam-seed-0-300"]
+    task = spread.Task(runs_of("budgets", 1)[:3], tmp_path / "other", tmp_path, "quick", {})
+    assert spread.carry_out(task, None) == 0 and len(tried) == 3
 
 
 def test_a_study_without_parts_writes_the_table_of_what_is_done(carry_out, tmp_path):

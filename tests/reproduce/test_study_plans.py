@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import sys
+from contextlib import nullcontext
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
@@ -19,6 +20,7 @@ from unet_paper.cli.values import changed_config
 from unet_paper.config import OPTIMISERS, PROFILES, Config, optimiser_settings
 from unet_paper.datasets.cell_tracking import HELA, U373
 from unet_paper.runs.folder import RunFolder
+from unet_paper.runs.record import read_record
 from unet_paper.support.errors import BadInput
 from unet_paper.support.parts import Part
 
@@ -188,6 +190,14 @@ def test_a_longer_branch_waits_for_the_shorter_ones(tmp_path):
     begun.parent.mkdir()
     begun.touch()
     require_shorter_branches(tmp_path, {}, runs, [longer])
+    shutil.rmtree(tmp_path / shorter.name)
+    trunk = RunFolder(tmp_path / str(longer.trunk))
+    trunk.path.mkdir()
+    record = read_record(RESULTS / "isbi/final/run.json")
+    for steps, is_past in ((shorter.trunk_steps, False), (longer.trunk_steps, True)):
+        replace(record, config=replace(record.config, steps=steps)).write(trunk.record)
+        with nullcontext() if is_past else pytest.raises(BadInput):  # nothing can be done about it any more
+            require_shorter_branches(tmp_path, {}, runs, [longer])
 
 
 def test_runs_of_own_stacks_are_gathered(tmp_path):

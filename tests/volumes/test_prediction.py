@@ -13,7 +13,7 @@ from unet_paper.io.folder_stack import open_volume
 from unet_paper.io.image_files import open_stack
 from unet_paper.io.pixel_size import EM
 from unet_paper.io.stack import read_stack, write_stack
-from unet_paper.volumes.job import IMAGE_FILES, difference
+from unet_paper.volumes.job import IMAGE_FILES, WorkFolder, difference
 from unet_paper.volumes.prediction import _samples
 
 zarr = pytest.importorskip("zarr")
@@ -189,10 +189,29 @@ def test_labels_that_are_added_to_an_image_do_not_change_it(predict, make_zarr, 
     assert predict(image, tmp_path / "out.zarr") == 0 and "already predicted" in capsys.readouterr().out
 
 
+def test_a_plate_is_not_replaced_by_a_prediction_of_its_image(predict, image, tmp_path, capsys):
+    plate = tmp_path / "plate.zarr"
+    shutil.copytree(image, plate / "A")
+    assert predict(plate / "A", plate, "--force") == 2
+    assert "plate.zarr is or holds the image itself, which would be lost" in capsys.readouterr().err
+    assert open_stack(plate / "A").pixels.shape == open_stack(image).pixels.shape
+
+
+def test_files_of_the_system_among_the_marks_are_no_blocks(tmp_path):
+    folder = WorkFolder(tmp_path / "out.zarr")
+    assert folder.done() == set()
+    for name in ("0/3", "0/.nfs0001", ".DS_Store", "1/1001"):
+        mark = folder.marks / name
+        mark.parent.mkdir(parents=True, exist_ok=True)
+        mark.touch()
+    assert folder.done() == {3, 1001}
+
+
 def test_what_cannot_be_is_said(predict, image, tmp_path, capsys):
     (tmp_path / "folder.zarr").mkdir()
     for out, options, message in (
         (image, [], "would be lost"),
+        (image / "out.zarr", [], "lies within the image"),
         (tmp_path / "folder.zarr", [], "is no zarr"),
         (tmp_path / "out.tif", ["--workers", "2"], "--workers is for a result in OME-Zarr"),
         (tmp_path / "out.zarr", ["--part", "3/2"], "is not K/N"),

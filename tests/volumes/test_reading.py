@@ -81,6 +81,22 @@ def test_what_is_no_image_is_refused(make_zarr, pixels, tmp_path):
             open_stack(path)
 
 
+@pytest.mark.parametrize("codec", ["Zlib", "GZip", "BZ2", "LZMA", "Blosc"])
+@pytest.mark.parametrize("damage", [lambda chunk: chunk[:9] + bytes(20) + chunk[29:], lambda chunk: b"no chunk"])
+def test_a_damaged_chunk_is_one_sentence(make_zarr, pixels, tmp_path, codec, damage):
+    """Every codec has exceptions of its own."""
+    numcodecs = pytest.importorskip("numcodecs")
+    path = make_zarr(tmp_path / "image.zarr", pixels, version="0.4")
+    packed = {"shape": pixels.shape, "chunks": (1, 64, 64), "dtype": pixels.dtype, "zarr_format": 2, "overwrite": True}
+    zarr.create_array(path / "full", compressors=getattr(numcodecs, codec)(), **packed)[:] = pixels
+    volume = open_stack(path).pixels
+    assert np.array_equal(volume[0], pixels[0])
+    for chunk in (path / "full").glob("[0-9]*"):
+        chunk.write_bytes(damage(chunk.read_bytes()))
+    with pytest.raises(BadInput, match=r"image.zarr is damaged in sections 0 to 0.* get these chunks again"):
+        np.asarray(volume[0])
+
+
 def test_a_missing_package_is_named(image, monkeypatch):
     monkeypatch.setitem(sys.modules, "zarr", None)
     with pytest.raises(BadInput, match=r"needs the package zarr; install it with: pip install '.\[volumes\]'"):

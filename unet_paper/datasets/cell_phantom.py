@@ -179,6 +179,9 @@ def is_whole(folder: Path | str) -> bool:
     others. Raises BadInput for a damaged phantom.json.
     """
     folder = Path(folder)
-    frames = read_json(folder / "phantom.json").get("frames") if (folder / "phantom.json").is_file() else None
+    described = read_json(folder / "phantom.json") if (folder / "phantom.json").is_file() else {}
+    if not isinstance(described, dict):
+        raise BadInput(f"{folder / 'phantom.json'} is not as it was written; delete {folder}, which can be drawn anew")
+    frames = described.get("frames")
     kinds = [f"{name}{files}.tif" for name in SEQUENCES for files in ("/t*", "_GT/SEG/man_seg*", "_GT/TRA/man_track*")]
     return all(len(list(folder.glob(kind))) == frames for kind in kinds)

@@ -227,6 +227,8 @@ def _unpack_through(temporary: Path, archive: Path, dataset: Path) -> None:
 def _require_unpacked(packed: zipfile.ZipFile, dataset: Path) -> None:
     for entry in packed.infolist():
         file = dataset.parent / entry.filename
+        if not entry.filename.startswith(f"{dataset.name}/"):  # such as __MACOSX; not unpacked either
+            continue
         if not entry.is_dir() and not (file.is_file() and file.stat().st_size == entry.file_size):
             raise BadInput(
                 f"{dataset} is not what {packed.filename} holds ({entry.filename} differs); move one of them away"

@@ -77,7 +77,11 @@ class ZarrStack(LazyStack):
         of_axis: dict[str, slice | int] = {"t": 0, "c": self.channel, "z": sections, "y": rows, "x": columns}
         try:
             pixels = np.asarray(self.array[tuple(of_axis[axis] for axis in self.axes)])
-        except (RuntimeError, ValueError) as error:  # of the codecs
+        except MemoryError:
+            raise
+        except Exception as error:  # of the codecs, each of which has its own
+            if isinstance(error, OSError) and error.errno is not None:
+                raise
             raise BadInput(
                 f"{self.path} is damaged in sections {sections.start} to {sections.stop - 1}, rows {rows.start} to "
                 f"{rows.stop - 1}, columns {columns.start} to {columns.stop - 1} ({error}); get these chunks again"

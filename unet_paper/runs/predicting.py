@@ -44,7 +44,7 @@ def predict(request: PredictionRequest, force: bool = True) -> None:
     """
     predictor, made_with = make_predictor(request)
     is_image = request.out.exists() and request.image.exists() and request.out.samefile(request.image)
-    if not force and request.out.exists() and not is_image:  # the image itself is refused in any case
+    if not force and os.path.lexists(request.out) and not is_image:  # the image itself is refused in any case
         if not _is_done(predictor, made_with, request):
             raise BadInput(f"{request.out} is there already; give another name, or --force to replace it")
         _number(request)
@@ -71,7 +71,7 @@ def predict_files(request: PredictionRequest, images: Sequence[Path], force: boo
     tables = [table_of(each.instances) for each in remaining if each.instances is not None]
     # a table without its cells is what an interruption leaves
     tables += [path for path in map(table_of, cells) if path.is_file() and not is_table(path)]
-    taken = next((path for path in (*(each.out for each in remaining), *cells, *tables) if path.exists()), None)
+    taken = next((path for path in (*(each.out for each in remaining), *cells, *tables) if os.path.lexists(path)), None)
     if taken is not None and not force:
         raise BadInput(f"{taken} is there already; give another folder, or --force to replace it")
     for each in remaining:  # all of them before the first, which may take hours

@@ -56,7 +56,7 @@ class Job:
         names = ("shape", "shard", "scale", "units", "origin")
         shape, shard, scale, units, origin = (tuple(values[name]) for name in names)
         layout = Layout(Grid(shape, shard), values["channels"], values["version"], scale, units, origin)
-        return cls(layout, values["made_with"])
+        return cls(layout, dict(values["made_with"]))
 
 
 class WorkFolder:
@@ -141,7 +141,9 @@ class WorkFolder:
     def done(self) -> set[int]:
         """Numbers of the blocks that are done."""
         try:
-            return {int(mark.name) for folder in os.scandir(self.marks) for mark in os.scandir(folder.path)}
+            folders = [folder for folder in os.scandir(self.marks) if folder.name.isdecimal()]
+            marks = [mark.name for folder in folders for mark in os.scandir(folder.path)]
+            return {int(name) for name in marks if name.isdecimal()}  # others are of the file system
         except FileNotFoundError:  # another process has finished
             return set()
 

@@ -70,7 +70,7 @@ def predict_volume(
         request, weights=request.weights.resolve(), image=request.image.resolve(), out=request.out.resolve()
     )
     out, part = request.out, distribution.part
-    _require_name(request, force)
+    _require_name(request)
     predictor, made_with = make_predictor(request)
     stack = open_volume(request.image, request.channel, out.parent if out.parent.is_dir() else None)
     predictor.check(stack.pixels)
@@ -111,12 +111,14 @@ def predict_volume(
         _finish(folder, begun.layout, part)
 
 
-def _require_name(request: PredictionRequest, force: bool) -> None:
-    out = request.out
+def _require_name(request: PredictionRequest) -> None:
+    out, image = request.out, request.image
     if out.suffix.lower() != SUFFIX:
         raise BadInput(f"{out} must have a name that ends in {SUFFIX}")
-    if out.exists() and request.image.exists() and out.samefile(request.image):
-        raise BadInput(f"{out} is the image itself, which would be lost; give another name for the result")
+    if out in image.parents or (out.exists() and image.exists() and out.samefile(image)):
+        raise BadInput(f"{out} is or holds the image itself, which would be lost; give another name for the result")
+    if image in out.parents:
+        raise BadInput(f"{out} lies within the image {image}, and would be taken for a part of it; give another place")
     if out.exists() and not is_zarr(out):
         raise BadInput(f"{out} is there already and is no zarr; give another name")
 

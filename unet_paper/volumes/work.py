@@ -148,7 +148,7 @@ def _attempt(request: PredictionRequest, number: int) -> Outcome:
             error = f"{problem.filename or ''} {problem.strerror or problem}".strip()
             if problem.errno in (errno.ENOSPC, errno.EDQUOT):
                 return Outcome(number, error, is_fatal=True)
-        except (RuntimeError, MemoryError, ValueError) as problem:  # of a damaged chunk; memory that is taken
+        except Exception as problem:  # memory that is taken, or whatever else befell this block alone
             error = str(problem) or type(problem).__name__
         logger.warning(f"note: block {number} failed: {error}")
     return Outcome(number, f"{error} ({ATTEMPTS} attempts)")

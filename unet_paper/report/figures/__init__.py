@@ -26,6 +26,7 @@ from unet_paper.report.shown_threshold import how_shown
 from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.record import RunRecord
 from unet_paper.separation_border import label_cells, separate_touching_cells
+from unet_paper.support.errors import BadInput
 from unet_paper.support.files import atomic_write
 from unet_paper.support.json_files import read_json, write_json
 from unet_paper.weight_map import weight_map, weight_maps
@@ -81,9 +82,14 @@ def write_figures(
 
 
 def read_captions(run: RunFolder) -> list[Caption]:
-    """The captions of the figures that a run's folder holds; none where no figures were written."""
+    """The captions of the figures that a run's folder holds; none where no figures were written. Raises BadInput for a
+    damaged file.
+    """
     path = run.figures / CAPTIONS
-    return [Caption(name, text) for name, text in read_json(path).items()] if path.is_file() else []
+    captions = read_json(path) if path.is_file() else {}
+    if not isinstance(captions, dict) or not all(isinstance(text, str) for text in captions.values()):
+        raise BadInput(f"{path} is not as `report --figures` writes it; delete {run.figures} and try again")
+    return [Caption(name, text) for name, text in captions.items()]
 
 
 def figures_of(

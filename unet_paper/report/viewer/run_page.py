@@ -120,7 +120,14 @@ def described_pictures(run: RunFolder) -> SectionPictures | None:
         return None
     content = read_json(path)
     try:
-        return SectionPictures(**content)
+        pictures = SectionPictures(**content)
+        if (
+            len(pictures.size) != 2
+            or len(pictures.spots) != pictures.sections
+            or not (isinstance(pictures.layers, list) and isinstance(pictures.thresholds, list))
+        ):
+            raise TypeError("not of that many sections, or no lists")
+        return pictures
     except TypeError:
         raise BadInput(f"{path} is not as `report` writes it; delete {run.pictures} and try again") from None
 

@@ -111,6 +111,25 @@ def test_the_table_of_what_became_adams_recipe(committed):
     assert (last < first).all() and first.shape == (5, 2)
 
 
+def test_what_is_told_of_the_ablations_by_sgd(committed):
+    runs = archive.read(committed / "results/isbi/ablations-sgd")
+    text = " ".join((committed / "results/README.md").read_text().split())
+    errors = {}
+    for group in ("as the paper", NO_BORDER, NO_DEFORMATION, "no augmentation"):
+        of_group = [run for run in runs if run.group == group]
+        assert len(of_group) == 5 and not any(lost_levels(run.record.up_convolution_effect) for run in of_group)
+        errors[group] = [
+            mean_and_deviation([run.primary.value(metric) for run in of_group], metric.digits)
+            for metric in TABLE_1_METRICS
+        ]
+    usual, border, deformation, augmentation = errors.values()
+    assert f"SGD has {usual[0]}, {usual[1]} and {usual[2]} (five seeds)" in text
+    assert f"the pixel error is {augmentation[2]} instead of {usual[2]} (p = 0.001)" in text
+    assert f"the warping error is {border[0]} instead of {usual[0]} and the Rand error {border[1]} instead of" in text
+    assert f"without the elastic deformation they are {deformation[0]} and {deformation[1]} " in text
+    assert f"None of the {len(runs)} trainings lost a level" in text
+
+
 def test_the_pages_count_the_trainings_that_lost_levels(committed):
     told = {
         name: [run.record for run in archive.read(committed / "results/isbi" / name)]

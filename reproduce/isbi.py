@@ -80,7 +80,7 @@ def phantom(options: argparse.Namespace) -> Path:
     say("", *PHANTOM_NOTICE)
     folder = Path("data/phantom")
     if not is_whole(folder):
-        with exclusive_lock(folder.with_suffix(".lock"), folder):  # two at once would take each other's stacks away
+        with exclusive_lock(folder.with_suffix(".lock"), folder):  # a second one at once is told to wait
             if not is_whole(folder):  # else another process has drawn it meanwhile, and may read it
                 command("phantom", "--to", folder, "--force")
     return folder

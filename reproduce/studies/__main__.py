@@ -62,7 +62,7 @@ from reproduce.studies.definitions import (
 )
 from reproduce.studies.groups import same_training
 from reproduce.studies.kept import require_as_planned, require_same_data, require_shorter_branches
-from reproduce.studies.runner import NOT_DONE, OutOfTime, command, is_left_out, make
+from reproduce.studies.runner import NOT_DONE, OutOfTime, command, is_left_out, lacks_trunk, make
 from reproduce.studies.spread import Task, spread
 from unet_paper.cli.values import above_zero, changed_config, positive
 from unet_paper.config import OPTIMISERS, PROFILES
@@ -72,7 +72,7 @@ from unet_paper.support.errors import BadInput
 from unet_paper.support.files import atomic_write
 from unet_paper.support.parts import Part
 
-COMPARED_WITH_NONE = ("hyper-parameter-search", "budgets", "folds", "seeds")  # in which no run is the others' control
+COMPARED_WITH_NONE = ("hyper-parameter-search", "budgets", "seeds")  # in which no run is the others' control
 ALL = ("folds", "ablations", "interventions", "release")
 
 
@@ -118,11 +118,12 @@ def carry_out(name: str, arguments: argparse.Namespace, deadline: float | None) 
             print(f"\n{name} [{number} of {len(wanted)}] {run.name}", flush=True)
             if run.name not in finished and run.trunk not in given_up:
                 make(run, RunFolder(folder / run.name), data, profile, changes, deadline)
-                given_up |= {run.trunk} if run.trunk and is_left_out(run, folder) else set()
+                given_up |= {run.trunk} if lacks_trunk(run, folder) else set()
         is_whole = True
     finally:  # also of what is done when the minutes are over, a run fails or the study is stopped
-        diverged = [run.name for run in runs if is_left_out(run, folder)]
-        is_new = not (folder / "README.md").exists() or gather(folder, runs).keys() > finished.keys()
+        done = {} if name in RELEASES else gather(folder, runs)
+        diverged = [run.name for run in runs if run.name not in done and is_left_out(run, folder)]
+        is_new = not (folder / "README.md").exists() or done.keys() > finished.keys()
         if name not in RELEASES and (is_whole or is_new):
             is_left_to_others = part is not None and {run.name for run in runs} > {*diverged, *gather(folder, runs)}
             text = None if is_left_to_others else write(folder, name, runs, arguments.optimiser)
@@ -207,7 +208,7 @@ def write(folder: Path, name: str, runs: Sequence[Run], optimiser: str | None = 
             if runs[0].group in CONTROLS
             else []
         )
-        diverged = [run.name for run in runs if is_left_out(run, folder)]
+        diverged = [run.name for run in runs if run.name not in finished and is_left_out(run, folder)]
         text = tables.table(name, done, finished, len(runs), diverged, seeds, optimiser)
         if runs[0].profile is None:  # else the runs differ in more than what a plot would compare
             plot.draw(folder / "plot.png", done, finished, seeds)

@@ -127,10 +127,14 @@ def has_diverged(folder: RunFolder) -> bool:
 
 def is_left_out(run: Run, folder: Path) -> bool:
     """Whether a run of a study in this folder diverged, or its trunk did before it could branch off."""
-    own = RunFolder(folder / run.name)
-    return has_diverged(own) or (
-        run.trunk is not None and not own.record.is_file() and has_diverged(RunFolder(folder / run.trunk))
-    )
+    return has_diverged(RunFolder(folder / run.name)) or lacks_trunk(run, folder)
+
+
+def lacks_trunk(run: Run, folder: Path) -> bool:
+    """Whether a branch of a study in this folder has not begun, as its trunk diverged."""
+    if run.trunk is None or RunFolder(folder / run.name).record.is_file():
+        return False
+    return has_diverged(RunFolder(folder / run.trunk))
 
 
 def predict_and_score_zeros(folder: RunFolder, tta: str, deadline: float | None) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reproduce.studies.definitions import Run
-from reproduce.studies.runner import NOT_DONE, OutOfTime, is_left_out, make
+from reproduce.studies.runner import NOT_DONE, OutOfTime, lacks_trunk, make
 from unet_paper.runs.folder import RunFolder
 from unet_paper.volumes.engines import cluster
 
@@ -33,7 +33,7 @@ def carry_out(task: Task, ends: float | None) -> int:
         for run in task.runs:
             folder = RunFolder(task.folder / run.name)
             make(run, folder, task.data, task.profile, dict(task.changes), deadline)
-            if run.trunk is not None and is_left_out(run, task.folder):  # and so are the longer branches
+            if lacks_trunk(run, task.folder):  # and so do the longer branches
                 break
     except OutOfTime:
         return NOT_DONE

@@ -51,12 +51,12 @@ READING = (
     "the truth's membranes left out (sums of squares; the form that counts pairs differs by less than 0.0001). Pixel "
     "error: 1 - F of cell pixels.",
     "- Pixel error goes with how much of the truth is membrane, which differs from fold to fold and is more in the "
-    "test stack (about 29 %; 22 % in the training stack). The last column has what a map would get that finds no "
+    "test stack (said to be 29 %; 22 % in the training stack). The last column has what a map would get that finds no "
     "membrane.",
     "- Our folds train on 24 or 25 sections, the paper on 30; the sections next to the scored ones, 50 nm away, are "
     "trained on, while the test sections are a stack of their own. SGD's hyper-parameters were chosen on fold 1/6, "
-    "whose sections are in fold 1/5 too; the mean of the other four is in the tables of the folds. Adam's initial "
-    "weights, decay and rate were chosen on fold 6/6 with five seeds.",
+    "whose sections are in fold 1/5 too; the mean of the other four is in the tables of the folds. The quarter "
+    "network's initial weights, decay and rate with Adam were chosen on fold 6/6, whose sections are in fold 5/5.",
     "- `As first tried`: with initial weights of the up-convolutions of N = C_in and a cosine decay, SGD with momentum "
     "0.99 from the first step, Adam with rate 0.001. The full network with Adam has these initial weights too.",
     "- `SCI`: with post-processing fitted to this dataset.",

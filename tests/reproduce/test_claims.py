@@ -21,6 +21,7 @@ from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.record import read_record
 from unet_paper.runs.results import read_cell_run, read_history
 
+SGD_ABLATIONS = "results/isbi/ablations-sgd"
 NO_BORDER, NO_DEFORMATION = "no border term", "no elastic deformation"
 MORE_TILES, CELL_STUDIES = "results/cells/quick-4500-tiles", "results/cells/*/*/records.jsonl"
 
@@ -112,7 +113,7 @@ def test_the_table_of_what_became_adams_recipe(committed):
 
 
 def test_what_is_told_of_the_ablations_by_sgd(committed):
-    runs = archive.read(committed / "results/isbi/ablations-sgd")
+    runs = archive.read(committed / SGD_ABLATIONS)
     text = " ".join((committed / "results/README.md").read_text().split())
     errors = {}
     for group in ("as the paper", NO_BORDER, NO_DEFORMATION, "no augmentation"):
@@ -124,7 +125,12 @@ def test_what_is_told_of_the_ablations_by_sgd(committed):
         ]
     usual, border, deformation, augmentation = errors.values()
     assert f"SGD has {usual[0]}, {usual[1]} and {usual[2]} (five seeds)" in text
-    assert f"the pixel error is {augmentation[2]} instead of {usual[2]} (p = 0.001)" in text
+    assert f"the pixel error of `d4` is {augmentation[2]} instead of {usual[2]} (p = 0.001)" in text
+    one_pass = [
+        mean_and_deviation([run.scores["none"].pixel_error for run in runs if run.group == group], 4)
+        for group in ("no augmentation", "as the paper")
+    ]
+    assert f"that of one pass {one_pass[0]} instead of {one_pass[1]}." in text
     assert f"the warping error is {border[0]} instead of {usual[0]} and the Rand error {border[1]} instead of" in text
     assert f"without the elastic deformation they are {deformation[0]} and {deformation[1]} " in text
     assert f"None of the {len(runs)} trainings lost a level" in text
@@ -133,7 +139,15 @@ def test_what_is_told_of_the_ablations_by_sgd(committed):
 def test_the_pages_count_the_trainings_that_lost_levels(committed):
     told = {
         name: [run.record for run in archive.read(committed / "results/isbi" / name)]
-        for name in ("ablations", "ablations-adam", "adam-rate", "folds-adam", "folds", "folds-first-adam")
+        for name in (
+            "ablations",
+            "ablations-adam",
+            "adam-rate",
+            "folds-adam",
+            "folds",
+            "folds-first-adam",
+            "seeds-adam",
+        )
     }
     arms = [read_record(committed / "results/isbi" / arm / "run.json") for arm in ("quarter-adam", "quarter-sgd")]
     on_cells = [run.record for kept in committed.glob(CELL_STUDIES) for run in cells.read(kept.parent)]
@@ -155,7 +169,8 @@ def test_the_pages_count_the_trainings_that_lost_levels(committed):
         ("paper", 2),
         ("paper", 2),
     ]
-    today = [*told["folds"], *told["folds-adam"], *arms]
+    today = [*told["folds"], *told["folds-adam"], *arms, *told["seeds-adam"]]
+    today += [run.record for run in archive.read(committed / SGD_ABLATIONS) if run.group == "as the paper"]
     today += [record for record in told["ablations-adam"] if record.config.learning_rate == 0.0005]
     for record in today:
         assert changed_config(PROFILES["quick"], [f"optimiser={record.config.optimiser}"]).learning_rate == (

@@ -38,7 +38,7 @@ def test_without_data_and_network_it_ends_on_the_phantom_and_says_so(clone, run_
 
 
 def test_one_draws_the_phantom_at_a_time(tmp_path, monkeypatch, capsys):
-    """Who has waited for it takes what the other has drawn."""
+    """Who comes meanwhile is told to wait; what the other has drawn until the lock is had is taken."""
     monkeypatch.chdir(tmp_path)
     options = Namespace(require_real=False)
     with exclusive_lock(tmp_path / "data/phantom.lock", "it"), pytest.raises(BadInput, match="data/phantom is being"):

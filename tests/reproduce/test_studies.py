@@ -78,6 +78,41 @@ def test_a_trunk_that_diverged_is_not_tried_for_each_of_its_branches(tmp_path, m
     assert spread.carry_out(task, None) == 0 and len(tried) == 3
 
 
+def test_a_branch_that_diverged_leaves_the_others_of_its_trunk(tmp_path, monkeypatch):
+    tried = []
+
+    def diverges(run, folder, *_):
+        tried.append(run.name)
+        for path, status in ((folder.path, "diverged"), (folder.path.with_name(run.trunk), "finished")):
+            path.mkdir(parents=True, exist_ok=True)
+            replace(read_record(RESULTS / "isbi/final/run.json"), status=status).write(RunFolder(path).record)
+
+    monkeypatch.setattr(studies, "make", diverges)
+    monkeypatch.setattr(spread, "make", diverges)
+    given = ["--data", str(tmp_path / "nowhere"), "--only", "16-channels-SGD", "--seeds", "1"]
+    monkeypatch.setattr(sys, "argv", ["studies", "budgets", *given, "--out", str(tmp_path / "out")])
+    with pytest.raises(SystemExit, match="1"):
+        studies.main()
+    assert len(tried) == 6
+    task = spread.Task(runs_of("budgets", 1)[:3], tmp_path / "other", tmp_path, "quick", {})
+    assert spread.carry_out(task, None) == 0 and len(tried) == 9
+
+
+def test_what_is_kept_is_not_left_out(tmp_path, monkeypatch, capsys):
+    """Though the trunk that was trained anew here diverged."""
+    kept = [run for run in archive.read(RESULTS / "isbi/budgets") if run.name.startswith("16-channels-SGD-seed-0")]
+    archive.write(tmp_path, kept)
+    trunk = RunFolder(tmp_path / "16-channels-SGD-seed-0-trunk")
+    trunk.path.mkdir()
+    replace(read_record(RESULTS / "isbi/final/run.json"), status="diverged").write(trunk.record)
+    monkeypatch.setattr(studies, "make", lambda *_: None)
+    given = ["--data", str(tmp_path / "nowhere"), "--only", "16-channels-SGD", "--seeds", "1", "--out", str(tmp_path)]
+    monkeypatch.setattr(sys, "argv", ["studies", "budgets", *given])
+    assert studies.main() == 0
+    (said,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("Diverged: "))
+    assert not any(f"{run.name}," in f"{said}," for run in kept)
+
+
 def test_a_study_without_parts_writes_the_table_of_what_is_done(carry_out, tmp_path):
     assert carry_out("folds", archive.read(RESULTS / "isbi/folds")[:-1], "--only", "fold-1") == 0
     assert "4 of 5 so far" in (tmp_path / "out/folds/README.md").read_text()

@@ -33,8 +33,9 @@ from unet_paper.support.errors import BadInput
 from unet_paper.support.logs import logger
 
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-# Bytes of pixels in a byte of the file, at most: deflate packs 1032 into one. Others have no such bound.
-MOST_PACKED = {1: 1, 5: 4096, 8: 1100, 32773: 130, 32946: 1100}
+# Bytes of pixels in a byte of the file, at most: deflate packs 1032 into one. Others have no such bound. Of files that
+# are not packed (1) a few too many are told of better elsewhere.
+MOST_PACKED = {1: 8, 5: 4096, 8: 1100, 32773: 130, 32946: 1100}
 MOST_PLANES = 2**22
 OFFSETS_OVERFLOW = ("is_ndpi", "is_lsm")  # these write 32 bits of larger offsets; tifffile corrects them
 WHITE_IS_ZERO, RGB, PALETTE, CMYK, YCBCR, LAB = 0, 2, 3, 5, 6, 8

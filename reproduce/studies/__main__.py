@@ -125,7 +125,7 @@ def carry_out(name: str, arguments: argparse.Namespace, deadline: float | None) 
         diverged = [run.name for run in runs if run.name not in done and is_left_out(run, folder)]
         is_new = not (folder / "README.md").exists() or done.keys() > finished.keys()
         if name not in RELEASES and (is_whole or is_new):
-            is_left_to_others = part is not None and {run.name for run in runs} > {*diverged, *gather(folder, runs)}
+            is_left_to_others = part is not None and {run.name for run in runs} > {*diverged, *done}
             text = None if is_left_to_others else write(folder, name, runs, arguments.optimiser)
     if is_left_to_others:
         print(f"Part {part} is done; the last part to end writes the tables.")

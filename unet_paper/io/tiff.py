@@ -33,8 +33,8 @@ from unet_paper.support.errors import BadInput
 from unet_paper.support.logs import logger
 
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-# Bytes of pixels in a byte of the file, at most: deflate packs 1032 into one. Others have no such bound. Of files that
-# are not packed (1) a few too many are told of better elsewhere.
+# Values in a byte of the file, at most: of 1 bit where nothing is packed (1), else of 8: deflate packs 1032 bytes into
+# one. Others have no such bound.
 MOST_PACKED = {1: 8, 5: 4096, 8: 1100, 32773: 130, 32946: 1100}
 MOST_PLANES = 2**22
 OFFSETS_OVERFLOW = ("is_ndpi", "is_lsm")  # these write 32 bits of larger offsets; tifffile corrects them
@@ -99,10 +99,11 @@ def _read(
     if file.is_svs:
         del series[1:]  # a slide's thumbnail, label and overview
     sparse = any(pages[number].is_sparse for number in sections)
-    bound, bits = MOST_PACKED.get(int(series[0].keyframe.compression)), pages[sections[0]].number(BITS, 1)
+    compression, bits = int(series[0].keyframe.compression), pages[sections[0]].number(BITS, 1)
+    bound = MOST_PACKED.get(compression, 0) * (8 // min(max(bits, 1), 8) if compression != 1 else 1)
     total = sum(math.prod(one.shape) for one in series)
     size = sum(each.stat().st_size for each in _files_of_set(file, path))
-    if bound and not sparse and total * min(max(bits, 1), 8) > 8 * bound * size:
+    if bound and not sparse and total > bound * size:
         raise ValueError(f"it says that it holds {total:,} values, more than so small a file can")
     shape, dtype, axes = series[0].shape, np.dtype(series[0].dtype), series[0].axes
     if any((one.shape, one.dtype) != (shape, dtype) for one in series):

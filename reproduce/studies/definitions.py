@@ -23,7 +23,6 @@ BY_EITHER = ("folds", "full-fold", "seeds", "ablations", "interventions")  # opt
 # Made before the profiles had what came out of them: a study goes on as it began, by SGD unless an optimiser is asked
 # for. Folds made before that have folders of their own.
 BY_FIRST_SGD = (("full-fold", "paper"), *((study, "quick") for study in ("seeds", "ablations", "interventions")))
-BY_FIRST_ADAM = (("ablations", "quick"),)
 FIRST_FOLDS = {"sgd": "folds-first-sgd", "adam": "folds-first-adam"}
 SEEDS = 3  # of each ablation, intervention and the like, unless --seeds says another number
 SEEDS_OF_SEEDS = 5  # of the study that is of seeds alone
@@ -76,19 +75,19 @@ ABLATIONS: dict[str, dict[str, Any]] = {
     "Adam": {},
     "release": {"variant": "release"},
 }
-# Of these, what is tried with Adam too, and with SGD of today.
+# Of these, what is tried with today's recipes too, with Adam and with SGD.
 WITH_ADAM = (
     *("as the paper", "no border term", "no elastic deformation", "no augmentation", "no dropout"),
     *("padded", "padded, batch norm", "release"),
 )
 WITH_SGD = ("as the paper", "no border term", "no elastic deformation", "no augmentation")
 
-# What became Adam's recipe, beside Adam as first tried.
-CAFFE: dict[str, Any] = {"up_convolution_fan_in": "blob"}
+# How Adam's recipe of `quick` came to be, backwards: one change after the other is taken back.
+FIRST_RATE: dict[str, Any] = {"learning_rate": FIRST_ADAM["learning_rate"]}
 ADAM_ABLATIONS: dict[str, dict[str, Any]] = {
-    "Caffe initial weights": CAFFE,
-    "Caffe initial weights, trapezoid": CAFFE | {"decay": "trapezoid"},
-    "Caffe initial weights, trapezoid, half the rate": CAFFE | {"decay": "trapezoid", "learning_rate": 0.0005},
+    "twice the rate": FIRST_RATE,
+    "twice the rate, cosine": FIRST_RATE | {"decay": "cosine"},
+    "as first tried": FIRST_ADAM,
 }
 
 # Adjacent sections look alike, and sections 25 to 29 are scored: what it changes to leave sections out of the training,
@@ -259,8 +258,6 @@ def runs_of(study: str, seeds: int, profile: str = "quick", optimiser: str | Non
     trained = optimiser_settings(optimiser or "sgd", profile)
     if optimiser is None and (study, profile) in BY_FIRST_SGD:
         trained |= FIRST_SGD
-    if optimiser == "adam" and (study, profile) in BY_FIRST_ADAM:
-        trained |= FIRST_ADAM
     return [
         replace(run, changes=trained | run.changes) if study in BY_EITHER else run
         for run in _runs_of(study, seeds, profile, trained["learning_rate"], optimiser)
@@ -352,7 +349,7 @@ def _runs_of(study: str, seeds: int, profile: str, rate: float, optimiser: str |
 def _ablations(profile: str, optimiser: str | None) -> dict[str, dict[str, Any]]:
     """What each ablation by an optimiser is called, and its settings."""
     if optimiser is not None:
-        added = ADAM_ABLATIONS if optimiser == "adam" and ("ablations", profile) in BY_FIRST_ADAM else {}
+        added = ADAM_ABLATIONS if (optimiser, profile) == ("adam", "quick") else {}
         return {group: ABLATIONS[group] for group in (WITH_ADAM if optimiser == "adam" else WITH_SGD)} | added
     by_adam = FIRST_ADAM if ("ablations", profile) in BY_FIRST_SGD else optimiser_settings("adam", profile)
     return ABLATIONS | {"Adam": by_adam} | dict.fromkeys(LEFT_OUT, {})

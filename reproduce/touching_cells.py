@@ -4,15 +4,21 @@ python -m reproduce.touching_cells OUT.png
 """
 
 import argparse
+import sys
 from pathlib import Path
 
 from unet_paper.config import PAPER
 from unet_paper.report.figures import touching_cells
 from unet_paper.report.panels import save_figure
+from unet_paper.support.errors import BadInput
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m reproduce.touching_cells", description=__doc__)
     parser.add_argument("out", type=Path, metavar="OUT.png")
     out = parser.parse_args().out
     _, figure = touching_cells(PAPER)
-    save_figure(figure, out)
+    try:
+        save_figure(figure, out)
+    except BadInput as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)

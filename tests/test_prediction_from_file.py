@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from unet_paper.checkpoint import Checkpoint
 from unet_paper.cli.commands import main
 from unet_paper.config import PROFILES
 from unet_paper.io.resumable_tiff import Rectangle, ResumableTiff
-from unet_paper.io.stack import read_stack, write_stack
+from unet_paper.io.stack import read_probabilities, read_stack, write_stack
 from unet_paper.normalisation import Standardisation
 from unet_paper.prediction import Predictor, predict_file, predict_stack
 from unet_paper.support.errors import BadInput
@@ -219,3 +220,18 @@ def test_too_little_memory_is_said(weights, image, tmp_path, capsys):
     arguments = ["predict", "--weights", str(weights), str(image), str(tmp_path / "out.tif"), "--memory", "0.001"]
     assert main(arguments) == 2
     assert "allow more memory" in capsys.readouterr().err
+
+
+def test_classes_of_one_section_are_no_sections(tmp_path, random):
+    """ImageJ's description of (3, H, W) classes is that of three sections; what the map was made with tells more."""
+    config = replace(PROFILES["smoke"], classes=3)
+    network = checkpoints.new_network(config)
+    for count in (1, 2):
+        write_stack(tmp_path / "image.tif", random.integers(0, 256, (count, 60, 70), dtype=np.uint8))
+        out = tmp_path / f"classes-of-{count}.tif"
+        shape = predict_file(Predictor(network, STANDARDISATION, "none"), tmp_path / "image.tif", out, {})
+        assert shape == (count, 3, 60, 70)
+        with pytest.raises(BadInput, match=f"of-{count}.tif holds probabilities of 3 classes"):
+            read_probabilities(out)
+        with tifffile.TiffFile(out) as file:
+            assert file.imagej_metadata["Info"].startswith("probabilities of 3 classes\n")

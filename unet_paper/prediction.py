@@ -100,7 +100,7 @@ class Predictor:
         """Raise BadInput for a stack of another type than the training stack's. `name`: what messages call it."""
         if volume.dtype.name != self.standardisation.dtype:
             raise BadInput(
-                f"{name} holds {volume.dtype} values but the network was trained on {self.standardisation.dtype}; "
+                f"{name} holds {volume.dtype.name} values but the network was trained on {self.standardisation.dtype}; "
                 "convert it to that type"
             )
 
@@ -274,6 +274,7 @@ def predict_file(
     channel: int | str | None = None,
     memory: int | None = None,
     largest_tile: int | None = None,
+    among_others: bool = False,
 ) -> tuple[int, ...]:
     """Predict an image file tile by tile into a TIFF. Its tiles' own pixels alone are in memory at a time.
 
@@ -289,6 +290,8 @@ def predict_file(
         What the result depends on besides the image, such as the hash of the weights; also kept in the TIFF.
     memory, largest_tile
         See `predict_stack`.
+    among_others : bool
+        Whether it is one of several images: it may be blank then, as a section of a stack may.
 
     Returns
     -------
@@ -308,7 +311,7 @@ def predict_file(
     stack = open_stack(image, channel, out.parent if out.parent.is_dir() else None)
     volume = stack.pixels
     predictor.check(volume, str(image))
-    note = predictor.lone_value(*require_gray(stack))
+    note = predictor.lone_value(*require_gray(stack, among_others))
     if note:
         logger.warning(f"note: {image} holds {note}")
     height, width = volume.shape[1:]

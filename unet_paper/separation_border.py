@@ -189,6 +189,46 @@ def _restore_lost_cells(before: np.ndarray, after: np.ndarray, connectivity: int
                 break
 
 
+def areas_of_parts(labels: Sections) -> np.ndarray:
+    """The sizes of the pieces that cells are in.
+
+    Parameters
+    ----------
+    labels : (Z, H, W) integer array, or a sequence of (H, W) sections
+        0 = background, every cell a number of its own.
+
+    Returns
+    -------
+    (N,) integer array
+        Px, of every 4-connected part of every number.
+    """
+    return np.concatenate([np.bincount(label_cells(section).ravel())[1:] for section in labels])
+
+
+def warn_of_specks(areas: np.ndarray, name: Path | str) -> bool:
+    """Say so, and return True, where most cells are of a few pixels, as gray levels are.
+
+    Parameters
+    ----------
+    areas : (N,) integer array
+        Px, of every connected part of a number.
+    name : path or str
+        Of the cells, for the message.
+
+    Returns
+    -------
+    bool
+    """
+    specks = int((areas <= SPECK).sum())
+    if specks <= 10 or specks <= len(areas) / 2:
+        return False
+    logger.warning(
+        f"note: {specks} of the {len(areas)} cells of {name} have at most {SPECK} px; these may be gray levels of "
+        "a smoothed mask, and no cells"
+    )
+    return True
+
+
 def warn_of_other_meanings(labels: Sections, name: Path | str) -> None:
     """Say so where most cells are of a few pixels, as gray levels of a smoothed or compressed mask are, and where most
     numbers are in several pieces, as classes are.
@@ -200,15 +240,11 @@ def warn_of_other_meanings(labels: Sections, name: Path | str) -> None:
     name : path or str
         Of the labels, for the message.
     """
-    areas = np.concatenate([np.bincount(label_cells(section).ravel())[1:] for section in labels])
-    specks = int((areas <= SPECK).sum())
+    areas = areas_of_parts(labels)
     appearances = sum(np.count_nonzero(np.unique(section)) for section in labels)
-    if specks > 10 and specks > len(areas) / 2:
-        logger.warning(
-            f"note: {specks} of the {len(areas)} cells of {name} have at most {SPECK} px; these may be gray levels of "
-            "a smoothed mask, and no cells"
-        )
-    elif len(areas) >= PIECES * appearances:
+    if warn_of_specks(areas, name):
+        return
+    if len(areas) >= PIECES * appearances:
         logger.warning(
             f"note: the cells of {name} are in {len(areas)} pieces, for {appearances} numbers in all of its sections; "
             "a cell is one piece, so if these are classes, give --labels-are classes"

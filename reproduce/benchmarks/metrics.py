@@ -25,6 +25,7 @@ from unet_paper.metrics.rand_error import rand_sums
 from unet_paper.metrics.registry import CHALLENGE_METRICS, PIXEL_ERROR, RAND_ERROR, V_INFO, V_RAND
 from unet_paper.metrics.segments import components_at_thresholds, overlap
 from unet_paper.metrics.v_scores import v_info, v_rand
+from unet_paper.support.errors import BadInput
 from unet_paper.support.json_files import read_json
 from unet_paper.support.progress import progress_bar
 
@@ -41,6 +42,8 @@ def measure(folder: Path) -> dict[str, Any]:
 
 def agreement(folder: Path) -> dict[str, dict[str, Any]]:
     """The largest difference from the reference for every case: {case: {score or curve: difference, ...}}."""
+    if not (folder / "reference.json").is_file():
+        raise BadInput(f"{folder} holds no reference.json; give a folder of reference cases, such as tests/data")
     reference = read_json(folder / "reference.json")
     names = [name for name in reference if (folder / f"{name}.npz").is_file()]
     rows = {}

@@ -28,7 +28,7 @@ from unet_paper.checkpoint import Checkpoint, new_network
 from unet_paper.compute.precision import computes_in_bfloat16
 from unet_paper.config import PAPER, PROFILES
 from unet_paper.export.onnx_file import onnx_bytes
-from unet_paper.io.hashes import file_sha256
+from unet_paper.io.hashes import file_sha256, sections_sha256
 from unet_paper.metrics import score
 from unet_paper.metrics.registry import TABLE_1_METRICS
 from unet_paper.normalisation import Standardisation
@@ -108,12 +108,15 @@ def seconds(base_channels: int, section: np.ndarray, rounds: int = ROUNDS) -> di
 def errors(path: Path, volume: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
     """A trained network's errors in each precision of OpenVINO on the sections that its run held out.
 
-    int8 is calibrated with sections that it was trained on. Raises BadInput for a run that held none out.
+    int8 is calibrated with sections that it was trained on. Raises BadInput for a run that held none out, and for
+    another volume than the run's.
     """
     trained, record = checkpoints.load(path), read_record(RunFolder(path.parent).record)
     held_out = record.protocol.scored_sections
     if record.protocol.kind != "fold" or trained.config.classes != 2:
         raise BadInput(f"{path} is not of a run that held sections out, of two classes; train one with --fold 1/5")
+    if record.data_sha256.get("train-volume") != sections_sha256(volume):
+        raise BadInput(f"{path} was trained and is to be scored on other sections; give its own stacks with --data DIR")
     content = onnx_bytes(trained, same_size=True)
     truth = np.stack([whole_sixteens(labels[number]) for number in held_out])
     known = record.protocol.training_sections

@@ -23,10 +23,16 @@ from pathlib import Path
 from typing import Any
 
 from reproduce import ROOT
-from reproduce.benchmarks import record, volumes_measured
+from reproduce.benchmarks import record
 from reproduce.benchmarks.volumes_page import WHOLE, WHOLE_RUN, write_page
 from unet_paper import checkpoint
+from unet_paper.support.errors import BadInput
 from unet_paper.support.json_files import read_json
+
+try:
+    from reproduce.benchmarks import volumes_measured
+except ModuleNotFoundError as error:
+    sys.exit(f"{error.name} is not installed; pip install '.[volumes]'")
 
 MEASUREMENTS = ("proof", "workers", "memory", "scheduler")
 PART = "volumes"  # of the device's record
@@ -70,7 +76,7 @@ def measure(name: str, options: argparse.Namespace, folder: Path) -> dict[str, A
     load = os.getloadavg()[2]
     measured: dict[str, Any] = {}
     if name == "scheduler":
-        measured["runs"] = volumes_measured.dry_runs((options.blocks // 10, options.blocks))
+        measured["runs"] = volumes_measured.dry_runs((max(options.blocks // 10, 1), options.blocks))
     elif name == "memory":
         measured["base_channels"] = checkpoint.load(weights).config.base_channels
         measured["depth"] = options.depth
@@ -101,8 +107,12 @@ def main(given: list[str] | None = None) -> int:
     options = parse(given)
     benchmarks = options.results / "benchmarks"
     for name in options.measurements:
-        with tempfile.TemporaryDirectory() as folder:
-            measured = measure(name, options, Path(folder))
+        try:
+            with tempfile.TemporaryDirectory() as folder:
+                measured = measure(name, options, Path(folder))
+        except BadInput as error:
+            print(error, file=sys.stderr)
+            return 2
         path = benchmarks / f"{record.slug(measured)}.json"
         part = (read_json(path) if path.is_file() else {}).get(PART, {})
         if name == "memory":

@@ -23,6 +23,7 @@ from unet_paper.config import PROFILES
 from unet_paper.io.image_files import open_stack
 from unet_paper.normalisation import Standardisation
 from unet_paper.runs.predicting import PredictionRequest, make_predictor
+from unet_paper.support.errors import BadInput
 from unet_paper.support.progress import progress_bar
 from unet_paper.volumes.blocks import Grid
 from unet_paper.volumes.engines import cluster, on_cluster
@@ -145,11 +146,11 @@ class Watch:
     def summary(self) -> dict[str, Any]:
         """Peak memory of a process, and where no worker was killed the rate between the first and the last look."""
         peak = {"MiB": max(self.peaks.values()) / 1024}
-        (first, began, used), (last, ended, used_then) = self.samples[0], self.samples[-1]
         if self.kills:
             return peak | {"killed_after_blocks": self.killed}
-        if last == first:
+        if len(self.samples) < 2:
             return peak
+        (first, began, used), (last, ended, used_then) = self.samples[0], self.samples[-1]
         blocks = last - first
         return peak | {
             "blocks_per_second": blocks / (ended - began),
@@ -206,6 +207,10 @@ def by_workers(weights: Path, image: Path, folder: Path) -> dict[str, Any]:
     for workers in progress_bar((None, 1, 2), desc="workers", unit="run", disable=False):
         options = [] if workers is None else ["--workers", str(workers)]
         runs.append({"workers": workers} | watched(weights, image, folder / f"by-{workers}.zarr", *options))
+        if "blocks_per_second" not in runs[-1]:
+            raise BadInput(
+                "the volume is predicted before its rate can be seen; give more --sections or a longer --side"
+            )
     return {"runs": runs}
 
 

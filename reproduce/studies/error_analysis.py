@@ -31,7 +31,7 @@ from unet_paper.metrics.registry import CHALLENGE_METRICS, RAND_ERROR_PAIRS
 from unet_paper.metrics.warping_error import MERGE, SPLIT
 from unet_paper.report.components import spots
 from unet_paper.report.table import Table
-from unet_paper.report.viewer.run_page import section_names
+from unet_paper.report.viewer.run_page import background_of, section_names
 from unet_paper.runs.diagnostics import INACTIVE, up_convolution_effect
 from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.results import read_run
@@ -46,6 +46,10 @@ def report(folder: str | Path) -> str:
     """The whole text about one run."""
     run = RunFolder(Path(folder))
     record, scores = read_run(run)
+    if background_of(record) != "membrane" or run.labels.is_dir() or run.unknown.exists():
+        raise BadInput(
+            f"{run.path} is no run on a stack of membranes, known everywhere, which this tells of; give one on EM"
+        )
     primary = record.config.primary
     if primary not in scores:
         raise BadInput(f"{run.path} holds no scores of {primary}; give a run that was predicted and scored")
@@ -58,7 +62,7 @@ def report(folder: str | Path) -> str:
         f"{record.protocol}: {len(truth)} sections.",
         "",
         *rand_part(truth, probability, best["rand_error"]),
-        *thicker_part(truth, probability),
+        *thicker_part(truth, probability, record.dataset == "isbi"),
         *warping_part(truth, probability, best["warping_error"], section_names(record, len(truth))),
     ]
     if run.weights.is_file() and run.volume.is_file():
@@ -106,14 +110,16 @@ def rand_part(truth: np.ndarray, probability: np.ndarray, best: float) -> list[s
     return [*lines, Table(columns, rows).to_markdown(), ""]
 
 
-def thicker_part(truth: np.ndarray, probability: np.ndarray) -> list[str]:
+def thicker_part(truth: np.ndarray, probability: np.ndarray, of_isbi: bool) -> list[str]:
     """What the same map would score, were the truth's membranes drawn thicker."""
+    test_stack = (
+        ": the training stack's truth is 22 % membrane, the test stack's, which is not here, is said to be about 29 %"
+    )
     lines = [
         "## The same map, were the truth's membranes thicker",
         "",
-        "No result, but a part of the reason: the training stack's truth is 22 % membrane, the test stack's, "
-        "which is not here, is said to be about 29 %. Here every cell of the truth is taken back by a pixel or two; "
-        "the smallest segments vanish with that.",
+        f"No result, but a part of the reason{test_stack if of_isbi else ''}. Here every cell of the truth is taken "
+        "back by a pixel or two; the smallest segments vanish with that.",
         "",
     ]
     rows = []
@@ -176,11 +182,11 @@ def main() -> int:
     for folder in parser.parse_args().runs:
         try:
             text = report(folder)
+            with atomic_write(folder / "error-analysis.md") as temporary:
+                temporary.write_text(text, encoding="utf-8")
         except BadInput as error:
             print(error, file=sys.stderr)
             return 2
-        with atomic_write(folder / "error-analysis.md") as temporary:
-            temporary.write_text(text)
         print(text)
     return 0
 

@@ -94,7 +94,7 @@ ENTRIES = (
     Entry("full network, Adam, one fold", "budgets", "64-channels-Adam-seed-0-2500", is_judged=True),
     Entry("full network, SGD as first tried, one fold", "full-fold", is_judged=True),
     Entry("quarter network, Adam, 5 folds", "folds-adam", "fold-"),
-    Entry("quarter network, Adam, one fold", "ablations-adam", "Caffe-initial-weights-trapezoid-half-the-rate-seed-"),
+    Entry("quarter network, Adam, one fold", "ablations-adam", "as-the-paper-seed-"),
     Entry("quarter network, Adam, one fold, other seeds", "seeds-adam", "seed-", is_headline=False),
     Entry("quarter network, SGD, 5 folds", "folds", "fold-"),
     Entry("quarter network, SGD, one fold", "ablations-sgd", "as-the-paper-seed-", is_headline=False),

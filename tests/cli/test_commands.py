@@ -137,7 +137,7 @@ def test_a_fold(small_phantom, tmp_path):
     assert np.array_equal(read_stack(out / "evaluation-volume.tif").pixels, volume[2:4])
     assert len(read_stack(out / "weight-maps.tif").pixels) == 4
     assert main(["report", str(out)]) == 0
-    assert "no metrics: predict evaluation-volume.tif" in (out / "table1.md").read_text()
+    assert "no metrics: predict evaluation-volume as probability-d4" in (out / "table1.md").read_text()
 
 
 def test_sections_that_are_left_out(small_phantom, tmp_path):

@@ -265,3 +265,12 @@ def test_probabilities_of_many_classes_are_called_that(nuclei, capsys):
         said = capsys.readouterr().err
         known = "give labels, or those of two" if metrics == "seg" else "the challenge's scores know two"
         assert f"k3.tif holds probabilities of 3 classes; {known}" in said and "channel" not in said
+
+
+def test_gray_values_that_are_given_as_numbered_cells_are_doubted(nuclei, random, capsys):
+    """Such as probabilities times 255 that do not say so."""
+    write_stack(nuclei / "gray.tif", random.integers(0, 256, (1, 40, 60), dtype=np.uint8))
+    seg_of(nuclei, "numbers.tif", "gray.tif")
+    assert "gray.tif have at most" in capsys.readouterr().out
+    seg_of(nuclei, "numbers.tif", "numbers.tif")
+    assert "at most" not in capsys.readouterr().out

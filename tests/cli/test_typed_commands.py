@@ -2,10 +2,12 @@
 
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from unet_paper.cli.parser import parse
+from unet_paper.cli.program import typed
 from unet_paper.cli.typed_commands import next_commands, stage_words
 from unet_paper.config import PROFILES
 from unet_paper.datasets.cell_tracking import HELA
@@ -71,3 +73,7 @@ def test_what_is_typed_next_is_of_the_primary_augmentation_alone(run, make_recor
     for dataset, meaning in (("own", "membranes"), ("isbi", None)):
         (line,) = next_commands(run, make_record(CONFIG, dataset, replace(unscored, labels_are=meaning)))
         assert "--instances" not in line
+
+
+def test_no_path_looks_like_an_option():
+    assert typed(["predict", "--weights", Path("-run/weights.pt")]).endswith(" predict --weights ./-run/weights.pt")

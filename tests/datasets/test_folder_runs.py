@@ -11,6 +11,7 @@ from PIL import Image
 from unet_paper import score, train, warping_errors, weight_map
 from unet_paper.cli.commands import main
 from unet_paper.datasets.labels import interpret_labels, pixels_to_ignore
+from unet_paper.datasets.own_pairs import read_pairs
 from unet_paper.datasets.training_stacks import OwnFiles, load_files
 from unet_paper.io.stack import read_labels, read_stack, write_stack
 from unet_paper.metrics.registry import CHALLENGE_METRICS
@@ -106,6 +107,53 @@ def test_an_image_that_cannot_be_predicted_is_said_before_the_first_is(run, tmp_
     out = tmp_path / "out"
     assert command("predict", "--weights", run / "weights.pt", "--tta", "none", "--device", "cpu", images, out) == 2
     assert message in capsys.readouterr().err and not out.exists()
+
+
+def test_a_blank_image_is_predicted_among_others(run, tmp_path, capsys):
+    """As a blank section of a stack is; a lone one is refused."""
+    folder = tmp_path / "images"
+    folder.mkdir()
+    shutil.copy(run / "evaluation-volume/t1.tif", folder)
+    write_stack(folder / "t0.tif", np.zeros((1, 30, 40), np.uint8))
+    predict = ["predict", "--weights", run / "weights.pt", "--tta", "none"]
+    assert command(*predict, folder, tmp_path / "maps") == 0
+    assert sorted(path.name for path in (tmp_path / "maps").iterdir()) == ["t0.tif", "t1.tif"]
+    assert "t0.tif holds one gray value only, 0; is that a surprise?" in capsys.readouterr().out
+    assert command(*predict, folder / "t0.tif", tmp_path / "lone.tif") == 2
+
+
+def test_images_of_a_folder_are_trained_on_unless_all_are_blank(tmp_path, random):
+    for name in ("images", "labels"):
+        (tmp_path / name).mkdir()
+    for number in range(2):
+        write_stack(tmp_path / f"images/{number}.tif", np.full((1, 30, 40), 7, np.uint8))
+        write_stack(tmp_path / f"labels/{number}.tif", np.eye(30, 40, dtype=np.uint8)[None])
+    pairs = [sorted((tmp_path / name).iterdir()) for name in ("images", "labels")]
+    with pytest.raises(BadInput, match="and the other images hold one gray value only; give images that show"):
+        read_pairs(*pairs)
+    write_stack(tmp_path / "images/1.tif", random.integers(0, 256, (1, 30, 40), np.uint8))
+    assert len(read_pairs(*pairs).images) == 2
+
+
+def test_one_file_is_not_its_own_labels(tmp_path, random):
+    write_stack(tmp_path / "cells.tif", random.integers(0, 4, (1, 30, 40), np.uint8))
+    with pytest.raises(BadInput, match="cells.tif is given for the images and for the labels; these are two files"):
+        read_pairs(tmp_path / "cells.tif", tmp_path / "cells.tif")
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [("nofolder", "nofolder is not a file; give the path"), ("empty", "empty is a folder without images")],
+)
+def test_a_folder_that_is_mistyped_or_empty_is_what_is_said(run, tmp_path, capsys, given, said):
+    (tmp_path / "empty").mkdir()
+    for out in ("maps", "map.tif"):
+        assert command("predict", "--weights", run / "weights.pt", tmp_path / given, tmp_path / out) == 2
+        assert said in capsys.readouterr().err
+    shutil.copytree(run / "evaluation-labels", tmp_path / "labels")
+    train = ["train", "--images", tmp_path / given, "--labels", tmp_path / "labels", "--labels-are", "instances"]
+    assert command(*train, "--out", tmp_path / "run", *TINY) == 2
+    assert said in capsys.readouterr().err
 
 
 def test_images_predicted_before_are_numbered_when_cells_are_asked_for(run, tmp_path, capsys):

@@ -106,6 +106,13 @@ def test_cells_that_are_lost_are_counted_aloud(caplog):
     assert lost > 0 and f"{lost} cells of dense.tif are too thin to be separated" in caplog.text
 
 
+def test_masks_of_several_conventions_are_said_to_differ():
+    sections = np.zeros((2, 8, 8), np.uint8)
+    sections[0, 2:5, 2:5], sections[1, 2:5, 2:5] = 1, 255
+    with pytest.raises(BadInput, match=r"3 values \(0, 1, 255\).* no section has more than two, so make them alike"):
+        interpret_labels(sections, "cells", "masks")
+
+
 def test_gray_levels_of_a_smoothed_mask_are_said_to_look_like_that(caplog):
     mask = np.zeros((1, 100, 100))
     mask[0, 20:80, 20:80] = 255

@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 
 from unet_paper.checkpoint import Checkpoint
+from unet_paper.datasets.folds import Protocol
 from unet_paper.export.description import description, package_name
 from unet_paper.export.documentation import documentation
-from unet_paper.export.provenance import provenance
+from unet_paper.export.provenance import METRICS, provenance
 from unet_paper.export.terms import Terms
+from unet_paper.metrics.registry import F1, PIXEL_ERROR, SEG, TABLE_1_METRICS
 from unet_paper.runs.record import read_record
 from unet_paper.support.errors import BadInput
 from unet_paper.support.json_files import write_json
@@ -49,7 +51,30 @@ def test_scores_of_cells_are_told_too(make_record, make_checkpoint, tmp_path):
     source = provenance(tmp_path / "weights.pt", checkpoint)
     text = documentation(package_name(checkpoint, source), checkpoint, source)
     assert "0.7756 | 0.9000 |" in text and "DIC-C2DH-HeLa, of the cell tracking challenge" in text
-    assert "warping" not in text
+    assert "warping" not in text and "challenge's metrics each at" not in text
+    assert "SEG and F1 at one threshold, which was not chosen on what is scored" in text
+
+
+def test_of_two_sequences_the_one_trained_on_is_listed(make_record, make_checkpoint, tmp_path):
+    checkpoint = replace(make_checkpoint(), data={"01-images": "a1", "01-masks": "a2", "02-images": "b1"})
+    protocol = Protocol.of_sequences("01", (0,), "02", (0, 3))
+    replace(make_record(checkpoint.config, "DIC-C2DH-HeLa", protocol), data_sha256=checkpoint.data).write(
+        tmp_path / "run.json"
+    )
+    source = provenance(tmp_path / "weights.pt", checkpoint)
+    text = documentation(package_name(checkpoint, source), checkpoint, source)
+    assert "01-images: SHA-256 of the decoded pixels a1" in text and "02-images" not in text
+
+
+def test_own_data_have_the_metrics_that_fit_them(make_record, make_checkpoint, tmp_path):
+    checkpoint, values = make_checkpoint(), {metric.key: 0.5 for metric in METRICS}
+    for labels_are, fitting in (("instances", (PIXEL_ERROR, SEG, F1)), ("membranes", (*TABLE_1_METRICS, SEG, F1))):
+        protocol = replace(Protocol.of_test(6, 2), labels_are=labels_are)
+        replace(make_record(checkpoint.config, "own", protocol), data_sha256=checkpoint.data).write(
+            tmp_path / "run.json"
+        )
+        write_json(tmp_path / "scores.json", values)
+        assert set(provenance(tmp_path / "weights.pt", checkpoint).metrics) == set(fitting)
 
 
 @pytest.mark.parametrize(

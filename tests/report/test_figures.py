@@ -18,7 +18,7 @@ from unet_paper.report.figures import _of_two_classes, write_figures
 from unet_paper.report.figures.cell_figures import UNKNOWN
 from unet_paper.report.figures.deformation_figure import draw_deformations, shown_deformations
 from unet_paper.report.figures.network_figure import draw_network, operations
-from unet_paper.report.figures.section_figures import draw_segmentation, draw_weight_figure
+from unet_paper.report.figures.section_figures import draw_segmentation, draw_tile, draw_weight_figure, drawn_tile
 from unet_paper.report.panels import length_text, round_length
 from unet_paper.report.shown_threshold import VIEWER_THRESHOLDS
 from unet_paper.report.viewer.run_page import write_section_pictures
@@ -200,3 +200,18 @@ def test_the_configuration_comes_back_from_the_record():
     config = dataclasses.replace(PROFILES["quick"], seed=3)
     described = {name: entry["value"] for name, entry in config.described().items()}
     assert Config.from_dict(described) == config
+
+
+@pytest.mark.parametrize(
+    ("side", "tile", "label"),
+    [
+        (512, 572, "what it yields, 388 px"),
+        (256, 444, "256 px of the 260 px that it yields"),
+        (180, 364, "yields, 180"),
+    ],
+)
+def test_figure_2_tells_what_its_tile_yields(side, tile, label):
+    figure = draw_tile(np.zeros((side, side)))
+    assert drawn_tile(np.zeros((side, side))) == (min(side, 388), tile)
+    labels = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    assert labels[1].startswith(f"input tile, {tile} px") and label in labels[2]

@@ -174,13 +174,14 @@ def test_what_the_page_leaves_out_it_says(small_phantom, run, tmp_path):
     out = tmp_path / "unscored"
     assert main(["train", "--data", str(small_phantom), "--out", str(out), "--fold", "1/6", *CHANGES]) == 0
     assert main(["report", str(out)]) == 0
+    assert main(["report", str(out), "--compare", str(tmp_path / "one.html")]) == 0  # its own pictures again
     page = (out / "index.html").read_text()
     assert "not yet scored on the 1 held out" in page and "bold row" not in page and 'id="viewer"' in page
     shutil.rmtree(out / "page")
     (out / "evaluation-volume.tif").unlink()
     assert main(["report", str(out), str(run), "--compare", str(tmp_path / "two.html")]) == 0
     both = (tmp_path / "two.html").read_text()
-    assert "no viewer here" in (out / "index.html").read_text()
+    assert "no viewer here: the scored sections are not in this copy" in (out / "index.html").read_text()
     assert "phantom, no metrics" in both and "no pictures for it: unscored" in both
 
 

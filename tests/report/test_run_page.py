@@ -2,11 +2,16 @@
 
 import json
 
+import numpy as np
 import pytest
 
+from unet_paper.config import PROFILES
+from unet_paper.datasets.cell_tracking import HELA
+from unet_paper.datasets.folds import Protocol
 from unet_paper.report.figures import read_captions
+from unet_paper.report.shown_sections import padded
 from unet_paper.report.viewer.layers import SectionPictures
-from unet_paper.report.viewer.run_page import described_pictures
+from unet_paper.report.viewer.run_page import described_pictures, section_names
 from unet_paper.runs.folder import RunFolder
 from unet_paper.support.errors import BadInput
 
@@ -43,3 +48,16 @@ def test_damaged_captions_are_one_sentence(tmp_path, content):
     (run.figures / "captions.json").write_text(content)
     with pytest.raises(BadInput, match="captions.json is not as `report --figures` writes it; delete "):
         read_captions(run)
+
+
+def test_frames_of_either_direction_have_names_of_their_own(make_record):
+    """As a page has both, and says which section is another than on the left."""
+    both = [Protocol.of_sequences("01", (0,), "02", (0, 3)), Protocol.of_sequences("02", (0,), "01", (0, 3))]
+    first, second = (section_names(make_record(PROFILES["smoke"], HELA, protocol), 2) for protocol in both)
+    assert first == ["sequence 02, frame 000", "sequence 02, frame 003"] and set(first).isdisjoint(second)
+
+
+def test_the_rim_of_smaller_sections_holds_what_is_asked_for():
+    sections = [np.full((2, 3), 0.4), np.full((1, 2), 0.3)]
+    assert padded(sections)[1].tolist() == [[0.3, 0.3, 0.3]] * 2
+    assert padded(sections, rim=0)[1].tolist() == [[0.3, 0.3, 0], [0, 0, 0]]

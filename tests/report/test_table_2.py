@@ -48,6 +48,16 @@ def test_the_mean_of_both_directions_is_our_row(cell_run):
     assert len(each_run(runs).rows) == 3
 
 
+def test_trainings_by_minutes_share_a_row_though_none_has_as_many_steps(cell_run):
+    by_time = []
+    for trained, steps in (("01", 33), ("02", 37)):
+        record, scores = cell_run(U373, trained, 8)
+        by_time.append((replace(record, config=replace(record.config, minutes=0.5, steps=steps)), scores))
+    assert table_2(by_time).to_markdown().splitlines()[-1] == (
+        "| **ours, quick with minutes=0.5, d4** | **0.8000** | **-** |"
+    )
+
+
 def test_runs_on_cells_are_not_compared_in_table_1(cell_run, tmp_path, capsys):
     """And nothing is written."""
     cell_run(U373, "01", 8)[0].write(tmp_path / "run.json")

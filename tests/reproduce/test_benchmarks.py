@@ -22,7 +22,9 @@ from reproduce.benchmarks.__main__ import main, parse
 from reproduce.benchmarks.measuring import all_in_turn, in_turn, median_seconds
 from reproduce.benchmarks.metrics import METRICS, agreement, of_baseline, ours
 from reproduce.benchmarks.speed import augmentation_rows, seconds_of_row
+from unet_paper import checkpoint as checkpoints
 from unet_paper.config import PAPER
+from unet_paper.datasets.folds import Fold, Protocol
 from unet_paper.datasets.phantom import make_phantom
 from unet_paper.datasets.training_set import prepare_training_set
 from unet_paper.support.errors import BadInput
@@ -90,9 +92,14 @@ def test_without_other_programs_there_is_a_sentence(stacks, monkeypatch):
         runtimes.measure(*stacks, quick_only=True, weights=None)
 
 
-def test_errors_are_of_held_out_sections_only(stacks):
+def test_errors_are_of_held_out_sections_only(stacks, make_record, tmp_path):
     with pytest.raises(BadInput, match="train one with --fold"):
         runtimes.errors(RELEASED, *stacks)
+    shutil.copy(RELEASED, tmp_path)
+    protocol = Protocol("fold", (0,), (1,), (), Fold.parse("2/2"))
+    make_record(checkpoints.load(RELEASED).config, protocol=protocol).write(tmp_path / "run.json")
+    with pytest.raises(BadInput, match=r"on other sections; give its own stacks with --data DIR"):
+        runtimes.errors(tmp_path / RELEASED.name, *stacks)
     assert runtimes.seeds()["pixel_error"] == pytest.approx(0.000575, abs=5e-7)  # of five, as the ablations have it
     kept = read_json(ROOT / "results" / "benchmarks" / "cpu.json")["runtimes"]
     assert kept["errors"]["seeds"] == pytest.approx(runtimes.seeds())

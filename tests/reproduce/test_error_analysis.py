@@ -14,6 +14,7 @@ from reproduce.studies.error_analysis import levels_part, report, warping_part
 from reproduce.studies.errors_of_map import by_size, rand_by_threshold, thicker_membranes, thickness
 from unet_paper import checkpoint
 from unet_paper.config import PROFILES
+from unet_paper.datasets.folds import Protocol
 from unet_paper.io.stack import write_stack
 from unet_paper.metrics import score, warping_errors
 from unet_paper.metrics.warping_error import MERGE, SPLIT
@@ -164,3 +165,12 @@ def test_the_report_of_a_run(truth, tmp_path, make_record):
         [sys.executable, "-m", "reproduce.studies.error_analysis", run.path], cwd=ROOT, capture_output=True, text=True
     )
     assert done.returncode == 2 and len(done.stderr.splitlines()) == 1 and "probability-none.tif" in done.stderr
+
+
+@pytest.mark.parametrize("labels_are", ["instances", "cells"])
+def test_what_has_no_membranes_is_refused(make_record, tmp_path, labels_are):
+    """Touching cells would be one cell here, and what is ignored would count."""
+    protocol = replace(Protocol.of_test(6, 2), labels_are=labels_are)
+    make_record(PROFILES["smoke"], "own", protocol).write(tmp_path / "run.json")
+    with pytest.raises(BadInput, match="is no run on a stack of membranes"):
+        report(tmp_path)

@@ -101,7 +101,7 @@ def test_a_branch_begins_as_its_trunk(step, warmup):
     "change, step, words",
     [
         ({"decay": "cosine"}, 20, "constant"),
-        ({"minutes": 3.0}, 20, "constant"),
+        ({"minutes": 3.0}, 20, "it was trained for 3 minutes; only a run of `--set decay=constant`, for steps"),
         ({}, 2, "branch after step 3"),
     ],
 )

@@ -39,6 +39,18 @@ def test_what_lies_beside_a_part_of_a_run_is_put_away(tmp_path, left):
     assert [path.name for path in tmp_path.iterdir()] == ["earlier"]
 
 
+@pytest.mark.parametrize("name", ["weights.safetensors", "test-scores-rot7.json", "test-probability.tif"])
+def test_what_was_published_is_put_away_with_its_run_and_else_is_somebodys(tmp_path, name):
+    """Scores of earlier weights would be taken for those of the new ones."""
+    (tmp_path / name).write_text("published")
+    assert RunFolder(tmp_path).archive_previous_run() is None and (tmp_path / name).is_file()
+    (tmp_path / "run.json").write_text("of a run")
+    assert RunFolder(tmp_path).archive_results() == tmp_path / "earlier" / "1"
+    (tmp_path / name).write_text("published again")
+    assert RunFolder(tmp_path).archive_previous_run() == tmp_path / "earlier" / "2"
+    assert [path.name for path in tmp_path.iterdir()] == ["earlier"]
+
+
 def test_a_run_that_is_half_put_away_is_still_one(tmp_path, monkeypatch):
     for name in ("run.json", "weights.pt", "history.csv", "scores.json"):
         (tmp_path / name).write_text("of a run")

@@ -96,7 +96,7 @@ def test_other_classes_get_a_new_last_layer(phantom, trained):
 def test_the_command(files, trained, weights, capsys):
     assert finetune(files, weights=weights) == 0
     said = capsys.readouterr().out
-    assert f"starting from {weights} (2 base channels, 2 steps); optimiser adam" in said
+    assert f"starting from {files / weights} (2 base channels, 2 steps); optimiser adam" in said
     record = read_record(files / "run" / "run.json")
     assert record.start["weights"] == weights and record.start["data_sha256"] == trained.data
     assert record.config.base_channels == 2

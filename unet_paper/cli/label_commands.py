@@ -183,7 +183,7 @@ def do_score(arguments: Namespace) -> None:
     if arguments.segments is not None:
         raise BadInput("--segments belongs to --metrics seg; the challenge's metrics make none")
     if given_segmentation(arguments) is not None:
-        raise BadInput(f"{NAMES} belong to --metrics seg; the challenge's metrics are taken at every threshold")
+        raise BadInput(f"{NAMES} belong to --metrics seg or all; the challenge's metrics are taken at every threshold")
     _print_challenge(
         score_file(
             arguments.labels,

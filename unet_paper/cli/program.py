@@ -15,5 +15,6 @@ def program_name() -> str:
 
 
 def typed(words: Iterable[str | Path]) -> str:
-    """A command line of the program."""
-    return f"{program_name()} {shlex.join(map(str, words))}"
+    """A command line of the program, in which no path looks like an option."""
+    plain = (f"./{word}" if isinstance(word, Path) and str(word).startswith("-") else str(word) for word in words)
+    return f"{program_name()} {shlex.join(plain)}"

@@ -113,7 +113,7 @@ def published_weights() -> Path:
 def do_predict(arguments: Namespace) -> None:
     """`predict`"""
     from unet_paper.compute.allocator import keep_freed_memory
-    from unet_paper.io.image_folder import several_files
+    from unet_paper.io.image_folder import image_files, several_files
     from unet_paper.io.ome_zarr import SUFFIX
     from unet_paper.runs.predicting import PredictionRequest, predict, predict_files
     from unet_paper.segmentation import CellSegmentation
@@ -130,6 +130,7 @@ def do_predict(arguments: Namespace) -> None:
         )
     if not into_zarr:
         _require_no_distribution(arguments)
+        image_files(arguments.images)  # before all else a name that is mistyped, or an empty folder
     if several:
         _require_folders(arguments)
     elif not into_zarr:

@@ -89,10 +89,12 @@ def interpret_labels(
         labels = _separated(labels, values, name, connectivity)
     else:
         if len(values) > 2:
-            raise BadInput(
-                f"{name} holds {len(values)} values ({_shown(values)}); labels that are {labels_are} hold two, and "
-                "cells that have numbers of their own are --labels-are instances"
-            )
+            holds = f"{name} holds {len(values)} values ({_shown(values)}); labels that are {labels_are} hold two"
+            if len(labels) > 1 and all(np.unique(section).size <= 2 for section in labels):
+                raise BadInput(
+                    f"{holds}, the same in all sections; here no section has more than two, so make them alike"
+                )
+            raise BadInput(f"{holds}, and cells that have numbers of their own are --labels-are instances")
         cell = values[1] if labels_are == "cells" else values[0]
         labels = without_ignored([(section == cell).astype(np.uint8) * 255 for section in labels], ignored)
     pixels = joined(labels)[known]

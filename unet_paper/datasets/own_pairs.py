@@ -45,11 +45,17 @@ def read_pairs(
     of_images, of_labels = _paths(images), _paths(labels)
     pairs = sorted(paired(of_images, of_labels), key=lambda pair: by_number(stem(pair[0])))
     read: list[tuple[ImageStack, ImageStack]] = []
-    for image, truth in pairs if len(pairs) > 1 else ():
+    for image, truth in pairs:
         if image.exists() and truth.exists() and image.samefile(truth):
-            raise BadInput(f"{image} is given for the images and for the labels; these are two files")
+            raise BadInput(
+                f"{image} is given for the images and for the labels; these are two files, each of which "
+                "is named where one folder holds both"
+            )
     for image, truth in progress_bar(pairs, desc="read", unit="file") if len(pairs) > 1 else pairs:
-        gray, labelled = read_gray(image, channel, box_of(truth, image)), read_labels(truth, ignore)
+        gray, labelled = (
+            read_gray(image, channel, box_of(truth, image), among_others=len(pairs) > 1),
+            read_labels(truth, ignore),
+        )
         if gray.pixels.shape != labelled.pixels.shape:
             raise BadInput(
                 f"{image} has shape {gray.pixels.shape} and {truth} {labelled.pixels.shape} (sections, height, width); "
@@ -62,6 +68,8 @@ def read_pairs(
             )
         read.append((gray, labelled))
     first, second = zip(*read, strict=True)
+    if len({value for stack in first for value in (stack.pixels.min(), stack.pixels.max())}) == 1:
+        raise BadInput(f"{of_images[0]} and the other images hold one gray value only; give images that show something")
     _require_common_type(second)
     sizes = {stack.pixel_size for stack in first}
     if len(read) == 1:

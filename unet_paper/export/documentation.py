@@ -2,7 +2,7 @@
 
 from unet_paper import __version__
 from unet_paper.checkpoint import Checkpoint
-from unet_paper.export.provenance import Errors, Provenance
+from unet_paper.export.provenance import OF_CELLS, Errors, Provenance
 from unet_paper.metrics.registry import Metric
 
 EXAMPLE = """import numpy as np
@@ -77,7 +77,13 @@ def _data(checkpoint: Checkpoint, source: Provenance) -> str:
         lines.append(f"{len(record.protocol.training_sections)} of its sections were trained on.")
         if record.pixel_size is not None:
             lines.append(f"A pixel is {record.pixel_size.x:g} x {record.pixel_size.y:g} nm.")
-    hashes = [f"- {name}: SHA-256 of the decoded pixels {sha256}" for name, sha256 in sorted(checkpoint.data.items())]
+    sequences = None if record is None else record.protocol.sequences  # of cells: the other one was only scored
+    trained_on = {
+        name: sha256
+        for name, sha256 in sorted(checkpoint.data.items())
+        if sequences is None or name.startswith(f"{sequences[0]}-")
+    }
+    hashes = [f"- {name}: SHA-256 of the decoded pixels {sha256}" for name, sha256 in trained_on.items()]
     return "\n".join([" ".join(lines), "", *hashes]).strip()
 
 
@@ -89,8 +95,13 @@ def _errors(source: Provenance) -> str:
     titles = ["scored on", "averaged over", *(metric.title for metric in source.metrics)]
     rows = [titles, ["---"] * len(titles), *(_row(errors, source.metrics) for errors in source.errors)]
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    how = []
+    if any(metric not in OF_CELLS for metric in source.metrics):
+        how.append("The challenge's metrics each at its own best threshold, by unet_paper.")
+    if any(metric in OF_CELLS for metric in source.metrics):
+        how.append("SEG and F1 at one threshold, which was not chosen on what is scored, by unet_paper.")
     return (
-        "The challenge's metrics each at its own best threshold, by unet_paper. This package is one pass, `none`;\n"
+        f"{' '.join(how)} This package is one pass, `none`;\n"
         f"`rot7` averages 7 rotated versions, `d4` the 8 flips and quarter turns.\n\n{table}"
     )
 

@@ -1,6 +1,6 @@
 """Which data a network was trained on and which errors it makes, as far as the files beside its weights tell."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from unet_paper.checkpoint import Checkpoint
 from unet_paper.datasets import cell_tracking
 from unet_paper.metrics.registry import F1, PIXEL_ERROR, RAND_ERROR, SEG, V_INFO, V_RAND, WARPING_ERROR, Metric
 from unet_paper.runs.folder import RunFolder
+from unet_paper.runs.own_scoring import fitting_metrics
 from unet_paper.runs.record import RunRecord, record_beside
 from unet_paper.support.errors import BadInput
 from unet_paper.support.json_files import read_json
@@ -19,7 +20,8 @@ DATASETS = {
     cell_tracking.PHANTOM: "a synthetic sequence of touching cells, which are no real cells",
     "own": "images of its maker's own",
 }
-METRICS = (WARPING_ERROR, RAND_ERROR, PIXEL_ERROR, V_RAND, V_INFO, SEG, F1)
+OF_CELLS = (SEG, F1)
+METRICS = (WARPING_ERROR, RAND_ERROR, PIXEL_ERROR, V_RAND, V_INFO, *OF_CELLS)
 TEST_SCORES = "test-scores*.json"  # of a network trained on all sections, on the official test sections
 
 
@@ -59,24 +61,25 @@ def provenance(weights: Path | str, checkpoint: Checkpoint) -> Provenance:
     if record is None:
         return Provenance(None, ())
     errors = []
+    fitting = (*fitting_metrics(record), *OF_CELLS) if record.dataset == "own" else METRICS
     scored_on = f"{record.protocol}, {len(record.protocol.scored_sections)} sections"
     for tta in record.config.tta:
         path = run.scores(tta, record.config.primary)
         if path.is_file():
-            errors.append(Errors(scored_on, tta, _metrics(path, read_json(path))))
+            errors.append(Errors(scored_on, tta, _metrics(path, read_json(path), fitting)))
     for path in sorted(run.path.glob(TEST_SCORES)):
         content = read_json(path)
         if isinstance(content, dict) and "all_pixels" in content:
             tta = str(content.get("tta", content.get("average", "-")))
             errors.append(
-                Errors("official test sections, labels recovered", tta, _metrics(path, content["all_pixels"]))
+                Errors("official test sections, labels recovered", tta, _metrics(path, content["all_pixels"], fitting))
             )
     return Provenance(record, tuple(errors))
 
 
-def _metrics(path: Path, values: Any) -> dict[str, float]:
-    """The metrics in the content of a scores.json, which lies at `path`. Raises BadInput for other content."""
+def _metrics(path: Path, values: Any, fitting: Sequence[Metric]) -> dict[str, float]:
+    """The fitting metrics in the content of a scores.json, which lies at `path`. Raises BadInput for other content."""
     try:
-        return {metric.key: float(values[metric.key]) for metric in METRICS if values.get(metric.key) is not None}
+        return {metric.key: float(values[metric.key]) for metric in fitting if values.get(metric.key) is not None}
     except (AttributeError, TypeError, ValueError) as error:
         raise BadInput(f"{path} holds no scores ({error!r}); score the run again, or move it away") from None

@@ -27,6 +27,7 @@ from unet_paper.io.tiff import MAGIC, open_tiff
 from unet_paper.support.errors import BadInput
 from unet_paper.support.logs import logger
 
+NO_FILE = "{} is not a file; give the path of a TIFF stack or an image"
 TIFF_SUFFIXES = (".tif", ".tiff", ".btf")
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".pgm", ".webp", ".jp2", ".gif")
 OTHER_MAGIC = (b"\x89PNG", b"\xff\xd8\xff", b"BM", b"P5", b"P2", b"P4", b"P1", b"RIFF", b"GIF8", b"\0\0\0\x0cjP")
@@ -69,7 +70,7 @@ def open_stack(
             cast(np.ndarray, image.pixels), image.pixel_size, path, origin=image.origin, made_with=image.made_with
         )
     if not path.is_file():
-        raise BadInput(f"{path} is not a file; give the path of a TIFF stack or an image")
+        raise BadInput(NO_FILE.format(path))
     room = Scratch(scratch)
     with quiet_readers():
         raw = _read(path, room)

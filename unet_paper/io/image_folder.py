@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from unet_paper.io.image_files import IMAGE_SUFFIXES, TIFF_SUFFIXES
+from unet_paper.io.image_files import IMAGE_SUFFIXES, NO_FILE, TIFF_SUFFIXES
 from unet_paper.io.ome_zarr import is_zarr
 from unet_paper.support.errors import BadInput
 from unet_paper.support.logs import logger
@@ -33,6 +33,8 @@ def image_files(paths: Sequence[Path]) -> list[Path]:
     for file in files:
         if not file.exists() and PATTERN.search(file.name):
             raise BadInput(f"{file} is no file, and no file is called like this pattern; look at the folder's names")
+        if not file.exists():
+            raise BadInput(NO_FILE.format(file))
     seen: dict[str, Path] = {}
     for file in files:
         other = seen.setdefault(stem(file), file)

@@ -124,7 +124,10 @@ class ResumableTiff:
         if size > free:
             raise BadInput(f"{self.out} needs {size:,} bytes but its disk has {free:,} left; give another folder")
         large = size > LARGEST_CLASSIC_TIFF
-        text = described("probability of cell", made_with)
+        of_classes = len(self._shape) == 4
+        text = described(
+            f"probabilities of {self._shape[1]} classes" if of_classes else "probability of cell", made_with
+        )
         imagej = not large and self._shape[-1] > 1  # one column would be taken for a pixel's samples
         options, entries = tiff_options(self.pixel_size, imagej)
         metadata = entries | {"axes": "ZYX" if len(self._shape) == 3 else "ZCYX"}

@@ -46,10 +46,12 @@ def read_stack(
     return replace(stack, pixels=np.array(stack.pixels, dtype=stack.pixels.dtype.newbyteorder("="), order="C"))
 
 
-def read_gray(path: Path | str, channel: int | str | None = None, box: Box | None = None) -> ImageStack:
+def read_gray(
+    path: Path | str, channel: int | str | None = None, box: Box | None = None, among_others: bool = False
+) -> ImageStack:
     """Read a stack of gray values; see `require_gray`. Raises BadInput also where one value outweighs all others."""
     stack = read_stack(path, channel, box=box)
-    require_gray(stack)
+    require_gray(stack, among_others)
     _require_no_lone_value(stack)
     return stack
 
@@ -74,10 +76,11 @@ def _require_no_lone_value(stack: ImageStack) -> None:
             )
 
 
-def require_gray(stack: ImageStack) -> tuple[float, float]:
+def require_gray(stack: ImageStack, among_others: bool = False) -> tuple[float, float]:
     """The lowest and the highest gray value. Reads every section.
 
-    Raises BadInput for a stack whose values are not all numbers to count on, or all the same.
+    Raises BadInput for a stack whose values are not all numbers to count on, or all the same; the latter is said only
+    where it is one of several (`among_others`), as of a section among others.
     """
     pixels, path = stack.pixels, stack.source
     if pixels.dtype.kind not in "uif":
@@ -98,6 +101,9 @@ def require_gray(stack: ImageStack) -> tuple[float, float]:
         if low == high:
             blank.append(str(index))
         release(pixels)
+    if lowest == highest and among_others:
+        logger.warning(f"note: {path} holds one gray value only, {lowest:g}; is that a surprise?")
+        return lowest, highest
     if lowest == highest:
         raise BadInput(f"{path} holds one gray value only, {lowest:g}; give an image that shows something")
     if highest - lowest < max(SMALLEST, LEAST_STEPS * 2**-24 * max(-lowest, highest)):

@@ -82,7 +82,8 @@ def open_tiff(path: Path, scratch: Scratch) -> RawImage:
             logger.info(f"note: {path} leaves out some of its tiles or strips; they are read as {first.nodata:g}")
         raw.made_with = made_with_of(file)
         imagej = file.imagej_metadata or {}
-        raw.sections_as_channels = _is_stack_of_tifffile(imagej)
+        of_classes = raw.made_with.get("shape", "").count(",") == 3  # of our own map of one section, (1, K, H, W)
+        raw.sections_as_channels = _is_stack_of_tifffile(imagej) and not of_classes
         raw.calibration = _calibration(imagej)
         raw.lossy = lossy_in_tiff(int(first.compression), _first_segment(file, first))
     _describe(raw, kept)

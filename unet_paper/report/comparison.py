@@ -6,14 +6,14 @@ from pathlib import Path
 from unet_paper.metrics.registry import TABLE_1_METRICS
 from unet_paper.metrics.scores import Scores
 from unet_paper.report.document import Document
-from unet_paper.report.own_data import CELL_METRICS, fitting_metrics
+from unet_paper.report.own_data import CELL_METRICS
 from unet_paper.report.plots import history_figure, thresholds_figure
 from unet_paper.report.table import Cell, Table
 from unet_paper.report.viewer.page import Page
 from unet_paper.report.viewer.run_page import SMOKE, described_pictures, smoke_banner, viewed_run
 from unet_paper.runs.cell_scoring import CellScores
 from unet_paper.runs.folder import RunFolder, unique_names
-from unet_paper.runs.own_scoring import cells_of_run, is_tessellation
+from unet_paper.runs.own_scoring import cells_of_run, fitting_metrics, is_tessellation
 from unet_paper.runs.record import RunRecord, read_record
 from unet_paper.runs.results import read_history, read_run
 from unet_paper.support.errors import BadInput

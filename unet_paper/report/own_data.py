@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 
-from unet_paper.metrics.registry import F1, PIXEL_ERROR, RAND_ERROR, SEG, WARPING_ERROR, Metric
+from unet_paper.metrics.registry import F1, SEG
 from unet_paper.metrics.scores import Scores
 from unet_paper.report.document import Block, Document
 from unet_paper.report.table import Cell, Table
 from unet_paper.report.table_1 import SMOKE_NOTE, what_was_scored, why_unscored
 from unet_paper.runs.cell_scoring import CellScores
 from unet_paper.runs.cell_segmentation import threshold_of
-from unet_paper.runs.own_scoring import is_tessellation
+from unet_paper.runs.own_scoring import fitting_metrics
 from unet_paper.runs.record import RunRecord
 
 CELL_METRICS = (SEG, F1)
@@ -79,11 +79,6 @@ def by_threshold(cell_scores: CellScores) -> Table:
 
 def _threshold(cell_scores: CellScores) -> float | None:
     return cell_scores.segmentation.threshold if cell_scores.segmentation else None
-
-
-def fitting_metrics(record: RunRecord) -> tuple[Metric, ...]:
-    """The challenge's metrics that fit a run's labels. Warping and Rand error are of cells that fill the section."""
-    return (PIXEL_ERROR, WARPING_ERROR, RAND_ERROR) if is_tessellation(record) else (PIXEL_ERROR,)
 
 
 def own_table(record: RunRecord, scores: Mapping[str, Scores], cells: Mapping[str, CellScores]) -> Table:

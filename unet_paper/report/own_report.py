@@ -61,8 +61,8 @@ def _draw(run: RunFolder, record: RunRecord, threshold: float, cells: CellScores
     """
     primary, segmentation = record.config.primary, cells.segmentation
     files = image_files([run.labels])
-    truth = padded(read_numbered(files, run.labels))
-    probability = read_shown(run.probability(primary), read_probabilities)
+    truth = padded(read_numbered(files, run.labels), rim=0)
+    probability = read_shown(run.probability(primary), read_probabilities, rim=0)
     names = section_names(record, len(truth))
     is_cell = separate_touching_cells(truth[0]) > 0
     first = is_cell, probability[0], threshold, f"{literal(names[0])}: probability of cell ({primary})"

@@ -12,28 +12,30 @@ from unet_paper.io.stack import read_labels
 from unet_paper.runs.folder import RunFolder
 
 
-def read_shown(path: Path, read: Callable[[Path], ImageStack]) -> np.ndarray:
-    """A stack, or the sections of a folder: (Z, H, W). Smaller ones get a rim of the lowest value."""
+def read_shown(path: Path, read: Callable[[Path], ImageStack], rim: int | None = None) -> np.ndarray:
+    """A stack, or the sections of a folder: (Z, H, W). Smaller ones get a rim, of the lowest value unless given: 0 in
+    labels and probabilities, so that no cell is there.
+    """
     if not is_folder(path):
         return read(path).pixels
     sections = [section for file in image_files([path]) for section in read(file).pixels]
-    return padded(sections)
+    return padded(sections, rim)
 
 
 def read_unknown(run: RunFolder, count: int | None = None) -> np.ndarray | None:
     """Where the truth of a run's first `count` sections, or of all, is not known: (Z, H, W) bool; None where it is
     known everywhere.
     """
-    return read_shown(run.unknown, read_labels)[:count] > 0 if run.unknown.exists() else None
+    return read_shown(run.unknown, read_labels, rim=0)[:count] > 0 if run.unknown.exists() else None
 
 
-def padded(sections: Sections) -> np.ndarray:
+def padded(sections: Sections, rim: int | None = None) -> np.ndarray:
     """Sections of any sizes as one array, see `read_shown`."""
     if isinstance(sections, np.ndarray):
         return sections
     height, width = (max(section.shape[axis] for section in sections) for axis in (0, 1))
-    lowest = min(section.min() for section in sections)
-    shown = np.full((len(sections), height, width), lowest, sections[0].dtype)
+    beyond = min(section.min() for section in sections) if rim is None else rim
+    shown = np.full((len(sections), height, width), beyond, sections[0].dtype)
     for canvas, section in zip(shown, sections, strict=True):
         canvas[: section.shape[0], : section.shape[1]] = section
     return shown

@@ -84,6 +84,7 @@ def what_was_scored(record: RunRecord, has_scores: bool = True) -> str:
         "isbi": "the ISBI 2012 stack (contents verified)",
         "phantom": "**the built-in phantom: NOT the ISBI stack, not comparable with the paper's rows**",
     }.get(record.dataset, "the user's own")
+    every = "" if protocol.left_out else "all "
     not_paper = "" if record.dataset == "own" else ", not the paper's test"
     if protocol.kind == "fold":
         first, last = protocol.scored_sections[0], protocol.scored_sections[-1]
@@ -96,9 +97,9 @@ def what_was_scored(record: RunRecord, has_scores: bool = True) -> str:
         )
     elif protocol.kind == "test":
         how = {"isbi": ", as the challenge did", "own": ""}.get(record.dataset, ", with the challenge's metrics")
-        what = f"Trained on all {training_sections} training sections, {doing} the {scored} test sections{how}."
+        what = f"Trained on {every}{training_sections} training sections, {doing} the {scored} test sections{how}."
     else:
-        what = f"Trained on all {training_sections} sections; the run itself scored nothing."
+        what = f"Trained on {every}{training_sections} sections; the run itself scored nothing."
     if protocol.left_out:
         what += f" Sections {', '.join(map(str, protocol.left_out))} were left out of the training."
     return f"Data: {dataset}. Profile: `{record.profile_title}` ({_profile_note(record)}). {what}"
@@ -118,4 +119,7 @@ def why_unscored(record: RunRecord) -> str:
     if record.protocol.kind == "none":
         return "no sections with a truth were held out, and there was no test stack with a truth"
     primary = record.config.primary
-    return f"predict evaluation-volume.tif as probability-{primary}.tif, score that into scores.json, report"
+    return (
+        f"predict evaluation-volume as probability-{primary}, score that into scores.json, report (`train` ended with "
+        "these commands)"
+    )

@@ -79,8 +79,11 @@ def table_2(runs: Sequence[CellRun]) -> Table:
 
 
 def title_of(record: RunRecord) -> str:
-    """The profile and its changes, but for the seed and the test-time augmentation, which rows tell themselves."""
-    return record.title_without("seed", "tta", "primary")
+    """The profile and its changes, but for the seed and the test-time augmentation, which rows tell themselves, and for
+    the steps of a training by minutes.
+    """
+    by_time = ("steps",) if record.config.minutes else ()  # as many as there was time for
+    return record.title_without("seed", "tta", "primary", *by_time)
 
 
 def each_run(runs: Sequence[CellRun]) -> Table:

@@ -47,7 +47,10 @@ class Branch:
         last = checkpoints.load_last(trunk.checkpoint, trunk.earlier_checkpoint)
         if last is None or last.optimiser is None:
             raise BadInput(f"{trunk.path} has no checkpoint to branch from; give the folder of a run that trains")
-        config = branch_config(last.config, last.step)
+        try:
+            config = branch_config(last.config, last.step)
+        except BadInput as error:
+            raise BadInput(f"{trunk.path} cannot be branched: {error}") from None
         record = replace(
             read_record(trunk.record),
             name=out.name,
@@ -97,8 +100,11 @@ def _is_of_trunk(record: RunRecord, trunk: RunFolder) -> bool:
 
 def branch_config(config: Config, step: int) -> Config:
     """The Config of a branch at a step of a trunk. Raises BadInput where the trunk's rate is not constant there."""
-    if config.decay != "constant" or config.minutes:
-        raise BadInput(f"its decay is {config.decay!r}; only a run of `--set decay=constant`, for steps, has branches")
+    only = "only a run of `--set decay=constant`, for steps, has branches"
+    if config.decay != "constant":
+        raise BadInput(f"its decay is {config.decay!r}; {only}")
+    if config.minutes:
+        raise BadInput(f"it was trained for {config.minutes:g} minutes; {only}")
     warmup, momentum_warmup = (in_steps(share, config.steps) for share in (config.warmup, config.momentum_warmup))
     if step < max(warmup, 1):
         raise BadInput(f"at step {step} its warmup is not over; branch after step {math.ceil(warmup)}")

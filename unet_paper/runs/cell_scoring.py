@@ -21,7 +21,7 @@ from unet_paper.runs.environment import code_version
 from unet_paper.runs.recorded_tta import recorded_tta
 from unet_paper.runs.scoring import either, read_sections
 from unet_paper.segmentation import THRESHOLD, CellSegmentation
-from unet_paper.separation_border import label_cells
+from unet_paper.separation_border import areas_of_parts, label_cells, warn_of_specks
 from unet_paper.support.errors import BadInput
 from unet_paper.support.json_files import read_json, write_json
 from unet_paper.support.logs import logger
@@ -246,6 +246,8 @@ def score_cells(
     if beside_challenge:
         ignored, marks = either(ignored, marks), None
     segments = segment_frames(proposal, segmentation) if are_probabilities else numbered(proposal, result)
+    if not are_probabilities:
+        warn_of_specks(areas_of_parts(segments), result)
     if segments_out is not None and len(set(shapes(segments))) > 1:
         raise BadInput("--segments is one file, and the frames differ in size; number them with segment, one by one")
     judged, counted = without_ignored(truth, ignored), without_ignored(segments, ignored)

@@ -26,6 +26,10 @@ RESULTS = (  # what is made with the trained weights
     *("probability-*.tif*", "segments-*.tif"),
     *(folder + picture for folder in ("", "sections/") for picture in PICTURES if picture not in DRAWN_BEFORE_TRAINING),
 )
+PUBLISHED = (  # what is given away of a run: a run's only where there is one
+    *("weights.safetensors", "half-precision.json", "preview.png"),
+    *("test-probability.tif", "test-scores*.json"),
+)
 RUN = (
     "weights.pt",
     "checkpoint.pt",
@@ -180,11 +184,11 @@ class RunFolder:
         Returns that folder, or None when there is nothing of a previous run. Raises BadInput as `require_own_files`.
         """
         self.require_own_files()
-        return self._archive(RUN_FILES)
+        return self._archive((*PUBLISHED, *RUN_FILES) if self._matching(RUN) else ())
 
     def archive_results(self) -> Path | None:
-        """The same of what was predicted, scored and reported, of a run that is trained on."""
-        return self._archive(RESULTS)
+        """The same of what was published, predicted, scored and reported, of a run that is trained on."""
+        return self._archive((*PUBLISHED, *RESULTS))
 
     def _matching(self, names: Iterable[str]) -> list[Path]:
         return list(dict.fromkeys(path for name in names for path in self.path.glob(name)))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from unet_paper.metrics.registry import PIXEL_ERROR, RAND_ERROR, WARPING_ERROR, Metric
 from unet_paper.metrics.scores import Scores
 from unet_paper.runs.cell_scoring import CellScores, score_cells
 from unet_paper.runs.folder import RunFolder
@@ -67,3 +68,8 @@ def is_tessellation(record: RunRecord) -> bool:
     error fit: the challenge's data, and own labels that are membranes, as those of a folder of its form are.
     """
     return record.protocol.sequences is None and record.protocol.labels_are in (None, "membranes")
+
+
+def fitting_metrics(record: RunRecord) -> tuple[Metric, ...]:
+    """The challenge's metrics that fit a run's labels. Warping and Rand error are of cells that fill the section."""
+    return (PIXEL_ERROR, WARPING_ERROR, RAND_ERROR) if is_tessellation(record) else (PIXEL_ERROR,)

@@ -78,7 +78,7 @@ def predict_files(request: PredictionRequest, images: Sequence[Path], force: boo
         predictor.check(open_stack(each.image, each.channel).pixels, str(each.image))
     logger.info(f"predicting {len(remaining)} images in {made_with['precision']} on {request.device}")
     for each in remaining:
-        _predict_image(predictor, made_with, each)
+        _predict_image(predictor, made_with, each, among_others=len(of_images) > 1)
     for each in (*unnumbered, *without_table):
         _number(each)
 
@@ -124,11 +124,12 @@ def _is_done(predictor: Predictor, made_with: Mapping[str, str], request: Predic
     return request.out.exists() and is_made(predictor, made_with, request.image, request.out, request.channel)
 
 
-def _predict_image(predictor: Predictor, made_with: Mapping[str, str], request: PredictionRequest) -> None:
+def _predict_image(
+    predictor: Predictor, made_with: Mapping[str, str], request: PredictionRequest, among_others: bool = False
+) -> None:
     """The probabilities of one image, and its cells."""
-    shape = predict_file(
-        predictor, request.image, request.out, made_with, request.channel, request.memory, request.largest_tile
-    )
+    how = request.channel, request.memory, request.largest_tile, among_others
+    shape = predict_file(predictor, request.image, request.out, made_with, *how)
     classes = predictor.out_channels
     meaning = "probability of cell, 0 to 1" if classes == 1 else f"probabilities of {classes} classes"
     logger.info(f"wrote {shape[0]} sections ({meaning}) to {request.out}")

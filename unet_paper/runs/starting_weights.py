@@ -24,6 +24,7 @@ class StartingWeights:
     """The weights that a training starts from."""
 
     name: str  # of the file
+    where: str  # the file as it was given, for messages
     sha256: str  # of the file; of a trained network in memory, nothing
     trained: Checkpoint
 
@@ -31,14 +32,15 @@ class StartingWeights:
     def read(cls, path: Path | str) -> "StartingWeights":
         """Of a run's weights.pt or of published ones. Raises what `checkpoint.load` raises."""
         trained = load(path)
-        return cls(Path(path).name, file_sha256(path), trained)
+        return cls(Path(path).name, str(path), file_sha256(path), trained)
 
     @classmethod
     def of(cls, start: Checkpoint | Path | str | None) -> "StartingWeights | None":
         """Of a trained network, or of what `read` reads."""
         if start is None:
             return None
-        return cls("the trained network", "", start) if isinstance(start, Checkpoint) else cls.read(start)
+        in_memory = "the trained network"
+        return cls(in_memory, in_memory, "", start) if isinstance(start, Checkpoint) else cls.read(start)
 
     def config(self, config: Config, given: Collection[str]) -> Config:
         """A Config with the network of the weights, and with the RECIPE that it had, unless part of that is given.
@@ -50,7 +52,7 @@ class StartingWeights:
             wanted = getattr(config, name)
             if name in given and wanted != getattr(own, name):
                 raise BadInput(
-                    f"{self.name} has {name} {getattr(own, name)}, and {wanted} is asked for; leave that setting out, "
+                    f"{self.where} has {name} {getattr(own, name)}, and {wanted} is asked for; leave that setting out, "
                     "or start from other weights"
                 )
         inherited = [*NETWORK, *(RECIPE if not set(RECIPE) & set(given) else ())]
@@ -66,17 +68,17 @@ class StartingWeights:
         """Say what is taken over, and what is not."""
         own = self.trained.config
         logger.info(
-            f"starting from {self.name} ({own.base_channels} base channels, {self.trained.step:,} steps); optimiser "
+            f"starting from {self.where} ({own.base_channels} base channels, {self.trained.step:,} steps); optimiser "
             f"{config.optimiser}, learning rate {config.learning_rate:g}; gray values are standardised by these images"
         )
         if own.classes != config.classes:
             logger.info(
-                f"note: {self.name} knows {own.classes} classes and these labels hold {config.classes}; the last layer "
-                "starts anew"
+                f"note: {self.where} knows {own.classes} classes and these labels hold {config.classes}; the last "
+                "layer starts anew"
             )
         if stacks.protocol.kind == "fold" and set(stacks.data.values()) & set(self.trained.data.values()):
             logger.warning(
-                f"note: {self.name} was trained on these very images; if the sections held out here were among them, "
+                f"note: {self.where} was trained on these very images; if the sections held out here were among them, "
                 "their metrics mean nothing"
             )
 

@@ -19,7 +19,13 @@ from unet_paper.metrics.scores import Scores
 from unet_paper.report.figures.cell_figures import UNKNOWN, draw_found, draw_taught
 from unet_paper.report.figures.deformation_figure import LONGER, draw_deformations, shown_deformations
 from unet_paper.report.figures.network_figure import draw_network
-from unet_paper.report.figures.section_figures import draw_segmentation, draw_tile, draw_weight_figure
+from unet_paper.report.figures.section_figures import (
+    PAPERS_BLOCK,
+    draw_segmentation,
+    draw_tile,
+    draw_weight_figure,
+    drawn_tile,
+)
 from unet_paper.report.panels import for_light_and_dark, save_figure
 from unet_paper.report.shown_sections import read_shown, read_unknown
 from unet_paper.report.shown_threshold import how_shown
@@ -32,6 +38,7 @@ from unet_paper.support.json_files import read_json, write_json
 from unet_paper.weight_map import weight_map, weight_maps
 
 CAPTIONS = "captions.json"
+HOW_TILES_LIE = "lie on the network's own grid of 16 px, and a cost model chooses their size."
 EM_DATASETS = ("isbi", "phantom")  # whose cells are parted by membranes
 TOUCHING_SIZE, TOUCHING_SEED = 256, 2  # px, of the drawn cells
 FONT_SIZE = 13  # points, to be read at half the figures' size
@@ -111,12 +118,12 @@ def figures_of(
         return
     volume = read_shown(run.volume, read_stack)
     section, what = volume[0], f"{record.dataset}, first scored section"
+    whose = "This is the paper's tile; ours" if drawn_tile(section)[0] == PAPERS_BLOCK else "Ours"
     yield (
         Caption(
             "figure-2-tile",
             f"Figure 2: the block (yellow) needs the tile (blue, dashed), which reaches beyond the image ({what}). "
-            "Under the veil the image is mirrored. This is the paper's tile; ours lie on the network's own grid of 16 "
-            "px, and a cost model chooses their size.",
+            f"Under the veil the image is mirrored. {whose} {HOW_TILES_LIE}",
         ),
         draw_tile(section, pixel_size),
     )
@@ -153,7 +160,7 @@ def _of_two_classes(
     """Figures 3 and 4, where there is a truth and a probability."""
     truth = None
     if run.labels.exists():
-        labels = read_shown(run.labels, read_labels)[:1]
+        labels = read_shown(run.labels, read_labels, rim=0)[:1]
         truth = separate_touching_cells(labels)[0] > 0
         known = record.class_weights
         whose = "the class weights of the training set" if known else "class weights balanced over this section"
@@ -183,7 +190,9 @@ def _of_two_classes(
                 "have different colours"
                 + (", and white lines are the outlines of the truth's cells." if truth is not None else "."),
             ),
-            draw_segmentation(section, truth, read_shown(probability, read_probabilities)[0], threshold, pixel_size),
+            draw_segmentation(
+                section, truth, read_shown(probability, read_probabilities, rim=0)[0], threshold, pixel_size
+            ),
         )
 
 
@@ -205,10 +214,10 @@ def touching_cells(config: Config) -> Captioned:
 
 def _of_cells(run: RunFolder, record: RunRecord, pixel_size: PixelSize | None) -> Iterator[Captioned]:
     """Figures 3 and 4 of the scored frame that has the most cells with a mask."""
-    config, masks = record.config, read_shown(run.labels, read_labels)
+    config, masks = record.config, read_shown(run.labels, read_labels, rim=0)
     chosen = int(np.argmax([len(np.unique(frame)) for frame in masks]))
     frame, of_frame = read_shown(run.volume, read_stack)[chosen], masks[chosen]
-    unknown = read_shown(run.unknown, read_labels)[chosen] > 0
+    unknown = read_shown(run.unknown, read_labels, rim=0)[chosen] > 0
     sizes = config.w_0, config.sigma
     what = f"{record.dataset}, frame {record.protocol.scored_sections[chosen]:03} of the scored sequence"
     weights = weight_map(of_frame, *sizes, class_weights=record.class_weights, ignore=unknown)

@@ -9,7 +9,7 @@ from matplotlib.patches import Circle, Rectangle
 from skimage.segmentation import find_boundaries
 
 from unet_paper.io.pixel_size import PixelSize
-from unet_paper.network import CONTEXT
+from unet_paper.network import CONTEXT, output_size
 from unet_paper.overlap_tile import mirrored_region, tile_size
 from unet_paper.report.colours import COMPONENTS, WEIGHTS, hexadecimal, in_colours
 from unet_paper.report.components import components, different_colours
@@ -17,17 +17,25 @@ from unet_paper.report.largest_weights import LargeWeight
 from unet_paper.report.panels import KEEP_COLOUR, add_scale_bar, row_of_panels, show_gray
 
 SMALLEST_NUMBERED, MOST_NUMBERED = 0.002, 80  # share of the section that a cell with a number takes; such cells
+PAPERS_BLOCK = 388  # px, of figure 2
 NEEDED, GIVEN = (hexadecimal(COMPONENTS[number]) for number in (1, 3))
 
 
-def draw_tile(section: np.ndarray, pixel_size: PixelSize | None = None, block: int = 388) -> Figure:
+def drawn_tile(section: np.ndarray, block: int = PAPERS_BLOCK) -> tuple[int, int]:
+    """The block in the corner of an (H, W) section, no larger than that, and the tile that it needs, px."""
+    block = min(block, *section.shape)
+    return block, int(tile_size(block))
+
+
+def draw_tile(section: np.ndarray, pixel_size: PixelSize | None = None, block: int = PAPERS_BLOCK) -> Figure:
     """Figure 2: the block in the image's corner, and the tile that it needs, mirrored beyond the image.
 
     section : (H, W) gray values; block : px, whose tile's output need not be seamless, as 388 px are not.
     """
     height, width = section.shape
-    block = min(block, height, width)
-    tile = int(tile_size(block))
+    block, tile = drawn_tile(section, block)
+    out = output_size(tile)
+    given = f"what it yields, {block} px" if out == block else f"{block} px of the {out} px that it yields"
     margin = 2 * CONTEXT
     shown = mirrored_region(section, -margin, height + margin, -margin, width + margin)
     figure, (axis,) = row_of_panels(("",), shown.shape, 7.6)
@@ -40,7 +48,7 @@ def draw_tile(section: np.ndarray, pixel_size: PixelSize | None = None, block: i
     for corner, size, colour, style, label in (
         ((-0.5, -0.5), (width, height), "white", "-", f"image, {width} x {height} px"),
         ((-CONTEXT - 0.5,) * 2, (tile, tile), NEEDED, "--", f"input tile, {tile} px: mirrored beyond the image"),
-        ((-0.5, -0.5), (block, block), GIVEN, "-", f"what it yields, {block} px"),
+        ((-0.5, -0.5), (block, block), GIVEN, "-", given),
     ):
         axis.add_patch(Rectangle(corner, *size, fill=False, edgecolor=colour, lw=2.5, ls=style, label=label))
     add_scale_bar(axis, width, height, pixel_size)

@@ -88,6 +88,8 @@ def write_pictures(
             of_truth = truth[section] if truth is not None and warping else None
             where = None if unknown is None else unknown[section]
             spots_of_sections.append(_write_thresholds(pictures, of_truth, probability[section], where))
+        else:
+            spots_of_sections.append([])
     return SectionPictures(
         sections=shape[0],
         size=[shape[2], shape[1]],

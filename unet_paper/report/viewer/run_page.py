@@ -89,7 +89,9 @@ def write_section_pictures(run: RunFolder, record: RunRecord) -> tuple[SectionPi
     if not run.volume.exists():
         if described_pictures(run):
             return described_pictures(run), ""
-        return None, "There is no viewer here: no sections were held out, and there was no test stack with a truth."
+        if record.protocol.kind == "none":
+            return None, "There is no viewer here: no sections were held out, and there was no test stack with a truth."
+        return None, "There is no viewer here: the scored sections are not in this copy of the run."
     if record.config.classes > 2:
         return None, "There is no viewer here: it shows two classes, and this run has more."
     volume = read_shown(run.volume, read_stack)
@@ -99,14 +101,14 @@ def write_section_pictures(run: RunFolder, record: RunRecord) -> tuple[SectionPi
     volume = volume[: max(1, MOST_PIXELS // (height * width))]
     truth = probability = weights = unknown = None
     if run.labels.exists():
-        labels = read_shown(run.labels, read_labels)[: len(volume)]
+        labels = read_shown(run.labels, read_labels, rim=0)[: len(volume)]
         truth = separate_touching_cells(labels) > 0
         unknown = read_unknown(run, len(volume))
         sizes = record.config.w_0, record.config.sigma
         weights = weight_maps(labels, *sizes, class_weights=record.class_weights, ignore=unknown)
     primary = run.probability(record.config.primary)
     if primary.exists():
-        probability = read_shown(primary, read_probabilities)[: len(volume)]
+        probability = read_shown(primary, read_probabilities, rim=0)[: len(volume)]
     of_membranes = record.protocol.sequences is None  # splits and mergers of cells the warping error does not know
     pictures = write_pictures(run.pictures, volume, truth, probability, weights, of_membranes, unknown)
     write_json(run.pictures / "page.json", pictures.to_json())
@@ -166,7 +168,8 @@ def section_names(record: RunRecord, count: int) -> list[str]:
     files' names.
     """
     if record.protocol.sequences is not None:
-        return [f"frame {number:03}" for number in record.protocol.scored_sections[:count]]
+        sequence = record.protocol.sequences[1]  # the scored one: pages show runs on either beside one another
+        return [f"sequence {sequence}, frame {number:03}" for number in record.protocol.scored_sections[:count]]
     if record.protocol.files and record.protocol.kind == "fold":
         return record.protocol.names(record.protocol.scored_sections[:count])
     first = record.protocol.scored_sections[0] if record.protocol.kind == "fold" else 0

@@ -12,6 +12,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 from unet_paper.cli.commands import main
+from unet_paper.io.stack import read_probabilities, write_stack
 from unet_paper.report.colours import COMPONENTS
 from unet_paper.report.table_1 import TABLE_1
 from unet_paper.report.terms import TERMS
@@ -168,6 +169,14 @@ def test_a_report_without_the_stacks_keeps_the_viewer(run, tmp_path):
         path.unlink()
     assert main(["report", str(clone)]) == 0
     assert (clone / "index.html").read_text() == (run / "index.html").read_text()
+
+
+def test_a_map_that_was_not_scored_is_not_shown_beside_earlier_scores(run, tmp_path, capsys):
+    clone = shutil.copytree(run, tmp_path / "clone")
+    before = (clone / "index.html").read_text()
+    write_stack(clone / "probability-none.tif", 1 - read_probabilities(run / "probability-none.tif").pixels)
+    assert main(["report", str(clone)]) == 2 and (clone / "index.html").read_text() == before
+    assert "is another map than the run's scores of none are of; score it before the report" in capsys.readouterr().err
 
 
 def test_what_the_page_leaves_out_it_says(small_phantom, run, tmp_path):

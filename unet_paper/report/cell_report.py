@@ -18,6 +18,7 @@ from unet_paper.report.viewer.run_page import (
 )
 from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.results import read_cell_run, read_history
+from unet_paper.runs.scoring import require_scores_of_its_maps
 from unet_paper.support.files import atomic_write
 
 
@@ -25,9 +26,10 @@ def write_cell_report(run: RunFolder, figures: bool = False) -> str:
     """Write table2.md, the loss's plot and index.html of a run on cells; `figures`: the paper's figures too. Returns
     the text of table2.md.
 
-    Raises BadInput when the folder holds no such run, or a training that has not finished.
+    Raises BadInput when the folder holds no such run, a training that has not finished, or another map than was scored.
     """
     record, scores = read_cell_run(run)
+    require_scores_of_its_maps(run, {tta: values.probability_sha256 for tta, values in scores.items()})
     history = read_history(run.history) if run.history.is_file() else None
     if history:
         save_figure(history_figure({record.name: history}), run.path / "loss.png")

@@ -20,6 +20,7 @@ from unet_paper.report.viewer.run_page import background_of, pixel_size_of, sect
 from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.record import RunRecord, read_record
 from unet_paper.runs.results import read_history, read_run
+from unet_paper.runs.scoring import require_scores_of_its_maps
 from unet_paper.support.files import atomic_write
 
 
@@ -27,12 +28,13 @@ def write_report(folder: str | Path, figures: bool = False) -> str:
     """Write table1.md (of people's own data metrics.md), the pictures that a run's results allow, and index.html;
     `figures`: the paper's figures too. Returns the table's text.
 
-    Raises BadInput when the folder holds no run, or a training that has not finished.
+    Raises BadInput when the folder holds no run, a training that has not finished, or another map than was scored.
     """
     run = RunFolder(Path(folder))
     if run.record.is_file() and read_record(run.record).protocol.sequences is not None:
         return write_cell_report(run, figures)
     record, scores = read_run(run)
+    require_scores_of_its_maps(run, {tta: values.probability_sha256 for tta, values in scores.items()})
     if record.dataset == "own":
         return write_own_report(run, record, scores, figures)
     primary = scores.get(record.config.primary)

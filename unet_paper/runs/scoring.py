@@ -1,6 +1,6 @@
 """The challenge's metrics of files: a probability stack against a truth of whatever meaning."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -9,6 +9,7 @@ import numpy as np
 from unet_paper.datasets.file_pairs import paired
 from unet_paper.datasets.labels import interpret_labels, pixels_to_ignore
 from unet_paper.io.hashes import labels_sha256, sections_sha256
+from unet_paper.io.image_folder import image_files
 from unet_paper.io.image_stack import ImageStack
 from unet_paper.io.sections import Sections, joined, like, stacked
 from unet_paper.io.stack import read_labels, read_probabilities
@@ -16,6 +17,7 @@ from unet_paper.metrics import score
 from unet_paper.metrics.common import cells
 from unet_paper.metrics.scores import Scores
 from unet_paper.runs.environment import code_version
+from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.recorded_tta import recorded_tta
 from unet_paper.support.errors import BadInput
 from unet_paper.support.json_files import write_json
@@ -64,6 +66,20 @@ def either(first: Sections | None, second: Sections | None) -> Sections | None:
     if first is None or second is None:
         return second if first is None else first
     return stacked([one | other for one, other in zip(first, second, strict=True)])
+
+
+def require_scores_of_its_maps(run: RunFolder, hashes: Mapping[str, str | None]) -> None:
+    """Raise BadInput where a run holds another map than its scores are of, as after a prediction that was not scored.
+
+    hashes : of the map that was scored, by test-time augmentation; None in old files.
+    """
+    for tta, sha256 in hashes.items():
+        path = run.probability(tta)
+        if sha256 is None or not path.exists():
+            continue
+        maps = read_sections(image_files([path]), read_probabilities)
+        if sections_sha256(maps) != sha256:
+            raise BadInput(f"{path} is another map than the run's scores of {tta} are of; score it before the report")
 
 
 def read_sections(paths: Sequence[Path], read: Callable[[Path], ImageStack]) -> Sections:

@@ -109,7 +109,9 @@ def test_cells_that_are_lost_are_counted_aloud(caplog):
 def test_masks_of_several_conventions_are_said_to_differ():
     sections = np.zeros((2, 8, 8), np.uint8)
     sections[0, 2:5, 2:5], sections[1, 2:5, 2:5] = 1, 255
-    with pytest.raises(BadInput, match=r"3 values \(0, 1, 255\).* no section has more than two, so make them alike"):
+    with pytest.raises(
+        BadInput, match=r"3 values \(0, 1, 255\).* no section has more; make them alike, or number cells as inst"
+    ):
         interpret_labels(sections, "cells", "masks")
 
 

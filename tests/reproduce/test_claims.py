@@ -10,7 +10,7 @@ from reproduce.studies.definitions import (
     is_as_first_tried,
 )
 from reproduce.studies.kept import OF_RECIPE
-from reproduce.studies.statistics import mean_and_deviation, unpooled_p_values
+from reproduce.studies.statistics import adjusted_p_values, mean_and_deviation, unpooled_p_values
 from unet_paper.cli.values import changed_config
 from unet_paper.config import OF_SGD, PROFILES
 from unet_paper.datasets.cell_tracking import HELA, SEQUENCES, U373
@@ -148,8 +148,21 @@ def test_what_is_told_of_the_ablations_by_adam(committed):
     assert p["no augmentation", pixel] < 0.05
     text = " ".join((committed / "results/README.md").read_text().split())
     text = text[text.index("**With Adam** (") : text.index("**With SGD** (")]
-    assert f"without it the Rand error is {border[1]} instead of {usual[1]} ({told(NO_BORDER, rand)}; with nine" in text
-    assert f"({border[2]} instead of {usual[2]}) and the warping error ({border[0]} instead of {usual[0]})" in text
+    of_border, of_usual = ([run.primary.rand_error for run in groups[name]] for name in (NO_BORDER, "as the paper"))
+    dunnett = adjusted_p_values([[run.primary.rand_error for run in groups[name]] for name in others], of_usual)
+    p_of_dunnett = dunnett[others.index(NO_BORDER)]
+    assert np.mean(of_border) < np.mean(of_usual) and p_of_dunnett is not None
+    assert (
+        f"without it the Rand error is {border[1]} instead of {usual[1]} ({told(NO_BORDER, rand)}, of Dunnett" in text
+    )
+    assert f"of Dunnett's test {p_of_dunnett:.2f}; with nine other seeds" in text
+    passes = errors(NO_BORDER, "none"), errors("as the paper", "none")
+    assert f"but in one pass {passes[0][1]} instead of {passes[1][1]}." in text
+    for tta in ("none", "rot7", "d4"):
+        with_term, without = (errors(name, tta)[0] for name in ("as the paper", NO_BORDER))
+        assert float(without[:8]) > float(with_term[:8])
+    assert f"higher without it ({border[0]} instead of {usual[0]}, {told(NO_BORDER, warping)})" in text
+    assert f"the pixel error is {border[2]} instead of {usual[2]}." in text
     assert f"the pixel error is {augmentation[2]} ({told('no augmentation', pixel)}) and the Rand error" in text
     assert f"the Rand error {augmentation[1]} ({told('no augmentation', rand)})" in text
     one_pass = errors("no augmentation", "none")[2], errors("as the paper", "none")[2]

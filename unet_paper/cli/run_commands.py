@@ -130,7 +130,8 @@ def do_predict(arguments: Namespace) -> None:
         )
     if not into_zarr:
         _require_no_distribution(arguments)
-        image_files(arguments.images)  # before all else a name that is mistyped, or an empty folder
+        if any(not path.exists() or (path.is_dir() and not any(path.iterdir())) for path in arguments.images):
+            image_files(arguments.images)  # says so before all else
     if several:
         _require_folders(arguments)
     elif not into_zarr:

@@ -92,7 +92,7 @@ def interpret_labels(
             holds = f"{name} holds {len(values)} values ({_shown(values)}); labels that are {labels_are} hold two"
             if len(labels) > 1 and all(np.unique(section).size <= 2 for section in labels):
                 raise BadInput(
-                    f"{holds}, the same in all sections; here no section has more than two, so make them alike"
+                    f"{holds} in all, and here no section has more; make them alike, or number cells as instances"
                 )
             raise BadInput(f"{holds}, and cells that have numbers of their own are --labels-are instances")
         cell = values[1] if labels_are == "cells" else values[0]

@@ -29,7 +29,9 @@ def write_cell_report(run: RunFolder, figures: bool = False) -> str:
     Raises BadInput when the folder holds no such run, a training that has not finished, or another map than was scored.
     """
     record, scores = read_cell_run(run)
-    require_scores_of_its_maps(run, {tta: values.probability_sha256 for tta, values in scores.items()})
+    require_scores_of_its_maps(
+        run, {tta: values.probability_sha256 if values.segmentation else None for tta, values in scores.items()}
+    )
     history = read_history(run.history) if run.history.is_file() else None
     if history:
         save_figure(history_figure({record.name: history}), run.path / "loss.png")

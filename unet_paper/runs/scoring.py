@@ -9,7 +9,6 @@ import numpy as np
 from unet_paper.datasets.file_pairs import paired
 from unet_paper.datasets.labels import interpret_labels, pixels_to_ignore
 from unet_paper.io.hashes import labels_sha256, sections_sha256
-from unet_paper.io.image_folder import image_files
 from unet_paper.io.image_stack import ImageStack
 from unet_paper.io.sections import Sections, joined, like, stacked
 from unet_paper.io.stack import read_labels, read_probabilities
@@ -71,14 +70,13 @@ def either(first: Sections | None, second: Sections | None) -> Sections | None:
 def require_scores_of_its_maps(run: RunFolder, hashes: Mapping[str, str | None]) -> None:
     """Raise BadInput where a run holds another map than its scores are of, as after a prediction that was not scored.
 
-    hashes : of the map that was scored, by test-time augmentation; None in old files.
+    hashes : of the map that was scored, by test-time augmentation; None in old files, and where segments were.
     """
     for tta, sha256 in hashes.items():
         path = run.probability(tta)
-        if sha256 is None or not path.exists():
+        if sha256 is None or not path.is_file():  # the files of a folder were hashed in the order of the labels' names
             continue
-        maps = read_sections(image_files([path]), read_probabilities)
-        if sections_sha256(maps) != sha256:
+        if read_probabilities(path).content_sha256 != sha256:
             raise BadInput(f"{path} is another map than the run's scores of {tta} are of; score it before the report")
 
 

@@ -9,12 +9,14 @@ from unet_paper.cli.commands import main
 from unet_paper.config import PROFILES
 from unet_paper.datasets.cell_tracking import HELA, PHANTOM, U373
 from unet_paper.datasets.folds import Protocol
+from unet_paper.io.stack import write_stack
 from unet_paper.metrics.seg import score_instances
-from unet_paper.report.cell_report import write_table_2
+from unet_paper.report.cell_report import write_cell_report, write_table_2
 from unet_paper.report.table_2 import TABLE_2, each_run, table_2, table_2_document
 from unet_paper.runs.cell_scoring import AtThreshold, CellScores
 from unet_paper.runs.folder import RunFolder
 from unet_paper.segmentation import RELEASED
+from unet_paper.support.errors import BadInput
 from unet_paper.support.json_files import write_json
 
 
@@ -65,6 +67,20 @@ def test_runs_on_cells_are_not_compared_in_table_1(cell_run, tmp_path, capsys):
     said = capsys.readouterr().err
     assert f"{tmp_path} is a run on sequences of cells" in said and "reproduce/cells.sh" in said
     assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
+
+
+def test_a_report_refuses_another_map_than_was_scored_but_not_for_scores_of_segments(cell_run, tmp_path):
+    """Whose hash is that of the segments."""
+    run, (record, scores) = RunFolder(tmp_path), cell_run(U373, "01", 8)
+    record.write(run.record)
+    write_stack(run.probability("d4"), np.zeros((1, 4, 10), np.float32))
+    for segmentation in (RELEASED, None):
+        kept = replace(scores["d4"], segmentation=segmentation, labels_sha256="a" * 64, probability_sha256="b" * 64)
+        write_json(run.scores("d4", "d4"), kept.to_json())
+        if segmentation is not None:
+            with pytest.raises(BadInput, match="is another map than the run's scores of d4 are of"):
+                write_cell_report(run)
+    assert "0.8000" in write_cell_report(run)
 
 
 def test_an_empty_history_has_no_curve(cell_run, tmp_path):

@@ -10,6 +10,7 @@ from PIL import Image
 
 from unet_paper import score, train, warping_errors, weight_map
 from unet_paper.cli.commands import main
+from unet_paper.datasets.folds import Fold
 from unet_paper.datasets.labels import interpret_labels, pixels_to_ignore
 from unet_paper.datasets.own_pairs import read_pairs
 from unet_paper.datasets.training_stacks import OwnFiles, load_files
@@ -122,17 +123,19 @@ def test_a_blank_image_is_predicted_among_others(run, tmp_path, capsys):
     assert command(*predict, folder / "t0.tif", tmp_path / "lone.tif") == 2
 
 
-def test_images_of_a_folder_are_trained_on_unless_all_are_blank(tmp_path, random):
+def test_images_of_a_folder_are_trained_on_unless_all_of_these_are_blank(tmp_path, random):
     for name in ("images", "labels"):
         (tmp_path / name).mkdir()
-    for number in range(2):
-        write_stack(tmp_path / f"images/{number}.tif", np.full((1, 30, 40), 7, np.uint8))
+    for number in range(3):
+        write_stack(tmp_path / f"images/{number}.tif", np.full((1, 30, 40), 7 + number, np.uint8))
         write_stack(tmp_path / f"labels/{number}.tif", np.eye(30, 40, dtype=np.uint8)[None])
-    pairs = [sorted((tmp_path / name).iterdir()) for name in ("images", "labels")]
-    with pytest.raises(BadInput, match="and the other images hold one gray value only; give images that show"):
-        read_pairs(*pairs)
-    write_stack(tmp_path / "images/1.tif", random.integers(0, 256, (1, 30, 40), np.uint8))
-    assert len(read_pairs(*pairs).images) == 2
+    files = OwnFiles(*(sorted((tmp_path / name).iterdir()) for name in ("images", "labels")), "cells")
+    with pytest.raises(BadInput, match="each section that is trained on holds one gray value only"):
+        load_files(files)
+    write_stack(tmp_path / "images/2.tif", random.integers(0, 256, (1, 30, 40), np.uint8))
+    assert len(load_files(files).volume) == 3 and len(load_files(files, Fold(1, 3)).volume) == 2
+    with pytest.raises(BadInput, match="each section that is trained on holds one gray value only"):
+        load_files(files, Fold(3, 3))  # which holds out the one that shows something
 
 
 def test_one_file_is_not_its_own_labels(tmp_path, random):

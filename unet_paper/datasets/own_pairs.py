@@ -68,8 +68,6 @@ def read_pairs(
             )
         read.append((gray, labelled))
     first, second = zip(*read, strict=True)
-    if all(stack.pixels.min() == stack.pixels.max() for stack in first):
-        raise BadInput(f"{of_images[0]} and the other images hold one gray value only; give images that show something")
     _require_common_type(second)
     sizes = {stack.pixel_size for stack in first}
     if len(read) == 1:

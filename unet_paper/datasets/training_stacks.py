@@ -58,13 +58,16 @@ def load_files(files: OwnFiles, fold: Fold | None = None, leave_out: Sequence[in
     """Read a user's own training files. With a fold its block is held out and scored, without nothing is.
 
     Raises BadInput for files that cannot be read or have no partner, shapes that differ, labels of one class only,
-    labels of which it is not said what they mean or that cannot mean it, and a fold that holds out no cell.
+    labels of which it is not said what they mean or that cannot mean it, a fold that holds out no cell, and nothing but
+    blank sections to train on.
     """
     own = read_pairs(files.images, files.labels, files.channel, files.ignore)
     ignored = pixels_to_ignore(own.labels, files.ignore, own.name)
     labels, classes = interpret_labels(own.labels, files.labels_are, own.name, ignored)
     truth = labels if files.labels_are != "instances" else without_ignored(own.labels, ignored)
     stacks = _split(own.images, labels, fold, leave_out, own.data, "own", classes, ignored, truth, own.names)
+    if all(section.min() == section.max() for section in stacks.volume):  # each file was read as one among others
+        raise BadInput("each section that is trained on holds one gray value only; train on images that show something")
     protocol = replace(stacks.protocol, labels_are=files.labels_are, ignore=files.ignore)
     return replace(stacks, protocol=protocol, pixel_size=own.pixel_size)
 

@@ -11,7 +11,7 @@ import pytest
 from reproduce.cell_recipe import cell_changes
 from reproduce.studies import cells
 from unet_paper.cli.values import changed_config
-from unet_paper.config import PROFILES, SGD_RATES
+from unet_paper.config import OPTIMISERS, PROFILES, optimiser_settings
 from unet_paper.datasets.cell_tracking import HELA, PHANTOM, SEQUENCES
 from unet_paper.datasets.folds import Protocol
 from unet_paper.metrics.seg import score_instances
@@ -48,19 +48,16 @@ def found(make_record):
     return runs
 
 
-@pytest.mark.parametrize(("profile", "rate"), [("paper", 0.0003), ("quick", 0.001), ("smoke", 0.001)])
-def test_adam_has_on_cells_what_it_had_first_and_sgd_what_it_has_now(profile, rate):
-    changes = cell_changes(profile)
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("optimiser", [None, *OPTIMISERS])
+def test_cells_are_trained_by_the_recipe_of_em(profile, optimiser):
+    changes = cell_changes(profile, optimiser)
     assert len({change.partition("=")[0] for change in changes}) == len(changes)
-    adam, sgd = (changed_config(PROFILES[profile], cell_changes(profile, by)) for by in (None, "sgd"))
-    assert (adam.optimiser, adam.learning_rate, adam.up_convolution_fan_in, adam.decay) == (
-        "adam",
-        rate,
-        "input",
-        "cosine",
+    by = optimiser_settings(optimiser or "adam", profile)
+    expected = replace(PROFILES[profile], **by, tta=("none",) if profile == "smoke" else ("none", "d4"))
+    assert changed_config(PROFILES[profile], changes) == replace(
+        expected, steps=1500 if profile == "quick" else expected.steps
     )
-    assert (sgd.optimiser, sgd.learning_rate) == ("sgd", SGD_RATES[profile])
-    assert (sgd.up_convolution_fan_in, sgd.decay, sgd.momentum_warmup) == ("blob", "trapezoid", 500)
 
 
 def test_the_table(found, tmp_path):

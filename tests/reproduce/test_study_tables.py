@@ -187,7 +187,7 @@ def test_single_runs_alone_are_not_compared(table):
 
 def test_ablations_by_adam_are_compared_with_adam(table):
     runs = runs_of("ablations", 2, optimiser="adam")
-    assert {run.changes["optimiser"] for run in runs} == {"adam"} and len({run.group for run in runs}) == 11
+    assert {run.changes["optimiser"] for run in runs} == {"adam"} and len({run.group for run in runs}) == 12
     made = [with_errors(run, 0.1 + 0.01 * run.changes["seed"] + 0.3 * (run.group == "padded")) for run in runs]
     text = table(made, runs)
     assert text.startswith("# ablations, with Adam\n") and "so far" not in text

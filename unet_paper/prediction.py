@@ -1,9 +1,6 @@
-"""Prediction (sections 2 and 4): overlap tiles, averaged over versions of the input, in memory or from file to file."""
+"""Prediction (sections 2 and 4): overlap tiles, averaged over versions of the input."""
 
-from collections.abc import Mapping
-from dataclasses import astuple
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,18 +10,12 @@ from unet_paper.checkpoint import Checkpoint, load
 from unet_paper.compute.memory import available_memory, release
 from unet_paper.compute.precision import autocast, computes_in_bfloat16, usable_device
 from unet_paper.config import EXTRAPOLATIONS, PAPER, TTA
-from unet_paper.io.image_files import TIFF_SUFFIXES, open_stack
-from unet_paper.io.image_stack import ImageStack
-from unet_paper.io.resumable_tiff import Rectangle, ResumableTiff
 from unet_paper.io.sections import as_array, require_no_colours
-from unet_paper.io.stack import require_gray
 from unet_paper.network import CONTEXT, UNet
 from unet_paper.normalisation import Standardisation, gray_values
 from unet_paper.overlap_tile import SMALLEST_TILE, Block, Plan, mirrored_region, plan_blocks
 from unet_paper.support.arguments import require_choice
 from unet_paper.support.errors import BadInput
-from unet_paper.support.locks import exclusive_lock
-from unet_paper.support.logs import logger
 from unet_paper.support.progress import progress_bar
 from unet_paper.test_time_augmentation import views
 
@@ -264,144 +255,3 @@ def _predict_array(
         release(volume)
     result = result[:, 0] if predictor.out_channels == 1 else result
     return result[0] if image.ndim == 2 else result
-
-
-def predict_file(
-    predictor: Predictor,
-    image: Path | str,
-    out: Path | str,
-    made_with: Mapping[str, Any],
-    channel: int | str | None = None,
-    memory: int | None = None,
-    largest_tile: int | None = None,
-    among_others: bool = False,
-) -> tuple[int, ...]:
-    """Predict an image file tile by tile into a TIFF. Its tiles' own pixels alone are in memory at a time.
-
-    Parameters
-    ----------
-    predictor : Predictor
-    image : path
-        See `image_files.open_stack`, also for `channel`.
-    out : path
-        The TIFF of 32-bit floats, (Z, H, W), or (Z, K, H, W) with K > 2 classes; a BigTIFF where it has to be. While
-        it is being made it is `out`.partial, and `out`.progress says which tiles are done: the same call resumes.
-    made_with : mapping of plain values
-        What the result depends on besides the image, such as the hash of the weights; also kept in the TIFF.
-    memory, largest_tile
-        See `predict_stack`.
-    among_others : bool
-        Whether it is one of several images: it may be blank then, as a section of a stack may.
-
-    Returns
-    -------
-    tuple of int
-        The result's shape.
-
-    Raises
-    ------
-    BadInput
-        For an image that cannot be predicted, too small a disk, and a partial result that was made with something else.
-    """
-    image, out = Path(image), Path(out)
-    if out.suffix.lower() not in TIFF_SUFFIXES:
-        raise BadInput(f"{out} must be a TIFF, with a name that ends in .tif")
-    if out.exists() and image.exists() and out.samefile(image):
-        raise BadInput(f"{out} is the image itself, which would be lost; give another name for the result")
-    stack = open_stack(image, channel, out.parent if out.parent.is_dir() else None)
-    volume = stack.pixels
-    predictor.check(volume, str(image))
-    note = predictor.lone_value(*require_gray(stack, among_others))
-    if note:
-        logger.warning(f"note: {image} holds {note}")
-    height, width = volume.shape[1:]
-    plan = predictor.plan(height, width, memory, largest_tile)
-    made_with = all_made_with(predictor, made_with, stack, channel)
-    shape = (len(volume), *volume.shape[1:])
-    if predictor.out_channels > 1:
-        shape = (len(volume), predictor.out_channels, *volume.shape[1:])
-    blocks = [Rectangle(*astuple(block)) for block in plan.blocks]
-    with exclusive_lock(out.with_name(out.name + ".lock"), out):
-        result = ResumableTiff(out, shape, made_with, blocks, stack.pixel_size)
-        _predict_remaining(predictor, volume, result, plan, bool(memory or largest_tile))
-    return shape
-
-
-def all_made_with(
-    predictor: Predictor, made_with: Mapping[str, Any], stack: ImageStack, channel: int | str | None
-) -> dict[str, Any]:
-    """What a result depends on, as its file tells it.
-
-    Parameters
-    ----------
-    predictor : Predictor
-    made_with : mapping of plain values
-        All but augmentation, image and channel.
-    stack : ImageStack
-        The image, whose pixels are all read for their hash.
-    channel : int, str or None
-        See `open_stack`.
-
-    Returns
-    -------
-    dict
-        `made_with`, and `tta`, `image_content_sha256` and `channel`.
-    """
-    return {
-        **made_with,
-        "tta": predictor.tta,
-        "image_content_sha256": stack.content_sha256,
-        "channel": channel,
-    }
-
-
-def is_made(
-    predictor: Predictor, made_with: Mapping[str, Any], image: Path, out: Path, channel: int | str | None
-) -> bool:
-    """Whether `out` tells that this very prediction of `image` has made it.
-
-    Parameters
-    ----------
-    predictor, made_with, image, out, channel
-        See `predict_file`.
-
-    Returns
-    -------
-    bool
-        False, too, for an `out` that is missing or cannot be read. What is None is not compared.
-
-    Raises
-    ------
-    BadInput
-        For an image that cannot be read, where `out` can.
-    """
-    try:
-        told = open_stack(out, kind="labels").made_with
-    except BadInput:
-        return False
-    wanted = all_made_with(predictor, made_with, open_stack(image, channel), channel)
-    return all(told.get(name) == str(value) for name, value in wanted.items() if value is not None)
-
-
-def _predict_remaining(
-    predictor: Predictor, volume: np.ndarray, result: ResumableTiff, plan: Plan, tiles_were_chosen: bool
-) -> None:
-    """Predict all tiles that are not done yet."""
-    jobs = result.jobs
-    blocks = tuple(Block(*sides) for sides in result.blocks)
-    if result.done:
-        logger.info(f"resuming: {len(result.done)} of {len(jobs)} tiles are done ({result.path})")
-        if tiles_were_chosen and blocks != plan.blocks:
-            logger.warning("note: the tiles are those that it was begun with; --tile and --memory are for a new one")
-    else:
-        logger.info(f"tiles: {plan}")
-    warning = predictor.warning(volume)
-    if warning:
-        logger.warning(warning)
-    with progress_bar(total=len(jobs), initial=len(result.done), desc=f"predict {predictor.tta}", unit="tile") as bar:
-        for job in jobs:
-            if job not in result.done:
-                result.write(job, predictor.predict_block(volume[job.section], blocks[job.block]))
-                release(volume)
-                bar.update()
-    result.finish()

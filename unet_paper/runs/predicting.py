@@ -10,7 +10,8 @@ from unet_paper.config import PAPER
 from unet_paper.io.hashes import file_sha256
 from unet_paper.io.image_files import open_stack
 from unet_paper.io.image_folder import results_of
-from unet_paper.prediction import Predictor, is_made, predict_file
+from unet_paper.prediction import Predictor
+from unet_paper.runs.file_prediction import is_made, predict_file
 from unet_paper.runs.instances import is_numbered, is_table, segment_file, table_of
 from unet_paper.segmentation import CellSegmentation
 from unet_paper.support.errors import BadInput

@@ -20,12 +20,13 @@ from unet_paper.config import PROFILES
 from unet_paper.io.resumable_tiff import Rectangle, ResumableTiff
 from unet_paper.io.stack import read_probabilities, read_stack, write_stack
 from unet_paper.normalisation import Standardisation
-from unet_paper.prediction import Predictor, predict_file, predict_stack
+from unet_paper.prediction import Predictor, predict_stack
+from unet_paper.runs.file_prediction import predict_file
 from unet_paper.support.errors import BadInput
 from unet_paper.support.locks import exclusive_lock
 
 STANDARDISATION = Standardisation(0.5, 0.2, "uint8")
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")

@@ -35,7 +35,7 @@ def require_as_planned(
         planned = changed_config(PROFILES[record.config.profile], [f"{name}={wanted[name]}" for name in wanted])
         compared = [*OF_RECIPE, *(name for name in changes if name not in OF_RECIPE)]
         if run.trunk is not None:
-            step = (record.trunk or {}).get("step", run.trunk_steps)
+            step = record.trunk.step if record.trunk else run.trunk_steps
             planned = branch_config(replace(planned, steps=run.trunk_steps, decay="constant"), step)
         differing = [
             (name, _shown(before), _shown(now))

@@ -134,7 +134,7 @@ def test_a_study_would_go_on_as_its_records_began(committed, study):
         planned_changes = [f"{name}={value}" for name, value in plan.changes.items() if name not in OF_OPTIMISER]
         assert changed_config(trained, planned_changes) == trained
         assert str(plan.fold) == str(run.record.protocol.fold)
-        assert plan.trunk_steps == (run.record.trunk or {"step": 0})["step"]
+        assert plan.trunk_steps == (run.record.trunk.step if run.record.trunk else 0)
         assert run.record.protocol.left_out == (sections(plan.leave_out) if plan.leave_out else ())
 
 

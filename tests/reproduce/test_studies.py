@@ -21,7 +21,7 @@ from reproduce.studies.statistics import mean_and_deviation
 from unet_paper.cli.commands import main
 from unet_paper.io.stack import read_stack
 from unet_paper.runs.folder import RunFolder
-from unet_paper.runs.record import read_record
+from unet_paper.runs.record import Trunk, read_record
 
 ROOT = Path(__file__).parents[2]
 TINY = ("base_channels=2", "steps=6", "tile_size=188", "checkpoint_every=2")
@@ -246,7 +246,7 @@ def test_branches_of_one_trunk(small_phantom, tmp_path):
         make(run, RunFolder(tmp_path / run.name), small_phantom, "smoke", {}, None)
     found = [archive.from_folder(tmp_path / run.name) for run in runs]
     assert [run.record.config.steps for run in found] == [10, 15]
-    assert [run.record.trunk for run in found] == [{"name": "trunk", "step": step} for step in (8, 12)]
+    assert [run.record.trunk for run in found] == [Trunk("trunk", step) for step in (8, 12)]
     planned = Run("planned", "planned", "2/2", settings | {"decay": "trapezoid"})
     make(planned, RunFolder(tmp_path / "planned"), small_phantom, "smoke", {}, None)
     scores = [(tmp_path / name / "scores.json").read_text() for name in ("15", "planned")]

@@ -12,7 +12,7 @@ from unet_paper.config import PROFILES
 from unet_paper.datasets.folds import Fold
 from unet_paper.runs.branching import branch, branch_config
 from unet_paper.runs.folder import RunFolder
-from unet_paper.runs.record import read_record
+from unet_paper.runs.record import Trunk, read_record
 from unet_paper.runs.training_run import TrainingRequest, train_run
 from unet_paper.schedule import learning_rate_at, momentum_at
 from unet_paper.support.errors import BadInput
@@ -40,7 +40,7 @@ def test_a_branch_equals_a_training_that_was_planned_so(trunk, small_phantom, tm
     assert [row["loss"] for row in branched.history] == [row["loss"] for row in planned.history]
 
     record = read_record(tmp_path / "branch" / "run.json")
-    assert record.trunk == {"name": "trunk", "step": 20} and [session.step for session in record.sessions] == [0, 20]
+    assert record.trunk == Trunk("trunk", 20) and [session.step for session in record.sessions] == [0, 20]
     assert read_record(tmp_path / "planned" / "run.json").trunk is None
     assert branch(trunk, RunFolder(tmp_path / "branch")) == config  # the same command once more
 
@@ -136,7 +136,7 @@ def test_a_branch_and_its_trunk_have_names_from_within_their_folders(trunk, tmp_
     monkeypatch.chdir(tmp_path / "branch")
     branch(trunk, RunFolder(Path(".")))
     record = read_record(tmp_path / "branch" / "run.json")
-    assert record.name == "branch" and record.trunk == {"name": "trunk", "step": 20}
+    assert record.name == "branch" and record.trunk == Trunk("trunk", 20)
     (tmp_path / "new").mkdir()
     monkeypatch.chdir(tmp_path / "new")
     branch(trunk, RunFolder(Path(".")))

@@ -1,12 +1,14 @@
 """What a record tells in words."""
 
+import json
 from dataclasses import replace
 
 import pytest
 
 from unet_paper.cli.values import changed_config
 from unet_paper.config import PAPER
-from unet_paper.runs.record import RunRecord, as_text
+from unet_paper.runs.record import RunRecord, as_text, read_record
+from unet_paper.support.errors import BadInput
 
 
 @pytest.mark.parametrize(
@@ -40,3 +42,13 @@ def test_a_training_of_no_time_at_all_is_told(make_record):
     """As one of a few steps is on a fast machine, in tenths of a second."""
     record = make_record(PAPER).with_times(training_seconds=0.0)
     assert record.to_json()["times"]["training_seconds"] == 0.0 and RunRecord.from_json(record.to_json()) == record
+
+
+def test_what_a_record_lacks_or_is_not_known_here_is_named(make_record, tmp_path):
+    """A record of a later version has settings that this one does not know."""
+    values = make_record(PAPER).to_json()
+    later = values | {"configuration": values["configuration"] | {"colour": {"value": "red"}}}
+    for content, named in ((later, "colour"), ({name: values[name] for name in values if name != "code"}, "code")):
+        (tmp_path / "run.json").write_text(json.dumps(content))
+        with pytest.raises(BadInput, match=f"run.json: it is not a run's record .*{named}"):
+            read_record(tmp_path / "run.json")

@@ -98,7 +98,7 @@ def test_the_command(files, trained, weights, capsys):
     said = capsys.readouterr().out
     assert f"starting from {files / weights} (2 base channels, 2 steps); optimiser adam" in said
     record = read_record(files / "run" / "run.json")
-    assert record.start["weights"] == weights and record.start["data_sha256"] == trained.data
+    assert record.start.weights == weights and record.start.data_sha256 == trained.data
     assert record.config.base_channels == 2
     assert record.standardisation.dtype == "uint16"  # of these images, not of the weights'
     assert json.loads((files / "run" / "run.json").read_text())["start"]["steps"] == 2

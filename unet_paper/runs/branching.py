@@ -13,7 +13,7 @@ from unet_paper.checkpoint import Checkpoint
 from unet_paper.config import DECAY_PARTS, Config
 from unet_paper.datasets.training_stacks import Stacks
 from unet_paper.runs.folder import RunFolder
-from unet_paper.runs.record import RunRecord, read_record
+from unet_paper.runs.record import RunRecord, Trunk, read_record
 from unet_paper.runs.resuming import changed_data
 from unet_paper.schedule import in_steps
 from unet_paper.support.errors import BadInput
@@ -57,7 +57,7 @@ class Branch:
             status="interrupted",
             config=config,
             changes=config.changes(),
-            trunk={"name": trunk.name, "step": last.step},
+            trunk=Trunk(trunk.name, last.step),
         )
         return cls(trunk.path, config, record, replace(last, config=config))
 
@@ -93,7 +93,7 @@ def _is_of_trunk(record: RunRecord, trunk: RunFolder) -> bool:
     """Whether a run is a branch of a trunk: by its name, and, where the trunk is still there, by when and on what the
     training began, which the record of a branch has from its trunk's.
     """
-    if (record.trunk or {}).get("name") != trunk.name:
+    if record.trunk is None or record.trunk.name != trunk.name:
         return False
     return not trunk.record.is_file() or read_record(trunk.record).first == record.first
 

@@ -65,6 +65,24 @@ class Times:
 
 
 @dataclass(frozen=True)
+class Start:
+    """The weights that a training started from, see starting_weights.py."""
+
+    weights: str  # the file's name
+    sha256: str  # of the file; of a trained network in memory, nothing
+    steps: int  # that it had been trained for
+    data_sha256: Mapping[str, str]  # of what it was trained on
+
+
+@dataclass(frozen=True)
+class Trunk:
+    """Where a run branched off another one, see branching.py."""
+
+    name: str  # of the other run
+    step: int
+
+
+@dataclass(frozen=True)
 class RunRecord:
     """One run; run.json in its folder."""
 
@@ -84,8 +102,8 @@ class RunRecord:
     diverged: tuple[str, ...] = ()  # at which step and why, each time
     up_convolution_effect: tuple[float, ...] | None = None  # see diagnostics.py; older records do not tell it
     seg_of_training_frames: Mapping[float, float] | None = None  # {threshold: SEG}, of cells; older ones do not tell it
-    start: Mapping[str, Any] | None = None  # the weights that it started from, see starting_weights.py
-    trunk: Mapping[str, Any] | None = None  # name and step of the run that this one branched off, see branching.py
+    start: Start | None = None  # None: from new weights
+    trunk: Trunk | None = None  # None: it is no branch
 
     @property
     def first(self) -> Session:
@@ -137,8 +155,8 @@ class RunRecord:
                 if self.seg_of_training_frames
                 else {}
             ),
-            **({"start": dict(self.start)} if self.start else {}),
-            **({"trunk": dict(self.trunk)} if self.trunk else {}),
+            **({"start": asdict(self.start)} if self.start else {}),
+            **({"trunk": asdict(self.trunk)} if self.trunk else {}),
         }
 
     @classmethod
@@ -175,8 +193,8 @@ class RunRecord:
                 diverged=tuple(values.get("diverged", ())),
                 up_convolution_effect=None if effect is None else tuple(effect),
                 seg_of_training_frames=None if seg is None else {float(at): value for at, value in seg.items()},
-                start=values.get("start"),
-                trunk=values.get("trunk"),
+                start=Start(**values["start"]) if "start" in values else None,
+                trunk=Trunk(**values["trunk"]) if "trunk" in values else None,
             )
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise BadInput(f"it is not a run's record ({error!r})") from None
@@ -192,12 +210,11 @@ class RunRecord:
 
 def read_record(path: str | Path) -> RunRecord:
     """The RunRecord in a run.json. Raises BadInput when it is missing or is none."""
+    values = read_json(path)
     try:
-        return RunRecord.from_json(read_json(path))
-    except BadInput as error:
-        if str(path) in str(error):
-            raise
-        raise BadInput(f"{path} is not a run's record; give the folder of a run that `train` wrote") from None
+        return RunRecord.from_json(values)
+    except BadInput as error:  # it says which value is missing or not known here
+        raise BadInput(f"{path}: {error}; give the folder of a run that `train` wrote") from None
 
 
 def record_beside(weights: str | Path, trained: "Checkpoint") -> RunRecord | None:

@@ -3,13 +3,12 @@
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from unet_paper.checkpoint import Checkpoint, load
 from unet_paper.config import Config
 from unet_paper.datasets.training_stacks import Stacks
 from unet_paper.io.hashes import file_sha256
-from unet_paper.runs.record import RunRecord
+from unet_paper.runs.record import RunRecord, Start
 from unet_paper.support.errors import BadInput
 from unet_paper.support.logs import logger
 
@@ -58,11 +57,9 @@ class StartingWeights:
         inherited = [*NETWORK, *(RECIPE if not set(RECIPE) & set(given) else ())]
         return replace(config, **{name: getattr(own, name) for name in inherited})
 
-    def described(self) -> dict[str, Any]:
-        """Plain values, for run.json."""
-        trained = self.trained
-        data = dict(trained.data)
-        return {"weights": self.name, "sha256": self.sha256, "steps": trained.step, "data_sha256": data}
+    def recorded(self) -> Start:
+        """What the record tells of them."""
+        return Start(self.name, self.sha256, self.trained.step, dict(self.trained.data))
 
     def announce(self, config: Config, stacks: Stacks) -> None:
         """Say what is taken over, and what is not."""
@@ -87,9 +84,9 @@ def require_same_start(record: RunRecord, start: StartingWeights | None) -> None
     """Raise BadInput where a run that is resumed began with other weights than these."""
     if record.trunk and start is None:
         return  # a branch starts from its trunk's checkpoint
-    recorded, given = (record.start or {}).get("sha256"), None if start is None else start.sha256
-    if recorded != given:
-        told = [(record.start or {}).get("weights", "new weights"), "new weights" if start is None else start.name]
+    began, given = record.start, None if start is None else start.recorded()
+    if (began and began.sha256) != (given and given.sha256):
+        told = [which.weights if which else "new weights" for which in (began, given)]
         raise BadInput(
             f"the run began from {told[0]} and would be resumed from {told[1]}, another file; give the same --from"
         )

@@ -102,7 +102,7 @@ def train_run(request: TrainingRequest, draw: DrawTraining | None = None) -> Run
             _archive_previous_run(run)
             record = new_record(run.name, config, stacks, training_set, session)
             if request.start is not None:
-                record = replace(record, start=request.start.described())
+                record = replace(record, start=request.start.recorded())
                 request.start.announce(config, stacks)
         else:
             record = read_record(run.record)

@@ -12,7 +12,7 @@ import torch
 from torch.nn.modules.module import register_module_forward_hook
 
 import unet_paper
-from unet_paper import checkpoint, load, predict, score, segment, train, warping_errors, weight_map, weight_maps
+from unet_paper import checkpoint, load, predict, score, segment, train, weight_map, weight_maps
 from unet_paper.datasets.phantom import make_phantom
 from unet_paper.prediction import predict_stack
 from unet_paper.runs.folder import RunFolder
@@ -222,88 +222,6 @@ def test_what_labels_mean(phantom, trained, labels_are):
     given = labels if labels_are == "instances" else 255 - labels
     other = train(images, given, labels_are, **TINY)
     assert all(torch.equal(values, other.network[name]) for name, values in trained.network.items())
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (dict(profile="fast"), "profile is 'fast'; it must be one of"),
-        (dict(learning=1), "there is no setting learning"),
-        (dict(tile_size=187), "the setting tile_size is 187"),
-        (dict(rotate="false"), "rotate is 'false'; it must be true or false"),
-        (dict(flip=1), "flip is 1; it must be true or false"),
-        (dict(steps=1.5), "steps is 1.5; it must be a whole number, at least 1"),
-        (dict(steps=np.float64(3)), "steps is 3.0; it must be a whole number"),
-        (dict(steps="5"), "steps is '5'; it must be a whole number"),
-        (dict(steps=None), "steps is None; it must be a whole number"),
-        (dict(steps=True), "steps is True; it must be a whole number"),
-        (dict(steps=10**400), "steps is 10*; it must be at least 1 and at most 1e.09"),
-        (dict(tile_size=316.0), "tile_size is 316.0; it must be a whole number, at least 188, in steps of 16"),
-        (dict(seed=1.5), "seed is 1.5; it must be a whole number"),
-        (dict(sigma="5"), "sigma is '5'; it must be a number, above 0"),
-        (dict(tta=["none"]), "tta is .'none'.; it must be a tuple of texts, one of none, rot7, d4"),
-        (dict(tta="none"), "tta is 'none'; it must be a tuple of texts"),
-        (dict(optimiser=["adam"]), "optimiser is .'adam'.; it must be a text, one of sgd, adam"),
-        (dict(learning_rate=10**400), "learning_rate is 10*; it must be .*, and finite"),
-        (dict(ignore=True), "ignore is True; it must be a label, a whole number, or bool arrays"),
-        (dict(labels_are="cell"), "labels_are is .cell.; it must be one of cells, membranes, instances, classes"),
-    ],
-)
-def test_settings_that_do_not_fit(phantom, change, message):
-    with pytest.raises(BadInput, match=message):
-        train(*phantom, **{"labels_are": "cells", **TINY, **change})
-
-
-@pytest.mark.parametrize(
-    ("function", "change", "message"),
-    [
-        (train, dict(start=3), "the file of a trained network is given as int; it must be a path"),
-        (train, dict(folder=["a"]), "folder is given as list; it must be a path"),
-        (train, dict(labels_are=["cells"]), "labels_are is .'cells'.; it must be one of cells, membranes"),
-        (train, dict(profile=["smoke"]), "profile is .'smoke'.; it must be one of paper, quick, smoke"),
-        (train, dict(tta=(["none"],)), "tta is .*; it must be one of none, rot7, d4"),
-        (load, dict(path=None), "the file of a trained network is given as NoneType; it must be a path"),
-        (load, dict(path=b"weights.pt"), "the file of a trained network is given as bytes; it must be a path"),
-        (predict, dict(model=torch.nn.ReLU()), "the file of a trained network is given as ReLU; it must be a path"),
-        (predict, dict(tta=0), "tta is 0; it must be one of none, rot7, d4"),
-        (predict, dict(tta=np.zeros(2)), "tta is array.*; it must be one of none, rot7, d4"),
-        (segment, dict(threshold=np.zeros(2)), "threshold array.*; they must be numbers, 0 to 1"),
-        (segment, dict(connectivity=np.zeros(2)), "connectivity .*; it must be 4 or 8"),
-        (score, dict(ignore={}), "pixels to ignore have shape .1,. and type object; they must be bool"),
-        (score, dict(labels={}, proposal={}), "have shape .1,.; give at least one section"),
-        (score, dict(workers="2"), "workers is '2'; it must be a whole number"),
-        (train, dict(ignore=np.zeros((1, 9, 9))), "pixels to ignore have type float64; they must be bool"),
-        (train, dict(ignore=[[True], [True, False]]), "pixels to ignore are arrays of several shapes"),
-        (train, dict(labels=[[[1, 2], [3]]]), "labels are arrays of several shapes"),
-        (load, dict(path="x" * 5000), "the file of a trained network is xxx.*: File name too long; give another name"),
-        (score, dict(labels=[[[1, 2], [3]]]), "labels and probabilities are arrays of several shapes"),
-        (warping_errors, dict(threshold="0.5"), "threshold '0.5'; it must be 0 to 1, a number"),
-        (warping_errors, dict(threshold=np.array([0.5])), "threshold array.*; it must be 0 to 1, a number"),
-        (weight_map, dict(w_0="10"), "w_0 '10', .* w_0 must be 0 or above .*, all of them numbers"),
-        (weight_map, dict(sigma=None), "sigma None, .* sigma above 0 .*, all of them numbers"),
-        (weight_map, dict(connectivity=np.zeros(2)), "connectivity array.* connectivity 4 or 8"),
-        (weight_map, dict(class_weights=3), "class_weights is 3; it must be a list of numbers, one for each class"),
-        (weight_map, dict(class_weights=[1e300, 1]), "class weights are .*; they must be at most 1e.30"),
-        (weight_map, dict(semantic="no"), "semantic is 'no'; it must be True or False"),
-        (weight_map, dict(labels=[[0, 2**62]], semantic=True), "classes are numbered .* leave semantic out"),
-        (weight_map, dict(ignore=[[True], [True, False]]), "pixels to ignore are arrays of several shapes"),
-        (weight_map, dict(class_weights=["a", "b"]), "class_weights is .'a', 'b'.; it must be a list of numbers"),
-    ],
-)
-def test_arguments_of_a_wrong_type(phantom, trained, function, change, message):
-    images, labels = phantom
-    scored = dict(labels=labels, proposal=np.zeros(labels.shape, np.float32))
-    usual = {
-        train: dict(images=images, labels=labels, labels_are="cells", **TINY),
-        load: {},
-        predict: dict(model=trained, image=images[0], tta="none"),
-        segment: dict(probability=scored["proposal"]),
-        score: scored,
-        warping_errors: scored,
-        weight_map: dict(labels=labels[0]),
-    }
-    with pytest.raises(BadInput, match=message):
-        function(**{**usual[function], **change})
 
 
 @pytest.mark.parametrize("labels_are", ["instances", "classes"])

@@ -1,5 +1,6 @@
 """Prediction (sections 2 and 4): overlap tiles, averaged over versions of the input."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from unet_paper.normalisation import Standardisation, gray_values
 from unet_paper.overlap_tile import SMALLEST_TILE, Block, Plan, mirrored_region, plan_blocks
 from unet_paper.support.arguments import require_choice
 from unet_paper.support.errors import BadInput
+from unet_paper.support.logs import logger
 from unet_paper.support.progress import progress_bar
 from unet_paper.test_time_augmentation import views
 
@@ -236,6 +238,15 @@ def predict_stack(
             module.training = is_training
 
 
+def _range_of(volume: np.ndarray) -> tuple[float, float]:
+    """The lowest and the highest gray value. Raises BadInput, before any work, for one that is no finite number."""
+    lowest, highest = math.inf, -math.inf
+    for index, section in enumerate(volume):
+        gray_values(section, f"section {index} of the images" if len(volume) > 1 else "the image")
+        lowest, highest = min(lowest, float(section.min())), max(highest, float(section.max()))
+    return lowest, highest
+
+
 def _predict_array(
     predictor: Predictor, image: np.ndarray, memory: int | None = None, largest_tile: int | None = None
 ) -> np.ndarray:
@@ -245,6 +256,11 @@ def _predict_array(
     require_no_colours(image, "images")
     predictor.check(image)
     volume = image[None] if image.ndim == 2 else image
+    note, warning = predictor.lone_value(*_range_of(volume)), predictor.warning(volume)
+    if note:
+        logger.warning(f"note: the images hold {note}")
+    if warning:
+        logger.warning(warning)
     height, width = volume.shape[1:]
     plan = predictor.plan(height, width, memory, largest_tile)
     result = np.empty((len(volume), predictor.out_channels, *volume.shape[1:]), np.float32)

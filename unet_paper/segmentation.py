@@ -12,7 +12,7 @@ from skimage.morphology import local_maxima, reconstruction
 from skimage.segmentation import watershed as flooded
 
 from unet_paper.config import setting
-from unet_paper.io.sections import as_array
+from unet_paper.io.sections import as_array, require_no_colours
 from unet_paper.separation_border import is_connectivity
 from unet_paper.support.arguments import is_number, is_whole
 from unet_paper.support.errors import BadInput
@@ -137,6 +137,7 @@ def segment_stack(probability: ArrayLike, segmentation: CellSegmentation) -> np.
     maps = as_array(probability, "probabilities")
     if maps.ndim not in (2, 3) or maps.size == 0 or maps.dtype.kind != "f":
         raise BadInput(f"a map of shape {maps.shape} and type {maps.dtype}; expected (H, W) or (Z, H, W) floats")
+    require_no_colours(maps, "probabilities")
     if not (maps.min() >= 0 and maps.max() <= 1):  # also where one is no number
         raise BadInput("the map holds values outside 0 to 1; give probabilities of cell")
     segmentation.check()

@@ -7,7 +7,7 @@ import torch
 
 from unet_paper.augmentation import augmented_tile, draw_deformation, draw_gray_variation
 from unet_paper.config import Config
-from unet_paper.io.sections import Sections, joined, require_same_shapes
+from unet_paper.io.sections import Sections, joined, require_contrast, require_same_shapes
 from unet_paper.network import CONTEXT
 from unet_paper.normalisation import Standardisation, gray_values
 from unet_paper.separation_border import separate_touching_cells
@@ -48,7 +48,7 @@ def prepare_training_set(
     label, and do not count where class frequencies are balanced.
 
     Mean and deviation of the gray values, and the class weights, are those of all sections together. Raises BadInput
-    for arrays that do not fit, and for labels below 0 that are not ignored.
+    for arrays that do not fit, labels below 0 that are not ignored, and nothing but blank sections.
     """
     require_same_shapes(images, labels, ("images", "labels"))
     if ignore is None:
@@ -58,6 +58,7 @@ def prepare_training_set(
     if len(dtypes) > 1:
         raise BadInput(f"the images hold {' and '.join(dtypes)} values; all must be of one type")
     gray = [gray_values(section, "the training stack") for section in images]
+    require_contrast(gray)  # which 32 bits may lose
     standardisation = Standardisation.of(joined(gray), images[0].dtype)
     semantic = config.classes > 2
     known = [np.where(mask, section.dtype.type(0), section) for section, mask in zip(labels, ignore, strict=True)]

@@ -11,7 +11,7 @@ from unet_paper.datasets.own_pairs import read_pairs
 from unet_paper.io.hashes import labels_sha256
 from unet_paper.io.image_stack import ImageStack
 from unet_paper.io.pixel_size import EM, PixelSize
-from unet_paper.io.sections import Sections, stacked
+from unet_paper.io.sections import Sections, require_contrast, stacked
 from unet_paper.io.stack import read_gray, read_labels
 from unet_paper.support.errors import BadInput
 
@@ -66,8 +66,7 @@ def load_files(files: OwnFiles, fold: Fold | None = None, leave_out: Sequence[in
     labels, classes = interpret_labels(own.labels, files.labels_are, own.name, ignored)
     truth = labels if files.labels_are != "instances" else without_ignored(own.labels, ignored)
     stacks = _split(own.images, labels, fold, leave_out, own.data, "own", classes, ignored, truth, own.names)
-    if all(section.min() == section.max() for section in stacks.volume):  # each file was read as one among others
-        raise BadInput("each section that is trained on holds one gray value only; train on images that show something")
+    require_contrast(stacks.volume)  # each file was read as one among others
     protocol = replace(stacks.protocol, labels_are=files.labels_are, ignore=files.ignore)
     return replace(stacks, protocol=protocol, pixel_size=own.pixel_size)
 

@@ -32,11 +32,23 @@ def as_sections(values: ArrayLike | Sequence[ArrayLike], name: str) -> Sections:
 
 
 def as_array(values: ArrayLike | Sequence[ArrayLike], name: str) -> np.ndarray:
-    """Values as an array. name : for messages. Raises BadInput for a list of arrays that differ in shape."""
+    """Values as an array. name : for messages.
+
+    Raises BadInput for a list of arrays that differ in shape, for what NumPy cannot make an array of, such as a tensor
+    that needs a gradient, and for masked pixels, whose mask would be lost.
+    """
+    if any(np.ma.is_masked(part) for part in (values if isinstance(values, (list, tuple)) else (values,))):
+        raise BadInput(
+            f"{name} are masked; give their .filled() values and, where labels are not known, ignore=labels.mask"
+        )
     try:
         return np.asarray(values)
-    except ValueError:
-        raise BadInput(f"{name} are arrays of several shapes; give them one by one, each (H, W)") from None
+    except Exception as error:  # of many kinds: what another library's arrays say of it
+        if isinstance(error, ValueError) and isinstance(values, (list, tuple)):
+            raise BadInput(f"{name} are arrays of several shapes; give them one by one, each (H, W)") from None
+        kind = f"{type(values).__module__}.{type(values).__qualname__}"
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise BadInput(f"{name} are given as {kind}, of which NumPy makes no array ({reason}); give an array") from None
 
 
 def lone_label(ignore: Any) -> int | None:
@@ -58,6 +70,12 @@ def require_no_colours(stack: np.ndarray, name: str) -> None:
             f"{name} of shape {stack.shape} are in colour; expected (H, W) or (Z, H, W), so give one channel, such as "
             "[..., 0]"
         )
+
+
+def require_contrast(sections: Sections) -> None:
+    """Raise BadInput where there is nothing but blank sections to train on."""
+    if all(section.min() == section.max() for section in sections):
+        raise BadInput("each section that is trained on holds one gray value only; train on images that show something")
 
 
 def stacked(sections: Sequence[np.ndarray]) -> Sections:

@@ -17,7 +17,8 @@ from unet_paper.datasets.training_set import prepare_training_set
 from unet_paper.io.hashes import sections_sha256
 from unet_paper.io.sections import Sections, as_array, as_sections, joined, lone_label, require_same_shapes, stacked
 from unet_paper.runs.folder import RunFolder
-from unet_paper.runs.resuming import changed_settings
+from unet_paper.runs.results import read_history
+from unet_paper.runs.resuming import changed_settings, changed_type
 from unet_paper.runs.starting_weights import StartingWeights
 from unet_paper.support.arguments import as_path, require_choice
 from unet_paper.support.errors import BadInput
@@ -102,7 +103,7 @@ def train(
     if not isinstance(resume, (bool, np.bool_)):
         raise BadInput(f"resume is {resume!r}; it must be True or False")
     if folder is not None:
-        folder = as_path("folder", folder)
+        folder = as_path("folder", folder).absolute()  # wherever the caller goes meanwhile
         _require_usable(folder, bool(resume))
     elif resume:
         raise BadInput("there is no folder to resume from; give the one that the training was kept in")
@@ -118,10 +119,12 @@ def train(
     if folder is None:
         return train_network(config, training_set, None, data, start=trained)
     with exclusive_lock(RunFolder(folder).lock, folder):
-        last = _last_checkpoint(folder, config, data) if resume else None
+        last = _last_checkpoint(folder, config, data, training_set.standardisation.dtype) if resume else None
         try:
             return train_network(config, training_set, folder, data, last, start=trained)
         except Interrupted as stopped:
+            if not str(stopped):  # a second signal, which did not wait for the step's end
+                raise
             number = stopped.exit_code - SHELL
             raise Interrupted(f"{stopped}; the same call with resume=True resumes from there", number) from None
 
@@ -166,7 +169,7 @@ def _plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _last_checkpoint(folder: Path, config: Config, data: dict[str, str]) -> Checkpoint | None:
+def _last_checkpoint(folder: Path, config: Config, data: dict[str, str], dtype: str) -> Checkpoint | None:
     """Where a training resumes, None for one without a checkpoint. Raises BadInput where it began otherwise."""
     run = RunFolder(folder)
     last = load_last(run.checkpoint, run.earlier_checkpoint)
@@ -174,6 +177,7 @@ def _last_checkpoint(folder: Path, config: Config, data: dict[str, str]) -> Chec
         return None
     changes = [f"{name} {before!r} -> {after!r}" for name, (before, after) in changed_settings(last, config).items()]
     changes += [name for name, sha256 in data.items() if last.data.get(name) != sha256]
+    changes += changed_type(last, dtype)
     if changes:
         raise BadInput(
             f"{folder} holds a training that differs ({'; '.join(changes)}); give what it began with, or another folder"
@@ -189,6 +193,8 @@ def _require_usable(folder: Path, resume: bool) -> None:
         raise BadInput(f"{folder} holds a run of the command; resume it with: train --resume")
     if resume and run.weights.is_file() and not any(path.is_file() for path in checkpoints):
         raise BadInput(f"{folder} holds weights without a checkpoint, which cannot be resumed; give another folder")
+    if resume and run.history.is_file() and not any(path.is_file() for path in checkpoints):
+        read_history(run.history)  # raises for what is not of a training, and would be replaced
     if not resume and any(os.path.lexists(path) for path in (*checkpoints, run.weights, run.history, run.record)):
         raise BadInput(f"{folder} already holds a training; give another folder, or go on with it by resume=True")
     ancestor = next(path for path in (folder.absolute(), *folder.absolute().parents) if os.path.lexists(path))

@@ -50,7 +50,10 @@ def read_history(path: str | Path) -> list[dict[str, float]]:
     """
     try:
         with open(path, newline="") as file:
-            return [_history_row(row) for row in csv.DictReader(file)]
+            rows = csv.DictReader(file)
+            if "step" not in (rows.fieldnames or ("step",)):
+                raise KeyError("step")
+            return [_history_row(row) for row in rows]
     except (KeyError, TypeError, ValueError, csv.Error) as error:
         raise BadInput(
             f"{path} is no history of a training ({error!r}); restore it, or move it away: results stand without it"

@@ -48,8 +48,17 @@ def changed_data(checkpoint: Checkpoint, recorded: Protocol, stacks: Stacks) -> 
     ]
     return [
         *(f"{name}.tif" for name, sha256 in stacks.data.items() if checkpoint.data.get(name) != sha256),
+        *changed_type(checkpoint, stacks.volume[0].dtype.name),
         *(f"{name} {_shown(before)} -> {_shown(after)}" for name, before, after in pairs if before != after),
     ]
+
+
+def changed_type(checkpoint: Checkpoint, dtype: str) -> list[str]:
+    """Whether gray values of this type are of another one than those that began, in words: hashes are of their bytes
+    alone.
+    """
+    began = checkpoint.standardisation.dtype
+    return [] if began == dtype else [f"gray values {began} -> {dtype}"]
 
 
 def is_finished(run: RunFolder, checkpoint: Checkpoint, config: Config) -> bool:

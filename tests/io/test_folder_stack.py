@@ -5,7 +5,7 @@ import pytest
 from skimage.io import imsave
 
 from unet_paper.io import folder_stack
-from unet_paper.io.folder_stack import open_volume
+from unet_paper.io.folder_stack import FolderStack, open_volume
 from unet_paper.io.image_files import open_stack
 from unet_paper.io.stack import write_stack
 from unet_paper.support.errors import BadInput
@@ -37,6 +37,13 @@ def test_each_file_is_read_once_and_no_other(folder, monkeypatch):
     for rows in (slice(0, 10), slice(10, 20)):
         found.read(slice(4, 5), rows, slice(0, 31))
     assert opened == ["section0.png", "section4.png"]
+
+
+def test_a_section_is_the_one_asked_for_whatever_another_thread_keeps(folder, sections, monkeypatch):
+    found = open_volume(folder).pixels
+    of_another = property(lambda _: (7, sections[7]), lambda *_: None)
+    monkeypatch.setattr(FolderStack, "_kept", of_another, raising=False)
+    assert np.array_equal(found, sections)
 
 
 def test_files_must_be_alike(folder, sections):

@@ -2,6 +2,8 @@
 
 import gc
 import os
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -101,6 +103,25 @@ def test_little_is_kept(tmp_path, sections, unpacked, monkeypatch):
     found = open_stack(tmp_path / "stack.tif").pixels
     assert np.array_equal(found, sections) and len(unpacked) == 4 * 24
     assert sum(segment.nbytes for segment in found._kept.values()) == 3 * 256
+
+
+def test_threads_do_not_move_each_others_place_in_the_file(tmp_path, sections, monkeypatch):
+    with tifffile.TiffWriter(tmp_path / "stack.tif") as file:
+        for section in sections:  # pages of their own, which are read when they are needed
+            file.write(section, photometric="minisblack", compression="zlib", tile=(32, 32), metadata=None)
+    found, seek = open_stack(tmp_path / "stack.tif").pixels, tifffile.FileHandle.seek
+
+    def seek_and_wait(*arguments):
+        place = seek(*arguments)
+        time.sleep(1e-4)  # another thread's turn
+        return place
+
+    monkeypatch.setattr("unet_paper.io.tiff_segments.KEPT_BYTES", 0)
+    monkeypatch.setattr(tifffile.FileHandle, "seek", seek_and_wait)
+    assert isinstance(found, TiffSegments)
+    with ThreadPoolExecutor(4) as threads:
+        read = list(threads.map(lambda number: np.asarray(found[number]), [0, 1, 2, 3] * 8))
+    assert np.array_equal(read, np.tile(sections, (8, 1, 1)))
 
 
 def test_tiles_that_are_left_out(tmp_path, sections):

@@ -25,7 +25,8 @@ class FolderStack(LazyStack):
         return np.stack([self._section(index)[rows, columns] for index in range(sections.start, sections.stop)])
 
     def _section(self, index: int) -> np.ndarray:
-        if self._kept is None or self._kept[0] != index:
+        kept = self._kept  # another thread may put another section there meanwhile
+        if kept is None or kept[0] != index:
             path = self.files[index]
             pixels = open_stack(path, self.channel).pixels
             dtype = pixels.dtype.newbyteorder("=")
@@ -34,8 +35,8 @@ class FolderStack(LazyStack):
                     f"{path} has shape {pixels.shape} of {dtype}, and {self.files[0]} {(1, *self.shape[1:])} of "
                     f"{self.dtype}; the sections of a volume have one size and type"
                 )
-            self._kept = index, np.asarray(pixels[0], self.dtype)
-        return self._kept[1]
+            kept = self._kept = index, np.asarray(pixels[0], self.dtype)
+        return kept[1]
 
 
 def open_volume(path: Path, channel: int | str | None = None, scratch: Path | None = None) -> ImageStack:

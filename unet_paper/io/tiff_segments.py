@@ -1,6 +1,7 @@
 """Large packed TIFFs, whose tiles or strips are unpacked where they are asked for, and no others."""
 
 import math
+import threading
 import weakref
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -34,9 +35,14 @@ class TiffSegments(LazyStack):
         self.file = tifffile.TiffFile(path)
         weakref.finalize(self, self.file.close)  # its pages and it hold each other, until the collector comes round
         self._kept: OrderedDict[tuple[int, int], np.ndarray] = OrderedDict()
+        self._lock = threading.Lock()  # the file has one position, which tifffile moves too: pages are read when needed
 
     def read(self, sections: slice, rows: slice, columns: slice) -> np.ndarray:
         """See LazyStack. Raises BadInput for a damaged tile or strip."""
+        with self._lock:
+            return self._read(sections, rows, columns)
+
+    def _read(self, sections: slice, rows: slice, columns: slice) -> np.ndarray:
         shape = tuple(side.stop - side.start for side in (sections, rows, columns))
         result = np.empty(shape, self.dtype)
         for pixels, section in zip(result, range(sections.start, sections.stop), strict=True):

@@ -1,24 +1,43 @@
 """The readers' own messages are held back: what matters of them becomes one sentence of ours."""
 
 import logging
+import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from PIL import Image
+
+_lock = threading.Lock()
+_depth = 0  # how many are inside, in all threads
+_restored = ExitStack()  # by the last of them
 
 
 @contextmanager
 def quiet_readers() -> Iterator[None]:
-    """Inside the `with`, tifffile's log and Python's warnings are silent, and Pillow takes images of any size."""
-    log = logging.getLogger("tifffile")
-    level, most = log.level, Image.MAX_IMAGE_PIXELS
+    """Inside the `with`, tifffile's log and Python's warnings are silent, and Pillow takes images of any size.
+
+    All of these are the process's own: the first that comes in changes them, and the last that leaves restores them.
+    """
+    global _depth
+    with _lock:
+        if _depth == 0:
+            _silence()
+        _depth += 1
     try:
-        log.setLevel(logging.CRITICAL + 1)
-        Image.MAX_IMAGE_PIXELS = None
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
+        yield
     finally:
-        log.setLevel(level)
-        Image.MAX_IMAGE_PIXELS = most
+        with _lock:
+            _depth -= 1
+            if _depth == 0:
+                _restored.close()
+
+
+def _silence() -> None:
+    log = logging.getLogger("tifffile")
+    _restored.callback(log.setLevel, log.level)
+    log.setLevel(logging.CRITICAL + 1)
+    _restored.callback(setattr, Image, "MAX_IMAGE_PIXELS", Image.MAX_IMAGE_PIXELS)
+    Image.MAX_IMAGE_PIXELS = None
+    _restored.enter_context(warnings.catch_warnings())
+    warnings.simplefilter("ignore")

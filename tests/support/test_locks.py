@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -64,10 +65,47 @@ def test_a_folder_that_cannot_be_written(tmp_path):
         pass
 
 
-def test_who_waits_gets_it_afterwards(tmp_path):
+def test_who_waits_gets_it_afterwards(tmp_path, monkeypatch):
     """The holder removes the file; a lock on a file without a name guards nothing."""
-    for _ in range(20):
+    inside, refused, unlink = [], set(), Path.unlink
+    monkeypatch.setattr(Path, "unlink", lambda *path, **options: time.sleep(0.002) or unlink(*path, **options))
+
+    def wait_and_hold(number):
+        for _ in range(10):
+            while True:
+                try:
+                    with exclusive_lock(tmp_path / "lock", "it"):
+                        inside.append(number)
+                        time.sleep(0.001)
+                        assert inside == [number]
+                        inside.remove(number)
+                    break
+                except BadInput:
+                    refused.add(number)
+
+    with ThreadPoolExecutor(4) as threads:
+        with exclusive_lock(tmp_path / "lock", "it"):
+            waiting = [threads.submit(wait_and_hold, number) for number in range(4)]
+            while refused != {0, 1, 2, 3} and not any(each.done() for each in waiting):
+                time.sleep(0.001)
+        assert [each.result() for each in waiting] == [None] * 4
+    assert refused == {0, 1, 2, 3} and not list(tmp_path.iterdir())
+
+
+def fails(error):
+    def unlink(*_, **__):
+        raise error
+
+    return unlink
+
+
+def test_a_file_that_cannot_be_removed_is_let_go_of(tmp_path, monkeypatch):
+    """On Windows none can that is open."""
+    monkeypatch.setattr(Path, "unlink", fails(PermissionError(errno.EACCES, "it is open")))
+    for _ in range(2):
         with exclusive_lock(tmp_path / "lock", "it"):
             pass
-        time.sleep(0.001)
-    assert not list(tmp_path.iterdir())
+    monkeypatch.setattr(Path, "unlink", fails(OSError(errno.EIO, "the disk is broken")))
+    for _ in range(2):
+        with pytest.raises(OSError, match="the disk is broken"), exclusive_lock(tmp_path / "lock", "it"):
+            pass

@@ -2,7 +2,7 @@
 
 import errno
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -30,5 +30,8 @@ def exclusive_lock(path: Path, what: Path | str) -> Iterator[None]:
     try:
         yield
     finally:
-        path.unlink(missing_ok=True)  # while it is held: whoever waits sees that the name is gone
-        lock.release()
+        try:
+            with suppress(PermissionError):  # Windows removes no open file; whoever opens it next locks it
+                path.unlink(missing_ok=True)  # while it is held: whoever waits sees that the name is gone
+        finally:
+            lock.release()

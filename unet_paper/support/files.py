@@ -2,8 +2,9 @@
 
 import csv
 import os
+import secrets
 import shutil
-import tempfile
+import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,16 +23,17 @@ def atomic_write(path: Path | str, earlier: Path | None = None) -> Iterator[Path
     when the disk is full.
     """
     path = Path(path)
+    temporary = path.parent / f"{LEFTOVER}{path.stem}-{secrets.token_hex(4)}{path.suffix}"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f"{LEFTOVER}{path.stem}-", suffix=path.suffix)
+        handle = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o666)
     except OSError as error:
         raise BadInput(f"{path} cannot be written: {error.strerror}; give a folder that can be written") from None
+    permissions = stat.S_IMODE(os.fstat(handle).st_mode)  # what the umask has left of them
     os.close(handle)
-    temporary = Path(name)
     try:
         yield temporary
-        os.chmod(temporary, 0o666 & ~_umask())
+        os.chmod(temporary, permissions)  # safetensors puts a file in its place that only its owner may read
         with open(temporary, "r+b") as written:
             os.fsync(written.fileno())  # the name must not reach the disk before the content
         if earlier is not None and path.exists():
@@ -63,9 +65,3 @@ def remove_leftovers(folder: Path | str) -> None:
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -1,6 +1,7 @@
 """Files written whole or not at all."""
 
 import csv
+import errno
 import os
 import secrets
 import shutil
@@ -13,6 +14,7 @@ from typing import Any
 from unet_paper.support.errors import BadInput
 
 LEFTOVER = ".being-written-"
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)  # of writing to an open file; they name none
 
 
 @contextmanager
@@ -20,7 +22,7 @@ def atomic_write(path: Path | str, earlier: Path | None = None) -> Iterator[Path
     """A temporary path beside `path` that gets its name when the block ends well, and vanishes when it does not.
 
     earlier : path or None; where the file goes that was there before. Raises BadInput where no file can be made, and
-    when the disk is full.
+    when the disk is full. Whatever else the block raises, as of a file that it reads, is raised as it is.
     """
     path = Path(path)
     temporary = path.parent / f"{LEFTOVER}{path.stem}-{secrets.token_hex(4)}{path.suffix}"
@@ -31,8 +33,10 @@ def atomic_write(path: Path | str, earlier: Path | None = None) -> Iterator[Path
         raise BadInput(f"{path} cannot be written: {error.strerror}; give a folder that can be written") from None
     permissions = stat.S_IMODE(os.fstat(handle).st_mode)  # what the umask has left of them
     os.close(handle)
+    is_written = False
     try:
         yield temporary
+        is_written = True
         os.chmod(temporary, permissions)  # safetensors puts a file in its place that only its owner may read
         with open(temporary, "r+b") as written:
             os.fsync(written.fileno())  # the name must not reach the disk before the content
@@ -40,9 +44,20 @@ def atomic_write(path: Path | str, earlier: Path | None = None) -> Iterator[Path
             os.replace(path, earlier)
         os.replace(temporary, path)
     except OSError as error:
+        if not is_written and not _is_of_writing(error, temporary, path):
+            raise
         raise BadInput(f"{path} cannot be written: {why_not(error)}; make room, or give another folder") from None
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _is_of_writing(error: OSError, *paths: Path) -> bool:
+    """Whether an error is of writing one of the files, not of another file, a network or a program."""
+    names = [name for name in (error.filename, error.filename2) if isinstance(name, (str, os.PathLike))]
+    if names:
+        return not {*map(os.path.realpath, names)}.isdisjoint(map(os.path.realpath, paths))
+    # NumPy's of a full disk, and what we make of libraries' own kinds of error, have no number.
+    return error.errno in NO_ROOM or (error.errno is None and type(error) is OSError)
 
 
 def write_rows(path: Path | str, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:

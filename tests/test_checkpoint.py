@@ -1,8 +1,11 @@
 """Weights for handing on: what was written is what is read, half as precise, and nothing else is taken for it."""
 
 import dataclasses
+import errno
 import json
+import os
 import pickle
+import zipfile
 
 import numpy as np
 import pytest
@@ -130,6 +133,83 @@ def test_a_cut_off_file_is_not_called_foreign(tmp_path):
         (tmp_path / "weights.pt").write_bytes(whole[:kept])
         with pytest.raises(checkpoint.Damaged, match="cannot be read as a checkpoint"):
             checkpoint.load(tmp_path / "weights.pt")
+
+
+def fails_with(error):
+    """A function that raises it, whatever it is given."""
+
+    def fails(*_, **__):
+        raise error
+
+    return fails
+
+
+@pytest.fixture
+def last_and_earlier(tmp_path):
+    """checkpoint.pt of step 7, good, and checkpoint-before.pt of step 6."""
+    last, earlier = tmp_path / "checkpoint.pt", tmp_path / "checkpoint-before.pt"
+    checkpoint.save(last, made())
+    checkpoint.save(earlier, dataclasses.replace(made(), step=6))
+    return last, earlier
+
+
+def require_both_kept(last, earlier):
+    assert sorted(last.parent.iterdir()) == [earlier, last] and checkpoint.load_last(last, earlier).step == 7
+
+
+def allocation_error():
+    """What PyTorch's allocator raises for more than any machine has."""
+    with pytest.raises(RuntimeError) as raised:
+        torch.empty(2**60, dtype=torch.uint8)
+    return raised.value
+
+
+@pytest.mark.parametrize("error", [MemoryError(), torch.OutOfMemoryError("of a GPU"), allocation_error()], ids=repr)
+@pytest.mark.parametrize("where", ["torch.load", "zipfile.ZipFile.testzip", "unet_paper.checkpoint.must_fit"])
+def test_too_little_memory_is_not_called_damage(last_and_earlier, monkeypatch, capsys, error, where):
+    with monkeypatch.context() as patch:
+        patch.setattr(where, fails_with(error))
+        with pytest.raises(type(error)) as raised:
+            checkpoint.load_last(*last_and_earlier)
+        assert raised.value is error
+        assert main(["publish", str(last_and_earlier[0]), "w.safetensors"]) == 2
+        assert "there is too little memory" in capsys.readouterr().err
+    require_both_kept(*last_and_earlier)
+
+
+def test_too_little_memory_for_published_weights_is_not_called_damage(tmp_path, monkeypatch):
+    publish(tmp_path / "weights.safetensors", made())
+    error = allocation_error()
+    monkeypatch.setattr("unet_paper.checkpoint.read_half_precision", fails_with(error))
+    with pytest.raises(RuntimeError) as raised:
+        checkpoint.load(tmp_path / "weights.safetensors")
+    assert raised.value is error
+
+
+@pytest.mark.parametrize("where", ["torch.load", "zipfile.ZipFile.testzip", "zipfile._EndRecData"])
+@pytest.mark.parametrize("number", [errno.EIO, errno.EACCES, errno.ESTALE])
+def test_what_the_system_cannot_read_now_is_neither_damaged_nor_foreign(last_and_earlier, monkeypatch, where, number):
+    with monkeypatch.context() as patch:
+        patch.setattr(where, fails_with(OSError(number, os.strerror(number))))
+        with pytest.raises(BadInput, match=f"checkpoint.pt cannot be read: {os.strerror(number)}; mend") as raised:
+            checkpoint.load_last(*last_and_earlier)
+        assert not isinstance(raised.value, checkpoint.Damaged)
+    require_both_kept(*last_and_earlier)
+
+
+def test_published_weights_that_the_system_cannot_read_now_are_not_called_damaged(tmp_path, monkeypatch):
+    publish(tmp_path / "weights.safetensors", made())
+    error = OSError(errno.EIO, os.strerror(errno.EIO))
+    monkeypatch.setattr("unet_paper.checkpoint.read_half_precision", fails_with(error))
+    with pytest.raises(BadInput, match="weights.safetensors cannot be read: Input/output error; mend") as raised:
+        checkpoint.load(tmp_path / "weights.safetensors")
+    assert not isinstance(raised.value, checkpoint.Damaged)
+
+
+def test_a_place_outside_the_file_is_damage(last_and_earlier, monkeypatch):
+    monkeypatch.setattr(zipfile.ZipFile, "testzip", fails_with(OSError(errno.EINVAL, os.strerror(errno.EINVAL))))
+    with pytest.raises(checkpoint.Damaged, match="Invalid argument"):
+        checkpoint.load(last_and_earlier[0])
 
 
 def test_what_an_older_checkpoint_does_not_tell_is_in_no_record(tmp_path):

@@ -1,16 +1,17 @@
 """Checkpoints (section 3): what a run needs to resume, what a prediction needs to start, and weights for handing on."""
 
+import errno
 import json
 import math
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from torch import nn
 
 from unet_paper.compute.random_numbers import callers_random_numbers_kept
@@ -24,6 +25,7 @@ from unet_paper.support.arguments import as_path
 from unet_paper.support.errors import BadInput
 from unet_paper.support.files import atomic_write
 from unet_paper.support.logs import logger
+from unet_paper.support.out_of_memory import is_out_of_memory
 from unet_paper.support.training_log import TrainingLog
 
 SUFFIX = ".safetensors"
@@ -229,20 +231,23 @@ def load(path: Path | str) -> Checkpoint:
     Raises
     ------
     BadInput
-        For what is no path, and a file that is missing, another program's, or of a format that is not known here.
+        For what is no path, and a file that is missing, another program's, or of a format that is not known here, or
+        that the system does not let be read.
     Damaged
         For one that is not whole (its checksums are compared), or does not fit the network that it says it is of.
+    MemoryError or RuntimeError
+        Where it does not fit in memory; see `support.out_of_memory`.
     """
     path = as_path("the file of a trained network", path)
     if path.suffix == SUFFIX:
         return load_published(path)
     if not path.is_file():
         raise BadInput(f"{path} is not a file; give a run's weights.pt or checkpoint.pt")
-    if is_safetensors(path):
-        return load_published(path)
-    if is_foreign(path):
-        raise foreign(path)
-    try:
+    with _damage_told(path, "a checkpoint", "give a weights.pt or checkpoint.pt that `train` wrote"):
+        if is_safetensors(path):
+            return load_published(path)
+        if is_foreign(path):
+            raise foreign(path)
         with zipfile.ZipFile(path) as archive:
             damaged = archive.testzip()  # PyTorch itself does not look at them
         if damaged is not None:
@@ -260,14 +265,30 @@ def load(path: Path | str) -> Checkpoint:
         values["standardisation"] = Standardisation(**values["standardisation"])
         checkpoint = Checkpoint(**values)
         must_fit(checkpoint)
-        return checkpoint
-    except (BadInput, MemoryError, PermissionError):
+    return checkpoint
+
+
+@contextmanager
+def _damage_told(path: Path | str, what: str, advice: str) -> Iterator[None]:
+    """Whatever goes wrong inside is Damaged, but for what says nothing of the file: too little memory, which is raised
+    as it is, and a system that cannot read it now, which is BadInput.
+    """
+    try:
+        yield
+    except BadInput:
         raise
     except Exception as error:  # many kinds, for a damaged file
+        if is_out_of_memory(error):
+            raise
+        # Of what the system refuses zipfile makes damage, where it looks for the archive's end.
+        cause = error.__context__ if isinstance(error, zipfile.BadZipFile) else error
+        # EINVAL is of a place outside the file, to which a damaged one points.
+        if isinstance(cause, OSError) and cause.errno not in (None, errno.EINVAL):
+            raise BadInput(
+                f"{path} cannot be read: {cause.strerror}; mend that and try again, or give a copy of it"
+            ) from None
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise Damaged(
-            f"{path} cannot be read as a checkpoint ({reason}); give a weights.pt or checkpoint.pt that `train` wrote"
-        ) from None
+        raise Damaged(f"{path} cannot be read as {what} ({reason}); {advice}") from None
 
 
 def _unpickled(path: Path) -> dict[str, Any]:
@@ -276,7 +297,7 @@ def _unpickled(path: Path) -> dict[str, Any]:
         with quiet_readers():
             values = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # many kinds: for classes that are not known here, and for what is no pickle
-        if isinstance(error, MemoryError) or "alloc" in str(error):
+        if is_out_of_memory(error) or isinstance(error, OSError):
             raise
         raise foreign(path) from None
     if not isinstance(values, dict) or not {"config", "network", "standardisation"} <= values.keys():
@@ -323,8 +344,10 @@ def load_last(path: Path | str, earlier: Path | str) -> Checkpoint | None:
     Raises
     ------
     BadInput
-        When none can be read, and for a `path` that is another program's or of an unknown format, whatever `earlier`
-        is.
+        When none can be read, and for a `path` that is another program's, of an unknown format or not to be read now,
+        whatever `earlier` is: nothing is renamed then.
+    MemoryError or RuntimeError
+        As `load` does; nothing is renamed either.
     """
     path = Path(path)
     if not Path(path).is_file() and not Path(earlier).is_file():
@@ -379,13 +402,15 @@ def load_published(path: Path | str) -> Checkpoint:
     Raises
     ------
     BadInput
-        For a file that is missing or of another format.
+        For a file that is missing or of another format, or that the system does not let be read.
     Damaged
         For one that is not whole or does not fit the network that it says it is of.
+    MemoryError or RuntimeError
+        As `load` does.
     """
     if not Path(path).is_file():
         raise BadInput(f"{path} is not a file; give a run's weights.pt, or published weights ({SUFFIX})")
-    try:
+    with _damage_told(path, "published weights", "take the file anew"):
         read = read_half_precision(path)
         if read is None:
             raise foreign(path)
@@ -400,9 +425,4 @@ def load_published(path: Path | str) -> Checkpoint:
             **{name: described[name] for name in DESCRIBED},
         )
         must_fit(checkpoint)
-        return checkpoint
-    except (BadInput, MemoryError, PermissionError):
-        raise
-    except (SafetensorError, OSError, ValueError, TypeError, KeyError, AttributeError, RuntimeError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise Damaged(f"{path} cannot be read as published weights ({reason}); take the file anew") from None
+    return checkpoint

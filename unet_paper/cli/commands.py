@@ -14,6 +14,7 @@ from unet_paper.cli.run_commands import do_predict, do_publish, do_report, do_tr
 from unet_paper.compute.allocator import use_large_pages
 from unet_paper.support.errors import BadInput, Diverged
 from unet_paper.support.logs import configure
+from unet_paper.support.out_of_memory import is_out_of_memory
 from unet_paper.support.signals import ends_on_sigterm
 
 COMMANDS: dict[str, Callable[[Namespace], None]] = {
@@ -69,7 +70,7 @@ def _exit_code(prefix: str, command: str, work: Callable[[], None], again: str |
         print(f"{prefix}: {where}{error.strerror or error}", file=sys.stderr)
         return 2
     except (MemoryError, RuntimeError) as error:
-        if not isinstance(error, MemoryError) and "alloc" not in str(error) and "out of memory" not in str(error):
+        if not is_out_of_memory(error):
             raise
         advice = {
             "predict": "predict with a smaller --tile or --memory",

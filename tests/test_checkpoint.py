@@ -212,6 +212,14 @@ def test_a_place_outside_the_file_is_damage(last_and_earlier, monkeypatch):
         checkpoint.load(last_and_earlier[0])
 
 
+def test_weights_of_another_network_than_the_configuration_says_are_damage(tmp_path):
+    wider = new_network(dataclasses.replace(CONFIG, base_channels=3)).state_dict()
+    for network in (wider, {name: values for name, values in made().network.items() if name != "classifier.bias"}):
+        checkpoint.save(tmp_path / "weights.pt", dataclasses.replace(made(), network=network))
+        with pytest.raises(checkpoint.Damaged, match="its weights are not those of its network, c.* for one"):
+            checkpoint.load(tmp_path / "weights.pt")
+
+
 def test_what_an_older_checkpoint_does_not_tell_is_in_no_record(tmp_path):
     """The time of all threads, of which 0 would be wrong."""
     path = tmp_path / "weights.pt"

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from unet_paper.compute.random_numbers import callers_random_numbers_kept
+from unet_paper.compute.callers_torch import callers_settings_set_aside
 from unet_paper.config import Config
 from unet_paper.io.foreign_weights import is_foreign, is_safetensors
 from unet_paper.io.half_precision import read_half_precision, write_half_precision
@@ -172,10 +172,12 @@ class Checkpoint:
 
     def build_network(self) -> UNet:
         """The network with these weights, in evaluation mode, on the CPU."""
-        with callers_random_numbers_kept():
-            network = new_network(self.config)
-        network.load_state_dict(self.network)
-        return network.eval()
+        with callers_settings_set_aside():
+            with torch.device("meta"):  # no weights are drawn only to be replaced
+                network = new_network(self.config)
+            network.to_empty(device="cpu")
+            network.load_state_dict(self.network)
+            return network.eval()
 
 
 def _differing(first: Mapping[str, torch.Tensor], second: Mapping[str, torch.Tensor]) -> list[str]:

@@ -8,6 +8,7 @@ import torch
 from numpy.typing import ArrayLike
 
 from unet_paper.checkpoint import Checkpoint, load
+from unet_paper.compute.callers_torch import callers_settings_set_aside
 from unet_paper.compute.memory import available_memory, release
 from unet_paper.compute.precision import autocast, computes_in_bfloat16, usable_device
 from unet_paper.config import EXTRAPOLATIONS, PAPER, TTA
@@ -97,9 +98,12 @@ class Predictor:
                 "convert it to that type"
             )
 
-    @torch.inference_mode()
     def predict_block(self, section: np.ndarray, block: Block) -> np.ndarray:
         """The mean over the views for one block of an (H, W) section of gray values: (out_channels, h, w) float32."""
+        with callers_settings_set_aside(), torch.inference_mode():
+            return self._mean_over_views(section, block)
+
+    def _mean_over_views(self, section: np.ndarray, block: Block) -> np.ndarray:
 
         def read(top: int, bottom: int, left: int, right: int) -> torch.Tensor:
             gray = gray_values(mirrored_region(section, top, bottom, left, right))

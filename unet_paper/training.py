@@ -11,9 +11,9 @@ from torch import nn
 
 from unet_paper import checkpoint as checkpoints
 from unet_paper.checkpoint import Checkpoint
+from unet_paper.compute.callers_torch import callers_random_numbers_kept, callers_settings_set_aside
 from unet_paper.compute.cpu_kernels import use_cpu_kernels
 from unet_paper.compute.precision import autocast, computes_in_bfloat16, fastest_algorithms
-from unet_paper.compute.random_numbers import callers_random_numbers_kept
 from unet_paper.compute.torch_compile import compiled_network, should_compile
 from unet_paper.config import ADAM_BETAS, ADAM_EPSILON, COMPILE_CHOICES, Config
 from unet_paper.datasets.training_set import TrainingSet, draw_tile
@@ -171,7 +171,8 @@ def train(
         Name -> SHA-256 of the stacks, kept in the checkpoints.
     resume : Checkpoint or None
         Where to resume; it stays as it is. Every step seeds its own random numbers, so a resumed run equals one that
-        was never stopped. Those of the caller, PyTorch's global ones, go on as if nothing had drawn from them.
+        was never stopped. Those of the caller, PyTorch's global ones, go on as if nothing had drawn from them; of two
+        trainings in threads of one process one waits for the other.
     after_step : callable or None
         Called with the number of steps done and the network, after each. It must leave the network as it is.
     torch_compile : "auto", "on" or "off"
@@ -203,7 +204,7 @@ def train(
     """
     require_choice("torch_compile", torch_compile, COMPILE_CHOICES)
     folder = None if folder is None else Path(folder)
-    with callers_random_numbers_kept():
+    with callers_settings_set_aside(), callers_random_numbers_kept():
         return _trained(config, training_set, folder, data or {}, resume, after_step, torch_compile, start)
 
 

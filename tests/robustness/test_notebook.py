@@ -2,6 +2,9 @@
 
 import os
 import signal
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -204,3 +207,56 @@ def test_predict_says_what_the_command_says_of_gray_values(phantom, caplog):
     hole[-1, 0, 0] = np.nan
     with pytest.raises(BadInput, match=f"section {len(hole) - 1} of the images holds values that are not finite"):
         predict(trained, hole, tta="none")
+
+
+@contextmanager
+def default_dtype(dtype):
+    torch.set_default_dtype(dtype)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+def same(first, second):
+    return all(torch.equal(values, second.network[name]) for name, values in first.network.items())
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        lambda: default_dtype(torch.float64),
+        lambda: default_dtype(torch.float16),
+        lambda: torch.device("meta"),
+        lambda: torch.autocast("cpu", torch.bfloat16),
+        torch.no_grad,
+        torch.inference_mode,
+    ],
+    ids=["float64", "float16", "meta", "autocast", "no_grad", "inference_mode"],
+)
+def test_what_the_caller_has_set_of_pytorch_changes_nothing(phantom, trained, changed):
+    probability = predict(trained, phantom[0][0], tta="none")
+    with changed():
+        before = torch.get_default_dtype(), torch.is_grad_enabled(), torch.is_autocast_enabled("cpu")
+        assert same(train(*phantom, "cells", **TINY), trained)
+        assert (predict(trained, phantom[0][0], tta="none") == probability).all()
+        assert (torch.get_default_dtype(), torch.is_grad_enabled(), torch.is_autocast_enabled("cpu")) == before
+
+
+def test_threads_do_not_take_one_anothers_random_numbers(phantom, trained):
+    """Weights and dropout are drawn from the process's own generator."""
+    torch.manual_seed(5)
+    expected = torch.rand(1)
+    torch.manual_seed(5)
+    done = threading.Event()
+
+    def predict_meanwhile():
+        while not done.is_set():
+            predict(trained, phantom[0][0, :20, :20], tta="none")
+
+    with ThreadPoolExecutor(3) as pool:
+        beside = pool.submit(predict_meanwhile)
+        found = [*pool.map(lambda _: train(*phantom, "cells", **TINY), range(2))]
+        done.set()
+        beside.result()
+    assert all(same(each, trained) for each in found) and torch.rand(1) == expected

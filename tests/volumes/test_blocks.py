@@ -1,12 +1,14 @@
 """Blocks of volumes."""
 
+import json
+
 import numpy as np
 import pytest
 
 from unet_paper.overlap_tile import plan_blocks
 from unet_paper.test_time_augmentation import views
 from unet_paper.volumes.blocks import SHARD_PIXELS, Grid
-from unet_paper.volumes.result import Layout, halved
+from unet_paper.volumes.result import Layout, create_result, halved
 
 
 def grid_of(depth, height, width, tile, together):
@@ -56,3 +58,11 @@ def test_chunks_divide_shards_and_levels_halve(channels):
 def test_halved_takes_means():
     found = halved(np.float32([[[0, 2, 8], [4, 6, 0], [1, 1, 5]]]))
     assert np.array_equal(found, [[[3, 4], [1, 5]]])
+
+
+@pytest.mark.parametrize(("channels", "name"), [(1, "probability of cell"), (3, "probabilities of 3 classes")])
+def test_a_result_is_named_by_what_it_holds(channels, name, tmp_path):
+    pytest.importorskip("ome_zarr", reason="needs the extra volumes")
+    create_result(tmp_path / "out.zarr", Layout(grid_of(1, 90, 90, 300, 1), channels, "0.5"), {})
+    attributes = json.loads((tmp_path / "out.zarr/zarr.json").read_text())["attributes"]
+    assert attributes["ome"]["multiscales"][0]["name"] == name

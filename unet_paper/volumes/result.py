@@ -89,9 +89,8 @@ def create_result(path: Path, layout: Layout, made_with: Mapping[str, Any]) -> N
         group.create_array(str(level), shape=layout.shape(level), dtype="float32", fill_value=0, **options)
         datasets.append({"path": str(level), "coordinateTransformations": _placed(layout, level)})
     axes: Any = [_axis(name, layout) for name in layout.axes]
-    write_multiscales_metadata(
-        group, datasets, fmt=format_from_version(layout.version), axes=axes, name="probability of cell"
-    )
+    what = f"probabilities of {layout.shape(0)[0]} classes" if "c" in layout.axes else "probability of cell"
+    write_multiscales_metadata(group, datasets, fmt=format_from_version(layout.version), axes=axes, name=what)
     group.attrs[ATTRIBUTE] = dict(made_with)
 
 

@@ -65,5 +65,5 @@ def write_readme(folder: Path, study: Path) -> str:
     """Write README.md, and return its text."""
     text = readme(folder, study)
     with atomic_write(folder / "README.md") as temporary:
-        temporary.write_text(text)
+        temporary.write_text(text, encoding="utf-8")
     return text

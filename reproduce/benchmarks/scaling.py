@@ -92,7 +92,7 @@ def prediction(weights: Path, size: int, options: list[str]) -> dict[str, Any]:
         del pixels
         command = [sys.executable, "-m", "unet_paper", "predict", "--weights", str(weights), str(image), str(out)]
         started = time.perf_counter()
-        with open(Path(folder) / "said", "w+") as said:
+        with open(Path(folder) / "said", "w+", encoding="utf-8") as said:
             process = subprocess.Popen([*command, *options], stdout=said, stderr=subprocess.DEVNULL, cwd=ROOT)
             peak = 0
             while process.poll() is None:
@@ -118,7 +118,7 @@ def peak_memory(process: int) -> int:
     """The most memory that a running process has had, KiB (Linux). What `getrusage` says of a child counts its parent's
     memory too."""
     try:
-        status = Path(f"/proc/{process}/status").read_text()
+        status = Path(f"/proc/{process}/status").read_text(encoding="utf-8")
     except OSError:
         return 0  # it has just ended
     return max((int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:")), default=0)

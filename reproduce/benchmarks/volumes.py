@@ -120,7 +120,7 @@ def main(given: list[str] | None = None) -> int:
         part |= {"hardware": measured["hardware"], name: measured}
         record.keep(benchmarks, PART, part)
         write_page(options.results / "scaling", part)
-    print((options.results / "scaling" / "README.md").read_text())
+    print((options.results / "scaling" / "README.md").read_text(encoding="utf-8"))
     return 0
 
 

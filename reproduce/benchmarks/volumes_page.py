@@ -22,7 +22,7 @@ def write_page(folder: Path, part: Mapping[str, Any]) -> None:
     with atomic_write(folder / "scaling.png") as temporary:
         figure(part).savefig(temporary, dpi=120)
     with atomic_write(folder / "README.md") as temporary:
-        temporary.write_text(page(part))
+        temporary.write_text(page(part), encoding="utf-8")
 
 
 def figure(part: Mapping[str, Any]) -> Figure:

@@ -213,7 +213,7 @@ def write(folder: Path, name: str, runs: Sequence[Run], optimiser: str | None = 
         if runs[0].profile is None:  # else the runs differ in more than what a plot would compare
             plot.draw(folder / "plot.png", done, finished, seeds)
     with atomic_write(folder / "README.md") as temporary:
-        temporary.write_text(text)
+        temporary.write_text(text, encoding="utf-8")
     return text
 
 

@@ -66,7 +66,8 @@ def write(folder: str | Path, runs: Sequence[StudyRun]) -> None:
     histories = [{"run": run.name, **_without_nan(row)} for run in runs for row in run.history]
     write_rows(folder / HISTORIES, HISTORY_COLUMNS, histories)
     with atomic_write(folder / RECORDS) as temporary:
-        temporary.write_text("".join(json.dumps(_to_json(run), separators=(",", ":")) + "\n" for run in runs))
+        lines = (json.dumps(_to_json(run), separators=(",", ":")) + "\n" for run in runs)
+        temporary.write_text("".join(lines), encoding="utf-8")
 
 
 def read(folder: str | Path) -> list[StudyRun]:
@@ -104,7 +105,7 @@ def read_records(path: Path, parsed: Callable[[Any], AnyRun]) -> list[AnyRun]:
 
 def _read_histories(path: Path) -> dict[str, list[dict[str, float]]]:
     histories: dict[str, list[dict[str, float]]] = {}
-    with open(path, newline="") as file:
+    with open(path, newline="", encoding="utf-8") as file:
         try:
             for row in csv.DictReader(file):
                 if None in (*row, *row.values()):

@@ -114,7 +114,8 @@ def carry_out(
         diverged = [name for name in names if has_diverged(RunFolder(folder / name))]
         if finished:
             write(folder, finished, len(runs), diverged, [run for run in kept if run.name not in names])
-    print((folder / "README.md").read_text() if finished else f"No run is done: {', '.join(diverged)} diverged.")
+    nothing = f"No run is done: {', '.join(diverged)} diverged."
+    print((folder / "README.md").read_text(encoding="utf-8") if finished else nothing)
 
 
 def gather(folder: Path, runs: Sequence[Run]) -> list[CellStudyRun]:

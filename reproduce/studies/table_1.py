@@ -274,5 +274,5 @@ def write(results: Path) -> str:
     texts = {"table1.md": table(results, found), "headline.md": headline(results, found)}
     for name, text in texts.items():
         with atomic_write(results / name) as temporary:
-            temporary.write_text(text)
+            temporary.write_text(text, encoding="utf-8")
     return texts["table1.md"]

@@ -140,7 +140,7 @@ def read_rows(path: Path) -> list[dict[str, str]]:
     """The rows of a CSV; none where there is no such file."""
     if not path.is_file():
         return []
-    with open(path, newline="") as file:
+    with open(path, newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
 
@@ -196,7 +196,7 @@ def write_page(folder: Path) -> None:
     if not of_steps:
         raise BadInput(f"{folder} holds no {STEPS}; give --data, with which it is made")
     with atomic_write(folder / "README.md") as temporary:
-        temporary.write_text(dynamics_summary.text(of_steps, of_levels))
+        temporary.write_text(dynamics_summary.text(of_steps, of_levels), encoding="utf-8")
     dynamics_summary.draw(folder / "plot.png", of_steps, of_levels)
 
 

@@ -29,7 +29,7 @@ def available_memory(device: "torch.device | str" = "cpu") -> int:
         _left_in_container(Path("/sys/fs/cgroup/memory"), "memory.limit_in_bytes", "memory.usage_in_bytes"),
     ]
     try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
+        lines = Path("/proc/meminfo").read_text(encoding="utf-8").splitlines()
         limits += [int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")]
     except OSError:
         limits.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else 2**32)
@@ -50,8 +50,8 @@ def require_memory(needed: float, what: str, advice: str, device: "torch.device 
 def _left_in_container(folder: Path, limit: str, used: str) -> int | None:
     """What is left of a container's limit, in which file cache that can be dropped counts as free; None without one."""
     try:
-        allowed, taken = (int((folder / name).read_text()) for name in (limit, used))
-        lines = (folder / "memory.stat").read_text().splitlines()
+        allowed, taken = (int((folder / name).read_text(encoding="utf-8")) for name in (limit, used))
+        lines = (folder / "memory.stat").read_text(encoding="utf-8").splitlines()
     except (OSError, ValueError):
         return None
     cache = sum(int(line.split()[1]) for line in lines if line.startswith(("inactive_file ", "active_file ")))

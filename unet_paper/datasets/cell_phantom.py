@@ -156,7 +156,8 @@ def write_cell_phantom(folder: Path | str, frames: int = 6, size: int = 384, see
     if any((folder / name).exists() for name in SEQUENCES) and not (folder / "phantom.json").is_file():
         raise BadInput(f"{folder} holds sequences that are no phantom; name another folder")
     with atomic_write(folder / "phantom.json") as temporary:  # first: one half drawn must not pass for real data
-        temporary.write_text(json.dumps({"seed": seed, "frames": frames, "size": size}, indent=2) + "\n")
+        text = json.dumps({"seed": seed, "frames": frames, "size": size}, indent=2)
+        temporary.write_text(text + "\n", encoding="utf-8")
         for name in SEQUENCES:
             for part in (folder / name, folder / f"{name}_GT"):
                 if part.exists():

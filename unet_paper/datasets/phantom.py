@@ -216,7 +216,8 @@ def write_phantom(
             json.dumps(
                 {"seed": seed, "train_sections": train_sections, "test_sections": test_sections, "size": size}, indent=2
             )
-            + "\n"
+            + "\n",
+            encoding="utf-8",
         )
         for name in ("train", "test"):  # or, if this is interrupted, stacks of two phantoms pass for one
             for what in ("volume", "labels"):

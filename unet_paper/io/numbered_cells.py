@@ -77,7 +77,7 @@ def cell_colours() -> np.ndarray:
 
 def write_table(path: Path | str, columns: Sequence[str], rows: Iterable[Sequence[int | float]]) -> None:
     """Write a CSV; floats with six digits."""
-    with atomic_write(path) as temporary, open(temporary, "w", newline="") as file:
+    with atomic_write(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(columns)
         for row in rows:

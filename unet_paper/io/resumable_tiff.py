@@ -69,7 +69,7 @@ class ResumableTiff:
             self._begin(made_with)
         self._offset, self._dtype = self._layout()
         self._file = open(self.path, "r+b")
-        self._list = open(self.journal, "a")
+        self._list = open(self.journal, "a", encoding="utf-8")
 
     @property
     def jobs(self) -> list[Job]:
@@ -143,7 +143,7 @@ class ResumableTiff:
             metadata=metadata | {"Info" if imagej else "Description": text},
         )
         temporary = self.journal.with_name(self.journal.name + ".new")
-        temporary.write_text(json.dumps({**made_with, "blocks": self.blocks}) + "\n")
+        temporary.write_text(json.dumps({**made_with, "blocks": self.blocks}) + "\n", encoding="utf-8")
         os.replace(temporary, self.journal)
 
     def write(self, job: Job, planes: np.ndarray) -> None:

@@ -49,7 +49,7 @@ def read_history(path: str | Path) -> list[dict[str, float]]:
     Raises BadInput for a file that is no history, and where step, loss or learning rate are missing.
     """
     try:
-        with open(path, newline="") as file:
+        with open(path, newline="", encoding="utf-8") as file:
             rows = csv.DictReader(file)
             if "step" not in (rows.fieldnames or ("step",)):
                 raise KeyError("step")

@@ -16,7 +16,7 @@ def write_json(path: str | Path, values: Any) -> None:
     text = json.dumps(values, indent=2, allow_nan=False)
     text = STRING_OR_NUMBERS.sub(lambda match: _on_one_line(match[0]), text)
     with atomic_write(path) as temporary:
-        temporary.write_text(text + "\n")
+        temporary.write_text(text + "\n", encoding="utf-8")
 
 
 def _on_one_line(text: str) -> str:
@@ -26,7 +26,7 @@ def _on_one_line(text: str) -> str:
 def read_json(path: str | Path) -> Any:
     """Read a JSON file. Raises BadInput when it is missing or not JSON."""
     try:
-        return json.loads(Path(path).read_text())
+        return json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise BadInput(f"{path} is missing; give the folder of a run that `train` wrote") from None
     except (OSError, ValueError) as error:

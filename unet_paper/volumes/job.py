@@ -119,7 +119,7 @@ class WorkFolder:
     def job(self) -> Job:
         """The job that the folder was begun with. Raises BadInput for a damaged plan."""
         try:
-            return Job.from_json(json.loads(self.plan.read_text()))
+            return Job.from_json(json.loads(self.plan.read_text(encoding="utf-8")))
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise BadInput(
                 f"{self.plan} is damaged ({error}); delete {self.path}, and the prediction begins anew"

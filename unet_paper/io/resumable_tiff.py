@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -39,7 +40,7 @@ class ResumableTiff:
     """A TIFF of 32-bit floats in the making: the file itself, and beside it a journal of the blocks that it holds.
 
     The journal's first line says what is being made, with which blocks. Each other line is a Job, written after its
-    pixels have reached the disk.
+    pixels have reached the disk. The end of a `with` closes both, and what is done is kept.
     """
 
     def __init__(
@@ -69,7 +70,17 @@ class ResumableTiff:
             self._begin(made_with)
         self._offset, self._dtype = self._layout()
         self._file = open(self.path, "r+b")
-        self._list = open(self.journal, "a", encoding="utf-8")
+        try:
+            self._list = open(self.journal, "a", encoding="utf-8")
+        except BaseException:
+            self._file.close()
+            raise
+
+    def __enter__(self) -> "ResumableTiff":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     @property
     def jobs(self) -> list[Job]:
@@ -168,6 +179,12 @@ class ResumableTiff:
         os.fsync(self._file.fileno())
         self._list.write(f"{job.section} {job.block}\n")
         self._list.flush()
+
+    def close(self) -> None:
+        """Close both files; the next ResumableTiff of this name resumes."""
+        for file in (self._file, self._list):
+            with suppress(OSError):  # of what could not be written before, which `write` has told
+                file.close()
 
     def finish(self) -> None:
         """Give the file its own name."""

@@ -14,7 +14,7 @@ from unet_paper.report import colours
 from unet_paper.report.components import different_colours
 
 INK = "#78828f"  # of text and lines; read on white and on black
-ORANGE, BLUE, GREEN, YELLOW = (colours.hexadecimal(colours.COMPONENTS[number]) for number in range(4))
+ORANGE, BLUE, YELLOW = (colours.hexadecimal(colours.COMPONENTS[number]) for number in (0, 1, 3))
 RED = colours.hexadecimal(colours.CIRCLES["split"])
 NEAR = "cividis_r"  # of distances
 STYLE: dict[str, Any] = {

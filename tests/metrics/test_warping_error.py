@@ -3,9 +3,11 @@
 import numpy as np
 from scipy import ndimage
 
-from unet_paper.metrics.warping_error import AROUND, SIMPLE, classify, counts_of, warp
+from unet_paper.metrics.warping_error import SIMPLE, classify, counts_of, warp
 
 EIGHT = np.ones((3, 3))
+# The eight neighbours (row, column) once around, starting in the east; bit k of a neighbourhood code is neighbour k.
+AROUND = ((0, 1), (-1, 1), (-1, 0), (-1, -1), (0, -1), (1, -1), (1, 0), (1, 1))
 
 
 def test_simple_points_are_those_that_change_no_topology():

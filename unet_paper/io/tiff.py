@@ -38,7 +38,7 @@ MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 MOST_PACKED = {1: 8, 5: 4096, 8: 1100, 32773: 130, 32946: 1100}
 MOST_PLANES = 2**22
 OFFSETS_OVERFLOW = ("is_ndpi", "is_lsm")  # these write 32 bits of larger offsets; tifffile corrects them
-WHITE_IS_ZERO, RGB, PALETTE, CMYK, YCBCR, LAB = 0, 2, 3, 5, 6, 8
+WHITE_IS_ZERO, PALETTE, CMYK, YCBCR, LAB = 0, 3, 5, 6, 8
 COLOURS = {CMYK: "CMYK", YCBCR: "YCbCr", LAB: "Lab", 9: "Lab", 10: "Lab"}
 CONVERTED = (6, 7, 33007)  # compressions whose YCbCr is decoded to RGB
 FLOATING_POINT = 3  # a predictor
@@ -131,10 +131,10 @@ def _read(
             )
         result = scratch.empty(path, (len(series), *shape), dtype)
         for pixels, one in zip(result, series, strict=True):
-            require_promised(path, file, one, 1)
+            require_promised(path, one, 1)
             pixels[...] = one.asarray()
         return result, "I" + axes
-    require_promised(path, file, series[0], len(sections))
+    require_promised(path, series[0], len(sections))
     if series[0].dataoffset and not sparse:
         stored = dtype.newbyteorder(file.byteorder)
         return np.memmap(path, stored, "r", offset=series[0].dataoffset, shape=shape), axes

@@ -13,7 +13,7 @@ from unet_paper.io.tiff_directory import read_pages, require_pixels
 CHECKED_KINDS = ("imagej", "ome", "shaped", "lsm", "stk", "uniform", "generic")  # series whose pages are counted
 
 
-def require_promised(path: Path, file: tifffile.TiffFile, series: tifffile.TiffPageSeries, sections: int) -> None:
+def require_promised(path: Path, series: tifffile.TiffPageSeries, sections: int) -> None:
     """Raise ValueError, naming what is missing, unless a series has all that its file promises.
 
     sections : number of the file's pages that are no thumbnails

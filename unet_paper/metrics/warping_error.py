@@ -31,12 +31,12 @@ class WarpingCounts(NamedTuple):
 
 SPLIT, MERGE, HOLE_ADDITION, HOLE_DELETION, OBJECT_ADDITION, OBJECT_DELETION = range(1, 7)
 
-# The eight neighbours (row, column) once around, starting in the east; bit k of a neighbourhood code is neighbour k.
-AROUND = ((0, 1), (-1, 1), (-1, 0), (-1, -1), (0, -1), (1, -1), (1, 0), (1, 1))
-
 
 def yokoi_number(code: int) -> int:
-    """Yokoi's connectivity number for a 4-connected foreground, of an 8-bit neighbourhood code (1 = foreground)."""
+    """Yokoi's connectivity number for a 4-connected foreground, of an 8-bit neighbourhood code (1 = foreground).
+
+    Bit k is neighbour k of the eight, counterclockwise from the east.
+    """
     x = [code >> k & 1 for k in range(8)]
     return sum(x[k] - x[k] * x[k + 1] * x[(k + 2) % 8] for k in (0, 2, 4, 6))
 

@@ -1,4 +1,4 @@
-"""Which code a run is of."""
+"""Which code a run is of, and on which hardware."""
 
 import os
 import shutil
@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from unet_paper.runs import environment
-from unet_paper.runs.environment import code_version
+from unet_paper.runs.environment import code_version, hardware
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
@@ -24,3 +24,12 @@ def test_the_users_git_index_is_left_alone(tmp_path, monkeypatch):
     version = code_version()
     assert version.commit and version.changed is False
     assert index.read_bytes() == before
+
+
+def test_cores_are_those_that_the_process_may_use(monkeypatch):
+    """A container or a cluster's job has few of the machine's."""
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {3, 17}, raising=False)
+    assert hardware("cpu").cores == 2
+    monkeypatch.delattr(os, "sched_getaffinity")  # outside Linux
+    assert hardware("cpu").cores == 64

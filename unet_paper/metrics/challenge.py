@@ -1,6 +1,5 @@
 """The ISBI 2012 challenge's scores of a probability stack against a truth stack (section 4)."""
 
-import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, TypeVar
@@ -9,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import ndimage
 
+from unet_paper.compute.cores import usable_cores
 from unet_paper.io.sections import Sections, joined, stacked
 from unet_paper.metrics.common import THRESHOLDS, WARPING_THRESHOLDS, checked, levels
 from unet_paper.metrics.pixel_error import pixel_f1, pixel_sums
@@ -227,7 +227,7 @@ def _for_each_section(
     Threads serve as well as processes here, without their start-up: the compiled parts leave Python's lock alone.
     """
     if workers is None:
-        workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        workers = usable_cores()
     if not isinstance(workers, (int, np.integer)):
         raise BadInput(f"workers is {workers!r}; it must be a whole number")
     executor = ThreadPoolExecutor(max(1, min(workers, len(truth))))

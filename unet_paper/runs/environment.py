@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from unet_paper.compute.cores import usable_cores
+
 if TYPE_CHECKING:
     import torch  # which takes a second, and reading a record needs none of it
 
@@ -69,14 +71,14 @@ def _git(*arguments: str) -> str | None:
 
 
 def hardware(device: "str | torch.device") -> Hardware:
-    """The processor, its cores as PyTorch uses them, the GPU if `device` is one, and the libraries' versions."""
+    """The processor, the cores of it that may be used, the GPU if `device` is one, and the libraries' versions."""
     import torch
 
     device = torch.device(device)
     return Hardware(
         device=torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
         processor=_processor(),
-        cores=os.cpu_count() or 1,
+        cores=usable_cores(),
         threads=torch.get_num_threads(),
         python=platform.python_version(),
         torch=torch.__version__,

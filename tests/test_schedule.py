@@ -4,15 +4,19 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from unet_paper.config import PAPER, PROFILES
 from unet_paper.schedule import is_complete, learning_rate_at, momentum_at, schedule_after, set_rates
+from unet_paper.support import training_log
+from unet_paper.support.training_log import TrainingLog
 from unet_paper.training import (
     new_optimiser,
     new_training_network,
 )
 
 SMALL = replace(PROFILES["smoke"], base_channels=3)
+CPU = torch.device("cpu")
 
 
 def test_learning_rate_rises_and_falls_to_zero():
@@ -45,6 +49,72 @@ def test_the_steps_that_fit_a_time_are_those_of_the_pace_so_far():
     assert not is_complete(10**6, 599.0, config) and is_complete(1, 600.0, config)
     assert not is_complete(0, 0.0, replace(PAPER, minutes=1e-9))  # a training has a step at least
     assert is_complete(PAPER.steps, 1.0, PAPER) and not is_complete(PAPER.steps - 1, 1e9, PAPER)
+
+
+@pytest.mark.parametrize("decay", ["trapezoid", "cosine", "constant"])
+def test_there_is_always_a_step_to_come_and_no_rate_is_negative(decay):
+    """However many there are, whatever they took, and when the time is over."""
+    for step in (1, 2, 50, 10**6):
+        for seconds in (1e-3, 1.0, 599.9, 600.0, 1e5):
+            for pace in (None, 1e-3, 1.0, 1e5):
+                config = schedule_after(step, seconds, replace(PAPER, minutes=10.0, decay=decay), pace)
+                assert config.steps > step
+                assert all(learning_rate_at(at, config) >= 0 for at in (step, config.steps - 1))
+                assert 0 <= momentum_at(step, config) <= PAPER.momentum
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """The clock of TrainingLog, set by hand: a list whose sum is the time."""
+    past = [0.0]
+
+    class Clock:
+        monotonic = process_time = staticmethod(lambda: sum(past))
+
+    monkeypatch.setattr(training_log, "time", Clock)
+    return past
+
+
+def rates_by_time(config, clock, log, first, done=0, stop=10**6):
+    """Learning rate of each step until the time is over, or to `stop`; the first takes `first` s, the others 0.1."""
+    rates = []
+    while not is_complete(done, log.seconds, config) and done < stop:
+        rates.append(learning_rate_at(done, schedule_after(done, log.seconds, config, log.pace)))
+        clock.append(0.1 if len(rates) > 1 else first)
+        log.add(*torch.ones(3))
+        done += 1
+        if done % 10 == 0:
+            log.add_row(done, rates[-1])
+    return rates
+
+
+@pytest.mark.parametrize("compiling", [0.0, 20.0])
+@pytest.mark.parametrize("first", [0.1, 10.0])
+@pytest.mark.parametrize("decay", ["trapezoid", "cosine"])
+def test_a_slow_start_shortens_a_training_by_time_but_skips_no_warmup(clock, compiling, first, decay):
+    config = replace(PAPER, minutes=2.0, decay=decay)
+    log = TrainingLog(None, CPU)
+    clock.append(compiling)
+    rates = rates_by_time(config, clock, log, first)
+    assert len(rates) == pytest.approx(1 + (120 - compiling - first) / 0.1, abs=1.5)
+    expected = [learning_rate_at(step, replace(config, steps=len(rates))) for step in range(len(rates))]
+    assert rates[2:] == pytest.approx(expected[2:], rel=0.02, abs=0.01 * config.learning_rate)
+    assert 0 < rates[0] < rates[1] < 0.05 * config.learning_rate  # before any pace is known
+
+
+@pytest.mark.parametrize("before", [1, 3, 14, 25, 900])
+def test_a_slow_start_of_a_training_by_time_that_resumes_leaves_its_schedule_alone(clock, before):
+    config = replace(PAPER, minutes=2.0)
+    log = TrainingLog(None, CPU)
+    rates = rates_by_time(config, clock, log, 5.0, stop=before)
+    resumed = TrainingLog(None, CPU, before, log.history, seconds=log.seconds)
+    clock.append(5.0)  # compiling
+    rates += rates_by_time(config, clock, resumed, 5.0, before)
+    expected = np.array([learning_rate_at(step, replace(config, steps=len(rates))) for step in range(len(rates))])
+    # Two steps of a session tell no pace where no rows do, and before the first nobody knows of its slowness.
+    known = slice(before + 2, None)
+    assert rates[known] == pytest.approx(expected[known], rel=0.02, abs=0.01 * config.learning_rate)
+    assert (rates[before : before + 2] <= 1.3 * expected[before : before + 2]).all()
 
 
 def test_a_trapezoid_is_flat_until_the_last_fifth():

@@ -6,17 +6,16 @@ import numpy as np
 import pytest
 import torch
 
-from unet_paper import checkpoint
+from unet_paper import checkpoint, training
 from unet_paper.config import PAPER, PROFILES
 from unet_paper.datasets.training_set import draw_tile, prepare_training_set
 from unet_paper.io.stack import read_labels, read_stack
 from unet_paper.network import InvalidTileSize
 from unet_paper.prediction import predict_stack
 from unet_paper.runs.results import read_history
+from unet_paper.support import training_log
 from unet_paper.support.errors import BadInput, Diverged
-from unet_paper.training import (
-    train,
-)
+from unet_paper.training import train, training_step
 
 TINY = replace(PROFILES["smoke"], base_channels=3, steps=20, tile_size=204, checkpoint_every=10)
 
@@ -51,6 +50,31 @@ def test_a_training_of_so_many_minutes_ends_when_they_are_over(training_set, tmp
     assert rows[-1]["step"] == final.step and all(row["seconds"] < 3 for row in rows[:-1])
     assert all(0 < row["learning_rate"] <= config.learning_rate for row in rows)
     assert checkpoint.load(tmp_path / "run" / "weights.pt").config == final.config
+
+
+def test_time_spent_compiling_is_no_pace_of_a_training_by_time(training_set, monkeypatch):
+    """20 s of compiling and 40 steps of 1 s, by a clock set by hand."""
+    seconds = [0.0]
+
+    class Clock:
+        monotonic = process_time = staticmethod(lambda: sum(seconds))
+
+    def compiled(network, *_):
+        seconds.append(20.0)
+        return network
+
+    def step_of_a_second(*arguments):
+        seconds.append(1.0)
+        return training_step(*arguments)
+
+    monkeypatch.setattr(training_log, "time", Clock)
+    monkeypatch.setattr(training, "compiled_network", compiled)
+    monkeypatch.setattr(training, "training_step", step_of_a_second)
+    config = replace(TINY, base_channels=2, tile_size=188, minutes=1.0, warmup=0.5, decay="constant", steps=7)
+    final = train(config, training_set, torch_compile="on")
+    assert final.step == final.config.steps == 40
+    rates = [row["learning_rate"] / config.learning_rate for row in final.history]
+    assert rates == pytest.approx([0.5, 1.0, 1.0, 1.0])
 
 
 def test_it_learns_which_pixels_are_cells(training_set, small_phantom, tmp_path):

@@ -1,4 +1,9 @@
-"""The schedule of a training (section 3 leaves it open): learning rate and momentum of each step, and where it ends."""
+"""The schedule of a training (section 3 leaves it open): learning rate and momentum of each step, and where it ends.
+
+A training by time (`minutes`) follows the schedule of a training of as many steps as it will turn out to have, which is
+estimated anew before every step: those done, and those for which there is time left if each takes a typical step's
+time. Time that goes elsewhere, compiling or into a slow first step, leaves fewer steps but is not taken for their pace.
+"""
 
 import math
 from dataclasses import replace
@@ -74,25 +79,29 @@ def momentum_at(step: int, config: Config) -> float:
     return first + (config.momentum - first) * step / rising
 
 
-def schedule_after(step: int, seconds: float, config: Config) -> Config:
-    """The Config whose `steps` are all that there will be: as many as fit `minutes`, at the pace so far.
+def schedule_after(step: int, seconds: float, config: Config, pace: float | None = None) -> Config:
+    """The Config whose `steps` are all that there will be: those done, and as many as fit what is left of `minutes`.
 
     Parameters
     ----------
     step : int
         Steps done.
     seconds : float
-        Spent on them; above 0 once there are any.
+        Spent in training, whatever on; above 0 once there are any steps.
     config : Config
+    pace : float or None
+        Seconds that a further step takes, above 0; the mean of those done unless given.
 
     Returns
     -------
     Config
-        With step + 1 steps at least. `config` itself where it has no `minutes`, and before the first step.
+        With step + 1 steps at least. `config` itself where it has no `minutes`, and before the first step where no
+        `pace` is given.
     """
-    if not config.minutes or not step:
+    if not config.minutes or (pace is None and not step):
         return config
-    return replace(config, steps=max(step + 1, round(step * 60 * config.minutes / seconds)))
+    further = (60 * config.minutes - seconds) / (seconds / step if pace is None else pace)
+    return replace(config, steps=step + max(1, round(further)))
 
 
 def is_complete(step: int, seconds: float, config: Config) -> bool:
@@ -103,7 +112,7 @@ def is_complete(step: int, seconds: float, config: Config) -> bool:
     step : int
         Steps done.
     seconds : float
-        Spent on them.
+        Spent in training, whatever on.
     config : Config
 
     Returns

@@ -247,7 +247,8 @@ def _trained(
     if resume is not None:
         resume.restore(network, optimiser)
         log, done = resume.resumed_log(folder, device), resume.step
-    complete, schedule = is_complete(done, log.seconds, config), schedule_after(done, log.seconds, config)
+    complete = is_complete(done, log.seconds, config)
+    schedule = schedule_after(done, log.seconds, config, log.pace)
     described = training_set.standardisation, data
 
     def keep() -> None:
@@ -269,7 +270,7 @@ def _trained(
         stop_requests() as request,
     ):
         while not complete:
-            step, schedule = done, schedule_after(done, log.seconds, config)
+            step, schedule = done, schedule_after(done, log.seconds, config, log.pace)
             tile_seed, dropout_seed = seeds_of_step(config, step)
             generator.manual_seed(tile_seed)
             torch.manual_seed(dropout_seed)

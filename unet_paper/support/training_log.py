@@ -3,7 +3,9 @@
 import math
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
+from statistics import median_low
 from typing import Any
 
 import torch
@@ -15,6 +17,8 @@ from unet_paper.support.stopwatch import Stopwatch
 HISTORY_EVERY = 10  # steps per row of history.csv, at most; the loss is only then brought to the CPU and checked
 FLAT = 1e-3  # no logit further than this from its map's mean: the output says nothing about the image
 FLAT_STEPS = 100  # of such output before the training is taken as dead
+PACE_ROWS = 100  # of the history, the last, that tell how long a step takes
+FAST_PACE = 0.02  # seconds that a step is taken to take until two are done: a fast GPU's, so that the rate starts low
 COLUMNS = ("step", "loss", "tile_error", "learning_rate", "seconds")
 
 
@@ -39,11 +43,24 @@ class TrainingLog:
         self.flat_since: int | None = None
         self.stopwatch, self.seconds_before, self.started = Stopwatch(parts), seconds, time.monotonic()
         self.cpu_seconds_before, self.cpu_started = cpu_seconds, time.process_time()
+        self.session_steps, self.first_ended = 0, 0.0  # steps of this session, and `seconds` after its first
 
     @property
     def seconds(self) -> float:
         """Spent in training so far, with earlier sessions."""
         return self.seconds_before + time.monotonic() - self.started
+
+    @property
+    def pace(self) -> float:
+        """Seconds that a step typically takes: the median between the last rows, and the mean of this session without
+        its first step. What is slow now and then counts little: compiling, a session's first step, a checkpoint.
+        """
+        rows = pairwise(self.history[-PACE_ROWS:])
+        paces = [(row["seconds"] - before["seconds"]) / (row["step"] - before["step"]) for before, row in rows]
+        if self.session_steps > 1:
+            paces.append((self.seconds - self.first_ended) / (self.session_steps - 1))
+        paces = [pace for pace in paces if pace > 0]
+        return median_low(paces) if paces else FAST_PACE
 
     @property
     def cpu_seconds(self) -> float:
@@ -59,6 +76,9 @@ class TrainingLog:
         """Take in what a step found, scalars, without waiting for the device."""
         self.sums, self.losses = self.sums + torch.stack([loss, tile_error]), self.losses + 1
         self.spread = spread
+        self.session_steps += 1
+        if self.session_steps == 1:
+            self.first_ended = self.seconds
 
     def add_row(self, step: int, learning_rate: float) -> float:
         """A row with the means since the row before; the mean loss is returned.

@@ -54,7 +54,7 @@ def test_a_training_of_so_many_minutes_ends_when_they_are_over(training_set, tmp
 
 def test_time_spent_compiling_is_no_pace_of_a_training_by_time(training_set, monkeypatch):
     """20 s of compiling and 40 steps of 1 s, by a clock set by hand."""
-    seconds = [0.0]
+    seconds, asked = [0.0], []
 
     class Clock:
         monotonic = process_time = staticmethod(lambda: sum(seconds))
@@ -67,14 +67,21 @@ def test_time_spent_compiling_is_no_pace_of_a_training_by_time(training_set, mon
         seconds.append(1.0)
         return training_step(*arguments)
 
+    def should_compile(*arguments):
+        asked.append(arguments)
+        return True
+
     monkeypatch.setattr(training_log, "time", Clock)
+    monkeypatch.setattr(training, "should_compile", should_compile)
     monkeypatch.setattr(training, "compiled_network", compiled)
     monkeypatch.setattr(training, "training_step", step_of_a_second)
     config = replace(TINY, base_channels=2, tile_size=188, minutes=1.0, warmup=0.5, decay="constant", steps=7)
-    final = train(config, training_set, torch_compile="on")
+    final = train(config, training_set, torch_compile="auto")
     assert final.step == final.config.steps == 40
     rates = [row["learning_rate"] / config.learning_rate for row in final.history]
     assert rates == pytest.approx([0.5, 1.0, 1.0, 1.0])
+    ((choice, device, _, minutes),) = asked
+    assert (choice, device.type, minutes) == ("auto", "cpu", 1.0)
 
 
 def test_it_learns_which_pixels_are_cells(training_set, small_phantom, tmp_path):

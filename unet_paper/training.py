@@ -260,7 +260,8 @@ def _trained(
                 log.write_history()
 
     forward: Callable[[torch.Tensor], torch.Tensor] = network
-    if should_compile(torch_compile, device, schedule.steps - done):
+    minutes_left = config.minutes - log.seconds / 60 if config.minutes else None
+    if should_compile(torch_compile, device, schedule.steps - done, minutes_left):
         tile = draw_tile(training_set, config, torch.Generator())[0]
         forward = compiled_network(network, tile, config.bfloat16)
     generator = torch.Generator()

@@ -41,6 +41,13 @@ def test_when_compilation_pays():
     assert not should_compile("auto", "cpu", 10**6)
 
 
+def test_compilation_pays_in_a_training_by_time_that_is_long_against_it():
+    """Its steps are not known: those of its settings do not count."""
+    assert should_compile("auto", "cuda", 1, 30.0) and not should_compile("auto", "cuda", 10**6, 29.0)
+    assert should_compile("on", "cpu", 1, 0.5) and not should_compile("on", "cpu", 1, 0.0)
+    assert not should_compile("auto", "cpu", 1, 1e6) and not should_compile("off", "cuda", 1, 1e6)
+
+
 def test_without_a_compiler_training_runs_uncompiled(training_set, tmp_path, monkeypatch, caplog):
     def broken(network):
         raise RuntimeError("no compiler\nand more")

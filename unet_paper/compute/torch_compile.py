@@ -11,14 +11,18 @@ from unet_paper.compute.precision import autocast
 from unet_paper.support.logs import logger
 
 SHORTEST = 5000  # steps from which a GPU should earn the minute back: a guess, not measured yet
+SHORTEST_MINUTES = 30  # of a training by time, for the same: the minute is then at most a thirtieth of it
 
 
-def should_compile(choice: str, device: torch.device | str, steps: int) -> bool:
+def should_compile(choice: str, device: torch.device | str, steps: int, minutes: float | None = None) -> bool:
     """Whether to compile for this many steps. By itself only on a GPU: on a CPU, where nearly all of the time is
     spent in the convolutions, which stay as they are, it gains nothing (measured, results/benchmarks).
+
+    minutes : what is left of a training by time, which decides then, as its steps are not known; None: one by steps.
     """
-    return steps > 0 and (
-        choice == "on" or (choice == "auto" and torch.device(device).type == "cuda" and steps >= SHORTEST)
+    left, shortest = (steps, SHORTEST) if minutes is None else (minutes, SHORTEST_MINUTES)
+    return left > 0 and (
+        choice == "on" or (choice == "auto" and torch.device(device).type == "cuda" and left >= shortest)
     )
 
 

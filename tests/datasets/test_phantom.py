@@ -6,6 +6,7 @@ from scipy import ndimage
 
 from unet_paper.datasets import phantom as phantoms
 from unet_paper.datasets.phantom import SMALLEST_CELL, _without_specks, make_phantom, write_phantom
+from unet_paper.io.stack import read_stack
 from unet_paper.metrics import score
 from unet_paper.support.errors import BadInput
 
@@ -52,7 +53,20 @@ def test_seeded():
     assert np.array_equal(first, again) and not np.array_equal(first, other)
 
 
-@pytest.mark.parametrize(("sections", "size", "seed"), [(0, 64, 0), (1, 5, 0), (1, 64, -1), (1, 64.5, 0), ("1", 64, 0)])
+@pytest.mark.filterwarnings("error")
+def test_numpys_small_numbers_do_not_overflow(tmp_path):
+    for numbers in ((np.uint8(2), np.uint8(200), np.uint8(255)), (np.int8(2), np.int16(200), np.int16(255))):
+        assert np.array_equal(make_phantom(*numbers), make_phantom(2, 200, 255))
+    with pytest.raises(BadInput, match="a phantom of 1,073,741,824,000,000 voxels takes"):
+        make_phantom(np.int32(10**6), np.int32(2**15))
+    write_phantom(tmp_path, np.uint8(1), np.uint8(1), np.uint8(64), np.uint8(255))
+    assert np.array_equal(read_stack(tmp_path / "test-volume.tif").pixels, make_phantom(1, 64, 256)[0])
+
+
+@pytest.mark.parametrize(
+    ("sections", "size", "seed"),
+    [(0, 64, 0), (1, 5, 0), (1, 64, -1), (1, 64.5, 0), ("1", 64, 0), (True, 64, 0), (np.True_, 64, 0), (1, 64, False)],
+)
 def test_figures_that_make_no_phantom(sections, size, seed):
     with pytest.raises(
         BadInput, match=rf"phantom of {sections} sections of {size} px, seed {seed}; .* one section, 64"

@@ -15,6 +15,7 @@ from scipy.spatial import cKDTree
 from unet_paper.compute.memory import require_memory
 from unet_paper.io.pixel_size import EM
 from unet_paper.io.stack import write_stack
+from unet_paper.support.arguments import is_whole
 from unet_paper.support.errors import BadInput
 from unet_paper.support.files import atomic_write
 
@@ -52,7 +53,7 @@ def make_phantom(sections: int, size: int = 512, seed: int = 0) -> tuple[np.ndar
     -----
     Ours; the paper has no phantom.
     """
-    _require_figures((sections,), size, seed)
+    (sections,), size, seed = _checked_figures((sections,), size, seed)
     random = np.random.default_rng(seed)
     shape = (sections, size, size)
     depth = sections * SECTION_THICKNESS
@@ -100,16 +101,21 @@ def make_phantom(sections: int, size: int = 512, seed: int = 0) -> tuple[np.ndar
     return volume, labels
 
 
-def _require_figures(sections: tuple[int, ...], size: int, seed: int) -> None:
-    """Raise BadInput for figures that make no phantom, or too large a one. sections : of each stack; size : px."""
-    are_whole = all(isinstance(figure, (int, np.integer)) for figure in (*sections, size, seed))
+def _checked_figures(sections: tuple[int, ...], size: int, seed: int) -> tuple[tuple[int, ...], int, int]:
+    """The same as Python's numbers, which do not overflow. sections : of each stack; size : px.
+
+    Raises BadInput for figures that make no phantom, or too large a one.
+    """
+    are_whole = all(map(is_whole, (*sections, size, seed)))
     if not are_whole or min(sections) < 1 or size < SMALLEST_SIZE or seed < 0:
         raise BadInput(
             f"a phantom of {' + '.join(map(str, sections))} sections of {size} px, seed {seed}; it needs at least one "
             f"section{' of each' * (len(sections) > 1)}, {SMALLEST_SIZE} px and a seed of 0 or above, whole numbers"
         )
+    sections, size, seed = tuple(map(int, sections)), int(size), int(seed)
     voxels = max(sections) * size**2
     require_memory(BYTES_PER_VOXEL * voxels, f"a phantom of {voxels:,} voxels", "make a smaller one")
+    return sections, size, seed
 
 
 def _without_specks(cells: np.ndarray) -> np.ndarray:
@@ -208,7 +214,7 @@ def write_phantom(
     Raises BadInput for figures that make no phantom, and for a folder that holds other stacks.
     """
     folder = Path(folder)
-    _require_figures((train_sections, test_sections), size, seed)
+    (train_sections, test_sections), size, seed = _checked_figures((train_sections, test_sections), size, seed)
     if any(folder.glob("t*-*.tif")) and not (folder / "phantom.json").is_file():
         raise BadInput(f"{folder} holds stacks that are no phantom; name another folder")
     with atomic_write(folder / "phantom.json") as temporary:

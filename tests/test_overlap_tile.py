@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from scipy import sparse
 
 from unet_paper.network import CONTEXT, UNet, is_valid_input_size, multiply_adds, nearest_valid_input_sizes
 from unet_paper.normalisation import Standardisation
@@ -166,11 +167,37 @@ def test_mirror_is_numpys_reflect(random):
         (np.zeros((4, 4)), (3, 1, 0, 2), "rows 3 to 1 and columns 0 to 2 are an empty part"),
         (np.zeros((4, 4)), (0.0, 1, 0, 2), "give whole numbers, px"),
         (np.zeros((4, 4)), (None, 1, 0, "2"), "give whole numbers, px"),
+        (np.zeros((4, 4)), (10**30, 10**30 + 2, 0, 2), r"more than 1e\+18 px away from the section; give nearer ones"),
+        (np.zeros((4, 4)), (0, 2, -(10**5000), 0), r"more than 1e\+18 px away from the section; give nearer ones"),
+        (
+            np.zeros((4, 4)),
+            (-(10**9), 10**9, 0, 10**9),
+            "a part of 2,000,000,000 x 1,000,000,000 px takes .* GiB of mem",
+        ),
+        (np.zeros((4, 1)), (0, 1, 0, 10**13), "a part of 1 x 10,000,000,000,000 px takes .* GiB of memory"),
+        (sparse.eye_array(4), (0, 1, 0, 1), "a section of shape ..; expected"),
     ],
 )
 def test_what_is_no_part_of_a_section(section, sides, message):
     with pytest.raises(BadInput, match=message):
         mirrored_region(section, *sides)
+
+
+class Frame:
+    """A table, as pandas has it: it has a shape, and brackets look up a column by name."""
+
+    shape = (2, 2)
+
+    def __getitem__(self, column):
+        raise KeyError(column)
+
+    def __array__(self, dtype=None, copy=None):
+        return np.array([[1, 2], [3, 4]])
+
+
+@pytest.mark.parametrize("section", [Frame(), memoryview(np.array([[1, 2], [3, 4]]))])
+def test_a_part_of_what_can_be_made_an_array(section):
+    assert mirrored_region(section, -1, 1, 0, 1).tolist() == [[3], [1]]
 
 
 def test_a_part_of_a_list_and_by_numpys_numbers():

@@ -12,11 +12,15 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
+from unet_paper.compute.memory import require_memory
+from unet_paper.io.lazy_stack import LazySection
 from unet_paper.io.sections import as_array
 from unet_paper.network import CONTEXT, SMALLEST_INPUT, STRIDE, multiply_adds
 from unet_paper.support.errors import BadInput
 
 SMALLEST_TILE = SMALLEST_INPUT + STRIDE  # 204 px: what a block of 16 px on the grid needs
+FARTHEST = 10**18  # px: positions are 64-bit numbers
+BYTES_PER_INDEX = 32  # that finding a row's or column's place takes
 
 
 @dataclass(frozen=True)
@@ -234,14 +238,15 @@ def mirrored_region(section: np.ndarray, top: int, bottom: int, left: int, right
     Raises
     ------
     BadInput
-        For an array of another shape, and a part that is empty or not given by whole numbers.
+        For an array of another shape, and a part that is empty, not given by whole numbers, more than 10^18 px away,
+        or larger than memory.
 
     Notes
     -----
     Ronneberger, Fischer, Brox: U-Net, MICCAI 2015, section 2 and figure 2: the missing context is extrapolated by
     mirroring.
     """
-    if not hasattr(section, "shape"):  # of a memory-mapped array no copy is made
+    if not isinstance(section, (np.ndarray, LazySection)):  # of a memory-mapped array no copy is made
         section = as_array(section, "the section")
     if len(section.shape) != 2 or 0 in section.shape:
         raise BadInput(f"a section of shape {section.shape}; expected (H, W)")
@@ -249,9 +254,16 @@ def mirrored_region(section: np.ndarray, top: int, bottom: int, left: int, right
         top, bottom, left, right = (operator.index(side) for side in (top, bottom, left, right))
     except TypeError:
         raise BadInput(f"a part from {top!r}, {left!r} to {bottom!r}, {right!r}; give whole numbers, px") from None
+    if max(map(abs, (top, bottom, left, right))) > FARTHEST:
+        raise BadInput(
+            f"the part has rows or columns more than {FARTHEST:.0e} px away from the section; give nearer ones"
+        )
     if top >= bottom or left >= right:
         raise BadInput(f"rows {top} to {bottom} and columns {left} to {right} are an empty part; the ends come second")
+    height, width = bottom - top, right - left
+    needed = height * width * section.dtype.itemsize + BYTES_PER_INDEX * (height + width)
+    require_memory(needed, f"a part of {height:,} x {width:,} px", "give a smaller one")
     rows = mirrored_indices(top, bottom, section.shape[0])
     columns = mirrored_indices(left, right, section.shape[1])
-    needed = np.asarray(section[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1])
-    return needed[np.ix_(rows - rows.min(), columns - columns.min())]
+    seen = np.asarray(section[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1])
+    return seen[np.ix_(rows - rows.min(), columns - columns.min())]

@@ -59,8 +59,10 @@ def predict_file(
     if predictor.out_channels > 1:
         shape = (len(volume), predictor.out_channels, *volume.shape[1:])
     blocks = [Rectangle(*astuple(block)) for block in plan.blocks]
-    with exclusive_lock(out.with_name(out.name + ".lock"), out):
-        result = ResumableTiff(out, shape, made_with, blocks, stack.pixel_size)
+    with (
+        exclusive_lock(out.with_name(out.name + ".lock"), out),
+        ResumableTiff(out, shape, made_with, blocks, stack.pixel_size) as result,
+    ):
         _predict_remaining(predictor, volume, result, plan, bool(memory or largest_tile))
     return shape
 

@@ -1,7 +1,10 @@
 """What all pictures of the tour share: how they look, and panels without ticks."""
 
 import io
-from typing import Any
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from functools import wraps
+from typing import Any, ParamSpec
 
 import matplotlib
 import numpy as np
@@ -32,7 +35,12 @@ STYLE: dict[str, Any] = {
     "legend.frameon": False,
     "figure.facecolor": "none",
 }
-matplotlib.rcParams.update(STYLE)  # type: ignore[arg-type]  # the names of its keys are a type there
+Given = ParamSpec("Given")
+
+
+def style() -> AbstractContextManager[None]:
+    """Inside the `with`, what is drawn looks like STYLE; whoever imports this keeps a look of their own."""
+    return matplotlib.rc_context(STYLE)  # type: ignore[arg-type]  # the names of its keys are a type there
 
 
 class Picture:
@@ -49,13 +57,25 @@ class Picture:
 
     def _repr_png_(self) -> bytes:
         drawn = io.BytesIO()
-        self.figure.savefig(drawn, format="png", dpi=self.dpi, transparent=True)
+        with style():
+            self.figure.savefig(drawn, format="png", dpi=self.dpi, transparent=True)
         if not self.few_colours:
             return drawn.getvalue()
         reduced = io.BytesIO()
         image = Image.open(drawn).quantize(255, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
         image.save(reduced, "PNG", optimize=True)
         return reduced.getvalue()
+
+
+def in_style(draw: Callable[Given, Picture]) -> Callable[Given, Picture]:
+    """The same function, which draws in STYLE."""
+
+    @wraps(draw)
+    def drawn(*arguments: Given.args, **options: Given.kwargs) -> Picture:
+        with style():
+            return draw(*arguments, **options)
+
+    return drawn
 
 
 def bare(axis: Axes) -> Axes:

@@ -10,7 +10,7 @@ from unet_paper import UNet
 from unet_paper.report import colours
 from unet_paper.report.figures.network_figure import draw_network
 
-from .panels import BLUE, INK, RED, YELLOW, Picture, bare, outline, panels, show_colours, show_gray, veil
+from .panels import BLUE, INK, RED, YELLOW, Picture, bare, in_style, outline, panels, show_colours, show_gray, veil
 from .panels import show_probability as show
 
 DIFFERENCE = LinearSegmentedColormap.from_list("difference", ["#10141a", "#7a2a10", "#ff7a1a", "#fff3b0"])
@@ -18,11 +18,13 @@ PALE = np.uint8(225)  # the gray of what has no colour of its own
 FLOOR = 1e-8  # differences below it are drawn there
 
 
+@in_style
 def network(module: UNet, tile: int) -> Picture:
     """Figure 1 from one pass of the module itself."""
     return Picture(draw_network(module, tile), dpi=75)
 
 
+@in_style
 def border(section: np.ndarray, context: int, differences: Mapping[str, np.ndarray]) -> Picture:
     """What unpadded convolutions lose at the border, and by how much predictions of the same pixels differ."""
     figure, axes = panels(1 + len(differences), height=3.1)
@@ -36,6 +38,7 @@ def border(section: np.ndarray, context: int, differences: Mapping[str, np.ndarr
     return Picture(figure)
 
 
+@in_style
 def tiles(mirrored: np.ndarray, beyond: int, blocks: Sequence[tuple[int, int]], block: int, context: int) -> Picture:
     """Figure 2: blocks (top, left) of `block` px and the tiles that they need, on a section mirrored by `beyond` px."""
     figure, axes = panels(len(blocks), height=5.2)
@@ -51,6 +54,7 @@ def tiles(mirrored: np.ndarray, beyond: int, blocks: Sequence[tuple[int, int]], 
     return Picture(figure, few_colours=True)
 
 
+@in_style
 def seam(one_pass: np.ndarray, tiled: Mapping[int, np.ndarray], columns: tuple[int, int]) -> Picture:
     """How far tiles of which the second begins at some column are from one pass, by pixel and by column."""
     start, stop = columns
@@ -74,6 +78,7 @@ def seam(one_pass: np.ndarray, tiled: Mapping[int, np.ndarray], columns: tuple[i
     return Picture(figure)
 
 
+@in_style
 def up_convolution(small: np.ndarray, kernel: np.ndarray, large: np.ndarray) -> Picture:
     """A 2 x 2 map, a 2 x 2 kernel and the 4 x 4 map that they make, with their numbers; a colour for each source."""
     figure, axes = panels(5, height=3.3, width=9, width_ratios=(1, 0.2, 1, 0.2, 2))

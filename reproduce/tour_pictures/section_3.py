@@ -16,6 +16,7 @@ from .panels import (
     YELLOW,
     Picture,
     bare,
+    in_style,
     panels,
     show_cells,
     show_colours,
@@ -27,6 +28,7 @@ LONGER = 3  # times as long as they are, vectors are drawn
 SPACING = 32  # px between the lines of a grid
 
 
+@in_style
 def weight_terms(
     labels: np.ndarray,
     cells: np.ndarray,
@@ -66,6 +68,7 @@ def weight_terms(
     return Picture(figure)
 
 
+@in_style
 def weight_maps(shown: Mapping[str, Sequence[np.ndarray]]) -> Picture:
     """Figure 3 of some images, a row for each: image, cells, d1 + d2 between them, and the map.
 
@@ -81,6 +84,7 @@ def weight_maps(shown: Mapping[str, Sequence[np.ndarray]]) -> Picture:
     return Picture(figure, few_colours=True)
 
 
+@in_style
 def elastic(
     image: np.ndarray, labels: np.ndarray, vectors: np.ndarray, sources: np.ndarray, deformed: Sequence[np.ndarray]
 ) -> Picture:
@@ -112,6 +116,7 @@ def elastic(
     return Picture(figure, few_colours=True)
 
 
+@in_style
 def training(image: np.ndarray, truth: np.ndarray, seen: Mapping[int, np.ndarray], losses: Sequence[float]) -> Picture:
     """Maps of one part of a section after some steps, and the loss of every step."""
     figure = Figure(figsize=(10, 4.4), layout="constrained")

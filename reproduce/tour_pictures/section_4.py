@@ -8,11 +8,12 @@ from unet_paper import segment
 from unet_paper.metrics.warping_error import MERGE, SPLIT
 from unet_paper.report import colours
 
-from .panels import Picture, panels, show_cells, show_gray, show_probability
+from .panels import Picture, in_style, panels, show_cells, show_gray, show_probability
 
 SMALLEST = 10  # px; smaller parts of a segmentation are not drawn
 
 
+@in_style
 def predictions(image: np.ndarray, truth: np.ndarray, probabilities: Mapping[str, tuple[np.ndarray, float]]) -> Picture:
     """Section and truth, beside probabilities over the cells that they give above their threshold.
 
@@ -29,6 +30,7 @@ def predictions(image: np.ndarray, truth: np.ndarray, probabilities: Mapping[str
     return Picture(figure, few_colours=True)
 
 
+@in_style
 def warping(truth: np.ndarray, proposals: Mapping[str, tuple[np.ndarray, np.ndarray, str]]) -> Picture:
     """Drawn proposals, the pixels that differ from the truth (pale), and those that the warping error counts.
 

@@ -4,6 +4,8 @@ import ast
 import importlib
 import json
 
+import matplotlib
+import numpy as np
 import pytest
 
 from reproduce.execute_tour import NOTEBOOK, SOURCE, cells_of, execute, main
@@ -77,6 +79,21 @@ def test_its_pictures_are_there(notebook):
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "pictures"
     }
     assert drawn == set(pictures.__all__) - {"Picture"}
+
+
+def test_its_look_is_not_that_of_every_picture():
+    """Importing the pictures and drawing them leaves Matplotlib's settings as they are."""
+    pictures = importlib.import_module(f"reproduce.{PICTURES}")
+    panels = importlib.import_module(f"reproduce.{PICTURES}.panels")
+    numbers = np.ones((2, 2))
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        before = {name: matplotlib.rcParams[name] for name in panels.STYLE}
+        importlib.reload(panels)
+        picture = pictures.up_convolution(numbers, numbers, np.ones((4, 4)))
+        assert picture._repr_png_().startswith(b"\x89PNG")
+        assert {name: matplotlib.rcParams[name] for name in panels.STYLE} == before
+    assert {axis.xaxis.label.get_color() for axis in picture.figure.axes} == {panels.INK}
 
 
 @pytest.mark.parametrize(("option", "code"), [("--help", 0), ("--halp", 2)])

@@ -1,5 +1,6 @@
 """Section 3: learning, schedule, checkpoints that resume exactly, and a clean end when the loss explodes."""
 
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +16,7 @@ from unet_paper.prediction import predict_stack
 from unet_paper.runs.results import read_history
 from unet_paper.support import training_log
 from unet_paper.support.errors import BadInput, Diverged
-from unet_paper.training import train, training_step
+from unet_paper.training import new_optimiser, new_training_network, train, training_step
 
 TINY = replace(PROFILES["smoke"], base_channels=3, steps=20, tile_size=204, checkpoint_every=10)
 
@@ -178,6 +179,43 @@ def test_weights_of_another_network_are_no_start(training_set):
     found = of_three_classes.state_dict()
     assert torch.equal(found["classifier.weight"], own)
     assert all(torch.equal(found[name], values) for name, values in final.network.items() if "classifier" not in name)
+
+
+def test_a_long_gradient_is_shortened_as_a_whole(training_set):
+    """All of it by one factor, so that it keeps its direction: no weight's part, and no layer's, on its own."""
+    config = replace(TINY, base_channels=2, tile_size=188, dropout=0.0)
+    batch = draw_tile(training_set, config, torch.Generator().manual_seed(0))
+
+    def gradient(clip):
+        torch.manual_seed(0)
+        network = new_training_network(config, "cpu")
+        training_step(network, new_optimiser(network, config), replace(config, gradient_clip=clip), *batch)
+        return torch.cat([weights.grad.flatten() for weights in network.parameters()])
+
+    whole = gradient(1e9)
+    length = float(whole.norm())
+    for part in (0.5, 0.01):
+        torch.testing.assert_close(gradient(part * length), part * whole, rtol=1e-3, atol=1e-9)
+    assert torch.equal(gradient(2 * length), whole)
+
+
+def test_time_adds_up_over_sessions(training_set, tmp_path):
+    config = replace(TINY, base_channels=2, tile_size=188, steps=2, checkpoint_every=2)
+    run(training_set, tmp_path, config)
+    earlier = replace(
+        checkpoint.load(tmp_path / "checkpoint.pt"),
+        config=replace(config, steps=4),
+        seconds=1e6,
+        cpu_seconds=2e6,
+        parts={"tiles": 3e5, "forward": 4e5},
+    )
+    started, cpu_started = time.monotonic(), time.process_time()
+    final = run(training_set, tmp_path, earlier.config, earlier)
+    taken, cpu_taken = time.monotonic() - started, time.process_time() - cpu_started
+    assert 1e6 < final.seconds <= 1e6 + taken and 2e6 < final.cpu_seconds <= 2e6 + cpu_taken
+    assert 3e5 < final.parts["tiles"] <= 3e5 + taken and 4e5 < final.parts["forward"] <= 4e5 + taken
+    assert 0 < final.parts["backward"] <= taken
+    assert final.history[-1]["seconds"] > 1e6
 
 
 def test_history_file(training_set, tmp_path):

@@ -54,6 +54,16 @@ def test_sections_of_different_sizes(phantom):
     assert train(TINY, found).step == 4
 
 
+def test_every_section_is_drawn_as_often_as_any_other(phantom):
+    """The last one too: of sections of one gray value each, a tile tells which it is of."""
+    images, labels = phantom
+    found = prepare_training_set(images, labels, TINY, "cpu")
+    flat = replace(found, images=tuple(torch.full((96, 96), float(section)) for section in range(3)))
+    config, generator = replace(TINY, contrast=0.0, brightness=0.0), torch.Generator().manual_seed(0)
+    drawn = [float(draw_tile(flat, config, generator)[0].mean().round()) for _ in range(150)]
+    assert set(drawn) == {0, 1, 2} and min(map(drawn.count, range(3))) > 30
+
+
 def test_what_labels_hold_at_ignored_pixels_does_not_count(phantom, random):
     images, labels = phantom
     ignore = random.random(labels.shape) < 0.4

@@ -75,6 +75,36 @@ def test_draws_cover_the_image_the_circle_and_both_sides():
     assert draw_deformation((9, 9), source, rotate=False, flip=False).angle == 0
 
 
+def test_without_shifts_a_tile_lies_on_the_middle_of_its_section(random):
+    source = generator()
+    draws = [draw_deformation((300, 501), source, shift=False) for _ in range(5)]
+    assert {draw.centre for draw in draws} == {(250.0, 149.5)} and len({draw.angle for draw in draws}) == 5
+    image = torch.from_numpy(random.normal(size=(40, 60)).astype(np.float32))
+    deformation = draw_deformation((40, 60), source, displacement_sigma=0.0, rotate=False, flip=False, shift=False)
+    tile = augmented_tile(image, image, image, deformation, None, 20, 0)[0]
+    assert np.allclose(tile[0], image[10:30, 20:40], atol=1e-4)
+
+
+def cubic_weights(fraction):
+    """Keys' kernel with a = -0.75, PyTorch's, for the four pixels around a place, `fraction` px after the second."""
+    a, distance = -0.75, np.abs(np.array([-1.0, 0.0, 1.0, 2.0]) - fraction)
+    near = (a + 2) * distance**3 - (a + 3) * distance**2 + 1
+    far = a * (distance**3 - 5 * distance**2 + 8 * distance - 4)
+    return np.where(distance <= 1, near, far)
+
+
+@pytest.mark.parametrize("shift", [(0.5, 0.5), (0.25, 0.7)])
+def test_gray_values_are_sampled_bicubically(random, shift):
+    """Away from the edges, each is a weighted mean of 4 x 4 pixels: noise tells that from any other interpolation."""
+    image = random.normal(size=(40, 60)).astype(np.float32)
+    deformation = Deformation((29.5 + shift[0], 19.5 + shift[1]), 0.0, False, STILL)
+    given = torch.from_numpy(image)
+    tile = augmented_tile(given, given, given, deformation, None, 20, 0)[0][0]
+    windows = np.lib.stride_tricks.sliding_window_view(image, (4, 4))[9:29, 19:39]  # from the pixel before each
+    expected = np.einsum("yxij,i,j->yx", windows, cubic_weights(shift[1]), cubic_weights(shift[0]))
+    assert np.allclose(tile, expected, atol=1e-4)
+
+
 def test_image_labels_and_weights_stay_together():
     """Three copies of one smooth picture must come out as one, whatever the deformation."""
     y, x = torch.meshgrid(torch.arange(256.0), torch.arange(256.0), indexing="ij")

@@ -1,16 +1,19 @@
 """Averages over flips and rotations: what they do to a network that hands on its input, and to the map."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
 from scipy import ndimage
 
+from unet_paper import test_time_augmentation
 from unet_paper.network import CONTEXT, UNet
 from unet_paper.normalisation import Standardisation
 from unet_paper.overlap_tile import Block, mirrored_region
 from unet_paper.prediction import predict_stack
 from unet_paper.support.errors import BadInput
-from unet_paper.test_time_augmentation import views
+from unet_paper.test_time_augmentation import TurnedView, views
 
 STANDARDISATION = Standardisation(0.5, 0.2, "uint8")
 
@@ -66,6 +69,59 @@ def test_there_and_back_again(random):
                 difference = (back - image[block.top : block.bottom, block.left : block.right]).abs()
                 # At the border the mirrored image has a kink, which no interpolation follows.
                 assert difference.shape == block.shape and difference[2:-2, 2:-2].max() < 0.02
+
+
+def tile_of(view, block, shape, read):
+    """The tile that a view gives the network for a block."""
+    tiles = []
+
+    def network(tile):
+        tiles.append(tile)
+        return tile[None, CONTEXT:-CONTEXT, CONTEXT:-CONTEXT]
+
+    view.predict(block, shape, read, network)
+    (tile,) = tiles
+    return tile
+
+
+def drawn_block(random, shape):
+    """On the 16 px grid, of up to 4 of its meshes a side."""
+    sides = []
+    for length in shape:
+        start = 16 * int(random.integers(0, -(-length // 16)))
+        sides += [start, min(length, start + 16 * int(random.integers(1, 5)))]
+    return Block(*sides)
+
+
+def test_no_view_asks_for_a_larger_tile_than_it_announced(random):
+    """Of images of drawn sizes, whole or cut, turned by drawn angles too: memory is planned with what is announced."""
+
+    def read(top, bottom, left, right):
+        return torch.zeros(1, 1).expand(bottom - top, right - left)
+
+    for _ in range(40):
+        shape = tuple(int(length) for length in random.integers(1, 150, 2))
+        turned = [TurnedView(random.uniform(0, 2 * math.pi)) for _ in range(3)]
+        for block in (Block(0, shape[0], 0, shape[1]), drawn_block(random, shape)):
+            for view in (*views("d4"), *turned):
+                announced = view.tile(*block.shape, block.shape != shape)
+                assert np.all(np.array(tile_of(view, block, shape, read).shape) <= announced)
+
+
+def test_a_turned_view_reads_all_that_its_tile_is_sampled_from(random, monkeypatch):
+    """With more of the image around, which the kernel does not reach, no pixel of the tile is another."""
+    image = random.normal(size=(60, 81)).astype(np.float32)
+
+    def read(*region):
+        return torch.from_numpy(mirrored_region(image, *region))
+
+    for _ in range(5):
+        view, block = TurnedView(random.uniform(0, 2 * math.pi)), drawn_block(random, image.shape)
+        tile = tile_of(view, block, image.shape, read)
+        with monkeypatch.context() as patch:
+            patch.setattr(test_time_augmentation, "SAMPLING_MARGIN", 20)
+            # The larger region's coordinates round differently.
+            assert torch.allclose(tile, tile_of(view, block, image.shape, read), atol=2e-3)
 
 
 @pytest.mark.parametrize("tta", ["rot7", "d4"])

@@ -31,7 +31,11 @@ def test_parameters_and_layers():
 
 @pytest.mark.parametrize(
     "channels",
-    [dict(base_channels=0), dict(classes=0), dict(in_channels=-1), dict(base_channels="2"), dict(classes=2.5)],
+    [
+        *(dict(base_channels=0), dict(classes=0), dict(in_channels=-1), dict(base_channels="2"), dict(classes=2.5)),
+        *(dict(base_channels=True), dict(in_channels=np.True_), dict(base_channels=4097), dict(base_channels=10**9)),
+        dict(classes=np.array([2, 3])),
+    ],
 )
 def test_channels_that_no_network_has(channels):
     with pytest.raises(BadInput, match="each must be 1 or above"):
@@ -41,6 +45,7 @@ def test_channels_that_no_network_has(channels):
 def test_other_kinds_of_numbers_will_do_and_texts_will_not():
     network = UNet(base_channels=np.int64(2), dropout=np.float32(0.25), batch_norm=np.True_)
     assert [layer.p for layer in network.modules() if isinstance(layer, nn.Dropout)] == [0.25, 0.25]
+    assert UNet(base_channels=np.uint8(16)).classifier.in_channels == 16
     for settings, message in ((dict(dropout="0.5"), "dropout is '0.5'"), (dict(batch_norm="no"), "batch_norm is 'no'")):
         with pytest.raises(ValueError, match=message):
             UNet(base_channels=2, **settings)
@@ -285,7 +290,11 @@ def test_what_an_up_convolution_does_to_the_second_moment(fan_in, ratio):
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"variant": "first"}, {"padding": "same"}, {"up_convolution_fan_in": "output"}, {"dropout": 1}, {"dropout": -0.5}],
+    [
+        *({"variant": "first"}, {"padding": "same"}, {"up_convolution_fan_in": "output"}),
+        *({"dropout": 1}, {"dropout": -0.5}, {"dropout": np.array([0.1, 0.2])}, {"batch_norm": np.zeros(2)}),
+        *({"variant": np.array(["paper", "release"])}, {"padding": ["valid"]}, {"dropout": float("nan")}),
+    ],
 )
 def test_what_is_no_setting_of_the_network_is_refused(wrong):
     with pytest.raises(ValueError, match=f"{next(iter(wrong))} is .*; it must be "):

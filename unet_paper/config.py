@@ -143,6 +143,7 @@ MANY = 10**9  # more steps, minutes or GiB than any machine has
 NON_NEGATIVE = Limits(lowest=0)
 POSITIVE = Limits(lowest=0, without_lowest=True)
 COUNT = Limits(1, MANY)
+BASE_CHANNELS = Limits(1, 4096)
 BELOW_ONE = Limits(lowest=0, highest=1, without_highest=True)
 W_0 = Limits(0, 1e6)
 SIGMA = Limits(0, 1e4, without_lowest=True)  # px
@@ -156,7 +157,7 @@ class Config:
     profile: str = setting("paper", "ours", "name of this set of settings")
 
     # Network: section 2, figure 1
-    base_channels: int = setting(64, "paper", "channels of the first level", Limits(1, 4096))
+    base_channels: int = setting(64, "paper", "channels of the first level", BASE_CHANNELS)
     variant: str = setting(
         "paper",
         "paper",

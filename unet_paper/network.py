@@ -17,6 +17,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from unet_paper.config import BASE_CHANNELS
+from unet_paper.support.arguments import is_number, is_whole, require_choice
 from unet_paper.support.errors import BadInput
 
 POOLINGS = 4
@@ -221,7 +223,8 @@ class UNet(nn.Module):
     ------
     ValueError
         For another variant, padding or up_convolution_fan_in, for a dropout that is no probability below 1, a
-        batch_norm that is neither True nor False, and, as BadInput, for channels or classes below 1.
+        batch_norm that is neither True nor False, and, as BadInput, for channels or classes below 1, and
+        `base_channels` above 4096.
 
     Notes
     -----
@@ -241,22 +244,23 @@ class UNet(nn.Module):
         up_convolution_fan_in: str = "blob",
     ) -> None:
         super().__init__()
-        if variant not in ("paper", "release"):
-            raise ValueError(f"variant is {variant!r}; it must be 'paper' or 'release'")
-        if padding not in ("valid", "zeros"):
-            raise ValueError(f"padding is {padding!r}; it must be 'valid' or 'zeros'")
-        if up_convolution_fan_in not in ("input", "blob"):
-            raise ValueError(f"up_convolution_fan_in is {up_convolution_fan_in!r}; it must be 'input' or 'blob'")
-        if not (hasattr(dropout, "__float__") and 0 <= dropout < 1):
+        for name, value, choices in (
+            ("variant", variant, ("paper", "release")),
+            ("padding", padding, ("valid", "zeros")),
+            ("up_convolution_fan_in", up_convolution_fan_in, ("input", "blob")),
+        ):
+            require_choice(name, value, choices)
+        if not (is_number(dropout) and 0 <= dropout < 1):
             raise ValueError(f"dropout is {dropout!r}; it must be 0 or above and below 1")
-        if batch_norm not in (False, True):
+        if not isinstance(batch_norm, (bool, np.bool_)):
             raise ValueError(f"batch_norm is {batch_norm!r}; it must be True or False")
         sizes = (in_channels, classes, base_channels)
-        if not all(hasattr(size, "__index__") and size >= 1 for size in sizes):
+        if not all(is_whole(size) and size >= 1 for size in sizes) or not BASE_CHANNELS.allow(base_channels):
             raise BadInput(
                 f"in_channels {in_channels!r}, classes {classes!r}, base_channels {base_channels!r}; each must be 1 or "
-                "above, a whole number"
+                f"above, a whole number, and base_channels at most {BASE_CHANNELS.highest}"
             )
+        in_channels, classes, base_channels = map(int, sizes)  # NumPy's small ones would overflow
         self.variant, self.padded = variant, padding == "zeros"
         channels = [base_channels * 2**level for level in range(POOLINGS + 1)]
 

@@ -66,6 +66,12 @@ def test_settings(probability):
         assert "above 0.1, 8-connected, cut by watershed, of 60 px at least" in file.imagej_metadata["Info"]
 
 
+def test_the_longest_name(probability):
+    out = probability.with_name("l" * 251 + ".tif")
+    assert main(["segment", str(probability), str(out)]) == 0
+    assert {path.name for path in out.parent.iterdir()} == {probability.name, out.name, out.with_suffix(".csv").name}
+
+
 def test_no_cell_is_said_aloud(probability, capsys):
     out = probability.with_name("cells.tif")
     assert main(["segment", str(probability), str(out), "--threshold", "0.95"]) == 0

@@ -105,6 +105,8 @@ def folder(tmp_path_factory, small_phantom):
     return folder
 
 
+LONG = "l" * 251  # with .tif a name of 255 bytes, the longest that there is
+
 # Command line, and what the sentence must name. Words with a dot or ending in "/" are in the folder of bad files.
 CALLS = [
     ("", "COMMAND"),
@@ -130,6 +132,8 @@ CALLS = [
     ("weights labels.tif gray.tif", "gray.tif is there already; give another name, or --force"),
     ("weights labels.tif labels.tif/out.tif", "cannot be written"),
     ("weights labels.tif out.tif --png gray.tif", "cannot be written"),
+    (f"weights labels.tif {LONG}12.tif", "a name in it is 2 bytes too long; give a shorter one"),
+    (f"weights labels.tif {LONG}12345/out.tif", "a name in it is 1 byte too long; give a shorter one"),
     ("weights labels.tif out.tif --png out.tif", "out.tif cannot be a file of weight maps and hold pictures"),
     ("weights labels.tif out.tif --png out.tif/png/", "out.tif cannot be a file of weight maps and hold pictures"),
     ("weights labels.tif gray.tif --image gray.tif --png new/ --force", "gray.tif is read too, and would be lost"),
@@ -223,7 +227,12 @@ CALLS = [
     ("predict --weights text.safetensors gray.tif out.tif", "text.safetensors cannot be read as published weights"),
     ("predict --weights run/weights.pt gray.tif labels.tif new/ --instances new/", "gray.tif is named twice"),
     ("predict --weights run/weights.pt two/ new/ --instances two/ --force", "gray.tif is named twice"),
+    (
+        f"predict --weights run/weights.pt gray.tif {LONG[9:]}1.tif",
+        "the ending of a file beside it) is 1 byte too long",
+    ),
     # publish
+    (f"publish run/weights.pt {LONG}.safetensors", "a name in it is 8 bytes too long"),
     ("publish none.pt out.safetensors", "none.pt is not a file"),
     ("publish text.pt out.safetensors", "text.pt cannot be read as a checkpoint"),
     ("publish run/weights.pt out.pt", "out.pt must have a name that ends in .safetensors, .zip or .onnx"),
@@ -251,6 +260,8 @@ CALLS = [
         "score labels.tif probability.tif --metrics seg --unknown gray.tif --segments gray.tif --force",
         "gray.tif is read too",
     ),
+    (f"score labels.tif probability.tif --json {LONG}1.json", "a name in it is 2 bytes too long"),
+    (f"score labels.tif probability.tif --metrics seg --segments {LONG}1.tif", "a name in it is 1 byte too long"),
     ("score huge.tif probability.tif", "huge.tif of 1 x 300000 x 300000 px"),
     # report
     ("report nowhere/", "run.json is missing"),

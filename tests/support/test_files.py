@@ -77,6 +77,15 @@ def test_an_error_of_writing_is_one_sentence(tmp_path, what, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("name", ["l" * 251 + ".tif", "a." + "l" * 253, "é" * 125 + ".json"])
+def test_the_longest_names_are_written_too(tmp_path, name):
+    with atomic_write(tmp_path / name) as temporary:
+        assert temporary.parent == tmp_path and temporary.name.startswith(LEFTOVER)
+        assert (tmp_path / name).suffix.startswith(temporary.suffix)  # of which some writers tell the format
+        temporary.write_text("all")
+    assert [path.name for path in tmp_path.iterdir()] == [name] and (tmp_path / name).read_text() == "all"
+
+
 def test_leftovers_are_files_and_folders(tmp_path):
     """A folder is what the making of a volume leaves."""
     (tmp_path / f"{LEFTOVER}run-abc.json").touch()

@@ -3,7 +3,7 @@
 from argparse import Namespace
 from pathlib import Path
 
-from unet_paper.cli.checks import must_be_tiff, must_be_writable, must_differ
+from unet_paper.cli.checks import must_be_tiff, must_be_writable, must_differ, must_fit
 from unet_paper.cli.segmentation_options import given_segmentation
 
 
@@ -23,6 +23,7 @@ def cells_must_be_writable(out: Path, others: tuple[Path, ...], force: bool) -> 
     from unet_paper.runs.instances import is_table, table_of
 
     must_be_tiff(out)
+    must_fit(out)
     must_differ(out, others, "the cells")
     must_be_writable(out, force)
     table = table_of(out)

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from unet_paper.support.errors import BadInput
 
+LONGEST_NAME = 255  # bytes, where the system does not tell
+
 
 def chosen_device(name: str | None) -> str:
     """The device of --device. Raises BadInput when a GPU is asked for and there is none."""
@@ -18,17 +20,39 @@ def chosen_device(name: str | None) -> str:
     return name or default_device()
 
 
-def must_be_writable(path: Path, force: bool = True) -> None:
-    """Raise BadInput when a file cannot be made at `path`, or, without `force`, is there."""
+def must_be_writable(path: Path, force: bool = True, beside: str = "") -> None:
+    """Raise BadInput when a file cannot be made at `path`, or, without `force`, is there. beside : see `must_fit`."""
+    must_fit(path, beside)
     if path.is_dir():
         raise BadInput(f"{path} is a folder; give the name of a file to write")
     if path.exists() and not path.is_file():  # /dev/null, which a file would take the place of
         raise BadInput(f"{path} is a device or a pipe, which a file would replace; give the name of a file to write")
-    ancestor = next(parent for parent in path.absolute().parents if parent.exists())
+    ancestor = _ancestor(path)
     if not ancestor.is_dir() or not os.access(ancestor, os.W_OK):
         raise BadInput(f"{path} cannot be written in {ancestor}; give a folder where files may be made")
     if os.path.lexists(path) and not force:  # a link, too, that leads nowhere
         raise BadInput(f"{path} is there already; give another name, or --force to replace it")
+
+
+def must_fit(path: Path, beside: str = "") -> None:
+    """Raise BadInput where a name is longer than the file system allows.
+
+    beside : the longest ending that the files have behind that name which lie beside it while it is made.
+    """
+    ancestor = _ancestor(path)
+    longest = os.pathconf(ancestor, "PC_NAME_MAX") if hasattr(os, "pathconf") else LONGEST_NAME
+    *folders, name = path.absolute().parts
+    excess = max(len(os.fsencode(part)) for part in (*folders, name + beside)) - longest
+    if excess > 0:
+        ending = f" (with {beside}, the ending of a file beside it)" if beside else ""
+        too_long = f"{excess} byte{'s' * (excess > 1)} too long"
+        raise BadInput(f"{path} cannot be written: a name in it{ending} is {too_long}; give a shorter one")
+
+
+def _ancestor(path: Path) -> Path:
+    """The nearest of the folders above a path that is there."""
+    path = path.absolute()
+    return next((parent for parent in path.parents if os.path.exists(parent)), path)
 
 
 def must_be_tiff(path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from unet_paper.cli.checks import must_be_tiff, must_be_writable, must_differ, must_spare
+from unet_paper.cli.checks import must_be_tiff, must_be_writable, must_differ, must_fit, must_spare
 from unet_paper.cli.outputs import outputs
 from unet_paper.cli.segmentation_options import NAMES, given_segmentation
 from unet_paper.config import SIGMA, W_0
@@ -53,6 +53,7 @@ def _places(arguments: Namespace, truths: Sequence[ImageStack]) -> tuple[list[Pa
         if pictures and Path(os.path.realpath(out)) in (png, *png.parents):
             raise BadInput(f"{out} cannot be a file of weight maps and hold pictures; give --png another name")
     for picture in pictures:
+        must_fit(picture)
         must_spare((arguments.image, *arguments.labels), picture, "the pictures")
         must_be_writable(picture, arguments.force)
     return outs, pictures
@@ -175,6 +176,7 @@ def do_score(arguments: Namespace) -> None:
     from unet_paper.runs.scoring import score_file
 
     if arguments.json:
+        must_fit(arguments.json)
         must_spare((arguments.labels, arguments.probability, arguments.unknown), arguments.json, "the scores")
         must_be_writable(arguments.json, arguments.force)
     if arguments.metrics != "challenge":
@@ -214,6 +216,7 @@ def _score_cells(arguments: Namespace) -> None:
     else:
         if arguments.segments is not None:
             must_be_tiff(arguments.segments)
+            must_fit(arguments.segments)
             must_differ(arguments.segments, (arguments.json,), "the segments")
             must_spare((*files, arguments.unknown), arguments.segments, "the segments")
             must_be_writable(arguments.segments, arguments.force)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from unet_paper.cli.cell_commands import cells_must_be_writable
-from unet_paper.cli.checks import chosen_device, must_be_writable, must_spare
+from unet_paper.cli.checks import chosen_device, must_be_writable, must_fit, must_spare
 from unet_paper.cli.help_text import SMOKE
 from unet_paper.cli.segmentation_options import NAMES, given_segmentation
 from unet_paper.cli.values import changed_config, recipe
@@ -113,8 +113,9 @@ def published_weights() -> Path:
 def do_predict(arguments: Namespace) -> None:
     """`predict`"""
     from unet_paper.compute.allocator import keep_freed_memory
-    from unet_paper.io.image_folder import image_files, several_files
+    from unet_paper.io.image_folder import image_files, results_of, several_files
     from unet_paper.io.ome_zarr import SUFFIX
+    from unet_paper.io.resumable_tiff import JOURNAL
     from unet_paper.runs.predicting import PredictionRequest, predict, predict_files
     from unet_paper.segmentation import CellSegmentation
 
@@ -134,8 +135,10 @@ def do_predict(arguments: Namespace) -> None:
             image_files(arguments.images)  # says so before all else
     if several:
         _require_folders(arguments)
+        for _, out in results_of(arguments.images, arguments.out):
+            must_fit(out, JOURNAL)
     elif not into_zarr:
-        must_be_writable(arguments.out)
+        must_be_writable(arguments.out, beside=JOURNAL)
         is_image = arguments.out.exists() and image.exists() and arguments.out.samefile(image)
         if not is_image and arguments.instances is None:  # of cells the numbering may be what is left to do
             must_be_writable(arguments.out, arguments.force)  # the image itself is refused in any case
@@ -216,6 +219,7 @@ def do_publish(arguments: Namespace) -> None:
     terms = Terms.of(arguments.author, arguments.licence)
     if not (arguments.author is None and arguments.licence is None) and suffix != ".zip":
         raise BadInput("--author and --licence belong to a package; give a name that ends in .zip")
+    must_fit(arguments.out)
     must_spare((arguments.weights,), arguments.out, "what is published")
     must_be_writable(arguments.out, arguments.force)
     loaded = checkpoint.load(arguments.weights)

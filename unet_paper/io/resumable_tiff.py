@@ -18,6 +18,7 @@ from unet_paper.support.files import why_not
 from unet_paper.support.logs import logger
 
 LARGEST_CLASSIC_TIFF = 2**32 - 2**25  # bytes, with room for its headers; above it a BigTIFF is written
+JOURNAL = ".progress"  # the longest of the endings that files beside one in the making have
 
 
 class Rectangle(NamedTuple):
@@ -59,7 +60,7 @@ class ResumableTiff:
         self.out = out
         self.pixel_size = pixel_size
         self.path = out.with_name(out.name + ".partial")
-        self.journal = out.with_name(out.name + ".progress")
+        self.journal = out.with_name(out.name + JOURNAL)
         self.blocks = tuple(blocks)
         self.done: set[Job] = set()
         self._shape = shape

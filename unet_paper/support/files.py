@@ -15,6 +15,7 @@ from unet_paper.support.errors import BadInput
 
 LEFTOVER = ".being-written-"
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)  # of writing to an open file; they name none
+LONGEST_SUFFIX = 16  # that a temporary name keeps: no name is so long that its temporary one would be too long
 
 
 @contextmanager
@@ -25,7 +26,7 @@ def atomic_write(path: Path | str, earlier: Path | None = None) -> Iterator[Path
     when the disk is full. Whatever else the block raises, as of a file that it reads, is raised as it is.
     """
     path = Path(path)
-    temporary = path.parent / f"{LEFTOVER}{path.stem}-{secrets.token_hex(4)}{path.suffix}"
+    temporary = path.parent / f"{LEFTOVER}{secrets.token_hex(4)}{path.suffix[:LONGEST_SUFFIX]}"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o666)

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reproduce import ROOT, script
-from reproduce.cell_recipe import OPTIMISER, cell_changes
+from reproduce.cell_recipe import cell_changes
 from reproduce.script import say
 from unet_paper.cli.checks import chosen_device
 from unet_paper.cli.help_text import SMOKE
-from unet_paper.cli.values import above_zero, changed_config
+from unet_paper.cli.values import above_zero, changed_config, chosen_optimiser
 from unet_paper.compute.allocator import keep_freed_memory
 from unet_paper.config import OPTIMISERS, PROFILES
 from unet_paper.datasets.cell_phantom import is_whole, write_cell_phantom
@@ -60,9 +60,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--run", metavar="NAME", help="name of the folder of the runs (default: the profile)")
     parser.add_argument("--require-real", action="store_true", help="fail rather than run on the phantom")
     parser.add_argument("--results", type=Path, metavar="DIR", help="where results go (default: results)")
-    parser.add_argument(
-        "--optimiser", choices=OPTIMISERS, default=OPTIMISER, help="Adam (the default), or sgd, the paper's"
-    )
+    parser.add_argument("--optimiser", choices=OPTIMISERS, help="Adam (the default), or sgd, the paper's")
     parser.add_argument("--minutes", type=above_zero, metavar="M", help="train each run for so long instead of steps")
     parser.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="change a setting, as in train"
@@ -146,6 +144,7 @@ def main() -> int:
 
 def experiment(options: argparse.Namespace) -> None:
     """Data, trainings, predictions, scores, report. May raise BadInput."""
+    options.optimiser = chosen_optimiser(options.optimiser, options.set)
     started = time.monotonic()
     keep_freed_memory()
     options.data = options.data or os.environ.get("CTC_DATA")

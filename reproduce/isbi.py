@@ -14,7 +14,7 @@ from unet_paper.cli.checks import chosen_device
 from unet_paper.cli.commands import main as unet_paper
 from unet_paper.cli.help_text import SMOKE
 from unet_paper.cli.program import typed
-from unet_paper.cli.values import above_zero, changed_config, recipe
+from unet_paper.cli.values import above_zero, changed_config, chosen_optimiser, recipe
 from unet_paper.compute.allocator import keep_freed_memory
 from unet_paper.config import OPTIMISERS, PROFILES
 from unet_paper.datasets import isbi2012
@@ -126,6 +126,7 @@ def main() -> int:
 
 def experiment(options: argparse.Namespace) -> None:
     """Data, training, prediction, scores, report. May raise BadInput."""
+    options.optimiser = chosen_optimiser(options.optimiser, options.set)
     started = time.monotonic()
     keep_freed_memory()
     options.data = options.data or os.environ.get("ISBI_DATA")

@@ -64,7 +64,7 @@ from reproduce.studies.groups import same_training
 from reproduce.studies.kept import require_as_planned, require_same_data, require_shorter_branches
 from reproduce.studies.runner import NOT_DONE, OutOfTime, command, is_left_out, lacks_trunk, make
 from reproduce.studies.spread import Task, spread
-from unet_paper.cli.values import above_zero, changed_config, positive
+from unet_paper.cli.values import above_zero, changed_config, chosen_optimiser, positive
 from unet_paper.config import OPTIMISERS, PROFILES
 from unet_paper.datasets.cell_tracking import DATASETS, cell_dataset_name
 from unet_paper.runs.folder import RunFolder
@@ -158,11 +158,20 @@ def planned(name: str, arguments: argparse.Namespace) -> tuple[list[Run], list[R
 
 
 def require_optimiser_taken(arguments: argparse.Namespace) -> None:
-    """Raise BadInput where --optimiser is given for a study that says itself by which it trains."""
+    """Raise BadInput where --optimiser is given for a study that says itself by which it trains, and where --set names
+    another one than the study's.
+    """
     if arguments.optimiser and arguments.study not in (*BY_EITHER, "all"):
         raise BadInput(
             f"--optimiser {arguments.optimiser}: {arguments.study} trains by its own; leave the option out, or give it "
             f"to one of {', '.join(BY_EITHER)}"
+        )
+    usual = arguments.optimiser or "sgd"
+    named = chosen_optimiser(arguments.optimiser, arguments.changes) or usual
+    if named != usual and arguments.study in (*BY_EITHER, "all"):
+        raise BadInput(
+            f"--set optimiser={named}: {arguments.study} would train at {usual}'s rate; leave that setting out, or "
+            "give --optimiser"
         )
 
 

@@ -5,7 +5,18 @@ from dataclasses import replace
 
 import pytest
 
-from unet_paper.cli.values import above_zero, changed_config, channel, from_zero, numbers, positive, sections, share
+from unet_paper.cli.values import (
+    above_zero,
+    changed_config,
+    channel,
+    chosen_optimiser,
+    from_zero,
+    numbers,
+    positive,
+    recipe,
+    sections,
+    share,
+)
 from unet_paper.config import PROFILES
 from unet_paper.support.errors import BadInput
 
@@ -54,3 +65,17 @@ def test_settings_are_read_as_what_they_are():
     for change in ("steps=1.5", "rotate=1", "sigma=", "profile=paper", "classes=3", "step=3", "steps"):
         with pytest.raises(BadInput, match=f"^--set {change}: "):
             changed_config(quick, [change])
+
+
+def test_an_optimiser_is_named_by_an_option_or_a_setting():
+    for option, changes, optimiser in (
+        (None, [], None),
+        ("sgd", ["steps=3"], "sgd"),
+        (None, ["optimiser=sgd", "steps=3", "optimiser=adam"], "adam"),
+        ("adam", ["optimiser=sgd", "optimiser=adam"], "adam"),
+    ):
+        assert chosen_optimiser(option, changes) == optimiser
+    with pytest.raises(BadInput, match="^--optimiser sgd and --set optimiser=adam name two optimisers; give one"):
+        chosen_optimiser("sgd", ["optimiser=adam"])
+    by_setting = [*recipe("quick", chosen_optimiser(None, ["optimiser=sgd"]), None), "optimiser=sgd"]
+    assert changed_config(PROFILES["quick"], by_setting).learning_rate == 0.016

@@ -55,6 +55,23 @@ def test_without_data_it_ends_on_the_phantom_and_says_so(clone, run_script, cell
     assert (run / "weights.pt").stat().st_mtime_ns == weights
 
 
+@pytest.mark.parametrize("given", [["--optimiser", "sgd"], []])
+def test_an_optimiser_of_set_is_not_trained_at_the_rate_of_another(tmp_path, monkeypatch, given):
+    """Neither that of another option, nor that of the experiment's own optimiser."""
+    made = []
+    monkeypatch.setattr(cells, "find_data", lambda options: [tmp_path / HELA])
+    monkeypatch.setattr(script, "make_run", lambda *words: made.append(words[2]().config) or sys.exit(9))
+    monkeypatch.setattr(sys, "argv", ["cells", "--profile", "quick", "--set", "optimiser=adam", *given])
+    if given:
+        with pytest.raises(BadInput, match="--optimiser sgd and --set optimiser=adam name two optimisers"):
+            cells.experiment(cells.parse())
+        return
+    monkeypatch.setattr(sys, "argv", [*sys.argv, "--set", "optimiser=sgd"])
+    with pytest.raises(SystemExit):
+        cells.experiment(cells.parse())
+    assert [(config.optimiser, config.learning_rate) for config in made] == [("sgd", 0.016)]
+
+
 @pytest.mark.parametrize(("only", "trained"), [(None, ["01", "02"]), ("02", ["02"])])
 def test_the_trainings_that_are_shown_are_those_that_are_made(tmp_path, monkeypatch, only, trained):
     """Settings of --set win over the experiment's own."""

@@ -130,6 +130,13 @@ def test_clean_days_says_what_it_is_given(run_script, given):
     assert done.stderr == "usage: bash reproduce/clean_days.sh DATA PLACE [SEED ...]\n"
 
 
+def test_two_optimisers_are_refused_before_all_else(monkeypatch):
+    monkeypatch.setattr(isbi, "find_data", None)
+    monkeypatch.setattr(sys, "argv", ["isbi", "--optimiser", "sgd", "--set", "optimiser=adam"])
+    with pytest.raises(BadInput, match="--optimiser sgd and --set optimiser=adam name two optimisers"):
+        isbi.experiment(isbi.parse())
+
+
 @pytest.mark.parametrize("fold", [None, "5/6"])
 def test_the_training_that_is_shown_is_the_one_that_is_made(tmp_path, monkeypatch, fold):
     """Settings of --set win over those of other options."""

@@ -248,6 +248,8 @@ def test_frames_of_another_data_set_are_not_taken_for_the_studys(tmp_path):
         (["budgets", "--optimiser", "adam"], "--optimiser adam: budgets trains by its own; leave the option out"),
         (["release", "--profile", "paper", "--optimiser", "sgd"], "--optimiser sgd: release trains by its own;"),
         (["cells-ablations", "--optimiser", "sgd"], "--optimiser sgd: cells-ablations trains by its own;"),
+        (["folds", "--optimiser", "sgd", "--set", "optimiser=adam"], "--set optimiser=adam name two optimisers"),
+        (["seeds", "--set", "optimiser=adam"], "--set optimiser=adam: seeds would train at sgd's rate; leave that"),
         (["arms", "--optimiser", "adam"], "to one of folds, full-fold, seeds, ablations, interventions\n"),
         (["cells-ablations", "--set", "steps=7"], "with steps=1500, and 7 is planned; give another --out"),
     ],

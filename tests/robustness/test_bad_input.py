@@ -161,6 +161,7 @@ CALLS = [
     ("train --data good/ --out new/ --fold 1/2", "fold 1/2 holds out section-000, without a cell"),
     ("train --data two-types/ --out new/", "uint8 values in train-volume.tif and uint16 ones in test-volume.tif"),
     ("train --data good/ --out new/ --set lr=1", "there is no setting 'lr'"),
+    ("train --data good/ --out new/ --optimiser sgd --set optimiser=adam", "name two optimisers; give one of them"),
     ("train --data good/ --out new/ --set steps=x", "'x' is not a whole number"),
     ("train --data good/ --out new/ --set sigma=inf", "finite"),
     (

@@ -9,7 +9,7 @@ from unet_paper.cli.cell_commands import cells_must_be_writable
 from unet_paper.cli.checks import chosen_device, must_be_writable, must_fit, must_spare
 from unet_paper.cli.help_text import SMOKE
 from unet_paper.cli.segmentation_options import NAMES, given_segmentation
-from unet_paper.cli.values import changed_config, recipe
+from unet_paper.cli.values import changed_config, chosen_optimiser, recipe
 from unet_paper.config import PROFILES
 from unet_paper.datasets.folds import Fold
 from unet_paper.io.image_files import TIFF_SUFFIXES
@@ -37,7 +37,8 @@ def do_train(arguments: Namespace) -> None:
 
     device = chosen_device(arguments.device)
     profile = arguments.profile or ("paper" if device == "cuda" else "quick")
-    changes = [*recipe(profile, arguments.optimiser, arguments.minutes), *arguments.changes]
+    optimiser = chosen_optimiser(arguments.optimiser, arguments.changes)
+    changes = [*recipe(profile, optimiser, arguments.minutes), *arguments.changes]
     fold = Fold.parse(arguments.fold) if arguments.fold else None
     run = RunFolder(arguments.out)
     must_be_writable(run.record)

@@ -80,6 +80,15 @@ def above_zero(text: str) -> float:
     return number
 
 
+def chosen_optimiser(option: str | None, changes: Sequence[str]) -> str | None:
+    """The optimiser that --optimiser or a NAME=VALUE of --set names; None for neither. Raises BadInput for two."""
+    given = next((change for change in reversed(changes) if change.partition("=")[0] == "optimiser"), None)
+    named = None if given is None else given.partition("=")[2]
+    if option is not None and named is not None and option != named:
+        raise BadInput(f"--optimiser {option} and --set {given} name two optimisers; give one of them")
+    return option if named is None else named
+
+
 def recipe(profile: str, optimiser: str | None, minutes: float | None) -> list[str]:
     """NAME=VALUE changes that the options --optimiser and --minutes make to a profile."""
     changes = optimiser_settings(optimiser, profile) if optimiser else {}

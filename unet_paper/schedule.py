@@ -104,6 +104,23 @@ def schedule_after(step: int, seconds: float, config: Config, pace: float | None
     return replace(config, steps=step + max(1, round(further)))
 
 
+def minutes_left(seconds: float, config: Config) -> float | None:
+    """How long a training by time goes on.
+
+    Parameters
+    ----------
+    seconds : float
+        Spent in training, whatever on.
+    config : Config
+
+    Returns
+    -------
+    float or None
+        Minutes; None for a training by steps.
+    """
+    return config.minutes - seconds / 60 if config.minutes else None
+
+
 def is_complete(step: int, seconds: float, config: Config) -> bool:
     """Whether a training is at its end: after `steps`, or after `minutes` where these are given.
 

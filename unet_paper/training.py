@@ -19,7 +19,7 @@ from unet_paper.config import ADAM_BETAS, ADAM_EPSILON, COMPILE_CHOICES, Config
 from unet_paper.datasets.training_set import TrainingSet, draw_tile
 from unet_paper.loss import weighted_cross_entropy
 from unet_paper.network import UNet
-from unet_paper.schedule import is_complete, learning_rate_at, schedule_after, set_rates
+from unet_paper.schedule import is_complete, learning_rate_at, minutes_left, schedule_after, set_rates
 from unet_paper.support.arguments import require_choice
 from unet_paper.support.progress import progress_bar
 from unet_paper.support.signals import Interrupted, stop_requests
@@ -260,8 +260,7 @@ def _trained(
                 log.write_history()
 
     forward: Callable[[torch.Tensor], torch.Tensor] = network
-    minutes_left = config.minutes - log.seconds / 60 if config.minutes else None
-    if should_compile(torch_compile, device, schedule.steps - done, minutes_left):
+    if should_compile(torch_compile, device, schedule.steps - done, minutes_left(log.seconds, config)):
         tile = draw_tile(training_set, config, torch.Generator())[0]
         forward = compiled_network(network, tile, config.bfloat16)
     generator = torch.Generator()

@@ -17,6 +17,7 @@ from unet_paper.runs.diagnostics import inactivity_warning, up_convolution_effec
 from unet_paper.runs.environment import code_version, hardware, now
 from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.record import RunRecord, Session, read_record
+from unet_paper.schedule import minutes_left
 from unet_paper.support.logs import logger
 
 
@@ -40,13 +41,13 @@ def new_record(name: str, config: Config, stacks: Stacks, training_set: Training
 
 def new_session(config: Config, earlier: Checkpoint | None, device: str, torch_compile: str) -> Session:
     """This process, from the step at which it begins. torch_compile : one of COMPILE_CHOICES."""
-    step = earlier.step if earlier else 0
+    step, seconds = (earlier.step, earlier.seconds) if earlier else (0, 0.0)
     return Session(
         step=step,
         code=code_version(),
         hardware=hardware(device),
         precision="bfloat16" if config.bfloat16 and computes_in_bfloat16(device) else "float32",
-        compiled=should_compile(torch_compile, device, config.steps - step),
+        compiled=should_compile(torch_compile, device, config.steps - step, minutes_left(seconds, config)),
         time=now(),
     )
 

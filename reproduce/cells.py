@@ -12,7 +12,7 @@ from reproduce.cell_recipe import cell_changes
 from reproduce.script import say
 from unet_paper.cli.checks import chosen_device
 from unet_paper.cli.help_text import SMOKE
-from unet_paper.cli.values import above_zero, changed_config, chosen_optimiser
+from unet_paper.cli.values import above_zero, changed_config, chosen_optimiser, note_idle_settings
 from unet_paper.compute.allocator import keep_freed_memory
 from unet_paper.config import OPTIMISERS, PROFILES
 from unet_paper.datasets.cell_phantom import is_whole, write_cell_phantom
@@ -113,6 +113,7 @@ def make_runs(options: argparse.Namespace, folders: list[Path], out: Path, profi
                 from unet_paper.runs.training_run import TrainingRequest
 
                 config = changed_config(PROFILES[profile], changes)
+                note_idle_settings(config, changes)
                 files = SequenceFiles(folder, trained)
                 return TrainingRequest(files, run.path, config, resume=True, device=chosen_device(None))
 

@@ -14,7 +14,7 @@ from unet_paper.cli.checks import chosen_device
 from unet_paper.cli.commands import main as unet_paper
 from unet_paper.cli.help_text import SMOKE
 from unet_paper.cli.program import typed
-from unet_paper.cli.values import above_zero, changed_config, chosen_optimiser, recipe
+from unet_paper.cli.values import above_zero, changed_config, chosen_optimiser, note_idle_settings, recipe
 from unet_paper.compute.allocator import keep_freed_memory
 from unet_paper.config import OPTIMISERS, PROFILES
 from unet_paper.datasets import isbi2012
@@ -112,6 +112,7 @@ def make_run(options: argparse.Namespace, run: RunFolder, data: Path, profile: s
         from unet_paper.runs.training_run import TrainingRequest
 
         config = changed_config(PROFILES[profile], changes)
+        note_idle_settings(config, changes)
         held_out = Fold.parse(fold) if fold else None
         return TrainingRequest(data, run.path, config, held_out, resume=True, device=chosen_device(None))
 

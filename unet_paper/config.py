@@ -1,7 +1,7 @@
 """Every hyper-parameter, in one place: value, limits, source (the paper, the release or ours) and meaning."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal
 
@@ -342,3 +342,21 @@ def optimiser_settings(optimiser: str, profile: str) -> dict[str, Any]:
         return {}
     rates = ADAM_RATES if optimiser == "adam" else SGD_RATES
     return {"optimiser": optimiser, "learning_rate": rates[profile]}
+
+
+def without_effect(config: Config, given: Iterable[str]) -> list[str]:
+    """Which settings change nothing in a recipe: of Adam, those of the gradient descent's momentum.
+
+    Parameters
+    ----------
+    config : Config
+    given : iterable of str
+        Names of the settings that were asked for.
+
+    Returns
+    -------
+    list of str
+        Those of the names that have no effect, each once, in the order given.
+    """
+    idle = OF_SGD if config.optimiser == "adam" else ()
+    return [name for name in dict.fromkeys(given) if name in idle]

@@ -19,6 +19,7 @@ from unet_paper import checkpoint
 from unet_paper.cli.commands import main
 from unet_paper.io.stack import read_stack, write_stack
 from unet_paper.metrics.registry import CHALLENGE_METRICS
+from unet_paper.runs import training_run
 from unet_paper.runs.record import read_record
 from unet_paper.weight_map import weight_maps
 
@@ -68,6 +69,18 @@ def test_what_a_training_says_last(small_phantom, tmp_path, capsys):
         assert words.split()[0] == name and main(shlex.split(words)) == 0
     assert "its scores mean nothing" in (out / "table1.md").read_text()
     assert capsys.readouterr().out.splitlines()[-1].endswith("its scores mean nothing")
+
+
+@pytest.mark.parametrize(("optimiser", "notes"), [("adam", 1), ("sgd", 0)])
+def test_a_training_says_which_settings_have_no_effect(small_phantom, tmp_path, capsys, monkeypatch, optimiser, notes):
+    """And trains nevertheless: studies and older records have such settings."""
+    trained = []
+    monkeypatch.setattr(training_run, "train_run", lambda request, *_: trained.append(request) or sys.exit(9))
+    given = ["--data", str(small_phantom), "--out", str(tmp_path / "run"), *TINY_RUN, "--optimiser", optimiser]
+    with pytest.raises(SystemExit):
+        main(["train", *given, "--set", "momentum=0.5"])
+    assert len(trained) == 1 and trained[0].config.momentum == 0.5
+    assert capsys.readouterr().out.count("note: of adam, the setting momentum has no effect") == notes
 
 
 def test_the_record_is_complete_and_names_no_path(run, small_phantom):

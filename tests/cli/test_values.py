@@ -11,6 +11,7 @@ from unet_paper.cli.values import (
     channel,
     chosen_optimiser,
     from_zero,
+    note_idle_settings,
     numbers,
     positive,
     recipe,
@@ -79,3 +80,20 @@ def test_an_optimiser_is_named_by_an_option_or_a_setting():
         chosen_optimiser("sgd", ["optimiser=adam"])
     by_setting = [*recipe("quick", chosen_optimiser(None, ["optimiser=sgd"]), None), "optimiser=sgd"]
     assert changed_config(PROFILES["quick"], by_setting).learning_rate == 0.016
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["momentum=0.5"], ["note: of adam, the setting momentum has no effect"]),
+        (
+            ["momentum=0.5", "momentum_warmup=0", "momentum=0.6"],
+            ["note: of adam, the settings momentum and momentum_warmup have no effect"],
+        ),
+        (["momentum=0.5", "optimiser=sgd"], []),
+        (["steps=3"], []),
+    ],
+)
+def test_settings_without_effect_are_said_to_have_none(given, said, caplog):
+    note_idle_settings(changed_config(PROFILES["quick"], given), given)
+    assert caplog.messages == said

@@ -141,6 +141,7 @@ CALLS = [
     ("weights labels.tif out.tif --w0 nan", "w0 must be at least 0 and at most 1e+06"),
     ("weights labels.tif out.tif --class-weights 1,x", "not a list of numbers"),
     ("weights labels.tif out.tif --connectivity 6", "invalid choice: 6"),
+    ("weights labels.tif out.tif --channel 7", "--channel belongs to --image; leave it out, or give the image too"),
     # train
     ("train --data nowhere/ --out new/", "nowhere is not a folder"),
     ("train --data gray.tif --out new/", "gray.tif is not a folder"),

@@ -113,6 +113,8 @@ def _images_of(arguments: Namespace, truths: Sequence[ImageStack]) -> Sections |
     from unet_paper.io.stack import read_stack
 
     if arguments.image is None:
+        if arguments.channel is not None:
+            raise BadInput("--channel belongs to --image; leave it out, or give the image too")
         return None
     if arguments.png is None:
         raise BadInput("--image is only drawn; give --png DIR, the folder of the pictures, too")

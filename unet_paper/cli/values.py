@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import fields, replace
 from typing import Any
 
-from unet_paper.config import CLASS_WEIGHT, KINDS, MANY, Config, optimiser_settings
+from unet_paper.config import CLASS_WEIGHT, KINDS, MANY, Config, optimiser_settings, without_effect
 from unet_paper.support.errors import BadInput
+from unet_paper.support.logs import logger
 
 FIXED = ("profile", "classes")  # settings that a run is not told but finds
 
@@ -78,6 +79,16 @@ def above_zero(text: str) -> float:
     if not 0 < number <= MANY:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0 and at most {MANY:g}")
     return number
+
+
+def note_idle_settings(config: Config, changes: Sequence[str]) -> None:
+    """Say which NAME=VALUE changes have no effect. They are no mistake that ends a command: older records, and the
+    studies that go on from them, have such settings.
+    """
+    idle = without_effect(config, (change.partition("=")[0] for change in changes))
+    if idle:
+        settings = f"the setting{'s' * (len(idle) > 1)} {' and '.join(idle)}"
+        logger.warning(f"note: of {config.optimiser}, {settings} {'have' if len(idle) > 1 else 'has'} no effect")
 
 
 def chosen_optimiser(option: str | None, changes: Sequence[str]) -> str | None:

@@ -11,6 +11,7 @@ from scipy import ndimage
 from unet_paper.cli.commands import main
 from unet_paper.datasets.folds import Protocol
 from unet_paper.datasets.labels import interpret_labels
+from unet_paper.io.sections import joined
 from unet_paper.io.stack import read_labels, read_stack, write_stack
 from unet_paper.runs.training_run import _stored
 from unet_paper.separation_border import label_cells
@@ -46,6 +47,34 @@ def test_instances_without_a_background_are_counted_aloud(caplog):
 def test_the_truth_of_a_run_holds_every_cell(labels, stored):
     sections = [np.array([labels], np.uint64), np.array([labels[:1], labels[:1]], np.uint64)]
     assert [section.tolist() for section in _stored(sections, False)] == [[stored], [stored[:1]] * 2]
+
+
+def test_numbers_of_several_types_are_not_joined_as_floats():
+    """Above 2^53 neighbouring whole numbers are one float64."""
+    large = np.zeros((8, 20), np.int64)
+    for column, number in enumerate((2**53, 2**53 + 1, 2**63 - 1)):
+        large[1:7, 6 * column + 1 : 6 * column + 6] = number
+    sections = [large, (large > 0).astype(np.uint64)]
+    alike = [section.astype(np.int64) for section in sections]
+    for meant, given in (("instances", slice(None)), ("cells", slice(1, None))):
+        found, _ = interpret_labels([*sections[given], sections[-1][:4]], meant, "labels")
+        expected, _ = interpret_labels([*alike[given], alike[-1][:4]], meant, "labels")
+        assert all(np.array_equal(one, two) for one, two in zip(found, expected, strict=True))
+    found, _ = interpret_labels(sections, "instances", "labels")
+    assert set(np.unique(joined(found)).tolist()) - {1} == {0, 2**53, 2**53 + 1, 2**63 - 1}
+    three_values = [sections[1] * np.uint64(7), np.where(large == 2**63 - 1, large, 0)]
+    assert set(np.unique(joined(interpret_labels(three_values, "instances", "labels")[0]))) == {0, 7, 2**63 - 1}
+    signed = [np.where(large > 0, 5, -1), (large > 0).astype(np.uint64) * np.uint64(5)]
+    masks = [signed[0] < 0, np.zeros(large.shape, bool)]
+    assert set(np.unique(interpret_labels(signed, "instances", "labels", masks)[0])) == {0, 5}
+    with pytest.raises(BadInput, match="labels holds -1; "):
+        interpret_labels(signed, "instances", "labels")
+
+
+def test_numbers_that_no_type_holds():
+    sections = [np.array([[-1, 0, 1]]), np.array([[0, 1, 2**64 - 1]], np.uint64)]
+    with pytest.raises(BadInput, match="labels holds -1 and 18446744073709551615, which no type of whole numbers does"):
+        interpret_labels(sections, "instances", "labels")
 
 
 def test_classes_that_look_like_instances_are_said_to_and_taken_as_classes(random, caplog):

@@ -68,6 +68,7 @@ def interpret_labels(
     """
     if ignored is None:
         ignored = [np.zeros(section.shape, bool) for section in labels]
+    labels = _of_whole_numbers(without_ignored(labels, ignored), name)
     known = ~joined(ignored)
     values = np.unique(joined(labels)[known])
     if labels_are is None:
@@ -78,7 +79,6 @@ def interpret_labels(
         raise BadInput(f"{name} holds {values[0]} only, which is one class only; there must be two at least")
     if labels_are in ("instances", "classes"):
         require_no_negatives(values, f"{name} holds")
-    labels = without_ignored(labels, ignored)
     if labels_are == "classes":
         _require_classes(values, name)
         if len(values) >= PLAINLY_INSTANCES:
@@ -102,6 +102,21 @@ def interpret_labels(
         left = "background" if pixels.all() else "cell"
         raise BadInput(f"{name}, read as {labels_are}, leaves no {left}; there must be both")
     return labels, 2
+
+
+def _of_whole_numbers(labels: Sections, name: Path | str) -> Sections:
+    """Labels whose sections have one type where joining them would make floats of uint64 and signed numbers, of which
+    those above 2^53 become one another. Raises BadInput where no type holds all of them.
+    """
+    types = {section.dtype for section in labels}
+    if any(each.kind not in "ui" for each in types) or np.result_type(*types).kind in "ui":
+        return labels
+    lowest, highest = min(int(section.min()) for section in labels), max(int(section.max()) for section in labels)
+    if lowest < 0 and highest > np.iinfo(np.int64).max:
+        raise BadInput(
+            f"{name} holds {lowest} and {highest}, which no type of whole numbers does; number cells from 0 on"
+        )
+    return stacked([section.astype(np.uint64 if lowest >= 0 else np.int64) for section in labels])
 
 
 def _shown(values: np.ndarray) -> str:

@@ -7,11 +7,11 @@ from typing import Any
 from unet_paper.config import (
     BEFORE,
     DECAY_PARTS,
-    OF_SGD,
     PROFILES,
     SGD_RATES,
     Config,
     optimiser_settings,
+    without_effect,
 )
 from unet_paper.support.errors import BadInput
 
@@ -282,9 +282,8 @@ def folder_of(study: str, profile: str, optimiser: str | None) -> str:
 
 def is_as_first_tried(config: Config) -> bool:
     """Whether these are the initial weights, the decay and, of SGD, the momentum that the first networks had."""
-    settings = config.as_dict()
-    without_effect = OF_SGD if config.optimiser == "adam" else ()
-    return all(settings[name] == value for name, value in BEFORE.items() if name not in without_effect)
+    settings, idle = config.as_dict(), without_effect(config, BEFORE)
+    return all(settings[name] == value for name, value in BEFORE.items() if name not in idle)
 
 
 def with_word(runs: Sequence[Run], word: str) -> list[Run]:

@@ -16,7 +16,7 @@ from reproduce.studies.definitions import (
 from reproduce.studies.groups import Values, collect, count, of_seeds
 from reproduce.studies.statistics import mean_and_deviation, prediction_interval
 from unet_paper.cli.values import changed_config
-from unet_paper.config import OF_SGD, PROFILES
+from unet_paper.config import PROFILES, without_effect
 from unet_paper.metrics.registry import CHALLENGE_METRICS, TABLE_1_METRICS
 from unet_paper.report.table import Table
 from unet_paper.runs.diagnostics import INACTIVE, LOST, are_inactive, lost_levels
@@ -45,8 +45,8 @@ def command(study: str, name: str, record: RunRecord, seeds: int | None = None, 
     usual = changed_config(PROFILES[planned.profile or config.profile], changes).as_dict()
     for setting, value in config.as_dict().items():
         by_minutes = setting == "steps" and config.minutes  # as many as there was time for
-        without_effect = config.optimiser == "adam" and setting in OF_SGD
-        if value != usual[setting] and setting not in OMITTED and not by_minutes and not without_effect:
+        is_idle = bool(without_effect(config, [setting]))
+        if value != usual[setting] and setting not in OMITTED and not by_minutes and not is_idle:
             words.append(f"--set {setting}={as_text(value)}")
     if (study, config.profile) == ("folds", "quick") and is_as_first_tried(config):
         words.append(f"--out results/isbi/{FIRST_FOLDS[config.optimiser]}")  # `folds` holds those of today

@@ -260,3 +260,8 @@ def test_threads_do_not_take_one_anothers_random_numbers(phantom, trained):
         done.set()
         beside.result()
     assert all(same(each, trained) for each in found) and torch.rand(1) == expected
+
+
+def test_a_setting_that_changes_nothing_is_noted(phantom, caplog):
+    train(*phantom, "cells", **TINY, optimiser="adam", momentum=0.5)
+    assert "note: of adam, the setting momentum has no effect" in caplog.text

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from unet_paper.checkpoint import Checkpoint, load_last
 from unet_paper.compute.precision import usable_device
-from unet_paper.config import PROFILES, Config, optimiser_settings
+from unet_paper.config import PROFILES, Config, optimiser_settings, without_effect
 from unet_paper.datasets.labels import interpret_labels, pixels_to_ignore
 from unet_paper.datasets.training_set import prepare_training_set
 from unet_paper.io.hashes import sections_sha256
@@ -23,6 +23,7 @@ from unet_paper.runs.starting_weights import StartingWeights
 from unet_paper.support.arguments import as_path, require_choice
 from unet_paper.support.errors import BadInput
 from unet_paper.support.locks import exclusive_lock
+from unet_paper.support.logs import logger
 from unet_paper.support.signals import Interrupted
 from unet_paper.training import train as train_network
 
@@ -91,6 +92,8 @@ def train(
         On Ctrl-C and SIGTERM; after a checkpoint, where `folder` is given.
     """
     config = _config(profile, settings)
+    for name in without_effect(config, settings):
+        logger.warning(f"note: of {config.optimiser}, the setting {name} has no effect")
     device = usable_device(device)
     weights = StartingWeights.of(start)
     if weights is not None:

@@ -73,6 +73,13 @@ def test_settings_of_another_type_or_out_of_range(change, message):
     assert segment_stack(np.ones((5, 5)), numpys).all()
 
 
+def test_the_outer_frame_is_as_wide_as_any_kind_of_number_says():
+    probability = np.zeros((400, 400))
+    probability[3:40, 3:40] = probability[-40:-3, -40:-3] = probability[30:60, 180:220] = 1
+    for outer in (50, np.uint8(50), np.uint64(50)):
+        assert segment_stack(probability, CellSegmentation(outer=outer)).max() == 1
+
+
 def test_watershed_loses_no_component(random):
     """Also the smallest, at the border, and at the corner of a larger one; those of a section are never joined."""
     for _ in range(20):

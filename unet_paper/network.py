@@ -17,11 +17,10 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from unet_paper.config import BASE_CHANNELS
-from unet_paper.support.arguments import is_number, is_whole, require_choice
 from unet_paper.support.errors import BadInput
 
 POOLINGS = 4
+WIDEST = 4096  # base channels, as config.BASE_CHANNELS has it
 STRIDE = 2**POOLINGS  # the network's own grid: it commutes with shifts by multiples of 16 px only
 CONTEXT = 92  # px of context on each side, what a pixel of the output needs to see around it
 SMALLEST_INPUT = 16 * 8 + 60
@@ -244,21 +243,26 @@ class UNet(nn.Module):
         up_convolution_fan_in: str = "blob",
     ) -> None:
         super().__init__()
+        # Of Python and NumPy alone, as the exported file has this class without the rest of the package.
         for name, value, choices in (
             ("variant", variant, ("paper", "release")),
             ("padding", padding, ("valid", "zeros")),
             ("up_convolution_fan_in", up_convolution_fan_in, ("input", "blob")),
         ):
-            require_choice(name, value, choices)
-        if not (is_number(dropout) and 0 <= dropout < 1):
+            if not (isinstance(value, str) and value in choices):
+                raise ValueError(f"{name} is {value!r}; it must be '{choices[0]}' or '{choices[1]}'")
+        if not (isinstance(dropout, (int, float, np.number)) and not isinstance(dropout, bool) and 0 <= dropout < 1):
             raise ValueError(f"dropout is {dropout!r}; it must be 0 or above and below 1")
         if not isinstance(batch_norm, (bool, np.bool_)):
             raise ValueError(f"batch_norm is {batch_norm!r}; it must be True or False")
         sizes = (in_channels, classes, base_channels)
-        if not all(is_whole(size) and size >= 1 for size in sizes) or not BASE_CHANNELS.allow(base_channels):
+        are_whole = all(
+            isinstance(size, (int, np.integer)) and not isinstance(size, bool) and size >= 1 for size in sizes
+        )
+        if not are_whole or base_channels > WIDEST:
             raise BadInput(
                 f"in_channels {in_channels!r}, classes {classes!r}, base_channels {base_channels!r}; each must be 1 or "
-                f"above, a whole number, and base_channels at most {BASE_CHANNELS.highest}"
+                f"above, a whole number, and base_channels at most {WIDEST}"
             )
         in_channels, classes, base_channels = map(int, sizes)  # NumPy's small ones would overflow
         self.variant, self.padded = variant, padding == "zeros"

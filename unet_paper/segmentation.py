@@ -168,7 +168,8 @@ def segment_section(probability: np.ndarray, segmentation: CellSegmentation) -> 
     pieces = _pieces(probability > probability.dtype.type(segmentation.threshold), segmentation)
     kept = np.bincount(pieces.ravel()) >= max(segmentation.min_size, 1)
     if segmentation.outer:
-        inner = pieces[(slice(segmentation.outer, -segmentation.outer),) * 2]
+        outer = int(segmentation.outer)  # of NumPy's numbers without a sign, minus one is none
+        inner = pieces[outer:-outer, outer:-outer]
         kept &= np.bincount(inner.ravel(), minlength=len(kept)) > 0
     kept[0] = False
     cells = np.where(kept, np.cumsum(kept), 0).astype(np.int32)[pieces]

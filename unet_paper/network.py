@@ -251,7 +251,11 @@ class UNet(nn.Module):
         ):
             if not (isinstance(value, str) and value in choices):
                 raise ValueError(f"{name} is {value!r}; it must be '{choices[0]}' or '{choices[1]}'")
-        if not (isinstance(dropout, (int, float, np.number)) and not isinstance(dropout, bool) and 0 <= dropout < 1):
+        if not (
+            isinstance(dropout, (int, float, np.integer, np.floating))
+            and not isinstance(dropout, bool)
+            and 0 <= dropout < 1
+        ):
             raise ValueError(f"dropout is {dropout!r}; it must be 0 or above and below 1")
         if not isinstance(batch_norm, (bool, np.bool_)):
             raise ValueError(f"batch_norm is {batch_norm!r}; it must be True or False")

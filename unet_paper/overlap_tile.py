@@ -21,6 +21,7 @@ from unet_paper.support.errors import BadInput
 SMALLEST_TILE = SMALLEST_INPUT + STRIDE  # 204 px: what a block of 16 px on the grid needs
 FARTHEST = 10**18  # px: positions are 64-bit numbers
 BYTES_PER_INDEX = 32  # that finding a row's or column's place takes
+ALWAYS_THERE = 2**28  # bytes of memory that need not be asked for, which takes longer than a small tile
 
 
 @dataclass(frozen=True)
@@ -246,8 +247,9 @@ def mirrored_region(section: np.ndarray, top: int, bottom: int, left: int, right
     Ronneberger, Fischer, Brox: U-Net, MICCAI 2015, section 2 and figure 2: the missing context is extrapolated by
     mirroring.
     """
-    if not isinstance(section, (np.ndarray, LazySection)):  # of a memory-mapped array no copy is made
-        section = as_array(section, "the section")
+    is_array = all(hasattr(section, name) for name in ("shape", "dtype", "__array__"))
+    if not (is_array or isinstance(section, LazySection)):
+        section = as_array(section, "the section")  # of an array, which may lie in a file, the part alone is read
     if len(section.shape) != 2 or 0 in section.shape:
         raise BadInput(f"a section of shape {section.shape}; expected (H, W)")
     try:
@@ -262,7 +264,8 @@ def mirrored_region(section: np.ndarray, top: int, bottom: int, left: int, right
         raise BadInput(f"rows {top} to {bottom} and columns {left} to {right} are an empty part; the ends come second")
     height, width = bottom - top, right - left
     needed = height * width * section.dtype.itemsize + BYTES_PER_INDEX * (height + width)
-    require_memory(needed, f"a part of {height:,} x {width:,} px", "give a smaller one")
+    if needed > ALWAYS_THERE:
+        require_memory(needed, f"a part of {height:,} x {width:,} px", "give a smaller one")
     rows = mirrored_indices(top, bottom, section.shape[0])
     columns = mirrored_indices(left, right, section.shape[1])
     seen = np.asarray(section[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1])

@@ -246,8 +246,10 @@ def _range_of(volume: np.ndarray) -> tuple[float, float]:
     """The lowest and the highest gray value. Raises BadInput, before any work, for one that is no finite number."""
     lowest, highest = math.inf, -math.inf
     for index, section in enumerate(volume):
-        gray_values(section, f"section {index} of the images" if len(volume) > 1 else "the image")
-        lowest, highest = min(lowest, float(section.min())), max(highest, float(section.max()))
+        ends = np.array([section.min(), section.max()])  # of which one is no number where any value is none
+        gray_values(ends, f"section {index} of the images" if len(volume) > 1 else "the image")
+        lowest, highest = min(lowest, float(ends[0])), max(highest, float(ends[1]))
+        release(volume)
     return lowest, highest
 
 

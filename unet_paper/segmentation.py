@@ -113,7 +113,9 @@ def segment(
     segments; argmax and components are those of the authors' released scripts for Table 2. What holds a component
     together, and the watershed, are ours: the scripts name neither.
     """
-    return segment_stack(probability, CellSegmentation(threshold, connectivity, min_size, watershed=watershed))
+    maps = as_array(probability, "probabilities")
+    require_no_colours(maps, "probabilities")
+    return segment_stack(maps, CellSegmentation(threshold, connectivity, min_size, watershed=watershed))
 
 
 def segment_stack(probability: ArrayLike, segmentation: CellSegmentation) -> np.ndarray:
@@ -137,7 +139,6 @@ def segment_stack(probability: ArrayLike, segmentation: CellSegmentation) -> np.
     maps = as_array(probability, "probabilities")
     if maps.ndim not in (2, 3) or maps.size == 0 or maps.dtype.kind != "f":
         raise BadInput(f"a map of shape {maps.shape} and type {maps.dtype}; expected (H, W) or (Z, H, W) floats")
-    require_no_colours(maps, "probabilities")
     if not (maps.min() >= 0 and maps.max() <= 1):  # also where one is no number
         raise BadInput("the map holds values outside 0 to 1; give probabilities of cell")
     segmentation.check()

@@ -9,7 +9,7 @@ import scipy  # its parts, and scikit-image's, are loaded when they are first us
 from numpy.typing import ArrayLike
 from skimage import measure
 
-from unet_paper.io.sections import Sections, as_array, require_no_colours
+from unet_paper.io.sections import Sections, as_array
 from unet_paper.support.errors import BadInput
 from unet_paper.support.logs import logger
 
@@ -77,7 +77,6 @@ def separate_touching_cells(labels: ArrayLike, connectivity: int = 4) -> np.ndar
     labels = as_array(labels, "labels")
     if labels.ndim < 2 or labels.dtype.kind not in "bui":
         raise BadInput(f"labels of shape {labels.shape} and type {labels.dtype}; expected (..., H, W) bool or integers")
-    require_no_colours(labels, "labels")
     _require_connectivity(connectivity)
     lowest = labels.min(initial=0)
     if lowest < 0:

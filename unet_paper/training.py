@@ -248,7 +248,7 @@ def _trained(
         resume.restore(network, optimiser)
         log, done = resume.resumed_log(folder, device), resume.step
     complete = is_complete(done, log.seconds, config)
-    schedule = schedule_after(done, log.seconds, config, log.pace)
+    schedule = schedule_after(done, log.seconds, config, log.pace if config.minutes else None)
     described = training_set.standardisation, data
 
     def keep() -> None:
@@ -270,7 +270,9 @@ def _trained(
         stop_requests() as request,
     ):
         while not complete:
-            step, schedule = done, schedule_after(done, log.seconds, config, log.pace)
+            step = done
+            if config.minutes:
+                schedule = schedule_after(done, log.seconds, config, log.pace)
             tile_seed, dropout_seed = seeds_of_step(config, step)
             generator.manual_seed(tile_seed)
             torch.manual_seed(dropout_seed)

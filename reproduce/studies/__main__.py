@@ -168,7 +168,8 @@ def require_optimiser_taken(arguments: argparse.Namespace) -> None:
         )
     usual = arguments.optimiser or "sgd"
     named = chosen_optimiser(arguments.optimiser, arguments.changes) or usual
-    if named != usual and arguments.study in (*BY_EITHER, "all"):
+    has_rate = any(change.partition("=")[0] == "learning_rate" for change in arguments.changes)
+    if named != usual and not has_rate and arguments.study in (*BY_EITHER, "all"):
         raise BadInput(
             f"--set optimiser={named}: {arguments.study} would train at {usual}'s rate; leave that setting out, or "
             "give --optimiser"

@@ -1,5 +1,7 @@
 """What a notebook may give and do: it ends in one sentence, or it makes no difference."""
 
+import logging
+import multiprocessing
 import os
 import signal
 import threading
@@ -11,9 +13,11 @@ import pytest
 import torch
 from torch.nn.modules.module import register_module_forward_hook
 
-import unet_paper
 from unet_paper import load, predict, score, segment, train, warping_errors, weight_map
+from unet_paper.compute.callers_torch import callers_random_numbers_kept
 from unet_paper.datasets.phantom import make_phantom
+from unet_paper.io.quiet import quiet_readers
+from unet_paper.segmentation import CellSegmentation, segment_stack
 from unet_paper.support.errors import BadInput
 
 TINY = dict(profile="smoke", base_channels=2, steps=3, tile_size=188, device="cpu", bfloat16=False)
@@ -188,8 +192,6 @@ def test_tensors_that_numpy_cannot_take_are_refused(phantom, trained):
 def test_a_picture_in_colour_is_no_stack_of_maps():
     with pytest.raises(BadInput, match="probabilities of shape .40, 50, 4. are in colour"):
         segment(np.ones((40, 50, 4), np.float32))
-    with pytest.raises(BadInput, match="labels of shape .40, 50, 3. are in colour"):
-        unet_paper.separate_touching_cells(np.ones((40, 50, 3), np.uint8))
 
 
 def test_predict_says_what_the_command_says_of_gray_values(phantom, caplog):
@@ -243,8 +245,15 @@ def test_what_the_caller_has_set_of_pytorch_changes_nothing(phantom, trained, ch
         assert (torch.get_default_dtype(), torch.is_grad_enabled(), torch.is_autocast_enabled("cpu")) == before
 
 
-def test_threads_do_not_take_one_anothers_random_numbers(phantom, trained):
-    """Weights and dropout are drawn from the process's own generator."""
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_threads_do_not_take_one_anothers_random_numbers(phantom, trained, dtype):
+    """Weights and dropout are drawn from the process's own generator, of which the default type is, too."""
+    with default_dtype(dtype):
+        trained_in_threads(phantom, trained)
+        assert torch.get_default_dtype() == dtype
+
+
+def trained_in_threads(phantom, trained):
     torch.manual_seed(5)
     expected = torch.rand(1)
     torch.manual_seed(5)
@@ -256,8 +265,10 @@ def test_threads_do_not_take_one_anothers_random_numbers(phantom, trained):
 
     with ThreadPoolExecutor(3) as pool:
         beside = pool.submit(predict_meanwhile)
-        found = [*pool.map(lambda _: train(*phantom, "cells", **TINY), range(2))]
-        done.set()
+        try:
+            found = [*pool.map(lambda _: train(*phantom, "cells", **TINY), range(2))]
+        finally:
+            done.set()
         beside.result()
     assert all(same(each, trained) for each in found) and torch.rand(1) == expected
 
@@ -265,3 +276,38 @@ def test_threads_do_not_take_one_anothers_random_numbers(phantom, trained):
 def test_a_setting_that_changes_nothing_is_noted(phantom, caplog):
     train(*phantom, "cells", **TINY, optimiser="adam", momentum=0.5)
     assert "note: of adam, the setting momentum has no effect" in caplog.text
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks a process")
+def test_a_forked_process_waits_for_no_thread_of_its_parent():
+    """Which is not there."""
+    held, let_go = threading.Event(), threading.Event()
+
+    def hold():
+        with callers_random_numbers_kept(), quiet_readers():
+            held.set()
+            let_go.wait(60)
+
+    holding = threading.Thread(target=hold)
+    holding.start()
+    held.wait(60)
+    child = multiprocessing.get_context("fork").Process(target=_enter_both)
+    child.start()
+    child.join(30)
+    ended = child.exitcode
+    child.kill()
+    let_go.set()
+    holding.join()
+    assert ended == 0
+
+
+def _enter_both():
+    with callers_random_numbers_kept(), quiet_readers():
+        pass
+    assert logging.getLogger("tifffile").level <= logging.CRITICAL
+
+
+def test_narrow_volumes_of_files_are_numbered():
+    """A file's axes tell that they are no picture in colour."""
+    segments = segment_stack(np.ones((10, 50, 4), np.float32), CellSegmentation())
+    assert segments.shape == (10, 50, 4) and segments.max() == 10

@@ -1,6 +1,7 @@
 """The readers' own messages are held back: what matters of them becomes one sentence of ours."""
 
 import logging
+import os
 import threading
 import warnings
 from collections.abc import Iterator
@@ -31,6 +32,17 @@ def quiet_readers() -> Iterator[None]:
             _depth -= 1
             if _depth == 0:
                 _restored.close()
+
+
+def _begin_in_child() -> None:
+    """A forked process has one thread: what the parent's others were reading is not read here."""
+    global _lock, _depth
+    _lock, _depth = threading.Lock(), 0
+    _restored.close()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_begin_in_child)
 
 
 def _silence() -> None:

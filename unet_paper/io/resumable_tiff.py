@@ -14,7 +14,7 @@ import tifffile
 from unet_paper.io.made_with import described
 from unet_paper.io.pixel_size import PixelSize, tiff_options
 from unet_paper.support.errors import BadInput
-from unet_paper.support.files import why_not
+from unet_paper.support.files import atomic_write, why_not
 from unet_paper.support.logs import logger
 
 LARGEST_CLASSIC_TIFF = 2**32 - 2**25  # bytes, with room for its headers; above it a BigTIFF is written
@@ -154,9 +154,8 @@ class ResumableTiff:
             **options,
             metadata=metadata | {"Info" if imagej else "Description": text},
         )
-        temporary = self.journal.with_name(self.journal.name + ".new")
-        temporary.write_text(json.dumps({**made_with, "blocks": self.blocks}) + "\n", encoding="utf-8")
-        os.replace(temporary, self.journal)
+        with atomic_write(self.journal) as temporary:
+            temporary.write_text(json.dumps({**made_with, "blocks": self.blocks}) + "\n", encoding="utf-8")
 
     def write(self, job: Job, planes: np.ndarray) -> None:
         """Put one block's (K, h, w) pixels into the file, and only then into the journal."""

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from unet_paper.support.errors import BadInput
+from unet_paper.support.out_of_memory import is_out_of_memory
 
 COLOURS = (3, 4)  # samples of a pixel in colour
 Sections = np.ndarray | Sequence[np.ndarray]  # a (Z, H, W) array, or (H, W) arrays of any sizes
@@ -44,6 +45,8 @@ def as_array(values: ArrayLike | Sequence[ArrayLike], name: str) -> np.ndarray:
     try:
         return np.asarray(values)
     except Exception as error:  # of many kinds: what another library's arrays say of it
+        if is_out_of_memory(error):
+            raise
         if isinstance(error, ValueError) and isinstance(values, (list, tuple)):
             raise BadInput(f"{name} are arrays of several shapes; give them one by one, each (H, W)") from None
         kind = f"{type(values).__module__}.{type(values).__qualname__}"

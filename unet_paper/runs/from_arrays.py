@@ -92,12 +92,12 @@ def train(
         On Ctrl-C and SIGTERM; after a checkpoint, where `folder` is given.
     """
     config = _config(profile, settings)
-    for name in without_effect(config, settings):
-        logger.warning(f"note: of {config.optimiser}, the setting {name} has no effect")
     device = usable_device(device)
     weights = StartingWeights.of(start)
     if weights is not None:
         config = weights.config(config, settings)
+    for name in without_effect(config, settings):
+        logger.warning(f"note: of {config.optimiser}, the setting {name} has no effect")
     volume, truth = as_sections(images, "images"), as_sections(labels, "labels")
     require_same_shapes(volume, truth, ("images", "labels"))
     for section in truth:

@@ -176,6 +176,7 @@ def test_mirror_is_numpys_reflect(random):
         ),
         (np.zeros((4, 1)), (0, 1, 0, 10**13), "a part of 1 x 10,000,000,000,000 px takes .* GiB of memory"),
         (sparse.eye_array(4), (0, 1, 0, 1), "a section of shape ..; expected"),
+        (sparse.csr_array(np.eye(4)), (0, 1, 0, 1), "a section of shape ..; expected"),
     ],
 )
 def test_what_is_no_part_of_a_section(section, sides, message):

@@ -13,7 +13,6 @@ import numpy as np
 import torch
 
 from unet_paper.compute.memory import require_memory
-from unet_paper.io.lazy_stack import LazySection
 from unet_paper.io.sections import as_array
 from unet_paper.network import CONTEXT, SMALLEST_INPUT, STRIDE, multiply_adds
 from unet_paper.support.errors import BadInput
@@ -247,8 +246,7 @@ def mirrored_region(section: np.ndarray, top: int, bottom: int, left: int, right
     Ronneberger, Fischer, Brox: U-Net, MICCAI 2015, section 2 and figure 2: the missing context is extrapolated by
     mirroring.
     """
-    is_array = all(hasattr(section, name) for name in ("shape", "dtype", "__array__"))
-    if not (is_array or isinstance(section, LazySection)):
+    if not all(hasattr(section, name) for name in ("shape", "dtype", "__getitem__")):
         section = as_array(section, "the section")  # of an array, which may lie in a file, the part alone is read
     if len(section.shape) != 2 or 0 in section.shape:
         raise BadInput(f"a section of shape {section.shape}; expected (H, W)")
@@ -269,4 +267,6 @@ def mirrored_region(section: np.ndarray, top: int, bottom: int, left: int, right
     rows = mirrored_indices(top, bottom, section.shape[0])
     columns = mirrored_indices(left, right, section.shape[1])
     seen = np.asarray(section[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1])
+    if seen.ndim != 2:  # of what NumPy makes no array
+        raise BadInput(f"a section of shape {seen.shape}; expected (H, W)")
     return seen[np.ix_(rows - rows.min(), columns - columns.min())]

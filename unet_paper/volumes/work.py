@@ -48,6 +48,11 @@ class Region:
     left: int
     shape: tuple[int, int]  # of the section
 
+    @property
+    def dtype(self) -> np.dtype:
+        """Of the pixels."""
+        return self.pixels.dtype
+
     def __getitem__(self, sides: tuple[slice, slice]) -> np.ndarray:
         rows, columns = sides
         crop = self.pixels[

@@ -5,10 +5,11 @@ import json
 import numpy as np
 import pytest
 
-from unet_paper.overlap_tile import plan_blocks
+from unet_paper.overlap_tile import mirrored_region, plan_blocks
 from unet_paper.test_time_augmentation import views
 from unet_paper.volumes.blocks import SHARD_PIXELS, Grid
 from unet_paper.volumes.result import Layout, create_result, halved
+from unet_paper.volumes.work import Region
 
 
 def grid_of(depth, height, width, tile, together):
@@ -66,3 +67,9 @@ def test_a_result_is_named_by_what_it_holds(channels, name, tmp_path):
     create_result(tmp_path / "out.zarr", Layout(grid_of(1, 90, 90, 300, 1), channels, "0.5"), {})
     attributes = json.loads((tmp_path / "out.zarr/zarr.json").read_text())["attributes"]
     assert attributes["ome"]["multiscales"][0]["name"] == name
+
+
+def test_a_part_of_what_was_read_is_that_of_the_section(random):
+    section = random.integers(0, 256, (40, 50), np.uint8)
+    region = Region(section[:30, 10:], 0, 10, section.shape)
+    assert np.array_equal(mirrored_region(region, -5, 20, 15, 45), mirrored_region(section, -5, 20, 15, 45))

@@ -8,6 +8,7 @@ import pytest
 from scipy import ndimage
 from skimage.segmentation import relabel_sequential
 
+from unet_paper import train
 from unet_paper.config import Config
 from unet_paper.datasets.cell_phantom import write_cell_phantom
 from unet_paper.datasets.folds import Protocol
@@ -29,6 +30,18 @@ def sections():
             for read, name in ((read_stack, "volume"), (read_labels, "labels"))
         )
     return make_phantom(4, 512, seed=5)
+
+
+@pytest.fixture(scope="module")
+def phantom():
+    """(volume, labels) of 3 sections of 96 px, as a notebook has them."""
+    return make_phantom(3, 96, seed=1)
+
+
+@pytest.fixture(scope="module")
+def trained(request, phantom):
+    """A network trained on `phantom` by the settings TINY of the test's module."""
+    return train(*phantom, "cells", **request.module.TINY)
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,6 @@ from torch.nn.modules.module import register_module_forward_hook
 
 import unet_paper
 from unet_paper import checkpoint, load, predict, score, segment, train, weight_map, weight_maps
-from unet_paper.datasets.phantom import make_phantom
 from unet_paper.prediction import predict_stack
 from unet_paper.runs.folder import RunFolder
 from unet_paper.support.errors import BadInput
@@ -23,16 +22,6 @@ from unet_paper.support.signals import Interrupted
 ROOT = Path(__file__).parents[1]
 OTHERWISE = ({"primary": "d4"}, {"extrapolation": "zeros"})
 TINY = dict(profile="smoke", base_channels=2, steps=3, tile_size=188, device="cpu", bfloat16=False)
-
-
-@pytest.fixture(scope="module")
-def phantom():
-    return make_phantom(3, 96, seed=1)
-
-
-@pytest.fixture(scope="module")
-def trained(phantom):
-    return train(*phantom, "cells", **TINY)
 
 
 def test_import_is_quick_and_in_any_order():

@@ -15,22 +15,11 @@ from torch.nn.modules.module import register_module_forward_hook
 
 from unet_paper import load, predict, score, segment, train, warping_errors, weight_map
 from unet_paper.compute.callers_torch import callers_random_numbers_kept
-from unet_paper.datasets.phantom import make_phantom
 from unet_paper.io.quiet import quiet_readers
 from unet_paper.segmentation import CellSegmentation, segment_stack
 from unet_paper.support.errors import BadInput
 
 TINY = dict(profile="smoke", base_channels=2, steps=3, tile_size=188, device="cpu", bfloat16=False)
-
-
-@pytest.fixture(scope="module")
-def phantom():
-    return make_phantom(3, 96, seed=1)
-
-
-@pytest.fixture(scope="module")
-def trained(phantom):
-    return train(*phantom, "cells", **TINY)
 
 
 @pytest.mark.parametrize(

@@ -281,11 +281,11 @@ def _trained(
                 batch = draw_tile(training_set, config, generator)
             log.add(*training_step(forward, optimiser, config, *batch, log.stopwatch))
 
-            done = step + 1
-            complete = is_complete(done, log.seconds, config)
+            done, seconds = step + 1, log.seconds
+            complete = is_complete(done, seconds, config)
             is_kept = done % config.checkpoint_every == 0 or complete
             if done % HISTORY_EVERY == 0 or is_kept:
-                loss = log.add_row(done, learning_rate_at(step, schedule))
+                loss = log.add_row(done, learning_rate_at(step, schedule), seconds)
                 bar.total = done if complete else schedule.steps
                 bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
             if is_kept:

@@ -80,18 +80,19 @@ class TrainingLog:
         if self.session_steps == 1:
             self.first_ended = self.seconds
 
-    def add_row(self, step: int, learning_rate: float) -> float:
+    def add_row(self, step: int, learning_rate: float, seconds: float | None = None) -> float:
         """A row with the means since the row before; the mean loss is returned.
 
+        seconds : by which it was decided whether the training goes on; those spent so far unless given. Rounded down:
+        a row of a training by time that goes on tells less than that time.
         Raises Diverged when it is not finite, or the output has been the same everywhere for FLAT_STEPS steps.
         """
         loss, tile_error = (self.sums / self.losses).tolist()
         if not math.isfinite(loss):
             raise self._diverged(step, f"the loss is {loss}")
         self.sums, self.losses = torch.zeros_like(self.sums), 0
-        self.history.append(
-            dict(zip(COLUMNS, (step, loss, tile_error, learning_rate, round(self.seconds, 3)), strict=True))
-        )
+        spent = math.floor(1000 * (self.seconds if seconds is None else seconds)) / 1000
+        self.history.append(dict(zip(COLUMNS, (step, loss, tile_error, learning_rate, spent), strict=True)))
         if self.spread is not None and float(self.spread) > FLAT:
             self.flat_since = None
         else:

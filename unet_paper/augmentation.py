@@ -201,6 +201,7 @@ def augmented_tile(
     gray: GrayVariation | None,
     tile_size: int,
     context: int,
+    registration: tuple[float, float] = (0.0, 0.0),
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """One training tile: image, labels and weight map through the same deformation (section 3.1).
 
@@ -218,6 +219,8 @@ def augmented_tile(
         Height and width of the input tile in px.
     context : int
         Px that the network loses on each side.
+    registration : (x, y)
+        What a pixel of the labels shows lies so many px to its right and below it in the image.
 
     Returns
     -------
@@ -229,7 +232,8 @@ def augmented_tile(
         The same pixels'.
     """
     coordinates = source_coordinates(deformation, tile_size, image.device)
-    tile = sample(image[None], coordinates, "bicubic")
+    seen = coordinates if not any(registration) else coordinates + coordinates.new_tensor(registration)
+    tile = sample(image[None], seen, "bicubic")
     if gray is not None:
         tile = gray.contrast * tile + gray.brightness
     inner = coordinates[context : tile_size - context, context : tile_size - context]

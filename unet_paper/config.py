@@ -146,6 +146,7 @@ COUNT = Limits(1, MANY)
 BASE_CHANNELS = Limits(1, 4096)
 BELOW_ONE = Limits(lowest=0, highest=1, without_highest=True)
 W_0 = Limits(0, 1e6)
+OFFSET = Limits(-100, 100)  # px
 SIGMA = Limits(0, 1e4, without_lowest=True)  # px
 CLASS_WEIGHT = Limits(0, 1e30)  # that a float32 map can still hold
 
@@ -203,6 +204,12 @@ class Config:
     brightness: float = setting(
         0.2, "ours", "gray-value variation: brightness in +- this, standard deviations", NON_NEGATIVE
     )
+
+    # Where the labels lie: ours, see registration.py
+    registration_x: float = setting(
+        0.0, "ours", "what a pixel of the labels shows lies so many px to its right in the image", OFFSET
+    )
+    registration_y: float = setting(0.0, "ours", "and so many px below it", OFFSET)
 
     # Training: section 3
     steps: int = setting(30_000, "ours", "tiles seen, one a step", COUNT)
@@ -263,6 +270,11 @@ class Config:
             source = entry.metadata["source"] if is_usual else entry.metadata["others"].get(value, "ours")
             described[entry.name] = {"value": value, "source": source, "meaning": entry.metadata["meaning"]}
         return described
+
+    @property
+    def registration(self) -> tuple[float, float]:
+        """(x, y) in px, see registration.py."""
+        return self.registration_x, self.registration_y
 
     def changes(self) -> dict[str, Any]:
         """{name: value} of the settings that differ from the profile's."""

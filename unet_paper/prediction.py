@@ -16,6 +16,7 @@ from unet_paper.io.sections import as_array, require_no_colours
 from unet_paper.network import CONTEXT, UNet
 from unet_paper.normalisation import Standardisation, gray_values
 from unet_paper.overlap_tile import SMALLEST_TILE, Block, Plan, mirrored_region, plan_blocks
+from unet_paper.registration import moved
 from unet_paper.support.arguments import require_choice
 from unet_paper.support.errors import BadInput
 from unet_paper.support.logs import logger
@@ -41,6 +42,7 @@ class Predictor:
         tta: str = PAPER.primary,
         bfloat16: bool = False,
         extrapolation: str = PAPER.extrapolation,
+        registration: tuple[float, float] = PAPER.registration,
     ) -> None:
         """
         network : UNet
@@ -55,6 +57,8 @@ class Predictor:
             Compute in it where the device does, which is faster and rounds more coarsely; else in float32.
         extrapolation : str
             What lies beyond the image: "mirror" (the paper), or "zeros", the training stack's mean gray.
+        registration : (x, y)
+            The map is of pixels of the labels, which show what lies so many px to their right and below in the image.
 
         Raises BadInput for another tta or extrapolation.
         """
@@ -65,6 +69,7 @@ class Predictor:
         self.standardisation = standardisation
         self.tta = tta
         self.extrapolation = extrapolation
+        self.registration = registration
         self.views = views(tta)
         self.device = next(network.parameters()).device
         self.classes = network.classifier.out_channels
@@ -115,9 +120,10 @@ class Predictor:
                 values = values * inside
             return values
 
+        seen = moved(read, self.registration) if any(self.registration) else read
         total = torch.zeros((), device=self.device)
         for view in self.views:
-            total = total + view.predict(block, section.shape, read, self._probabilities)
+            total = total + view.predict(block, section.shape, seen, self._probabilities)
         summed = total[CELL : CELL + 1] if self.classes == 2 else total
         probabilities = (summed / len(self.views)).clamp(0, 1).cpu().numpy()
         if not np.isfinite(probabilities).all():
@@ -199,7 +205,9 @@ def predict(
     network = trained.build_network().to(device)
     config = trained.config
     tta = config.primary if tta is None else tta
-    predictor = Predictor(network, trained.standardisation, tta, config.bfloat16, config.extrapolation)
+    predictor = Predictor(
+        network, trained.standardisation, tta, config.bfloat16, config.extrapolation, config.registration
+    )
     return _predict_array(predictor, as_array(image, "images"))
 
 

@@ -106,5 +106,6 @@ def draw_tile(
         gray,
         config.tile_size,
         CONTEXT,
+        config.registration,
     )
     return tile[None], labels[None], weights[None]

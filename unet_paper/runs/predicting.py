@@ -98,6 +98,7 @@ def make_predictor(request: PredictionRequest) -> tuple[Predictor, dict[str, str
         request.tta,
         bfloat16=trained.config.bfloat16 and not request.float32,
         extrapolation=request.extrapolation or trained.config.extrapolation,
+        registration=trained.config.registration,
     )
     return predictor, {
         "weights": file_sha256(request.weights),

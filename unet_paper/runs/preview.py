@@ -40,7 +40,9 @@ class Preview:
         copy.load_state_dict(network.state_dict())
         copy.to(next(network.parameters()).device)
         config = self.config
-        predictor = Predictor(copy, self.standardisation, "none", config.bfloat16, config.extrapolation)
+        predictor = Predictor(
+            copy, self.standardisation, "none", config.bfloat16, config.extrapolation, config.registration
+        )
         shown = self._shown()
         probability = np.empty((predictor.out_channels, *shown.shape), np.float32)
         for block in predictor.plan(*shown.shape).blocks:

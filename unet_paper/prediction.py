@@ -220,12 +220,13 @@ def predict_stack(
     memory: int | None = None,
     bfloat16: bool = False,
     extrapolation: str = PAPER.extrapolation,
+    registration: tuple[float, float] = PAPER.registration,
 ) -> np.ndarray:
     """Probability of cell for every pixel of a stack by a network that is in memory; of a Checkpoint see `predict`.
 
     Parameters
     ----------
-    network, standardisation, tta, bfloat16, extrapolation
+    network, standardisation, tta, bfloat16, extrapolation, registration
         See Predictor; the network's mode stays as it is.
     volume : (H, W) or (Z, H, W) array of gray values, of the training stack's type
     largest_tile, memory : int or None
@@ -243,7 +244,7 @@ def predict_stack(
     """
     modes = [(module, module.training) for module in network.modules()]
     try:
-        predictor = Predictor(network, standardisation, tta, bfloat16, extrapolation)
+        predictor = Predictor(network, standardisation, tta, bfloat16, extrapolation, registration)
         return _predict_array(predictor, as_array(volume, "images"), memory, largest_tile)
     finally:
         for module, is_training in modes:

@@ -11,12 +11,15 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
-from skimage.registration import phase_cross_correlation
+from scipy.ndimage import map_coordinates
+from skimage.feature import match_template
 
 from unet_paper.augmentation import sample
 from unet_paper.io.sections import as_sections, require_same_shapes
 from unet_paper.support.errors import BadInput
 
+FARTHEST = 8  # px: labels farther away than this are not found
+SMALLEST = 8 * FARTHEST  # px: height and width of sections in which they are looked for
 PARTS = 100  # of a px, to which a registration is measured
 MARGIN = 2  # px around what is sampled, for the bicubic kernel
 
@@ -36,12 +39,14 @@ def measure(images: ArrayLike | Sequence[ArrayLike], labels: ArrayLike | Sequenc
     Returns
     -------
     (Z, 2) float64 array
-        (x, y) in px, to a hundredth: where the cross-correlation of the gray values with the labels is largest.
+        (x, y) in px, to a hundredth: where the correlation of the gray values, but for those near the section's ends,
+        with the labels that lie there is largest.
 
     Raises
     ------
     BadInput
-        For arrays that do not fit, and a section of one class or one gray value.
+        For arrays that do not fit, and a section below 64 px, of one class or one gray value, or whose labels lie 8 px
+        or more beside what they show.
 
     Notes
     -----
@@ -54,12 +59,24 @@ def measure(images: ArrayLike | Sequence[ArrayLike], labels: ArrayLike | Sequenc
 
 
 def _of_section(image: np.ndarray, labels: np.ndarray, number: int) -> tuple[float, float]:
-    gray, cell = image - image.mean(dtype=np.float64), (labels > 0) - np.mean(labels > 0)
-    if not gray.any() or not cell.any():
-        raise BadInput(f"section {number} has one gray value or one class alone, so its labels cannot be registered")
-    towards = np.sign((gray * cell).sum()) or 1.0
-    (y, x), *_ = phase_cross_correlation(gray * towards, cell, upsample_factor=PARTS, normalization=None)
-    return float(x), float(y)
+    cells, inner = (labels > 0).astype(np.float64), image[FARTHEST:-FARTHEST, FARTHEST:-FARTHEST].astype(np.float64)
+    if min(image.shape) < SMALLEST or len(np.unique(cells)) == 1 or inner.min() == inner.max():
+        raise BadInput(
+            f"section {number} has less than {SMALLEST} px, one class or one gray value, so that its labels cannot be "
+            "registered; leave it out"
+        )
+    correlation = np.abs(match_template(cells, inner))
+    row, column = np.unravel_index(correlation.argmax(), correlation.shape)
+    if not {0, 2 * FARTHEST}.isdisjoint((row, column)):
+        raise BadInput(
+            f"the labels of section {number} lie {FARTHEST} px or more beside what they show, or show something else; "
+            "give those of this image"
+        )
+    around = np.linspace(-1, 1, 2 * PARTS + 1)
+    rows, columns = np.meshgrid(row + around, column + around, indexing="ij")
+    finer = map_coordinates(correlation, [rows, columns], order=3)
+    best = np.unravel_index(finer.argmax(), finer.shape)
+    return FARTHEST - float(columns[best]), FARTHEST - float(rows[best])
 
 
 def moved(read: Read, registration: tuple[float, float]) -> Read:

@@ -105,18 +105,19 @@ def test_training_tiles_are_drawn_with_the_settings():
     assert np.abs(left[0] - [0.15, 0.55]).max() < 0.15 and np.abs(left[1]).max() < 0.15
 
 
-@pytest.mark.parametrize("tta", ["none", "d4", "rot7"])
+@pytest.mark.parametrize("tta", ["none", "d4"])
 def test_a_prediction_is_that_of_the_moved_image_whatever_its_tiles(tta):
     """By whole pixels to the last digit but for rounding, and by parts of one the same for each cut into tiles."""
     torch.manual_seed(4)
     network = UNet(base_channels=2).eval()
-    section = np.random.default_rng(5).normal(size=(150, 170)).astype(np.float32)
-    there = mirrored_region(section, 3, 153, -2, 168)  # mirrored where it ends
-    expected = predict_stack(network, AS_IT_IS, there, tta)
-    found = predict_stack(network, AS_IT_IS, section, tta, registration=(-2.0, 3.0))
-    inner = (slice(100, -50), slice(100, -70)) if tta == "none" else (slice(70, 80), slice(80, 90))
-    assert np.allclose(found[inner], expected[inner], atol=1e-4)
-    between = predict_stack(network, AS_IT_IS, section, tta, registration=(0.15, 0.55))
-    tiled = predict_stack(network, AS_IT_IS, section, tta, largest_tile=284, registration=(0.15, 0.55))
+    section = np.random.default_rng(5).normal(size=(204, 208)).astype(np.float32)
+    there = mirrored_region(section, 3, 207, -2, 206)
+    inner = (slice(96, -96), slice(96, -96))  # which does not see what lies beyond the ends
+    expected = predict_stack(network, AS_IT_IS, there, tta)[inner]
+    found = predict_stack(network, AS_IT_IS, section, tta, registration=(-2.0, 3.0))[inner]
+    assert found.size and np.allclose(found, expected, atol=1e-4)
+    corner = section[:90, :80]
+    between = predict_stack(network, AS_IT_IS, corner, tta, registration=(0.15, 0.55))
+    tiled = predict_stack(network, AS_IT_IS, corner, tta, largest_tile=240, registration=(0.15, 0.55))
     assert np.allclose(between, tiled, atol=1e-4)
-    assert np.abs(between - predict_stack(network, AS_IT_IS, section, tta)).max() > 1e-3
+    assert np.abs(between - predict_stack(network, AS_IT_IS, corner, tta)).max() > 1e-3

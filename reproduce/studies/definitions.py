@@ -30,7 +30,7 @@ FIRST_SGD: dict[str, Any] = {"optimiser": "sgd"} | BEFORE
 FIRST_ADAM: dict[str, Any] = {"optimiser": "adam", "learning_rate": 0.001} | BEFORE
 # Of trainings with branches, which bring their own decay.
 SGD_OF_BRANCHES: dict[str, Any] = {"optimiser": "sgd", "up_convolution_fan_in": "blob", "momentum_warmup": 500.0}
-ADAM_OF_BRANCHES: dict[str, Any] = {"optimiser": "adam", "up_convolution_fan_in": "blob", "momentum_warmup": 0.0}
+ADAM_OF_BRANCHES: dict[str, Any] = {"optimiser": "adam", "up_convolution_fan_in": "input", "momentum_warmup": 0.0}
 RELEASES = ("release", "arms")  # of networks trained on all sections; nothing of them is scored here
 CONTROLS = ("as the paper", "baseline")  # groups that the others of ablations and interventions are compared with
 OF_ONE_PROFILE = (*RELEASES, "hyper-parameter-search", "full-fold")  # whose folders are named without it
@@ -180,7 +180,7 @@ SEARCH: dict[str, Choice] = {
 # What training gets in a time: a trunk of constant rate for each width, optimiser and seed, and off it a branch for
 # each number of tiles, of which the last fifth lets the rate fall.
 TILES = (300, 600, 1200, 2500, 5000, 10_000)
-ADAM_RATE = {16: 0.0005, 32: 0.0004, 64: 0.0003}  # by channels, as in the profiles; that of 32 was not tried
+ADAM_RATE = {16: 0.001, 32: 0.0005, 64: 0.0003}  # by channels; that of 32 was not tried
 BUDGETS: dict[str, dict[str, Any]] = {
     f"{channels} channels, {name}": {"base_channels": channels} | settings
     for channels in (16, 32, 64)
@@ -207,8 +207,7 @@ ARMS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 FULL_ARM: tuple[str, dict[str, Any]] = (
     "full-adam",
-    ADAM_OF_BRANCHES
-    | {"up_convolution_fan_in": "input", "learning_rate": ADAM_RATE[64], "warmup": 125.0, "checkpoint_every": 250},
+    ADAM_OF_BRANCHES | {"learning_rate": ADAM_RATE[64], "warmup": 125.0, "checkpoint_every": 250},
 )
 FULL_ARM_TILES = (2500, 8000)
 

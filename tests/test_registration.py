@@ -9,13 +9,14 @@ from scipy import ndimage
 
 from unet_paper.augmentation import Deformation, augmented_tile
 from unet_paper.config import PROFILES
+from unet_paper.datasets.registration import measure
 from unet_paper.datasets.training_set import draw_tile, prepare_training_set
 from unet_paper.network import UNet
 from unet_paper.normalisation import Standardisation
 from unet_paper.overlap_tile import mirrored_region
 from unet_paper.prediction import predict_stack
-from unet_paper.registration import measure, moved
 from unet_paper.support.errors import BadInput
+from unet_paper.test_time_augmentation import moved
 
 AS_IT_IS = Standardisation(0.0, 1.0, "float32")
 STILL = torch.zeros(2, 3, 3)

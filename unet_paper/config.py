@@ -205,7 +205,7 @@ class Config:
         0.2, "ours", "gray-value variation: brightness in +- this, standard deviations", NON_NEGATIVE
     )
 
-    # Where the labels lie: ours, see registration.py
+    # Where the labels lie: ours, see datasets/registration.py
     registration_x: float = setting(
         0.0, "ours", "what a pixel of the labels shows lies so many px to its right in the image", OFFSET
     )
@@ -273,7 +273,7 @@ class Config:
 
     @property
     def registration(self) -> tuple[float, float]:
-        """(x, y) in px, see registration.py."""
+        """(x, y) in px, see datasets/registration.py."""
         return self.registration_x, self.registration_y
 
     def changes(self) -> dict[str, Any]:

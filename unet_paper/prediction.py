@@ -16,12 +16,11 @@ from unet_paper.io.sections import as_array, require_no_colours
 from unet_paper.network import CONTEXT, UNet
 from unet_paper.normalisation import Standardisation, gray_values
 from unet_paper.overlap_tile import SMALLEST_TILE, Block, Plan, mirrored_region, plan_blocks
-from unet_paper.registration import moved
 from unet_paper.support.arguments import require_choice
 from unet_paper.support.errors import BadInput
 from unet_paper.support.logs import logger
 from unet_paper.support.progress import progress_bar
-from unet_paper.test_time_augmentation import views
+from unet_paper.test_time_augmentation import moved, views
 
 CELL = 1  # the class whose probability is the challenge's map
 # Bytes that one pass takes for each input pixel and channel of the first level (measured, see results/benchmarks): four

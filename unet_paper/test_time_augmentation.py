@@ -52,6 +52,35 @@ def views(tta: str) -> list[View]:
     return [SquareView(False, False, False), *(TurnedView(turn * 2 * math.pi / 7) for turn in range(1, 7))]
 
 
+def moved(read: Read, registration: tuple[float, float]) -> Read:
+    """What reads an image, as seen from the pixels of its labels.
+
+    Parameters
+    ----------
+    read : callable
+        read(top, bottom, left, right) is the (h, w) tensor of the image's rows and columns, px, beyond it too.
+    registration : (x, y)
+        Px.
+
+    Returns
+    -------
+    callable
+        The same of the pixels that lie x px to the right and y px below, sampled bicubically.
+    """
+    x, y = registration
+    first_x, first_y = math.floor(x) - SAMPLING_MARGIN, math.floor(y) - SAMPLING_MARGIN
+
+    def read_moved(top: int, bottom: int, left: int, right: int) -> torch.Tensor:
+        height, width = (size + 2 * SAMPLING_MARGIN + 1 for size in (bottom - top, right - left))
+        values = read(top + first_y, top + first_y + height, left + first_x, left + first_x + width)
+        rows = torch.arange(bottom - top, device=values.device, dtype=values.dtype) + (y - first_y)
+        columns = torch.arange(right - left, device=values.device, dtype=values.dtype) + (x - first_x)
+        coordinates = torch.stack(torch.meshgrid(columns, rows, indexing="xy"), dim=-1)
+        return sample(values[None], coordinates, "bicubic")[0]
+
+    return read_moved
+
+
 def aligned(start: int) -> int:
     """The last multiple of 16 px at or before `start`.
 

@@ -16,10 +16,12 @@ from unet_paper.config import (
 from unet_paper.support.errors import BadInput
 
 STUDIES = (
-    *("hyper-parameter-search", "adam-rate", "budgets", "folds", "full-fold", "seeds", "ablations", "interventions"),
-    *("release", "arms"),
+    *("hyper-parameter-search", "adam-rate", "budgets", "folds", "registered-folds", "full-fold", "seeds"),
+    *("ablations", "interventions", "release", "arms"),
 )
-BY_EITHER = ("folds", "full-fold", "seeds", "ablations", "interventions")  # optimiser, by the paper's unless asked for
+BY_EITHER = (  # optimiser, by the paper's unless asked for
+    *("folds", "registered-folds", "full-fold", "seeds", "ablations", "interventions"),
+)
 # Made before the profiles had what came out of them: a study goes on as it began, by SGD unless an optimiser is asked
 # for. Folds made before that have folders of their own.
 BY_FIRST_SGD = (("full-fold", "paper"), *((study, "quick") for study in ("seeds", "ablations", "interventions")))
@@ -309,20 +311,18 @@ def require_own_settings(runs: Sequence[Run], wanted: Sequence[Run], changes: Ma
 
 
 def _runs_of(study: str, seeds: int, profile: str, rate: float, optimiser: str | None) -> list[Run]:
-    if study == "folds":
-        subgroup = "folds 2 to 5, without sections of the hyper-parameter search"
-        by_title: dict[str, dict[str, Any]] = {"fold": {}}
-        if (optimiser, profile) == ("adam", "quick"):
-            by_title["registered-fold"] = REGISTERED
+    if study in ("folds", "registered-folds"):
+        is_registered = study == "registered-folds"
+        last, who = (4, "a choice of Adam's recipe") if optimiser == "adam" else (5, "the hyper-parameter search")
+        subgroup = f"folds 2 to {last}, without sections of {who}"
         return [
             Run(
-                f"{title}-{n}",
-                "5 folds, labels registered" if changes else "5 folds",
+                f"{'registered-' if is_registered else ''}fold-{n}",
+                f"5 folds{', labels registered' if is_registered else ''}",
                 f"{n}/5",
-                changes,
-                subgroup=f"{subgroup}{', labels registered' if changes else ''}" if n > 1 else None,
+                REGISTERED if is_registered else {},
+                subgroup=subgroup if 1 < n <= last else None,
             )
-            for title, changes in by_title.items()
             for n in range(1, 6)
         ]
     if study == "full-fold":

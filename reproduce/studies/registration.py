@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 
 from reproduce.studies.definitions import REGISTERED, SCORED_FOLD
 from unet_paper.datasets.folds import Fold
+from unet_paper.datasets.registration import measure
 from unet_paper.datasets.training_stacks import load
-from unet_paper.registration import measure
 from unet_paper.report.colours import LINES
 from unet_paper.report.panels import save_figure
 from unet_paper.report.table import Table
@@ -42,7 +42,7 @@ def text(found: np.ndarray, dataset: str) -> str:
             "",
             f"Written by `python -m reproduce.studies.registration`. Data: {dataset}. What a pixel of the labels shows "
             "lies x px to its right and y px below it in the image, where the gray values correlate best with the "
-            f"labels ([how](../../../unet_paper/registration.py)): over the {len(found)} sections x is "
+            f"labels ([how](../../../unet_paper/datasets/registration.py)): over the {len(found)} sections x is "
             f"{means[0]:.2f} ± {deviations[0]:.2f} and y {means[1]:.2f} ± {deviations[1]:.2f} px (one standard "
             f"deviation), y between {found[:, 1].min():.2f} and {found[:, 1].max():.2f}.",
             "",

@@ -1,29 +1,23 @@
-"""Registration of labels with their image (ours): by how much they lie beside what they show, measured and undone.
+"""Registration of labels with their image (ours): by how much they lie beside what they show.
 
 The labels of the ISBI 2012 stack lie above the membranes that they show, each section's by about 0.6 px. A network that
 sees turned and mirrored tiles cannot learn that, as the direction turns with them. A registration is (x, y): what a
 pixel of the labels shows lies x px to its right and y px below it in the image.
 """
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike
 from scipy.ndimage import map_coordinates
 from skimage.feature import match_template
 
-from unet_paper.augmentation import sample
 from unet_paper.io.sections import as_sections, require_same_shapes
 from unet_paper.support.errors import BadInput
 
 FARTHEST = 8  # px: labels farther away than this are not found
 SMALLEST = 8 * FARTHEST  # px: height and width of sections in which they are looked for
 PARTS = 100  # of a px, to which a registration is measured
-MARGIN = 2  # px around what is sampled, for the bicubic kernel
-
-Read = Callable[[int, int, int, int], torch.Tensor]
 
 
 def measure(images: ArrayLike | Sequence[ArrayLike], labels: ArrayLike | Sequence[ArrayLike]) -> np.ndarray:
@@ -77,33 +71,3 @@ def _of_section(image: np.ndarray, labels: np.ndarray, number: int) -> tuple[flo
     finer = map_coordinates(correlation, [rows, columns], order=3)
     best = np.unravel_index(finer.argmax(), finer.shape)
     return FARTHEST - float(columns[best]), FARTHEST - float(rows[best])
-
-
-def moved(read: Read, registration: tuple[float, float]) -> Read:
-    """What reads an image, as seen from the pixels of its labels.
-
-    Parameters
-    ----------
-    read : callable
-        read(top, bottom, left, right) is the (h, w) tensor of the image's rows and columns, px, beyond it too.
-    registration : (x, y)
-        Px.
-
-    Returns
-    -------
-    callable
-        The same of the pixels that lie x px to the right and y px below, sampled bicubically.
-    """
-    x, y = registration
-    right_by, down_by = math.floor(x), math.floor(y)
-
-    def read_moved(top: int, bottom: int, left: int, right: int) -> torch.Tensor:
-        first_row, first_column = top + down_by - MARGIN, left + right_by - MARGIN
-        height, width = (size + 2 * MARGIN + 1 for size in (bottom - top, right - left))
-        values = read(first_row, first_row + height, first_column, first_column + width)
-        rows = torch.arange(bottom - top, device=values.device, dtype=values.dtype) + (MARGIN + y - down_by)
-        columns = torch.arange(right - left, device=values.device, dtype=values.dtype) + (MARGIN + x - right_by)
-        coordinates = torch.stack(torch.meshgrid(columns, rows, indexing="xy"), dim=-1)
-        return sample(values[None], coordinates, "bicubic")[0]
-
-    return read_moved

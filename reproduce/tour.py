@@ -211,7 +211,7 @@ pictures.weight_maps(shown)
 # ## 7. One elastic deformation and its nine vectors (section 3.1)
 #
 # "Random displacement vectors on a coarse 3 by 3 grid", with a standard deviation of 10 px, and from these nine to
-# every pixel by bicubic interpolation. A vector says from how far off a pixel is taken; the same for image and labels.
+# every pixel by bicubic interpolation. A vector says where a pixel is taken from, in image and labels alike.
 
 # %%
 from unet_paper.augmentation import draw_deformation, sample, source_coordinates

@@ -13,10 +13,11 @@ from unet_paper.datasets.registration import measure
 from unet_paper.datasets.training_set import draw_tile, prepare_training_set
 from unet_paper.network import UNet
 from unet_paper.normalisation import Standardisation
-from unet_paper.overlap_tile import mirrored_region
+from unet_paper.overlap_tile import Block, mirrored_region
 from unet_paper.prediction import predict_stack
 from unet_paper.support.errors import BadInput
-from unet_paper.test_time_augmentation import moved
+from unet_paper.test_time_augmentation import moved, views
+from unet_paper.volumes.work import region_of
 
 AS_IT_IS = Standardisation(0.0, 1.0, "float32")
 STILL = torch.zeros(2, 3, 3)
@@ -122,3 +123,10 @@ def test_a_prediction_is_that_of_the_moved_image_whatever_its_tiles(tta):
     tiled = predict_stack(network, AS_IT_IS, corner, tta, largest_tile=240, registration=(0.15, 0.55))
     assert np.allclose(between, tiled, atol=1e-4)
     assert np.abs(between - predict_stack(network, AS_IT_IS, corner, tta)).max() > 1e-3
+
+
+def test_a_block_of_a_volume_is_read_with_what_its_registration_reaches():
+    block, shape, seen = Block(0, 60, 300, 400), (2000, 2000), views("d4")
+    usual, moved_far = (region_of(block, shape, seen, registration) for registration in ((0.0, 0.0), (9.5, -3.2)))
+    assert moved_far.right >= usual.right + 10 and moved_far.left >= usual.left + 6
+    assert moved_far.bottom >= usual.bottom - 1 and region_of(block, shape, seen, (0.0, 8.5)).bottom >= usual.bottom + 9

@@ -119,7 +119,7 @@ class Predictor:
                 values = values * inside
             return values
 
-        seen = moved(read, self.registration) if any(self.registration) else read
+        seen = moved(read, self.registration)
         total = torch.zeros((), device=self.device)
         for view in self.views:
             total = total + view.predict(block, section.shape, seen, self._probabilities)

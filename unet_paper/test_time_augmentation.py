@@ -65,8 +65,10 @@ def moved(read: Read, registration: tuple[float, float]) -> Read:
     Returns
     -------
     callable
-        The same of the pixels that lie x px to the right and y px below, sampled bicubically.
+        The same of the pixels that lie x px to the right and y px below, sampled bicubically; `read` where both are 0.
     """
+    if not any(registration):
+        return read
     x, y = registration
     first_x, first_y = math.floor(x) - SAMPLING_MARGIN, math.floor(y) - SAMPLING_MARGIN
 

@@ -56,6 +56,16 @@ def of_last_step(of_seeds: Mapping[str, Sequence[Row]]) -> list[str]:
     ]
 
 
+def command(arms: Mapping[str, Mapping[str, Sequence[Row]]]) -> str:
+    """What makes the rows of these arms and their seeds again."""
+    seeds = max(len(of_arm) for of_arm in arms.values())
+    steps = max(len(of_seed) for of_arm in arms.values() for of_seed in of_arm.values())
+    return (
+        "python -m reproduce.studies.training_dynamics --data DIR --out FOLDER "
+        f'--steps {steps} --seeds {seeds} --arms "{";".join(arms)}"'
+    )
+
+
 def text(steps: Sequence[Row], levels: Sequence[Row]) -> str:
     """README.md of the study."""
     clip, of_levels = PROFILES["quick"].gradient_clip, by_seed(levels)
@@ -86,7 +96,7 @@ def text(steps: Sequence[Row], levels: Sequence[Row]) -> str:
     lines = [
         "# The first steps",
         "",
-        "Written by `python -m reproduce.studies.training_dynamics`: the first steps of the `quick` network "
+        f"Written by `{command(by_seed(steps))}`: the first steps of the `quick` network "
         "on the ISBI stack but for fold 1/6, one thing changed at a time. `as is` is SGD as the first studies had it; "
         "`blob` counts the N of an up-convolution's initial weights as Caffe's filler does; `blob, momentum rises` is "
         "`--optimiser sgd` now. Mean ± standard deviation over the seeds. A dead ReLU is a channel that is 0 all over "

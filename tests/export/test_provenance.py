@@ -136,3 +136,10 @@ def test_the_description_is_what_readers_in_java_can_read(make_checkpoint):
     assert found["documentation"] == "README.md" and found["covers"] == ["cover.png"]
     assert found["id"] == "u-net-2015-for-2d-images-4-base-channels"
     assert "preprocessing" not in found["inputs"][0] and found["inputs"][0]["data"] == {"type": "float32"}
+
+
+def test_that_its_labels_lay_beside_is_told(make_checkpoint):
+    for settings in ({}, {"registration_x": 0.15, "registration_y": 0.6}):
+        checkpoint = make_checkpoint(**settings)
+        text = documentation("a name", checkpoint, provenance(RESULTS / "none" / "weights.pt", checkpoint))
+        assert ("0.15 px to its right and 0.6 px below" in text) == bool(settings)

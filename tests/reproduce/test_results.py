@@ -38,7 +38,8 @@ from unet_paper.support.json_files import read_json
 ROOT = Path(__file__).parents[2]
 MOST_FILES = 150
 STUDIES = (
-    *("adam-rate", "folds", "folds-adam", *FIRST_FOLDS.values(), "full-fold", "seeds", "seeds-adam", "interventions"),
+    *("adam-rate", "folds", "folds-adam", "registered-folds-adam", *FIRST_FOLDS.values(), "full-fold"),
+    *("seeds", "seeds-adam", "interventions"),
     *("ablations", "ablations-adam", "ablations-sgd"),
 )
 OF_OPTIMISER = ("optimiser", "learning_rate", "warmup", "momentum_warmup", "up_convolution_fan_in", "decay", "seed")

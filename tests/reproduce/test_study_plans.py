@@ -51,6 +51,7 @@ def test_an_ablation_changes_one_thing():
         "no augmentation": 6,
         "no augmentation but shifts": 5,
         "padded, batch norm": 2,
+        "labels registered": 2,
         "Adam": 0,
     }
     changed = {name: len(changes.items() - FIRST_SGD.items()) for name, changes in ABLATIONS.items()}
@@ -250,7 +251,10 @@ def test_frames_of_another_data_set_are_not_taken_for_the_studys(tmp_path):
         (["cells-ablations", "--optimiser", "sgd"], "--optimiser sgd: cells-ablations trains by its own;"),
         (["folds", "--optimiser", "sgd", "--set", "optimiser=adam"], "--set optimiser=adam name two optimisers"),
         (["seeds", "--set", "optimiser=adam"], "--set optimiser=adam: seeds would train at sgd's rate; leave that"),
-        (["arms", "--optimiser", "adam"], "to one of folds, full-fold, seeds, ablations, interventions\n"),
+        (
+            ["arms", "--optimiser", "adam"],
+            "to one of folds, registered-folds, full-fold, seeds, ablations, interventions\n",
+        ),
         (["cells-ablations", "--set", "steps=7"], "with steps=1500, and 7 is planned; give another --out"),
     ],
 )

@@ -1,6 +1,7 @@
 """Prediction into OME-Zarr: the map of a TIFF, bit for bit, from and to every kind of file."""
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import tifffile
 import torch
 from skimage.io import imsave
 
+from unet_paper import checkpoint as checkpoints
 from unet_paper.cli.commands import main
 from unet_paper.io.folder_stack import open_volume
 from unet_paper.io.image_files import open_stack
@@ -59,6 +61,20 @@ def test_zarr_to_zarr_equals_tiff_to_tiff(predict, make_zarr, pixels, expected, 
     group = zarr.open_group(tmp_path / "out.zarr", mode="r")
     assert group.metadata.zarr_format == (2 if version == "0.4" else 3)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["image.zarr", "out.zarr", "out.zarr.log"]
+
+
+def test_registered_labels_are_so_in_blocks_too(weights, make_zarr, pixels, tmp_path):
+    """What is read for a block reaches further by the registration."""
+    trained = checkpoints.load(weights)
+    config = replace(trained.config, registration_x=0.15, registration_y=-4.6)
+    checkpoints.save(tmp_path / "weights.pt", replace(trained, config=config))
+    stack = tmp_path / "image.tif"
+    write_stack(stack, pixels[:1])
+    image, outs = make_zarr(tmp_path / "image.zarr", pixels[:1]), (tmp_path / "out.zarr", tmp_path / "out.tif")
+    for given, out in zip((image, stack), outs, strict=True):
+        options = ["--weights", tmp_path / "weights.pt", given, out, "--tta", "d4", "--tile", 268, "--device", "cpu"]
+        assert main(["predict", *map(str, options)]) == 0
+    assert np.array_equal(*(open_stack(out).pixels for out in outs))
 
 
 @pytest.mark.parametrize(("tta", "tile"), [("d4", 268), ("rot7", 300)])

@@ -30,6 +30,13 @@ def documentation(name: str, checkpoint: Checkpoint, source: Provenance) -> str:
     config, standardisation = checkpoint.config, checkpoint.standardisation
     output = "the probability of cell (0 = background or membrane, 1 = cell)"
     padded = "padded" if config.padding == "zeros" else "unpadded"
+    beside = ""
+    if any(config.registration):
+        x, y = config.registration
+        beside = (
+            "\n- The output lies on the image. The labels that were trained on lay beside it: what a pixel of them shows"
+            f"\n  is {x:g} px to its right and {y:g} px below. unet_paper's own maps are of the labels' pixels."
+        )
     if config.classes > 2:
         output = f"the probability of each of {config.classes} classes, which sum to 1"
     return f"""# {name}
@@ -44,7 +51,7 @@ size the network standardises and extrapolates its input by itself, and its outp
 - Input: one channel of gray values, {standardisation.dtype}, as they are. **Do not normalise them**: the network does,
   by the training stack's mean and standard deviation ({standardisation.described()}).
   Images with other gray values must be brought to that stack's range first.
-- Output: {output}.
+- Output: {output}.{beside}
 - Height and width must be multiples of 16 px, at least 256, or a tiler's grid is not the network's. **Pad other images,
   and cut the result.**
 - A pixel sees 92 px on each side. Tiles overlap by a halo of 96 px, which keeps the network's own 16 px grid, so that a

@@ -49,7 +49,7 @@ def draw_result(
     title : of the probability; between : what lies between the cells; unknown : (H, W) bool, where
     nothing is scored and no error is drawn, or None.
     """
-    errors = f"errors above {threshold:.1f}: missed {between} blue, missed cell red"
+    errors = f"errors, cell above {threshold:.1f}: missed {between} blue, missed cell red"
     titles = (title, errors) if image is None else ("image", "truth", title, errors)
     figure, axes = row_of_panels(titles, truth.shape, 5.0 * len(titles))
     if image is not None:

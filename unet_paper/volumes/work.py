@@ -20,6 +20,7 @@ from unet_paper.overlap_tile import Block, View, mirrored_indices
 from unet_paper.runs.predicting import PredictionRequest, make_predictor
 from unet_paper.support.errors import BadInput
 from unet_paper.support.logs import logger
+from unet_paper.test_time_augmentation import moved
 from unet_paper.volumes.job import WorkFolder
 from unet_paper.volumes.result import Result
 
@@ -62,7 +63,7 @@ class Region:
         return crop
 
 
-def region_of(block: Block, shape: tuple[int, int], views: list[View]) -> Block:
+def region_of(block: Block, shape: tuple[int, int], views: list[View], registration: tuple[float, float]) -> Block:
     """What the views read of an (H, W) section for a block, its context included."""
     rows: list[int] = []
     columns: list[int] = []
@@ -78,7 +79,7 @@ def region_of(block: Block, shape: tuple[int, int], views: list[View]) -> Block:
         return torch.zeros(1).expand(1, height - 2 * CONTEXT, width - 2 * CONTEXT)
 
     for view in views:
-        view.predict(block, shape, read, no_network)
+        view.predict(block, shape, moved(read, registration), no_network)
     return Block(min(rows), max(rows), min(columns), max(columns))
 
 
@@ -97,8 +98,9 @@ class Worker:
                 )
         self.volume = open_volume(request.image, request.channel, request.out.parent).pixels
         self.result = Result(self.folder.result, self.job.layout)
-        shape, views = self.job.layout.grid.shape[1:], self.predictor.views
-        self._region = lru_cache(maxsize=16)(partial(region_of, shape=shape, views=views))
+        shape, predictor = self.job.layout.grid.shape[1:], self.predictor
+        region = partial(region_of, shape=shape, views=predictor.views, registration=predictor.registration)
+        self._region = lru_cache(maxsize=16)(region)
 
     def do(self, number: int) -> None:
         """The work of one block."""

@@ -1,0 +1,92 @@
+"""How far the challenge's labels lie beside what they show: the page, and what is said of it."""
+
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from reproduce.studies import archive, registration
+from reproduce.studies.definitions import REGISTERED, runs_of
+from reproduce.studies.statistics import mean_and_deviation
+from unet_paper.datasets.registration import measure
+from unet_paper.datasets.training_stacks import load
+from unet_paper.metrics.registry import TABLE_1_METRICS
+from unet_paper.support.errors import BadInput
+
+RESULTS = Path(__file__).parents[2] / "results"
+with_the_stack = pytest.mark.skipif("ISBI_DATA" not in os.environ, reason="ISBI_DATA names the training stack")
+
+
+@pytest.fixture(scope="module")
+def found():
+    stacks = load(Path(os.environ["ISBI_DATA"]))
+    return measure(stacks.volume, stacks.labels)
+
+
+@with_the_stack
+def test_the_page_is_what_the_stack_says(found):
+    assert (RESULTS / "isbi/registration/README.md").read_text() == registration.text(found, "isbi")
+
+
+@with_the_stack
+def test_the_labels_lie_above_in_every_section_and_each_folds_own_say_what_is_taken(found):
+    assert 0.3 < found[:, 1].min() and found[:, 1].max() < 0.8
+    for fold in registration.FOLDS:
+        mean = found[fold.split(len(found))[0]].mean(0)
+        assert np.abs(mean - list(REGISTERED.values())).max() < registration.STEP / 2
+
+
+def test_the_command(small_phantom, tmp_path, monkeypatch, capsys):
+    """The phantom is drawn from its labels: they lie on what they show."""
+    said = []
+    monkeypatch.setattr(registration, "text", lambda found, dataset: said.append((found, dataset)) or "page\n")
+    for out in (tmp_path, tmp_path / "there" / "is none"):
+        monkeypatch.setattr(sys, "argv", ["registration", "--data", str(small_phantom), "--out", str(out)])
+        assert registration.main() == 0 and (out / "README.md").read_text() == "page\n" and (out / "plot.png").is_file()
+    (measured, dataset), *_ = said
+    assert dataset == "phantom" and np.abs(measured).max() < 0.2
+    monkeypatch.setattr(sys, "argv", ["registration", "--data", str(tmp_path / "none"), "--out", str(tmp_path)])
+    assert registration.main() == 2 and "is not a folder" in capsys.readouterr().err
+
+
+def test_labels_that_show_something_else_are_told():
+    noise = np.random.default_rng(0).random((1, 300, 300))
+    with pytest.raises(BadInput, match="labels of section 0"):
+        measure(noise, np.random.default_rng(1).random((1, 300, 300)) > 0.5)
+
+
+def test_what_is_told_of_registered_labels(committed):
+    """On every fold and with every seed the pixel error is lower; the folds reach the target that they missed."""
+    text = " ".join((committed / "results/README.md").read_text().split())
+    by_folder = {
+        name: archive.read(committed / "results/isbi" / name) for name in ("folds-adam", "registered-folds-adam")
+    }
+    usual, registered = (np.array([run.primary.pixel_error for run in runs]) for runs in by_folder.values())
+    assert (
+        len(usual) == len(registered) == 5 and (registered < usual).all() and registered.mean() < 0.052 < usual.mean()
+    )
+    for run, plan in zip(
+        by_folder["registered-folds-adam"], runs_of("registered-folds", 1, optimiser="adam"), strict=True
+    ):
+        assert run.record.config.registration == tuple(REGISTERED.values()) and run.name == plan.name
+    means = [
+        np.mean([run.primary.value(metric) for run in by_folder["registered-folds-adam"]]) for metric in TABLE_1_METRICS
+    ]
+    row = " | ".join(metric.formatted(mean) for metric, mean in zip(TABLE_1_METRICS, means, strict=True))
+    assert f"[Adam, labels registered](isbi/registered-folds-adam/README.md) | {row} |" in text
+    groups = {}
+    for run in archive.read(committed / "results/isbi/ablations-adam"):
+        groups.setdefault(run.group, {})[run.record.config.seed] = run.primary
+    of_seeds = groups["labels registered"], groups["as the paper"]
+    assert of_seeds[0].keys() == of_seeds[1].keys()
+    assert all(scores.pixel_error < of_seeds[1][seed].pixel_error for seed, scores in of_seeds[0].items())
+    errors = [
+        [mean_and_deviation([scores.value(metric) for scores in group.values()], metric.digits) for group in of_seeds]
+        for metric in TABLE_1_METRICS
+    ]
+    assert f"on fold 6/6 {errors[2][0]} instead of {errors[2][1]} (five seeds" in text
+    rand, warping = errors[1], errors[0]
+    assert f"The Rand error is {rand[0]} there instead of {rand[1]}, the warping error {warping[0]} instead of" in text
+    assert f"instead of {warping[1]}" in text

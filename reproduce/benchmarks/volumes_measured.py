@@ -81,7 +81,7 @@ def described(weights: Path, image: Path, is_trained: bool) -> dict[str, Any]:
     read = written = chunks = 0
     for number in range(grid.counts[1] * grid.counts[2]):  # of the first sections; the others are the same
         block = grid[number].block
-        region = region_of(block, (shape[0], shape[1]), predictor.views)
+        region = region_of(block, (shape[0], shape[1]), predictor.views, predictor.registration)
         sides = ((region.top, region.bottom), (region.left, region.right))
         read += int(np.prod(region.shape))
         written += int(np.prod(block.shape))

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from reproduce.studies.archive import StudyRun
 from reproduce.studies.statistics import mean_and_deviation
@@ -189,6 +189,11 @@ def draw(path: Path, runs: Sequence[StudyRun]) -> None:
             axis.set_xlabel(label, fontsize=8)
             axis.set_title(METRICS[key].title, fontsize=10)
             axis.grid(alpha=0.3)
+            if key != "v_rand":  # of few tiles the errors are so large that those of many would lie on one another
+                axis.set_yscale("log")
+                axis.yaxis.set_major_locator(MaxNLocator(7))
+                axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.3g}"))
+                axis.yaxis.set_minor_locator(NullLocator())
     grid[0, 0].legend(fontsize=8)
     protocol, primary = runs[0].record.protocol, runs[0].record.config.primary
     note = (

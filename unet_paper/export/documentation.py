@@ -34,8 +34,8 @@ def documentation(name: str, checkpoint: Checkpoint, source: Provenance) -> str:
     if any(config.registration):
         x, y = config.registration
         beside = (
-            "\n- The output lies on the image. The labels that were trained on lay beside it: what a pixel of them shows"
-            f"\n  is {x:g} px to its right and {y:g} px below. unet_paper's own maps are of the labels' pixels."
+            "\n- The output lies on the image. The labels that were trained on lay beside it: what a pixel of them"
+            f"\n  shows is {x:g} px to its right and {y:g} px below. unet_paper's own maps are of the labels' pixels."
         )
     if config.classes > 2:
         output = f"the probability of each of {config.classes} classes, which sum to 1"

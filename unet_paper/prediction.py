@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from unet_paper.checkpoint import Checkpoint, load
 from unet_paper.compute.callers_torch import callers_settings_set_aside
 from unet_paper.compute.memory import available_memory, release
-from unet_paper.compute.precision import autocast, computes_in_bfloat16, usable_device
+from unet_paper.compute.precision import autocast, computes_in_bfloat16, float32_unrounded, usable_device
 from unet_paper.config import EXTRAPOLATIONS, PAPER, TTA
 from unet_paper.io.sections import as_array, require_no_colours
 from unet_paper.network import CONTEXT, UNet
@@ -104,7 +104,7 @@ class Predictor:
 
     def predict_block(self, section: np.ndarray, block: Block) -> np.ndarray:
         """The mean over the views for one block of an (H, W) section of gray values: (out_channels, h, w) float32."""
-        with callers_settings_set_aside(), torch.inference_mode():
+        with callers_settings_set_aside(), torch.inference_mode(), float32_unrounded(self.device):
             return self._mean_over_views(section, block)
 
     def _mean_over_views(self, section: np.ndarray, block: Block) -> np.ndarray:

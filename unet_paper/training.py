@@ -13,7 +13,7 @@ from unet_paper import checkpoint as checkpoints
 from unet_paper.checkpoint import Checkpoint
 from unet_paper.compute.callers_torch import callers_random_numbers_kept, callers_settings_set_aside
 from unet_paper.compute.cpu_kernels import use_cpu_kernels
-from unet_paper.compute.precision import autocast, computes_in_bfloat16, fastest_algorithms
+from unet_paper.compute.precision import autocast, computes_in_bfloat16, fastest_algorithms, float32_unrounded
 from unet_paper.compute.torch_compile import compiled_network, should_compile
 from unet_paper.config import ADAM_BETAS, ADAM_EPSILON, COMPILE_CHOICES, Config
 from unet_paper.datasets.training_set import TrainingSet, draw_tile
@@ -129,12 +129,13 @@ def training_step(
     """
     stopwatch = stopwatch or Stopwatch()
     optimiser.zero_grad(set_to_none=True)
-    with stopwatch.part("forward"):
-        with autocast(tile.device, config.bfloat16):
-            logits = network(tile.contiguous(memory_format=torch.channels_last))
-        loss = weighted_cross_entropy(logits, labels, weights)
-    with stopwatch.part("backward"):
-        loss.backward()
+    with float32_unrounded(tile.device):
+        with stopwatch.part("forward"):
+            with autocast(tile.device, config.bfloat16):
+                logits = network(tile.contiguous(memory_format=torch.channels_last))
+            loss = weighted_cross_entropy(logits, labels, weights)
+        with stopwatch.part("backward"):
+            loss.backward()
     with stopwatch.part("optimiser"):
         # Not in the paper: the first steps' gradients are far larger than those that follow, and the momentum of 0.99
         # would keep them for a hundred steps.

@@ -1,7 +1,7 @@
 """bfloat16 where the hardware computes in it; weights, losses, probabilities and all that is summed stay float32."""
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -41,27 +41,42 @@ def computes_in_bfloat16(device: torch.device | str) -> bool:
 
 
 def autocast(device: torch.device | str, bfloat16: bool) -> AbstractContextManager[Any]:
-    """A context in which convolutions compute in bfloat16 if that is wanted and the device does it, else in float32
-    (on a GPU too, where cuDNN would round to 10 bits by itself).
-    """
+    """A context in which convolutions compute in bfloat16 if that is wanted and the device does it, else in float32."""
     device = torch.device(device)
-    if bfloat16 and computes_in_bfloat16(device):
-        return torch.autocast(device.type, torch.bfloat16)
-    return _cudnn(allow_tf32=False) if device.type == "cuda" else nullcontext()
+    return torch.autocast(device.type, torch.bfloat16) if bfloat16 and computes_in_bfloat16(device) else nullcontext()
+
+
+def float32_unrounded(device: torch.device | str) -> AbstractContextManager[None]:
+    """A context in which convolutions of float32 are what they say on a GPU too, where cuDNN would round to 10 bits by
+    itself. A backward pass is computed by what is set then, not by what was set in the forward one: both belong inside.
+    """
+    return _convolutions_of_float32() if torch.device(device).type == "cuda" else nullcontext()
 
 
 def fastest_algorithms(device: torch.device | str) -> AbstractContextManager[None]:
     """A context in which cuDNN tries its algorithms and keeps the fastest: for tiles that all have the same size."""
-    return _cudnn(benchmark=True) if torch.device(device).type == "cuda" else nullcontext()
+    cudnn = torch.backends.cudnn
+    return _setting(cudnn, "benchmark", True) if torch.device(device).type == "cuda" else nullcontext()
 
 
 @contextmanager
-def _cudnn(**settings: bool) -> Iterator[None]:
-    before = {name: getattr(torch.backends.cudnn, name) for name in settings}
-    for name, value in settings.items():
-        setattr(torch.backends.cudnn, name, value)
+def _convolutions_of_float32() -> Iterator[None]:
+    """Sets what is for all of PyTorch first, which convolutions follow unless the caller has set something for them:
+    once we had, they would not follow what the caller sets later. The older allow_tf32 raises beside these settings.
+    """
+    conv = torch.backends.cudnn.conv  # type: ignore[attr-defined]  # PyTorch's stubs lack it
+    with ExitStack() as contexts:
+        for owner in (torch.backends, torch.backends.cudnn, conv):
+            if owner.fp32_precision != "ieee":
+                contexts.enter_context(_setting(owner, "fp32_precision", "ieee"))
+        yield
+
+
+@contextmanager
+def _setting(owner: object, name: str, value: bool | str) -> Iterator[None]:
+    before = getattr(owner, name)
+    setattr(owner, name, value)
     try:
         yield
     finally:
-        for name, value in before.items():
-            setattr(torch.backends.cudnn, name, value)
+        setattr(owner, name, before)

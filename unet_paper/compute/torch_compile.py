@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from unet_paper.compute.precision import autocast
+from unet_paper.compute.precision import autocast, float32_unrounded
 from unet_paper.support.logs import logger
 
 SHORTEST = 5000  # steps from which a GPU should earn the minute back: a guess, not measured yet
@@ -35,7 +35,7 @@ def compiled_network(network: nn.Module, tile: torch.Tensor, bfloat16: bool) -> 
     before = [(values, values.clone()) for values in network.buffers()]
     try:
         faster: Callable[[torch.Tensor], torch.Tensor] = torch.compile(network)
-        with autocast(tile.device, bfloat16):
+        with float32_unrounded(tile.device), autocast(tile.device, bfloat16):
             faster(tile).sum().backward()
     except Exception as error:  # of many kinds: no compiler, no Triton, an unsupported platform
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)

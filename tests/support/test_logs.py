@@ -39,6 +39,18 @@ def test_a_command_prints_plain_lines_once(capsys):
     assert "work: 100%" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("level", [logging.WARNING, logging.INFO])
+def test_without_a_stderr_nothing_is_shown(monkeypatch, level):
+    """As under pythonw, and in programs with windows alone."""
+    logger.setLevel(level)
+    monkeypatch.setattr(sys, "stderr", None)
+    assert list(progress_bar(range(3), desc="work")) == [0, 1, 2]
+    with progress_bar(total=3, initial=1, unit="tile") as bar:
+        bar.total = 4
+        bar.set_postfix(loss="0.1", refresh=False)
+        bar.update()
+
+
 def test_other_libraries_stay_as_they_are():
     lines = (
         "import logging; from unet_paper.support.logs import configure; configure()",

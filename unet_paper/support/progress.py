@@ -28,9 +28,12 @@ class _Lines:
 def progress_bar(*arguments: Any, **options: Any) -> tqdm:
     """A tqdm bar on stderr: twice a second in a terminal, a line every ten seconds in a log.
 
-    It shows where the package's logger shows information, as in the commands (`logs.configure`).
+    It shows where the package's logger shows information, as in the commands (`logs.configure`), and where there is a
+    stderr, which programs with windows alone have not.
     """
     options = {"disable": not logger.isEnabledFor(logging.INFO), "maxinterval": 60} | options
+    if sys.stderr is None:
+        return tqdm(*arguments, **options | {"disable": True})
     if sys.stderr.isatty():
         return tqdm(*arguments, mininterval=0.5, dynamic_ncols=True, **options)
     return tqdm(*arguments, mininterval=10, file=_Lines(sys.stderr), ncols=100, **options)

@@ -13,6 +13,7 @@ from torch.nn.modules.module import register_module_forward_hook
 
 import unet_paper
 from unet_paper import checkpoint, load, predict, score, segment, train, weight_map, weight_maps
+from unet_paper.datasets.training_set import prepare_training_set
 from unet_paper.prediction import predict_stack
 from unet_paper.runs.folder import RunFolder
 from unet_paper.support.errors import BadInput
@@ -142,6 +143,20 @@ def test_a_training_that_was_interrupted_is_resumed_and_equals_one_that_was_not(
 def test_two_trainings_do_not_share_a_folder(phantom, tmp_path):
     with exclusive_lock(RunFolder(tmp_path).lock, tmp_path), pytest.raises(BadInput, match="by another process"):
         train(*phantom, "cells", folder=tmp_path, resume=True, **TINY)
+
+
+def test_a_training_that_ended_in_the_folder_meanwhile_is_not_replaced(phantom, tmp_path, monkeypatch):
+    """While the weight maps were made, which takes long."""
+
+    def made_meanwhile(*arguments):
+        monkeypatch.undo()
+        train(*phantom, "cells", folder=tmp_path, **TINY)
+        return prepare_training_set(*arguments)
+
+    monkeypatch.setattr("unet_paper.runs.from_arrays.prepare_training_set", made_meanwhile)
+    with pytest.raises(BadInput, match="already holds a training; give another folder"):
+        train(*phantom, "cells", folder=tmp_path, **{**TINY, "steps": 2})
+    assert load(tmp_path / "weights.pt").step == TINY["steps"]
 
 
 def test_what_three_values_mean_must_be_said(phantom, caplog):

@@ -122,6 +122,7 @@ def train(
     if folder is None:
         return train_network(config, training_set, None, data, start=trained)
     with exclusive_lock(RunFolder(folder).lock, folder):
+        _require_usable(folder, bool(resume))  # once more: another training may have ended here meanwhile
         last = _last_checkpoint(folder, config, data, training_set.standardisation.dtype) if resume else None
         try:
             return train_network(config, training_set, folder, data, last, start=trained)

@@ -17,13 +17,14 @@ SHARED = ("r", "r+", "w+")  # modes of np.memmap in which the file holds every c
 
 
 def available_memory(device: "torch.device | str" = "cpu") -> int:
-    """Bytes that a new piece of work can take on a device: free GPU memory, or what Linux calls available, within the
-    limit of a container. Where neither is known, the machine's memory.
+    """Bytes that a new piece of work can take on a device: GPU memory that is free, or that PyTorch holds without using
+    it; or what Linux calls available, within the limit of a container. Where neither is known, the machine's memory.
     """
     if str(device).startswith("cuda"):
         import torch
 
-        return torch.cuda.mem_get_info(device)[0]
+        unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return torch.cuda.mem_get_info(device)[0] + unused
     limits = [
         _left_in_container(Path("/sys/fs/cgroup"), "memory.max", "memory.current"),
         _left_in_container(Path("/sys/fs/cgroup/memory"), "memory.limit_in_bytes", "memory.usage_in_bytes"),

@@ -2,8 +2,6 @@
 
 from dataclasses import replace
 
-import torch
-
 from unet_paper.checkpoint import Checkpoint
 from unet_paper.datasets.training_stacks import Stacks
 from unet_paper.prediction import predict
@@ -17,8 +15,6 @@ def seg_of_training_frames(trained: Checkpoint, stacks: Stacks, record: RunRecor
     """{threshold: SEG} of the frames that a run on cells was trained on, for each of TRIED_THRESHOLDS, with
     its primary test-time augmentation. Says which threshold counts, see `cell_segmentation.segmentation_of`.
     """
-    if device == "cuda":
-        torch.cuda.empty_cache()  # what the training kept counts as taken
     logger.info(f"choosing the threshold on the {len(stacks.volume)} frames trained on")
     probability = predict(trained, stacks.volume, record.config.primary, device=device)
     tried = at_thresholds(stacks.labels, probability, segmentation_of(record))

@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
 
@@ -18,7 +19,13 @@ from unet_paper.report.figures import _of_two_classes, write_figures
 from unet_paper.report.figures.cell_figures import UNKNOWN
 from unet_paper.report.figures.deformation_figure import draw_deformations, shown_deformations
 from unet_paper.report.figures.network_figure import draw_network, operations
-from unet_paper.report.figures.section_figures import draw_segmentation, draw_tile, draw_weight_figure, drawn_tile
+from unet_paper.report.figures.section_figures import (
+    draw_segmentation,
+    draw_tile,
+    draw_weight_figure,
+    drawn_tile,
+    show_cells,
+)
 from unet_paper.report.panels import length_text, round_length
 from unet_paper.report.shown_threshold import VIEWER_THRESHOLDS
 from unet_paper.report.viewer.run_page import write_section_pictures
@@ -161,6 +168,16 @@ def test_figures_are_rows_that_their_panels_fill(random):
         assert len({round(frame.height) for frame in frames}) == 1 and len(shown) in (3, 4)
         assert sum(frame.width * frame.height for frame in frames) > 0.75 * figure.bbox.width * figure.bbox.height
         assert sum(text.get_text().endswith(" nm") for axis in shown for text in axis.findobj(Text)) == 1
+
+
+@pytest.mark.parametrize("lowest", [0, 3])
+def test_every_cell_has_a_colour_whether_there_is_a_background_or_not(lowest):
+    cells = np.kron([[lowest, 7], [8, 9]], np.ones((20, 20), int))
+    axis = Figure().add_subplot()
+    show_cells(axis, cells)
+    drawn = axis.images[0].get_array()
+    colours = {tuple(drawn[row, column]) for row in (5, 30) for column in (5, 30) if cells[row, column]}
+    assert len(colours) == np.count_nonzero(np.unique(cells)) and (0, 0, 0, 255) not in colours
 
 
 def test_nothing_mirrored_is_shown_of_a_deformation():

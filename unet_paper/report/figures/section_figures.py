@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle, Rectangle
 from skimage.segmentation import find_boundaries
 
+from unet_paper.datasets.labels import renumbered
 from unet_paper.io.pixel_size import PixelSize
 from unet_paper.network import CONTEXT, output_size
 from unet_paper.overlap_tile import mirrored_region, tile_size
@@ -98,7 +99,7 @@ def draw_weight_figure(
 
 def show_cells(axis: Axes, cells: np.ndarray, section: np.ndarray | None = None, stretched: bool = False) -> None:
     """Numbered cells, (H, W), neighbours in different colours; over their section where that is given."""
-    numbers, opacity = np.unique(cells, return_inverse=True)[1].reshape(cells.shape), 255
+    numbers, opacity = renumbered(cells), 255
     if section is not None:
         show_gray(axis, section, stretched=stretched)
         opacity = 130

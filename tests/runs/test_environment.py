@@ -1,5 +1,6 @@
 """Which code a run is of, and on which hardware."""
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -24,6 +25,17 @@ def test_the_users_git_index_is_left_alone(tmp_path, monkeypatch):
     version = code_version()
     assert version.commit and version.changed is False
     assert index.read_bytes() == before
+
+
+def test_the_sources_have_one_hash_on_all_systems(tmp_path, monkeypatch):
+    """Names as they are with slashes, and in their order; others order the paths, or do not tell case."""
+    (tmp_path / "io").mkdir()
+    expected = hashlib.sha256()
+    for name in ("A.py", "io.py", "io/a.py"):
+        (tmp_path / name).write_text(name)
+        expected.update(name.encode() + b"\0" + name.encode())
+    monkeypatch.setattr(environment, "PACKAGE", tmp_path)
+    assert code_version().sources_sha256 == expected.hexdigest()
 
 
 def test_cores_are_those_that_the_process_may_use(monkeypatch):

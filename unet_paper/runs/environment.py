@@ -51,8 +51,9 @@ def code_version() -> CodeVersion:
     the package's source files.
     """
     sources = hashlib.sha256()
-    for path in sorted(PACKAGE.rglob("*.py")):
-        sources.update(str(path.relative_to(PACKAGE)).encode() + b"\0" + path.read_bytes())
+    files = {path.relative_to(PACKAGE).as_posix(): path for path in PACKAGE.rglob("*.py")}  # alike on all systems
+    for name in sorted(files):
+        sources.update(name.encode() + b"\0" + files[name].read_bytes())
     tracked = _git("ls-files", "--error-unmatch", "config.py") is not None
     commit = _git("rev-parse", "HEAD") if tracked else None
     changed = _git("status", "--porcelain", "--", ".")

@@ -93,6 +93,11 @@ def test_the_pixel_size_of_a_file_goes_on_to_what_is_made_of_it(run, tmp_path):
     [
         (dict(imagej=True, resolution=(1 / 0.25, 1 / 0.5), metadata={"unit": "um", "spacing": 2.0}), (250, 500, 2000)),
         (dict(imagej=True, resolution=(1 / 0.25, 1 / 0.5), metadata={"unit": "\\u00B5m"}), (250, 500, 0)),
+        *(
+            (dict(imagej=True, resolution=(4, 2), metadata={"unit": unit}), (250, 500, 0))
+            for unit in ("micron", "microns", "micrometer", "Micrometers", "micrometre", "micrometres")
+        ),
+        (dict(imagej=True, resolution=(0.25, 0.2), metadata={"unit": "nanometers"}), (4, 5, 0)),
         (dict(imagej=True, resolution=(250, 500), metadata={"unit": "mm", "spacing": 0.5}), (4000, 2000, 500_000)),
         (dict(imagej=True, resolution=(0.002, 0.001), metadata={"unit": "pm"}), (0.5, 1, 0)),
         (dict(resolution=(1e5, 2e5), resolutionunit="CENTIMETER"), (100, 50, 0)),

@@ -5,11 +5,9 @@ from typing import Any, NamedTuple
 
 import tifffile
 
-NANOMETRES = {"nm": 1, "nanometer": 1, "nanometre": 1, "micron": 1e3, "um": 1e3, "µm": 1e3, "μm": 1e3, "mm": 1e6} | {
-    "\\u00b5m": 1e3,
-    "cm": 1e7,
-    "pm": 1e-3,
-    "å": 0.1,
+WORDS = {"nanometer": 1, "nanometre": 1, "micron": 1e3, "micrometer": 1e3, "micrometre": 1e3}
+NANOMETRES = {"nm": 1, "um": 1e3, "µm": 1e3, "μm": 1e3, "\\u00b5m": 1e3, "mm": 1e6, "cm": 1e7, "pm": 1e-3, "å": 0.1} | {
+    word + plural: length for word, length in WORDS.items() for plural in ("", "s")
 }
 CENTIMETRES = 3  # TIFF's number for the unit
 

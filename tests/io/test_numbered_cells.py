@@ -83,6 +83,7 @@ def test_table(tmp_path):
     write_table(tmp_path / "cells.csv", ("cell", "x"), [(1, 2 / 3), (70_000, 1234.5)])
     with open(tmp_path / "cells.csv", newline="") as file:
         assert list(csv.reader(file)) == [["cell", "x"], ["1", "0.666667"], ["70000", "1234.5"]]
+    assert b"\r" not in (tmp_path / "cells.csv").read_bytes()
 
 
 def test_scattered_numbers_are_far_apart_where_cells_are_irregular(random):

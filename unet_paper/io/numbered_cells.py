@@ -78,7 +78,7 @@ def cell_colours() -> np.ndarray:
 def write_table(path: Path | str, columns: Sequence[str], rows: Iterable[Sequence[int | float]]) -> None:
     """Write a CSV; floats with six digits."""
     with atomic_write(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
+        writer = csv.writer(file, lineterminator="\n")
         writer.writerow(columns)
         for row in rows:
             writer.writerow(f"{value:.6g}" if isinstance(value, float) else value for value in row)

@@ -43,7 +43,6 @@ class CellSequence:
     images: np.ndarray  # gray values
     masks: np.ndarray  # uint16: 0 is background or unknown, every annotated cell has a number
     unknown: np.ndarray  # bool: where cells may be that have no mask, see `unknown_pixels`
-    unannotated: tuple[int, ...]  # tracked cells without a mask, of each frame
 
 
 @dataclass(frozen=True)
@@ -128,15 +127,14 @@ def read_sequence(folder: Path | str, name: str) -> CellSequence:
         for other, of in ((frames[-1], images[number]), (truths[-1], path), (tracked[-1], markers[number])):
             if other.shape != frames[0].shape:
                 raise BadInput(f"{of} is of shape {other.shape}, and the first frame of {frames[0].shape}")
-    unannotated = tuple(len(cells_without_mask(*pair)) for pair in zip(truths, tracked, strict=True))
-    reach = largest_reach(truths, tracked) if any(unannotated) else 0.0
+    is_partial = any(cells_without_mask(*pair).size for pair in zip(truths, tracked, strict=True))
+    reach = largest_reach(truths, tracked) if is_partial else 0.0
     return CellSequence(
         name=name,
         numbers=tuple(masks),
         images=np.stack(frames),
         masks=np.stack([_in_16_bits(truth) for truth in truths]),
         unknown=np.stack([unknown_pixels(*pair, reach) for pair in zip(truths, tracked, strict=True)]),
-        unannotated=unannotated,
     )
 
 

@@ -28,7 +28,7 @@ class Standardisation:
     def of(cls, gray: np.ndarray, dtype: np.dtype) -> "Standardisation":
         """Of a training stack's gray values, whose file has this type.
 
-        Whole numbers lie in 0 to 1 here, where 32 bits are enough; floats of any size are summed in 64. The deviation
+        Whole numbers lie in -1 to 1 here, where 32 bits are enough; floats of any size are summed in 64. The deviation
         of one value alone is 1.
         """
         sums = np.float64 if dtype.kind == "f" else np.float32

@@ -1,6 +1,7 @@
 """What the page of a run is told of its pictures."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from unet_paper.datasets.folds import Protocol
 from unet_paper.report.figures import read_captions
 from unet_paper.report.shown_sections import padded
 from unet_paper.report.viewer.layers import SectionPictures
-from unet_paper.report.viewer.run_page import described_pictures, section_names
+from unet_paper.report.viewer.run_page import address_of, described_pictures, section_names
 from unet_paper.runs.folder import RunFolder
 from unet_paper.support.errors import BadInput
 
@@ -55,6 +56,18 @@ def test_frames_of_either_direction_have_names_of_their_own(make_record):
     both = [Protocol.of_sequences("01", (0,), "02", (0, 3)), Protocol.of_sequences("02", (0,), "01", (0, 3))]
     first, second = (section_names(make_record(PROFILES["smoke"], HELA, protocol), 2) for protocol in both)
     assert first == ["sequence 02, frame 000", "sequence 02, frame 003"] and set(first).isdisjoint(second)
+
+
+def test_a_page_finds_its_runs_wherever_they_are(tmp_path, monkeypatch):
+    """Between two drives of Windows there is no relative path."""
+    run = tmp_path / "a run"
+    assert [address_of(run, folder) for folder in (run, tmp_path, tmp_path / "page")] == ["", "a%20run/", "../a%20run/"]
+
+    def on_another_drive(path, start):
+        raise ValueError("path is on mount 'D:', start on mount 'C:'")
+
+    monkeypatch.setattr(os.path, "relpath", on_another_drive)
+    assert address_of(run, tmp_path) == f"{run.as_uri()}/" and run.as_uri().endswith("/a%20run")
 
 
 def test_the_rim_of_smaller_sections_holds_what_is_asked_for():

@@ -148,10 +148,9 @@ def viewed_run(
     """
     best, why = how_shown(run, record, scores)
     background = background_of(record)
-    relative = quote(Path(os.path.relpath(run.path, page_folder)).as_posix())
     return pictures.to_json() | {
         "name": name,
-        "path": "" if relative == "." else f"{relative}/",
+        "path": address_of(run.path, page_folder),
         "sections": section_names(record, pictures.sections),
         "best": pictures.thresholds.index(best),
         "why_best": why,
@@ -161,6 +160,17 @@ def viewed_run(
         "circle_colours": {kind: hexadecimal(colour) for kind, colour in CIRCLES.items()},
         "weight_colours": [to_hex(colormaps[WEIGHTS](step / (STEPS_OF_SCALE - 1))) for step in range(STEPS_OF_SCALE)],
     }
+
+
+def address_of(folder: Path, page_folder: Path) -> str:
+    """What stands on a page before the names of a folder's files: "", or a relative address that ends in a slash; on
+    Windows, from one drive to another, a whole one.
+    """
+    try:
+        relative = Path(os.path.relpath(folder, page_folder)).as_posix()
+    except ValueError:
+        return f"{folder.absolute().as_uri()}/"
+    return "" if relative == "." else f"{quote(relative)}/"
 
 
 def section_names(record: RunRecord, count: int) -> list[str]:

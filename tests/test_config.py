@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from unet_paper.cli.help_text import profiles, settings
 from unet_paper.cli.values import changed_config, recipe
-from unet_paper.config import BEFORE, OPTIMISERS, PAPER, PROFILES, Config, optimiser_settings
+from unet_paper.config import BEFORE, OPTIMISERS, PAPER, PROFILES, Config, as_text, optimiser_settings
 from unet_paper.runs.from_arrays import _config
 from unet_paper.support.errors import BadInput
 
@@ -30,6 +31,32 @@ from unet_paper.support.errors import BadInput
 def test_settings_that_no_run_can_have(change):
     with pytest.raises(BadInput):
         replace(PAPER, **change).check()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        ("learning_rate", 0.016, "0.016"),
+        ("learning_rate", 1e-5, "1e-05"),
+        ("learning_rate", 0.00012345678, "0.00012345678"),
+        ("warmup", 1234567.0, "1234567.0"),
+        ("momentum_warmup", 500.0, "500"),
+        ("steps", 1234567, "1234567"),
+        ("rotate", False, "false"),
+        ("tta", ("none", "d4"), "none,d4"),
+        ("decay", "constant", "constant"),
+    ],
+)
+def test_a_setting_in_words_is_read_as_what_it_was(name, value, text):
+    """With all its digits, or a run that is resumed as it was told to be would differ."""
+    assert as_text(value) == text
+    assert getattr(changed_config(PAPER, [f"{name}={text}"]), name) == value
+
+
+def test_help_tells_a_setting_as_the_record_does():
+    """So that what is typed after the one is what is read in the other."""
+    assert f"learning_rate={as_text(PAPER.learning_rate)} " in settings() and "w_0=10 " in settings()
+    assert "learning_rate=0.0005" in profiles() and ".0 " not in settings()
 
 
 def test_every_setting_says_where_it_comes_from():

@@ -356,6 +356,25 @@ def optimiser_settings(optimiser: str, profile: str) -> dict[str, Any]:
     return {"optimiser": optimiser, "learning_rate": rates[profile]}
 
 
+def as_text(value: Any) -> str:
+    """The value of a setting as `--set` takes it.
+
+    Parameters
+    ----------
+    value : bool, int, float, str or tuple of str
+
+    Returns
+    -------
+    str
+        With all the digits of a number, and none besides.
+    """
+    if isinstance(value, tuple):
+        return ",".join(value)
+    if isinstance(value, float):
+        return short if float(short := f"{value:g}") == value else repr(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def without_effect(config: Config, given: Iterable[str]) -> list[str]:
     """Which settings change nothing in a recipe: of Adam, those of the gradient descent's momentum.
 

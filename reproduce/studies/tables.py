@@ -16,11 +16,11 @@ from reproduce.studies.definitions import (
 from reproduce.studies.groups import Values, collect, count, of_seeds
 from reproduce.studies.statistics import mean_and_deviation, prediction_interval
 from unet_paper.cli.values import changed_config
-from unet_paper.config import PROFILES, without_effect
+from unet_paper.config import PROFILES, as_text, without_effect
 from unet_paper.metrics.registry import CHALLENGE_METRICS, TABLE_1_METRICS
 from unet_paper.report.table import Table
 from unet_paper.runs.diagnostics import INACTIVE, LOST, are_inactive, lost_levels
-from unet_paper.runs.record import RunRecord, as_text
+from unet_paper.runs.record import RunRecord
 
 OMITTED = ("seed", "checkpoint_every")  # from a study's command: the runs have their own, and it changes no result
 LEVELS = "levels lost"

@@ -5,30 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from unet_paper.cli.values import changed_config
 from unet_paper.config import PAPER
-from unet_paper.runs.record import RunRecord, as_text, read_record
+from unet_paper.runs.record import RunRecord, read_record
 from unet_paper.support.errors import BadInput
-
-
-@pytest.mark.parametrize(
-    ("name", "value", "text"),
-    [
-        ("learning_rate", 0.016, "0.016"),
-        ("learning_rate", 1e-5, "1e-05"),
-        ("learning_rate", 0.00012345678, "0.00012345678"),
-        ("warmup", 1234567.0, "1234567.0"),
-        ("momentum_warmup", 500.0, "500"),
-        ("steps", 1234567, "1234567"),
-        ("rotate", False, "false"),
-        ("tta", ("none", "d4"), "none,d4"),
-        ("decay", "constant", "constant"),
-    ],
-)
-def test_a_setting_in_words_is_read_as_what_it_was(name, value, text):
-    """With all its digits, or a run that is resumed as it was told to be would differ."""
-    assert as_text(value) == text
-    assert getattr(changed_config(PAPER, [f"{name}={text}"]), name) == value
 
 
 def test_what_has_no_effect_on_adam_is_not_told_of_it(make_record):

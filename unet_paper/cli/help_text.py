@@ -2,10 +2,9 @@
 
 import textwrap
 from dataclasses import fields
-from typing import Any
 
 from unet_paper.cli.values import FIXED
-from unet_paper.config import PAPER, PROFILES, Config
+from unet_paper.config import PAPER, PROFILES, Config, as_text
 from unet_paper.datasets.labels import LABELS_ARE
 
 WIDTH = 100
@@ -42,7 +41,7 @@ def profiles() -> str:
     entries = []
     for name, config in PROFILES.items():
         differences = ", ".join(
-            f"{entry.name}={shown(getattr(config, entry.name))}"
+            f"{entry.name}={as_text(getattr(config, entry.name))}"
             for entry in fields(config)
             if entry.name != "profile" and getattr(config, entry.name) != getattr(PAPER, entry.name)
         )
@@ -60,7 +59,7 @@ def settings() -> str:
         kind = "true or false" if isinstance(entry.default, bool) else str(limits)
         entries.append(
             (
-                f"{entry.name}={shown(entry.default)}",
+                f"{entry.name}={as_text(entry.default)}",
                 f"{_sentence(meaning)} It is {kind}. Source: {entry.metadata['source']}.",
             )
         )
@@ -88,13 +87,6 @@ def labels_are() -> str:
     """What `--labels-are` takes."""
     entries = [(name, _sentence(meaning)) for name, meaning in LABELS_ARE.items()]
     return _section("labels, by the meaning of their values:", entries)
-
-
-def shown(value: Any) -> str:
-    """A value as `--set` takes it."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    return ",".join(value) if isinstance(value, tuple) else str(value)
 
 
 def _sentence(meaning: str) -> str:

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from unet_paper.config import FORMER_NAMES, OF_SGD, Config
+from unet_paper.config import FORMER_NAMES, OF_SGD, Config, as_text
 from unet_paper.datasets.folds import Protocol
 from unet_paper.io.pixel_size import PixelSize
 from unet_paper.metrics.scores import Scores
@@ -243,12 +243,3 @@ def _changes(values: Mapping[str, Any], config: Config) -> dict[str, Any]:
     names = [change.partition("=")[0] for change in text.split(", ") if "=" in change]
     known = config.as_dict()
     return {FORMER_NAMES.get(name, name): known[FORMER_NAMES.get(name, name)] for name in names}
-
-
-def as_text(value: Any) -> str:
-    """A value as `--set` takes it."""
-    if isinstance(value, tuple):
-        return ",".join(value)
-    if isinstance(value, float):
-        return short if float(short := f"{value:g}") == value else repr(value)
-    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -5,11 +5,11 @@ from typing import Any
 
 from unet_paper import checkpoint as checkpoints
 from unet_paper.checkpoint import Checkpoint
-from unet_paper.config import OF_SGD, Config
+from unet_paper.config import OF_SGD, Config, as_text
 from unet_paper.datasets.folds import Fold, Protocol
 from unet_paper.datasets.training_stacks import Stacks
 from unet_paper.runs.folder import RunFolder
-from unet_paper.runs.record import as_text, read_record
+from unet_paper.runs.record import read_record
 from unet_paper.schedule import is_complete
 from unet_paper.support.errors import BadInput
 

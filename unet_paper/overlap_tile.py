@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from unet_paper.compute.memory import require_memory
-from unet_paper.io.sections import as_array
+from unet_paper.io.sections import Block, as_array
 from unet_paper.network import CONTEXT, SMALLEST_INPUT, STRIDE, multiply_adds
 from unet_paper.support.errors import BadInput
 
@@ -21,21 +21,6 @@ SMALLEST_TILE = SMALLEST_INPUT + STRIDE  # 204 px: what a block of 16 px on the 
 FARTHEST = 10**18  # px: positions are 64-bit numbers
 BYTES_PER_INDEX = 32  # that finding a row's or column's place takes
 ALWAYS_THERE = 2**28  # bytes of memory that need not be asked for, which takes longer than a small tile
-
-
-@dataclass(frozen=True)
-class Block:
-    """Rows top ... bottom - 1 and columns left ... right - 1 of an image, px."""
-
-    top: int
-    bottom: int
-    left: int
-    right: int
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """(height, width), px."""
-        return self.bottom - self.top, self.right - self.left
 
 
 class View(Protocol):

@@ -7,7 +7,8 @@ import tifffile
 from unet_paper.io import resumable_tiff
 from unet_paper.io.image_files import open_stack
 from unet_paper.io.made_with import EIGHT_BITS
-from unet_paper.io.resumable_tiff import Job, Rectangle, ResumableTiff
+from unet_paper.io.resumable_tiff import Job, ResumableTiff
+from unet_paper.io.sections import Block
 from unet_paper.io.stack import read_probabilities, write_eight_bits, write_stack
 from unet_paper.support.errors import BadInput
 
@@ -19,7 +20,7 @@ def test_it_is_read_back(tmp_path, monkeypatch, largest):
     """Of an ImageJ file, and of a BigTIFF."""
     monkeypatch.setattr(resumable_tiff, "LARGEST_CLASSIC_TIFF", largest)
     out = tmp_path / "probability.tif"
-    result = ResumableTiff(out, (1, 8, 9), MADE_WITH, [Rectangle(0, 8, 0, 9)])
+    result = ResumableTiff(out, (1, 8, 9), MADE_WITH, [Block(0, 8, 0, 9)])
     result.write(Job(0, 0), np.full((1, 8, 9), 0.5, np.float32))
     result.finish()
     with tifffile.TiffFile(out) as file:

@@ -9,12 +9,13 @@ import tifffile
 
 from unet_paper.io import resumable_tiff
 from unet_paper.io.image_files import open_stack
-from unet_paper.io.resumable_tiff import LARGEST_CLASSIC_TIFF, Job, Rectangle, ResumableTiff
+from unet_paper.io.resumable_tiff import LARGEST_CLASSIC_TIFF, Job, ResumableTiff
+from unet_paper.io.sections import Block
 from unet_paper.support.errors import BadInput
 
 
 def test_a_line_without_its_end_does_not_count(tmp_path):
-    blocks = (Rectangle(0, 16, 0, 16), Rectangle(0, 16, 16, 20))
+    blocks = (Block(0, 16, 0, 16), Block(0, 16, 16, 20))
     with ResumableTiff(tmp_path / "out.tif", (1, 16, 20), {"weights": "a"}, blocks) as first:
         first.write(Job(0, 0), np.ones((1, 16, 16), np.float32))
     with open(first.journal, "a") as file:
@@ -25,7 +26,7 @@ def test_a_line_without_its_end_does_not_count(tmp_path):
 
 @pytest.fixture
 def one_block(tmp_path):
-    return tmp_path / "out.tif", (1, 16, 16), {"weights": "a"}, (Rectangle(0, 16, 0, 16),)
+    return tmp_path / "out.tif", (1, 16, 16), {"weights": "a"}, (Block(0, 16, 0, 16),)
 
 
 def test_an_interruption_closes_the_files_and_keeps_what_is_done(one_block):
@@ -69,7 +70,7 @@ def test_a_journal_that_cannot_be_opened_leaves_no_file_open(one_block, monkeypa
 @pytest.mark.parametrize("shape", [(2, 5, 1), (1, 1, 5), (1, 1, 1), (2, 3, 5, 1), (1, 3, 1, 1), (1, 3, 1, 5)])
 def test_results_one_pixel_wide_or_high_keep_their_shape(tmp_path, shape, random):
     values = random.random((shape[0], *((1,) if len(shape) == 3 else ()), *shape[1:]), np.float32)
-    result = ResumableTiff(tmp_path / "out.tif", shape, {"weights": "a"}, (Rectangle(0, shape[-2], 0, shape[-1]),))
+    result = ResumableTiff(tmp_path / "out.tif", shape, {"weights": "a"}, (Block(0, shape[-2], 0, shape[-1]),))
     for job in result.jobs:
         result.write(job, values[job.section])
     result.finish()
@@ -82,9 +83,9 @@ def test_results_one_pixel_wide_or_high_keep_their_shape(tmp_path, shape, random
 def test_a_result_too_large_for_a_classic_tiff_is_a_big_one(tmp_path):
     shape = (2, 2**14 + 2**12, 2**15)
     assert 4 * np.prod(shape) > LARGEST_CLASSIC_TIFF
-    result = ResumableTiff(tmp_path / "out.tif", shape, {"weights": "a"}, (Rectangle(0, 16, 0, 16),))
+    result = ResumableTiff(tmp_path / "out.tif", shape, {"weights": "a"}, (Block(0, 16, 0, 16),))
     last = np.full((1, 16, 16), 0.25, np.float32)
-    result.blocks = (Rectangle(shape[1] - 16, shape[1], shape[2] - 16, shape[2]),)
+    result.blocks = (Block(shape[1] - 16, shape[1], shape[2] - 16, shape[2]),)
     result.write(Job(1, 0), last)
     result.finish()
     with tifffile.TiffFile(tmp_path / "out.tif") as file:

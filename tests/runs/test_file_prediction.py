@@ -17,7 +17,8 @@ from unet_paper import checkpoint as checkpoints
 from unet_paper.checkpoint import Checkpoint
 from unet_paper.cli.commands import main
 from unet_paper.config import PROFILES
-from unet_paper.io.resumable_tiff import Rectangle, ResumableTiff
+from unet_paper.io.resumable_tiff import ResumableTiff
+from unet_paper.io.sections import Block
 from unet_paper.io.stack import read_probabilities, read_stack, write_stack
 from unet_paper.normalisation import Standardisation
 from unet_paper.prediction import Predictor, predict_stack
@@ -157,7 +158,7 @@ def test_the_image_itself_is_never_written_over(weights, image, tmp_path, capsys
 
 
 def test_another_predictions_partial_result_is_refused(weights, image, tmp_path):
-    blocks = (Rectangle(0, 150, 0, 203),)
+    blocks = (Block(0, 150, 0, 203),)
     ResumableTiff(tmp_path / "out.tif", (2, 150, 203), {"weights": "of another run"}, blocks)
     before = (tmp_path / "out.tif.progress").read_bytes()
     with pytest.raises(BadInput, match="another prediction .*weights"):

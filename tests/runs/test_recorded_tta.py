@@ -8,7 +8,8 @@ import pytest
 
 from unet_paper.cli.commands import main
 from unet_paper.config import Config
-from unet_paper.io.resumable_tiff import Job, Rectangle, ResumableTiff
+from unet_paper.io.resumable_tiff import Job, ResumableTiff
+from unet_paper.io.sections import Block
 from unet_paper.io.stack import write_stack
 from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.recorded_tta import recorded_tta
@@ -18,7 +19,7 @@ from unet_paper.support.errors import BadInput
 def write_map(path, tta, probability):
     """A file as `predict` writes it."""
     height, width = probability.shape
-    result = ResumableTiff(path, (1, height, width), {"tta": tta}, [Rectangle(0, height, 0, width)])
+    result = ResumableTiff(path, (1, height, width), {"tta": tta}, [Block(0, height, 0, width)])
     result.write(Job(0, 0), probability[None])
     result.finish()
 

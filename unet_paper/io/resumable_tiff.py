@@ -13,21 +13,13 @@ import tifffile
 
 from unet_paper.io.made_with import described
 from unet_paper.io.pixel_size import PixelSize, tiff_options
+from unet_paper.io.sections import Block
 from unet_paper.support.errors import BadInput
 from unet_paper.support.files import atomic_write, why_not
 from unet_paper.support.logs import logger
 
 LARGEST_CLASSIC_TIFF = 2**32 - 2**25  # bytes, with room for its headers; above it a BigTIFF is written
 JOURNAL = ".progress"  # the longest of the endings that files beside one in the making have
-
-
-class Rectangle(NamedTuple):
-    """Rows top ... bottom - 1 and columns left ... right - 1 of a section, px."""
-
-    top: int
-    bottom: int
-    left: int
-    right: int
 
 
 class Job(NamedTuple):
@@ -49,7 +41,7 @@ class ResumableTiff:
         out: Path,
         shape: tuple[int, ...],
         made_with: Mapping[str, Any],
-        blocks: Sequence[Rectangle],
+        blocks: Sequence[Block],
         pixel_size: PixelSize | None = None,
     ) -> None:
         """Begin the file, or resume it with the blocks that it was begun with.
@@ -106,7 +98,7 @@ class ResumableTiff:
         try:
             first, *lines = whole.decode().splitlines()
             begun = json.loads(first)
-            blocks = tuple(Rectangle(*sides) for sides in begun.pop("blocks"))
+            blocks = tuple(Block(*sides) for sides in begun.pop("blocks"))
             differing = [name for name in made_with if begun.get(name) != made_with[name]]
         except (ValueError, KeyError, TypeError, AttributeError):
             logger.warning(f"note: {self.journal} is damaged; the prediction begins anew")

@@ -1,7 +1,7 @@
 """Sections of one size, which are a stack, or of several sizes, which are a list."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -11,6 +11,20 @@ from unet_paper.support.out_of_memory import is_out_of_memory
 
 COLOURS = (3, 4)  # samples of a pixel in colour
 Sections = np.ndarray | Sequence[np.ndarray]  # a (Z, H, W) array, or (H, W) arrays of any sizes
+
+
+class Block(NamedTuple):
+    """Rows top ... bottom - 1 and columns left ... right - 1 of a section, px."""
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(height, width), px."""
+        return self.bottom - self.top, self.right - self.left
 
 
 def as_sections(values: ArrayLike | Sequence[ArrayLike], name: str) -> Sections:

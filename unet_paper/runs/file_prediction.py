@@ -1,7 +1,6 @@
 """An image file predicted tile by tile into a TIFF; what was interrupted resumes with the same call."""
 
 from collections.abc import Mapping
-from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +9,9 @@ import numpy as np
 from unet_paper.compute.memory import release
 from unet_paper.io.image_files import TIFF_SUFFIXES, open_stack
 from unet_paper.io.image_stack import ImageStack
-from unet_paper.io.resumable_tiff import Rectangle, ResumableTiff
+from unet_paper.io.resumable_tiff import ResumableTiff
 from unet_paper.io.stack import require_gray
-from unet_paper.overlap_tile import Block, Plan
+from unet_paper.overlap_tile import Plan
 from unet_paper.prediction import Predictor
 from unet_paper.support.errors import BadInput
 from unet_paper.support.locks import exclusive_lock
@@ -58,10 +57,9 @@ def predict_file(
     shape = (len(volume), *volume.shape[1:])
     if predictor.out_channels > 1:
         shape = (len(volume), predictor.out_channels, *volume.shape[1:])
-    blocks = [Rectangle(*astuple(block)) for block in plan.blocks]
     with (
         exclusive_lock(out.with_name(out.name + ".lock"), out),
-        ResumableTiff(out, shape, made_with, blocks, stack.pixel_size) as result,
+        ResumableTiff(out, shape, made_with, plan.blocks, stack.pixel_size) as result,
     ):
         _predict_remaining(predictor, volume, result, plan, bool(memory or largest_tile))
     return shape
@@ -100,10 +98,9 @@ def _predict_remaining(
 ) -> None:
     """Predict all tiles that are not done yet."""
     jobs = result.jobs
-    blocks = tuple(Block(*sides) for sides in result.blocks)
     if result.done:
         logger.info(f"resuming: {len(result.done)} of {len(jobs)} tiles are done ({result.path})")
-        if tiles_were_chosen and blocks != plan.blocks:
+        if tiles_were_chosen and result.blocks != plan.blocks:
             logger.warning("note: the tiles are those that it was begun with; --tile and --memory are for a new one")
     else:
         logger.info(f"tiles: {plan}")
@@ -113,7 +110,7 @@ def _predict_remaining(
     with progress_bar(total=len(jobs), initial=len(result.done), desc=f"predict {predictor.tta}", unit="tile") as bar:
         for job in jobs:
             if job not in result.done:
-                result.write(job, predictor.predict_block(volume[job.section], blocks[job.block]))
+                result.write(job, predictor.predict_block(volume[job.section], result.blocks[job.block]))
                 release(volume)
                 bar.update()
     result.finish()

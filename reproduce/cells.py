@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from reproduce import ROOT, script
 from reproduce.cell_recipe import cell_changes
 from reproduce.script import say
-from unet_paper.cli.checks import chosen_device
 from unet_paper.cli.help_text import SMOKE
 from unet_paper.cli.values import above_zero, changed_config, chosen_optimiser, note_idle_settings
 from unet_paper.compute.allocator import keep_freed_memory
@@ -110,12 +109,13 @@ def make_runs(options: argparse.Namespace, folders: list[Path], out: Path, profi
             train += ["--resume", *(word for change in changes for word in ("--set", change))]
 
             def request(folder: Path = folder, trained: str = trained, run: RunFolder = run) -> "TrainingRequest":
+                from unet_paper.compute.precision import usable_device
                 from unet_paper.runs.training_run import TrainingRequest
 
                 config = changed_config(PROFILES[profile], changes)
                 note_idle_settings(config, changes)
                 files = SequenceFiles(folder, trained)
-                return TrainingRequest(files, run.path, config, resume=True, device=chosen_device(None))
+                return TrainingRequest(files, run.path, config, resume=True, device=usable_device(None))
 
             script.make_run(train, run, request)
             runs.append(run)
@@ -145,6 +145,8 @@ def main() -> int:
 
 def experiment(options: argparse.Namespace) -> None:
     """Data, trainings, predictions, scores, report. May raise BadInput."""
+    from unet_paper.compute.precision import usable_device
+
     options.optimiser = chosen_optimiser(options.optimiser, options.set)
     started = time.monotonic()
     keep_freed_memory()
@@ -158,7 +160,7 @@ def experiment(options: argparse.Namespace) -> None:
     if not real and options.require_real:
         say("", "The challenge's data could not be had, and --require-real forbids the phantom: nothing was run.")
         sys.exit(2)
-    profile = options.profile or ("paper" if chosen_device(None) == "cuda" else "quick")
+    profile = options.profile or ("paper" if usable_device(None) == "cuda" else "quick")
     out = results / ("cells" if real else "phantom/cells") / (options.run or profile)
     runs = make_runs(options, folders if real else [phantom()], out, profile)
     shown = with_finished_ones(out, runs)

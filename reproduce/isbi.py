@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from reproduce import ROOT, script
 from reproduce.script import command, say
 from reproduce.studies.definitions import SCORED_FOLD
-from unet_paper.cli.checks import chosen_device
 from unet_paper.cli.commands import main as unet_paper
 from unet_paper.cli.help_text import SMOKE
 from unet_paper.cli.program import typed
@@ -109,12 +108,13 @@ def make_run(options: argparse.Namespace, run: RunFolder, data: Path, profile: s
     train += ["--fold", fold] if fold else []
 
     def request() -> "TrainingRequest":
+        from unet_paper.compute.precision import usable_device
         from unet_paper.runs.training_run import TrainingRequest
 
         config = changed_config(PROFILES[profile], changes)
         note_idle_settings(config, changes)
         held_out = Fold.parse(fold) if fold else None
-        return TrainingRequest(data, run.path, config, held_out, resume=True, device=chosen_device(None))
+        return TrainingRequest(data, run.path, config, held_out, resume=True, device=usable_device(None))
 
     script.make_run(train, run, request)
 
@@ -127,6 +127,8 @@ def main() -> int:
 
 def experiment(options: argparse.Namespace) -> None:
     """Data, training, prediction, scores, report. May raise BadInput."""
+    from unet_paper.compute.precision import usable_device
+
     options.optimiser = chosen_optimiser(options.optimiser, options.set)
     started = time.monotonic()
     keep_freed_memory()
@@ -138,7 +140,7 @@ def experiment(options: argparse.Namespace) -> None:
     official = find_data(options)
     real = official is not None
     data = official or phantom(options)
-    profile = options.profile or ("paper" if chosen_device(None) == "cuda" else "quick")
+    profile = options.profile or ("paper" if usable_device(None) == "cuda" else "quick")
     fold = options.fold
     if fold is None and real and not (data / "test-labels.tif").is_file():
         fold = SCORED_FOLD

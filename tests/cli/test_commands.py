@@ -402,6 +402,12 @@ def test_numbering_and_scoring_cells_need_no_pytorch(tmp_path):
     subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path, env=here)
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
+def test_a_gpu_that_is_not_there_is_told_as_from_python(tmp_path, capsys):
+    assert main(["train", "--data", str(tmp_path), "--out", str(tmp_path / "run"), "--device", "cuda"]) == 2
+    assert "device is 'cuda', but PyTorch finds no GPUs here; give cpu" in capsys.readouterr().err
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
 def test_devices_and_pipes_are_not_replaced_by_files(tmp_path, capsys):
     pipe, labels = tmp_path / "pipe.tif", tmp_path / "labels.tif"

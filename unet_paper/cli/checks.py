@@ -9,17 +9,6 @@ from unet_paper.support.errors import BadInput
 LONGEST_NAME = 255  # bytes, where the system does not tell
 
 
-def chosen_device(name: str | None) -> str:
-    """The device of --device. Raises BadInput when a GPU is asked for and there is none."""
-    import torch
-
-    from unet_paper.compute.precision import default_device
-
-    if name == "cuda" and not torch.cuda.is_available():
-        raise BadInput("--device cuda: PyTorch finds no GPU here; use --device cpu")
-    return name or default_device()
-
-
 def must_be_writable(path: Path, force: bool = True, beside: str = "") -> None:
     """Raise BadInput when a file cannot be made at `path`, or, without `force`, is there. beside : see `must_fit`."""
     must_fit(path, beside)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from unet_paper.cli.cell_commands import cells_must_be_writable
-from unet_paper.cli.checks import chosen_device, must_be_writable, must_fit, must_spare
+from unet_paper.cli.checks import must_be_writable, must_fit, must_spare
 from unet_paper.cli.help_text import SMOKE
 from unet_paper.cli.segmentation_options import NAMES, given_segmentation
 from unet_paper.cli.values import changed_config, chosen_optimiser, note_idle_settings, recipe
@@ -29,13 +29,14 @@ def do_train(arguments: Namespace) -> None:
     """`train`"""
     from unet_paper.cli.typed_commands import next_commands
     from unet_paper.compute.allocator import keep_freed_memory
+    from unet_paper.compute.precision import usable_device
     from unet_paper.report.pictures import draw_training_pictures
     from unet_paper.runs.branching import Branch
     from unet_paper.runs.folder import RunFolder
     from unet_paper.runs.starting_weights import StartingWeights
     from unet_paper.runs.training_run import TrainingRequest, train_run
 
-    device = chosen_device(arguments.device)
+    device = usable_device(arguments.device)
     profile = arguments.profile or ("paper" if device == "cuda" else "quick")
     optimiser = chosen_optimiser(arguments.optimiser, arguments.changes)
     changes = [*recipe(profile, optimiser, arguments.minutes), *arguments.changes]
@@ -115,6 +116,7 @@ def published_weights() -> Path:
 def do_predict(arguments: Namespace) -> None:
     """`predict`"""
     from unet_paper.compute.allocator import keep_freed_memory
+    from unet_paper.compute.precision import usable_device
     from unet_paper.io.image_folder import image_files, results_of, several_files
     from unet_paper.io.ome_zarr import SUFFIX
     from unet_paper.io.resumable_tiff import JOURNAL
@@ -157,7 +159,7 @@ def do_predict(arguments: Namespace) -> None:
         arguments.tta,
         arguments.extrapolation,
         arguments.float32,
-        chosen_device(arguments.device),
+        usable_device(arguments.device),
         arguments.channel,
         None if arguments.memory is None else int(arguments.memory * 2**30),
         arguments.tile,

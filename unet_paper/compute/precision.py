@@ -15,8 +15,8 @@ def default_device() -> str:
 
 
 def usable_device(name: str | None) -> str:
-    """The device of this name, or `default_device` for None. Raises BadInput for one that PyTorch does not find here,
-    and for other kinds than "cpu" and "cuda".
+    """The device of this name, as of --device, or `default_device` for None. Raises BadInput for one that PyTorch does
+    not find here, and for other kinds than "cpu" and "cuda".
     """
     if name is None:
         return default_device()
@@ -28,7 +28,8 @@ def usable_device(name: str | None) -> str:
         raise BadInput(f"device is {name!r}; it must be cpu or cuda")
     count = torch.cuda.device_count()
     if device.type == "cuda" and (device.index or 0) >= count:
-        raise BadInput(f"device is {name!r}, but PyTorch finds {count} GPUs here; give one of them, or cpu")
+        advice = "give one of them, or cpu" if count else "give cpu"
+        raise BadInput(f"device is {name!r}, but PyTorch finds {count or 'no'} GPUs here; {advice}")
     return str(device)
 
 

@@ -157,6 +157,7 @@ def train(
     after_step: Callable[[int, UNet], None] | None = None,
     torch_compile: str = "off",
     start: Checkpoint | None = None,
+    when_compiled: Callable[[], None] | None = None,
 ) -> Checkpoint:
     """Train a network, keeping its history and checkpoints in a folder.
 
@@ -180,6 +181,8 @@ def train(
         Whether to compile the network; see `compute.torch_compile`.
     start : Checkpoint or None
         A trained network whose weights a training that is not resumed starts from, of the same settings of the network.
+    when_compiled : callable or None
+        Called before the first step if the network has been compiled: that may fail, and training goes on without it.
 
     Returns
     -------
@@ -206,7 +209,9 @@ def train(
     require_choice("torch_compile", torch_compile, COMPILE_CHOICES)
     folder = None if folder is None else Path(folder)
     with callers_settings_set_aside(), callers_random_numbers_kept():
-        return _trained(config, training_set, folder, data or {}, resume, after_step, torch_compile, start)
+        return _trained(
+            config, training_set, folder, data or {}, resume, after_step, torch_compile, start, when_compiled
+        )
 
 
 def seeds_of_step(config: Config, step: int) -> tuple[int, int]:
@@ -236,6 +241,7 @@ def _trained(
     after_step: Callable[[int, UNet], None] | None,
     torch_compile: str,
     start: Checkpoint | None,
+    when_compiled: Callable[[], None] | None,
 ) -> Checkpoint:
     """See `train`; seeds PyTorch's global random numbers."""
     device = training_set.device
@@ -264,6 +270,8 @@ def _trained(
     if should_compile(torch_compile, device, schedule.steps - done, minutes_left(log.seconds, config)):
         tile = draw_tile(training_set, config, torch.Generator())[0]
         forward = compiled_network(network, tile, config.bfloat16)
+        if forward is not network and when_compiled is not None:
+            when_compiled()
     generator = torch.Generator()
     with (
         fastest_algorithms(device),

@@ -9,7 +9,6 @@ import torch
 from unet_paper.checkpoint import Checkpoint, new_network
 from unet_paper.compute.memory import peak_memory
 from unet_paper.compute.precision import computes_in_bfloat16
-from unet_paper.compute.torch_compile import should_compile
 from unet_paper.config import Config
 from unet_paper.datasets.training_set import TrainingSet
 from unet_paper.datasets.training_stacks import Stacks
@@ -17,7 +16,6 @@ from unet_paper.runs.diagnostics import inactivity_warning, up_convolution_effec
 from unet_paper.runs.environment import code_version, hardware, now
 from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.record import RunRecord, Session, read_record
-from unet_paper.schedule import minutes_left
 from unet_paper.support.logs import logger
 
 
@@ -39,17 +37,22 @@ def new_record(name: str, config: Config, stacks: Stacks, training_set: Training
     )
 
 
-def new_session(config: Config, earlier: Checkpoint | None, device: str, torch_compile: str) -> Session:
-    """This process, from the step at which it begins. torch_compile : one of COMPILE_CHOICES."""
-    step, seconds = (earlier.step, earlier.seconds) if earlier else (0, 0.0)
+def new_session(config: Config, earlier: Checkpoint | None, device: str) -> Session:
+    """This process, from the step at which it begins; its network is not compiled yet, see `compiled_record`."""
     return Session(
-        step=step,
+        step=earlier.step if earlier else 0,
         code=code_version(),
         hardware=hardware(device),
         precision="bfloat16" if config.bfloat16 and computes_in_bfloat16(device) else "float32",
-        compiled=should_compile(torch_compile, device, config.steps - step, minutes_left(seconds, config)),
+        compiled=False,
         time=now(),
     )
+
+
+def compiled_record(record: RunRecord) -> RunRecord:
+    """The record of a run whose network has been compiled in this session."""
+    *earlier, session = record.sessions
+    return replace(record, sessions=(*earlier, replace(session, compiled=True)))
 
 
 def count_parameters(config: Config) -> int:

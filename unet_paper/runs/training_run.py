@@ -26,6 +26,7 @@ from unet_paper.runs.record import RunRecord, read_record
 from unet_paper.runs.resuming import checkpoint_to_resume, is_finished
 from unet_paper.runs.starting_weights import StartingWeights, require_same_start
 from unet_paper.runs.training_record import (
+    compiled_record,
     completed_record,
     count_parameters,
     effect_of,
@@ -97,7 +98,7 @@ def train_run(request: TrainingRequest, draw: DrawTraining | None = None) -> Run
             logger.info(f"resuming from step {earlier.step} of {_length(config)}")
             _archive_results(run, earlier, config)
         training_set = prepare_training_set(stacks.volume, stacks.labels, config, request.device, stacks.ignored)
-        session = new_session(config, earlier, request.device, request.torch_compile)
+        session = new_session(config, earlier, request.device)
         if earlier is None:
             _archive_previous_run(run)
             record = new_record(run.name, config, stacks, training_set, session)
@@ -204,9 +205,15 @@ def _train(
     preview = _preview(run, record, stacks, request)
     after_step = preview.after_step if preview else None
     start = None if request.start is None else request.start.trained
+
+    def note_compiled() -> None:
+        nonlocal record
+        record = compiled_record(record)
+        record.write(run.record)
+
     arguments = record.config, training_set, run.path, stacks.data, earlier, after_step, request.torch_compile
     try:
-        final = train(*arguments, start=start)
+        final = train(*arguments, start=start, when_compiled=note_compiled)
     except Diverged as error:
         replace(record, status="diverged", diverged=(*record.diverged, error.what)).write(run.record)
         raise

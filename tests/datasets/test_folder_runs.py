@@ -182,6 +182,20 @@ def test_images_predicted_before_are_numbered_when_cells_are_asked_for(run, tmp_
     assert maps == {path: path.stat().st_mtime_ns for path in out.iterdir()}
 
 
+def test_force_predicts_a_file_anew_unless_it_is_cells_that_it_replaces(run, tmp_path):
+    """As of several images, of which a call that was interrupted goes on where it was, with --force too."""
+    image, out, cells = next((run.parent / "images").glob("t1.*")), tmp_path / "out.tif", tmp_path / "cells.tif"
+    predict = ["predict", "--weights", run / "weights.pt", "--tta", "none", "--device", "cpu", image, out]
+    assert command(*predict) == 0
+    first = out.stat().st_mtime_ns
+    assert command(*predict, "--force") == 0
+    second = out.stat().st_mtime_ns
+    assert second > first and command(*predict, "--instances", cells) == 0
+    numbered = cells.stat().st_mtime_ns
+    assert command(*predict, "--instances", cells, "--threshold", "0.1", "--force") == 0
+    assert out.stat().st_mtime_ns == second and cells.stat().st_mtime_ns > numbered
+
+
 def with_cells(run, folder):
     """The command that predicts the images of the run, and numbers their cells in the folder's `cells`."""
     images = sorted((run.parent / "images").glob("t*"))

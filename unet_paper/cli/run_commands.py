@@ -170,7 +170,8 @@ def do_predict(arguments: Namespace) -> None:
         predict_files(request, arguments.images, arguments.force)
         return
     if not into_zarr:
-        predict(request, arguments.force)
+        anew = arguments.force and arguments.instances is None  # else it may be the cells that are to be replaced
+        predict(request, arguments.force, anew)
         return
     from unet_paper.volumes.prediction import Distribution, predict_volume
 

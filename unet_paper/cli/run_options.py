@@ -165,7 +165,7 @@ def add_predict(command: argparse.ArgumentParser) -> None:
     )
     add_device(command)
     _add_distribution(command)
-    add_force(command)
+    add_force(command, "Of several images, and with --instances, probabilities that the same prediction has made stay.")
 
 
 def _add_distribution(command: argparse.ArgumentParser) -> None:

@@ -6,9 +6,10 @@ from unet_paper.cli.values import channel, labels_meaning
 from unet_paper.datasets.labels import LABELS_ARE
 
 
-def add_force(command: argparse.ArgumentParser) -> None:
-    """Add --force."""
-    command.add_argument("--force", action="store_true", help="Replace a file that is there already.")
+def add_force(command: argparse.ArgumentParser, but: str = "") -> None:
+    """Add --force. but : a sentence about what it does not replace."""
+    meaning = "Replace a file that is there already."
+    command.add_argument("--force", action="store_true", help=f"{meaning} {but}".strip())
 
 
 def add_labels_are(command: argparse.ArgumentParser, default: str) -> None:

@@ -89,7 +89,7 @@ def carry_out(stage: Stage, run: RunFolder, record: RunRecord, report: Report, d
             if is_folder(run.volume):
                 predict_files(request, [run.volume], force=True)
             else:
-                predict(request)
+                predict(request, force=True)
         elif record.protocol.sequences is not None:
             out = run.scores(stage.tta, record.config.primary)
             score_cells(run.labels, probability, segmentation_of(record), run.unknown, out, run.segments(stage.tta))

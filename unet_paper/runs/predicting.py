@@ -36,20 +36,22 @@ class PredictionRequest:
     segmentation: CellSegmentation = CellSegmentation()  # of the cells
 
 
-def predict(request: PredictionRequest, force: bool = True) -> None:
+def predict(request: PredictionRequest, force: bool = False, anew: bool = False) -> None:
     """Predict an image file into the TIFF `request.out`, and number its cells where that is asked for.
 
-    Without `force` probabilities that the same prediction has made are left as they are, and only numbered, so that the
-    same call resumes; other files in their place raise BadInput, as do weights or an image that do not fit, and what
-    `predict_file` raises.
+    Probabilities that the same prediction has made are left as they are unless `anew`, and only numbered, so that the
+    same call resumes. Raises BadInput for other files in their place, unless `force` replaces them, for weights or an
+    image that do not fit, and what `predict_file` raises.
     """
     predictor, made_with = make_predictor(request)
     is_image = request.out.exists() and request.image.exists() and request.out.samefile(request.image)
-    if not force and os.path.lexists(request.out) and not is_image:  # the image itself is refused in any case
-        if not _is_done(predictor, made_with, request):
+    if os.path.lexists(request.out) and not is_image and not anew:  # the image itself is refused in any case
+        if _is_done(predictor, made_with, request):
+            logger.info(f"{request.out} is already predicted")
+            _number(request)
+            return
+        if not force:
             raise BadInput(f"{request.out} is there already; give another name, or --force to replace it")
-        _number(request)
-        return
     logger.info(f"predicting in {made_with['precision']} on {request.device}")
     _predict_image(predictor, made_with, request)
 

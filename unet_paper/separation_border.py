@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from skimage import measure
 
 from unet_paper.io.sections import Sections, as_array
+from unet_paper.support.arguments import labels_option
 from unet_paper.support.errors import BadInput
 from unet_paper.support.logs import logger
 
@@ -229,7 +230,7 @@ def warn_of_specks(areas: np.ndarray, name: Path | str) -> bool:
     return True
 
 
-def warn_of_other_meanings(labels: Sections, name: Path | str) -> None:
+def warn_of_other_meanings(labels: Sections, name: Path | str, may_be_said: bool = True) -> None:
     """Say so where most cells are of a few pixels, as gray levels of a smoothed or compressed mask are, and where most
     numbers are in several pieces, as classes are.
 
@@ -239,13 +240,16 @@ def warn_of_other_meanings(labels: Sections, name: Path | str) -> None:
         0 = background, every cell a number of its own.
     name : path or str
         Of the labels, for the message.
+    may_be_said : bool
+        Whether the caller is asked what labels mean.
     """
     areas = areas_of_parts(labels)
     appearances = sum(np.count_nonzero(np.unique(section)) for section in labels)
     if warn_of_specks(areas, name):
         return
     if len(areas) >= PIECES * appearances:
+        advice = f", so if these are classes, give {labels_option('classes')}" if may_be_said else ""
         logger.warning(
             f"note: the cells of {name} are in {len(areas)} pieces, for {appearances} numbers in all of its sections; "
-            "a cell is one piece, so if these are classes, give --labels-are classes"
+            f"a cell is one piece{advice}"
         )

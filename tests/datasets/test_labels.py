@@ -8,6 +8,7 @@ import tifffile
 from PIL import Image
 from scipy import ndimage
 
+from unet_paper import score
 from unet_paper.cli.commands import main
 from unet_paper.datasets.folds import Protocol
 from unet_paper.datasets.labels import interpret_labels
@@ -16,6 +17,8 @@ from unet_paper.io.stack import read_labels, read_stack, write_stack
 from unet_paper.runs.training_run import _stored
 from unet_paper.separation_border import label_cells
 from unet_paper.support.errors import BadInput
+
+INSTANCES = re.escape("--labels-are instances (from Python labels_are='instances')")
 
 
 def tiles(cells, side=12):
@@ -81,7 +84,7 @@ def test_classes_that_look_like_instances_are_said_to_and_taken_as_classes(rando
     with_background = np.pad(tiles(8), ((0, 0), (3, 3), (3, 3)))
     labels, classes = interpret_labels(with_background, "classes", "labels.tif")
     assert classes == 65 and np.array_equal(labels, with_background)
-    assert re.search("65 values, most of them in one piece.*--labels-are instances", caplog.text)
+    assert re.search("65 values, most of them in one piece.*" + INSTANCES, caplog.text)
     caplog.clear()
     scattered = random.integers(0, 20, (2, 40, 40))
     assert interpret_labels(scattered, "classes", "labels.tif")[1] == 20  # of many pieces each
@@ -90,7 +93,9 @@ def test_classes_that_look_like_instances_are_said_to_and_taken_as_classes(rando
         organs[0, 10 * number : 10 * number + 8, 10:50] = number
     assert interpret_labels(organs, "classes", "labels.tif")[1] == 6  # in one piece each, but few
     assert not caplog.messages
-    with pytest.raises(BadInput, match="there may be 255 classes; these are numbered cells rather than classes"):
+    with pytest.raises(
+        BadInput, match="there may be 255 classes; these are numbered cells rather than classes, .*" + INSTANCES
+    ):
         interpret_labels(random.integers(0, 300, (1, 200, 200)), "classes", "labels.tif")
 
 
@@ -100,9 +105,7 @@ def test_a_cell_may_have_the_highest_number_that_there_is(caplog):
     interpreted, classes = interpret_labels(labels, "instances", "labels.tif")
     assert classes == 2 and np.array_equal(interpreted, labels)
     assert "labels.tif holds 0, 7, 255, and 7 and 255 are taken as numbers of cells" in caplog.text
-    with pytest.raises(
-        BadInput, match="0 = membrane and 255 = cell, or every cell has a number .*labels-are instances"
-    ):
+    with pytest.raises(BadInput, match="0 = membrane and 255 = cell, or every cell has a number .*" + INSTANCES):
         interpret_labels(labels, "instances", "labels.tif", said=False)
 
 
@@ -112,7 +115,10 @@ def test_instances_that_are_plainly_classes_are_said_to_look_like_that(caplog):
     eight = np.ones((3, 3))
     labels = np.tile(np.where((nucleus == 0) & ndimage.binary_dilation(nucleus, eight), 2, nucleus), (1, 3, 3))
     interpret_labels(labels, "instances", "labels.tif")
-    assert "in 18 pieces, for 2 numbers" in caplog.text and "--labels-are classes" in caplog.text
+    assert "in 18 pieces, for 2 numbers" in caplog.text and "--labels-are classes (from Python" in caplog.text
+    caplog.clear()
+    score(labels, np.zeros(labels.shape, np.float32))  # which is not told what labels mean
+    assert "in 18 pieces, for 2 numbers" in caplog.text and "labels-are" not in caplog.text
     caplog.clear()
     interpret_labels(np.pad(tiles(4), ((0, 0), (3, 3), (3, 3))), "instances", "labels.tif")
     assert not caplog.messages
@@ -133,6 +139,14 @@ def test_cells_that_are_lost_are_counted_aloud(caplog):
     separated, _ = interpret_labels(labels, "instances", "dense.tif")
     lost = 100 - len(np.unique(separated[separated > 0]))
     assert lost > 0 and f"{lost} cells of dense.tif are too thin to be separated" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("meaning", "message"), [(None, r"say with --labels-are \(from Python labels_are\)"), ("cells", INSTANCES)]
+)
+def test_what_to_say_is_told_to_commands_and_to_python(meaning, message):
+    with pytest.raises(BadInput, match=message):
+        interpret_labels(np.array([[[0, 1, 2]]]), meaning, "labels")
 
 
 def test_masks_of_several_conventions_are_said_to_differ():

@@ -31,7 +31,7 @@ def compiled_network(network: nn.Module, tile: torch.Tensor, bfloat16: bool) -> 
 
     tile : (1, 1, S, S) float tensor. The network's weights and statistics stay as they are.
     """
-    logger.info("compiling the network, about a minute; --compile off leaves it out")
+    logger.info("compiling the network, about a minute; --compile off (from Python torch_compile='off') leaves it out")
     before = [(values, values.clone()) for values in network.buffers()]
     try:
         faster: Callable[[torch.Tensor], torch.Tensor] = torch.compile(network)

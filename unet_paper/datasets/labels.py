@@ -7,7 +7,7 @@ from skimage import measure
 
 from unet_paper.io.sections import Sections, joined, require_same_shapes, stacked
 from unet_paper.separation_border import lost_cells, separate_touching_cells, warn_of_other_meanings
-from unet_paper.support.arguments import require_choice
+from unet_paper.support.arguments import labels_option, require_choice
 from unet_paper.support.errors import BadInput
 from unet_paper.support.logs import logger
 from unet_paper.weight_map import require_no_negatives
@@ -73,7 +73,9 @@ def interpret_labels(
     values = np.unique(joined(labels)[known])
     if labels_are is None:
         choices = "; ".join(f"{meant} ({meaning})" for meant, meaning in LABELS_ARE.items())
-        raise BadInput(f"{name} holds {_shown(values)}; say with --labels-are what they mean: {choices}")
+        raise BadInput(
+            f"{name} holds {_shown(values)}; say with --labels-are (from Python labels_are) what they mean: {choices}"
+        )
     require_choice("labels_are", labels_are, LABELS_ARE)
     if len(values) < 2:
         raise BadInput(f"{name} holds {values[0]} only, which is one class only; there must be two at least")
@@ -94,7 +96,7 @@ def interpret_labels(
                 raise BadInput(
                     f"{holds} in all, and here no section has more; make them alike, or number cells as instances"
                 )
-            raise BadInput(f"{holds}, and cells that have numbers of their own are --labels-are instances")
+            raise BadInput(f"{holds}, and cells that have numbers of their own are {labels_option('instances')}")
         cell = values[1] if labels_are == "cells" else values[0]
         labels = without_ignored([(section == cell).astype(np.uint8) * 255 for section in labels], ignored)
     pixels = joined(labels)[known]
@@ -148,7 +150,7 @@ def _require_classes(values: np.ndarray, name: Path | str) -> None:
     if len(values) > MOST_CLASSES:
         raise BadInput(
             f"{name} holds {len(values)} values, and there may be {MOST_CLASSES} classes; these are numbered cells "
-            "rather than classes, so give --labels-are instances"
+            f"rather than classes, so give {labels_option('instances')}"
         )
 
 
@@ -159,7 +161,7 @@ def _warn_of_numbered_cells(labels: Sections, classes: int, name: Path | str) ->
     if pieces < 2 * appearances:
         logger.warning(
             f"note: {name} holds {classes} values, most of them in one piece, and each is taken as a class; if these "
-            "are numbered cells rather than classes, give --labels-are instances"
+            f"are numbered cells rather than classes, give {labels_option('instances')}"
         )
 
 
@@ -172,7 +174,7 @@ def _doubt_three_values(values: np.ndarray, name: Path | str, said: bool) -> Non
     if not said:
         raise BadInput(
             f"{name} holds {_shown(values)}; labels are 0 = membrane and {values[-1]} = cell, or every cell has a "
-            "number of its own, and where these are such, say --labels-are instances"
+            f"number of its own, and where these are such, say {labels_option('instances')}"
         )
     logger.warning(
         f"note: {name} holds {_shown(values)}, and {values[1]} and {values[-1]} are taken as numbers of cells; if "

@@ -83,7 +83,7 @@ def _apart(labels: Sections, is_cell: np.ndarray) -> Sections:
     if numbers.dtype.kind == "f":
         numbers = numbers.astype(np.int64)
     whole = like(np.where(is_cell, numbers, numbers.dtype.type(0)), labels)
-    warn_of_other_meanings(whole, "the labels")
+    warn_of_other_meanings(whole, "the labels", may_be_said=False)
     return stacked([separate_touching_cells(section) > 0 for section in whole])
 
 

@@ -36,6 +36,11 @@ def require_choice(name: str, value: Any, choices: Iterable[str]) -> None:
         raise BadInput(f"{name} is {value!r}; it must be one of {', '.join(choices)}")
 
 
+def labels_option(meaning: str) -> str:
+    """What to give where labels mean this, for messages: a command's option, and the argument from Python."""
+    return f"--labels-are {meaning} (from Python labels_are={meaning!r})"
+
+
 def as_path(name: str, value: Any) -> Path:
     """A text or a path as a path, whether a file is there or not. name : of the argument, for the message.
 

@@ -105,7 +105,10 @@ def test_a_cell_may_have_the_highest_number_that_there_is(caplog):
     interpreted, classes = interpret_labels(labels, "instances", "labels.tif")
     assert classes == 2 and np.array_equal(interpreted, labels)
     assert "labels.tif holds 0, 7, 255, and 7 and 255 are taken as numbers of cells" in caplog.text
-    with pytest.raises(BadInput, match="0 = membrane and 255 = cell, or every cell has a number .*" + INSTANCES):
+    assert "where 255 marks pixels that nobody annotated, give --ignore 255 (in Python ignore=255)" in caplog.text
+    with pytest.raises(
+        BadInput, match="0 = membrane and 255 = cell, or every cell has a number .*" + INSTANCES + ".*--ignore 255"
+    ):
         interpret_labels(labels, "instances", "labels.tif", said=False)
 
 
@@ -156,6 +159,21 @@ def test_masks_of_several_conventions_are_said_to_differ():
         BadInput, match=r"3 values \(0, 1, 255\).* no section has more; make them alike, or number cells as inst"
     ):
         interpret_labels(sections, "cells", "masks")
+
+
+@pytest.mark.parametrize("marked", [255, -1])
+def test_a_third_value_may_be_of_pixels_that_nobody_annotated(tmp_path, marked):
+    labels = np.zeros((1, 8, 8), np.int16)
+    labels[0, 2:5, 2:5], labels[0, :, 6:] = 1, marked
+    advice = rf"where {marked} marks pixels that nobody annotated, give --ignore {marked} \(in Python ignore={marked}\)"
+    with pytest.raises(BadInput, match=f"hold two, and cells .*instances; {advice}"):
+        interpret_labels(labels, "cells", "mask.tif")
+    write_stack(tmp_path / "mask.tif", labels)
+    out = str(tmp_path / "weights.tif")
+    assert main(["weights", str(tmp_path / "mask.tif"), out, "--labels-are", "cells", "--ignore", str(marked)]) == 0
+    if marked < 0:
+        with pytest.raises(BadInput, match=f"holds negative labels; .*and above, and {advice}"):
+            read_labels(tmp_path / "mask.tif")
 
 
 def test_gray_levels_of_a_smoothed_mask_are_said_to_look_like_that(caplog):

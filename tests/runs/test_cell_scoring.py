@@ -12,6 +12,7 @@ from unet_paper.io.stack import read_stack, write_eight_bits, write_stack
 from unet_paper.metrics.seg import score_instances
 from unet_paper.runs.cell_scoring import CellScores, numbered, read_cell_scores, score_cells, score_segments
 from unet_paper.runs.instances import is_numbered, segment_file
+from unet_paper.runs.own_scoring import score_all
 from unet_paper.segmentation import RELEASED, CellSegmentation
 from unet_paper.support.errors import BadInput
 from unet_paper.support.json_files import read_json
@@ -166,6 +167,33 @@ def test_marks_of_another_size(files, ignore):
     write_stack(files / "unknown.tif", np.zeros((2, 60, 50), np.uint8))
     with pytest.raises(BadInput, match=r"unknown.tif \(2, 60, 50\); both must be the same"):
         score_cells(files / "masks.tif", files / "probability.tif", ALL, files / "unknown.tif", ignore=ignore)
+
+
+def test_a_mask_with_a_third_value_is_no_numbered_cells(files, caplog):
+    """255 where nobody annotated: as a cell it would be half of each frame."""
+    mask = (read_stack(files / "masks.tif").pixels > 0).astype(np.uint8)
+    mask[:, :, 30:] = 255
+    write_stack(files / "sparse.tif", mask)
+    result = files / "sparse.tif", files / "probability.tif", ALL
+    with pytest.raises(BadInput, match="holds 0, 1, 255; .*where 255 marks pixels that nobody .*--ignore 255"):
+        score_cells(*result)
+    score_cells(*result, labels_are="instances")
+    assert "1 and 255 are taken as numbers of cells" in caplog.text and "--ignore 255" in caplog.text
+    assert score_cells(*result, ignore=255).scores.seg == 1
+
+
+def test_classes_are_said_to_look_like_that(files, caplog):
+    """Once also beside the challenge's metrics, which say it too."""
+    classes = np.zeros((2, 60, 60), np.uint8)
+    for row, column in ((5, 5), (5, 25), (5, 45), (25, 5), (25, 25), (25, 45)):
+        classes[:, row : row + 10, column : column + 10] = 2
+        classes[:, row + 1 : row + 9, column + 1 : column + 9] = 1
+    write_stack(files / "classes.tif", classes)
+    score_cells(files / "classes.tif", files / "probability.tif", ALL)
+    assert "in 24 pieces, for 4 numbers" in caplog.text
+    caplog.clear()
+    score_all(files / "classes.tif", files / "probability.tif")
+    assert caplog.text.count("in 24 pieces") == 1
 
 
 def test_files_that_do_not_fit(files):

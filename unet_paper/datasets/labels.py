@@ -6,6 +6,7 @@ import numpy as np
 from skimage import measure
 
 from unet_paper.io.sections import Sections, joined, require_same_shapes, stacked
+from unet_paper.io.stack import if_unannotated
 from unet_paper.separation_border import lost_cells, separate_touching_cells, warn_of_other_meanings
 from unet_paper.support.arguments import labels_option, require_choice
 from unet_paper.support.errors import BadInput
@@ -87,7 +88,7 @@ def interpret_labels(
             _warn_of_numbered_cells(labels, len(values), name)
         return labels, len(values)
     if labels_are == "instances":
-        _doubt_three_values(values, name, said)
+        doubt_three_values(values, name, said)
         labels = _separated(labels, values, name, connectivity)
     else:
         if len(values) > 2:
@@ -96,7 +97,11 @@ def interpret_labels(
                 raise BadInput(
                     f"{holds} in all, and here no section has more; make them alike, or number cells as instances"
                 )
-            raise BadInput(f"{holds}, and cells that have numbers of their own are {labels_option('instances')}")
+            marked = values[0] if values[0] < 0 else values[-1]
+            unknown = f"; {if_unannotated(marked)}" if len(values) == 3 else ""
+            raise BadInput(
+                f"{holds}, and cells that have numbers of their own are {labels_option('instances')}{unknown}"
+            )
         cell = values[1] if labels_are == "cells" else values[0]
         labels = without_ignored([(section == cell).astype(np.uint8) * 255 for section in labels], ignored)
     pixels = joined(labels)[known]
@@ -165,7 +170,7 @@ def _warn_of_numbered_cells(labels: Sections, classes: int, name: Path | str) ->
         )
 
 
-def _doubt_three_values(values: np.ndarray, name: Path | str, said: bool) -> None:
+def doubt_three_values(values: np.ndarray, name: Path | str, said: bool) -> None:
     """Say so where numbers of cells look like a mask with a third value in it. Raises BadInput where nobody said that
     they are numbers.
     """
@@ -174,11 +179,12 @@ def _doubt_three_values(values: np.ndarray, name: Path | str, said: bool) -> Non
     if not said:
         raise BadInput(
             f"{name} holds {_shown(values)}; labels are 0 = membrane and {values[-1]} = cell, or every cell has a "
-            f"number of its own, and where these are such, say {labels_option('instances')}"
+            f"number of its own, and where these are such, say {labels_option('instances')}; {if_unannotated(values[-1])}"
         )
     logger.warning(
         f"note: {name} holds {_shown(values)}, and {values[1]} and {values[-1]} are taken as numbers of cells; if "
-        f"0 = membrane and {values[-1]} = cell, make {values[1]} one of them, or ignore it"
+        f"0 = membrane and {values[-1]} = cell, make {values[1]} one of them, or ignore it; "
+        f"{if_unannotated(values[-1])}"
     )
 
 

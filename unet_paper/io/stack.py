@@ -146,9 +146,19 @@ def read_labels(path: Path | str, ignore: int | None = None) -> ImageStack:
         raise BadInput(f"{path} holds {labels.dtype} values; labels are whole numbers, 0 = background (membrane)")
     if stack.nodata not in (0, ignore):
         _require_no_nodata(stack, labels, "its labels")
-    if labels.min() < 0 and (labels[labels < 0] != ignore).any():
-        raise BadInput(f"{path} holds negative labels; labels are 0 = background (membrane) and above")
+    if labels.min() < 0:
+        negative = labels[(labels < 0) & (labels != ignore)]
+        if negative.size:
+            raise BadInput(
+                f"{path} holds negative labels; labels are 0 = background (membrane) and above, and "
+                f"{if_unannotated(negative.min())}"
+            )
     return stack
+
+
+def if_unannotated(label: int) -> str:
+    """What to do where a label stands for pixels that nobody annotated, for messages."""
+    return f"where {label} marks pixels that nobody annotated, give --ignore {label} (in Python ignore={label})"
 
 
 def read_probabilities(path: Path | str) -> ImageStack:

@@ -8,7 +8,13 @@ from typing import Any
 import numpy as np
 
 from unet_paper.datasets.file_pairs import paired
-from unet_paper.datasets.labels import interpret_labels, pixels_to_ignore, renumbered, without_ignored
+from unet_paper.datasets.labels import (
+    doubt_three_values,
+    interpret_labels,
+    pixels_to_ignore,
+    renumbered,
+    without_ignored,
+)
 from unet_paper.io.hashes import sections_sha256
 from unet_paper.io.image_files import open_stack
 from unet_paper.io.numbered_cells import write_cells
@@ -21,7 +27,7 @@ from unet_paper.runs.environment import code_version
 from unet_paper.runs.recorded_tta import recorded_tta
 from unet_paper.runs.scoring import either, read_sections
 from unet_paper.segmentation import THRESHOLD, CellSegmentation
-from unet_paper.separation_border import areas_of_parts, label_cells, warn_of_specks
+from unet_paper.separation_border import areas_of_parts, label_cells, warn_of_other_meanings, warn_of_specks
 from unet_paper.support.errors import BadInput
 from unet_paper.support.json_files import read_json, write_json
 from unet_paper.support.logs import logger
@@ -169,16 +175,23 @@ def read_numbered(paths: Sequence[Path], name: Path) -> Sections:
     return numbered(read_sections(paths, read_labels), name)
 
 
-def _numbered_truth(labels: Sections, name: Path, labels_are: str | None, ignored: Sections | None = None) -> Sections:
-    if labels_are is None:
-        return numbered(labels, name, ignored)
+def _numbered_truth(
+    labels: Sections, name: Path, labels_are: str | None, ignored: Sections | None, aloud: bool
+) -> Sections:
+    """The cells of a truth. aloud : whether to say what may be meant otherwise."""
     if labels_are == "classes":
         raise BadInput(f"{name}: SEG is of cells, not of classes; give labels in which cells are told apart")
-    if labels_are == "instances":  # two numbers without a 0 are two cells
-        values = _values(labels, ignored)
-        return numbered(labels, name, ignored) if 0 in values else without_ignored(labels, ignored)
-    masks, _ = interpret_labels(labels, labels_are, name, ignored)
-    return stacked([label_cells(section > 0) for section in masks])
+    if labels_are in ("cells", "membranes"):
+        masks, _ = interpret_labels(labels, labels_are, name, ignored)
+        return stacked([label_cells(section > 0) for section in masks])
+    values = _values(labels, ignored)
+    cells = without_ignored(labels, ignored)
+    if aloud and len(values) > 2:
+        doubt_three_values(values, name, said=labels_are is not None)
+        warn_of_other_meanings(cells, name)
+    if labels_are == "instances" and 0 not in values:  # two numbers without a 0 are two cells
+        return cells
+    return numbered(labels, name, ignored)
 
 
 def numbered(labels: Sections, name: Path, ignored: Sections | None = None) -> Sections:
@@ -229,7 +242,7 @@ def score_cells(
     pairs = paired([labels], [result], ("labels", "results"))
     given = read_sections([path for path, _ in pairs], lambda path: read_labels(path, ignore))
     ignored = pixels_to_ignore(given, ignore, labels, aloud=not beside_challenge)
-    truth = _numbered_truth(given, labels, labels_are, ignored)
+    truth = _numbered_truth(given, labels, labels_are, ignored, aloud=not beside_challenge)
     files = [path for _, path in pairs]
     first = open_stack(files[0], kind="labels")
     are_probabilities = first.holds_probabilities

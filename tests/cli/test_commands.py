@@ -316,6 +316,15 @@ def test_weights_to_look_at(tmp_path, capsys):
     assert "give --png DIR" in errors and "(1, 59, 90), but the labels (1, 60, 90)" in errors
 
 
+def test_weights_of_a_lone_cell_are_not_said_to_part_cells(tmp_path, capsys):
+    labels = np.zeros((1, 40, 40), np.uint8)
+    labels[0, 10:20, 10:20] = 255
+    write_stack(tmp_path / "labels.tif", labels)
+    places = [str(tmp_path / name) for name in ("labels.tif", "maps.tif", "png")]
+    assert main(["weights", *places[:2], "--png", places[2]]) == 0
+    assert capsys.readouterr().out.endswith("\nno two cells are near, so that nowhere a border term counts\n")
+
+
 def test_weights_of_a_folder_beside_their_images(tmp_path, capsys):
     """Numbered PNGs of two sizes, and their images in another folder, under names with a word more."""
     for number, width in enumerate((60, 70), 1):

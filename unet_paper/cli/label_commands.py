@@ -35,10 +35,10 @@ def do_weights(arguments: Namespace) -> None:
     truths = [read_labels(path, arguments.ignore) for path in image_files(arguments.labels)]
     outs, pictures = _places(arguments, truths)
     images = _images_of(arguments, truths)
-    labels, maps = _maps(arguments, truths)
+    labels, maps, background = _maps(arguments, truths)
     _write_maps(arguments, maps, truths, outs)
     if pictures:
-        _draw(arguments, pictures, images, labels, maps, truths[0].pixel_size)
+        _draw(arguments, pictures, images, labels, maps, background, truths[0].pixel_size)
 
 
 def _places(arguments: Namespace, truths: Sequence[ImageStack]) -> tuple[list[Path], dict[Path, str]]:
@@ -59,8 +59,8 @@ def _places(arguments: Namespace, truths: Sequence[ImageStack]) -> tuple[list[Pa
     return outs, pictures
 
 
-def _maps(arguments: Namespace, truths: Sequence[ImageStack]) -> tuple[Sections, list[np.ndarray]]:
-    """The labels of all sections as they are meant, and their weight maps."""
+def _maps(arguments: Namespace, truths: Sequence[ImageStack]) -> tuple[Sections, list[np.ndarray], float]:
+    """The labels of all sections as they are meant, their weight maps, and the class weight of background."""
     from unet_paper.datasets.labels import interpret_labels, pixels_to_ignore
     from unet_paper.io.sections import joined, like, stacked
     from unet_paper.weight_map import balancing_class_weights, weight_map
@@ -90,7 +90,7 @@ def _maps(arguments: Namespace, truths: Sequence[ImageStack]) -> tuple[Sections,
         )
         for section, mask in zip(labels, like(masks, labels), strict=True)
     ]
-    return labels, maps
+    return labels, maps, class_weights[0]
 
 
 def _write_maps(
@@ -137,20 +137,23 @@ def _draw(
     images: Sections | None,
     labels: Sections,
     maps: Sequence[np.ndarray],
+    background: float,
     pixel_size: PixelSize | None,
 ) -> None:
-    """Figure 3 of every section, and in words where the weights are largest."""
+    """Figure 3 of every section, and in words where the weights are largest. background : its class weight."""
     from unet_paper.report.figures.section_figures import draw_weight_figure
     from unet_paper.report.largest_weights import largest_weights
     from unet_paper.report.panels import save_figure
     from unet_paper.separation_border import label_cells
 
-    weights = []
+    weights: list[tuple[float, str]] = []
+    what = "class" if arguments.labels_are == "classes" else "cell"
     largest = max(float(section.max()) for section in maps)
     for index, (picture, name) in enumerate(progress_bar(pictures.items(), desc="draw", unit="section")):
-        numbered = arguments.labels_are == "classes" or len(np.unique(labels[index])) > 2
-        cells = labels[index] if numbered else label_cells(labels[index], arguments.connectivity)
-        peaks = largest_weights(maps[index], cells, arguments.sigma)
+        parts = label_cells(labels[index], arguments.connectivity)
+        numbered = what == "class" or len(np.unique(labels[index])) > 2
+        cells = labels[index] if numbered else parts
+        peaks = largest_weights(maps[index], parts, cells, arguments.sigma, background, what)
         weights += [(peak.weight, f"{peak}, {name}") for peak in peaks]
         image = None if images is None else images[index]
         save_figure(
@@ -158,6 +161,9 @@ def _draw(
             picture,
         )
     print(f"drew them in {arguments.png} (yellow = high, violet = low; circles: the largest of each section)")
+    if not weights:
+        print("no two cells are near, so that nowhere a border term counts")
+        return
     told = sorted(weights, key=lambda pair: -pair[0])[:MOST_TOLD]
     print("largest weights:", *(text for _, text in told), sep="\n  ")
 

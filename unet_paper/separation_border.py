@@ -230,9 +230,9 @@ def warn_of_specks(areas: np.ndarray, name: Path | str) -> bool:
     return True
 
 
-def warn_of_other_meanings(labels: Sections, name: Path | str, may_be_said: bool = True) -> None:
-    """Say so where most cells are of a few pixels, as gray levels of a smoothed or compressed mask are, and where most
-    numbers are in several pieces, as classes are.
+def warn_of_other_meanings(labels: Sections, name: Path | str, may_be_said: bool = True) -> bool:
+    """Say so, and return True, where most cells are of a few pixels, as gray levels of a smoothed or compressed mask
+    are, and where most numbers are in several pieces, as classes are.
 
     Parameters
     ----------
@@ -242,14 +242,43 @@ def warn_of_other_meanings(labels: Sections, name: Path | str, may_be_said: bool
         Of the labels, for the message.
     may_be_said : bool
         Whether the caller is asked what labels mean.
+
+    Returns
+    -------
+    bool
     """
     areas = areas_of_parts(labels)
     appearances = sum(np.count_nonzero(np.unique(section)) for section in labels)
     if warn_of_specks(areas, name):
-        return
+        return True
     if len(areas) >= PIECES * appearances:
         advice = f", so if these are classes, give {labels_option('classes')}" if may_be_said else ""
         logger.warning(
             f"note: the cells of {name} are in {len(areas)} pieces, for {appearances} numbers in all of its sections; "
             f"a cell is one piece{advice}"
         )
+    return len(areas) >= PIECES * appearances
+
+
+def note_cells_in_pieces(labels: Sections, name: Path | str, connectivity: int = 4) -> None:
+    """Say how many cells are in several pieces, as each of these is a cell of the weight map.
+
+    Parameters
+    ----------
+    labels : (Z, H, W) integer array, or a sequence of (H, W) sections
+        0 = background, every cell a number of its own, touching ones separated.
+    name : path or str
+        Of the labels, for the message.
+    connectivity : 4 or 8
+        See `label_cells`.
+    """
+    counts: list[tuple[int, int]] = []  # the number of a cell, and of its pieces
+    for section in labels:
+        _, first = np.unique(label_cells(section, connectivity), return_index=True)
+        numbers, pieces = np.unique(section.ravel()[first], return_counts=True)
+        counts += [pair for pair in zip(numbers.tolist(), pieces.tolist(), strict=True) if pair[0] and pair[1] > 1]
+    if counts:
+        number, _ = max(counts, key=lambda pair: pair[1])
+        several = f"{len(counts)} cells of {name} ({number}, ...) are"
+        which = several if len(counts) > 1 else f"cell {number} of {name} is"
+        logger.warning(f"note: {which} in several pieces; border weight is put between these as between cells")

@@ -127,6 +127,21 @@ def test_instances_that_are_plainly_classes_are_said_to_look_like_that(caplog):
     assert not caplog.messages
 
 
+def test_cells_in_several_pieces_are_counted_aloud(caplog):
+    """By what holds a cell together, and of all sections; of a mask of two values every cell is a piece."""
+    labels = np.zeros((2, 30, 40), np.uint8)
+    labels[:, 2:10, 2:10], labels[0, 20:28, 2:10], labels[1, 10:18, 10:18], labels[:, 20:28, 30:38] = 5, 5, 5, 7
+    interpret_labels(labels, "instances", "labels.tif")
+    assert "2 cells of labels.tif (5, ...) are in several pieces; border weight is put between these" in caplog.text
+    caplog.clear()
+    interpret_labels(labels, "instances", "labels.tif", connectivity=8)
+    assert "cell 5 of labels.tif is in several pieces" in caplog.text
+    caplog.clear()
+    interpret_labels(labels[1:], "instances", "labels.tif", connectivity=8)
+    interpret_labels(np.where(labels == 5, labels, 0), "instances", "labels.tif")
+    assert not caplog.messages
+
+
 def test_thin_cells_between_others_are_kept(caplog):
     labels = np.zeros((1, 30, 40), np.uint8)
     labels[0, 5:25, 5:15], labels[0, 5:25, 15:17], labels[0, 5:25, 17:30] = 1, 2, 3

@@ -7,7 +7,12 @@ from skimage import measure
 
 from unet_paper.io.sections import Sections, joined, require_same_shapes, stacked
 from unet_paper.io.stack import if_unannotated
-from unet_paper.separation_border import lost_cells, separate_touching_cells, warn_of_other_meanings
+from unet_paper.separation_border import (
+    lost_cells,
+    note_cells_in_pieces,
+    separate_touching_cells,
+    warn_of_other_meanings,
+)
 from unet_paper.support.arguments import labels_option, require_choice
 from unet_paper.support.errors import BadInput
 from unet_paper.support.logs import logger
@@ -195,10 +200,12 @@ def _separated(labels: Sections, values: np.ndarray, name: Path | str, connectiv
             f"note: {name} holds no 0, which is background: all of its {len(values)} numbers are taken as cells, with "
             f"lines between them; if one of them ({_shown(values)}) is the background, make it 0"
         )
-    if len(values) > 2:
-        warn_of_other_meanings(labels, name)  # first: of gray levels there may be very many to separate
+    # first: of gray levels there may be very many to separate
+    doubtful = len(values) > 2 and warn_of_other_meanings(labels, name)
     separated = stacked([separate_touching_cells(section, connectivity) for section in labels])
     lost = sum(lost_cells(before, after, connectivity) for before, after in zip(labels, separated, strict=True))
     if lost:
         logger.warning(f"note: {lost} cells of {name} are too thin to be separated from their neighbours, and are lost")
+    if len(values) > 2 and not doubtful:
+        note_cells_in_pieces(separated, name, connectivity)
     return separated

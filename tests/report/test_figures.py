@@ -11,11 +11,11 @@ from PIL import Image
 from unet_paper.augmentation import source_coordinates
 from unet_paper.config import PROFILES, Config
 from unet_paper.io.pixel_size import EM
-from unet_paper.io.stack import read_stack, write_stack
+from unet_paper.io.stack import read_stack, write_sections, write_stack
 from unet_paper.metrics import Scores
 from unet_paper.network import UNet
 from unet_paper.report import run_report
-from unet_paper.report.figures import _of_two_classes, write_figures
+from unet_paper.report.figures import _of_two_classes, figures_of, write_figures
 from unet_paper.report.figures.cell_figures import UNKNOWN
 from unet_paper.report.figures.deformation_figure import draw_deformations, shown_deformations
 from unet_paper.report.figures.network_figure import draw_network, operations
@@ -150,6 +150,22 @@ def test_all_figures(run_and_record):
     write_figures(run, record, scores, EM)
     assert {path.name: path.read_bytes() for path in run.figures.iterdir()} == before
     assert "w_0 = 10, sigma = 5 px" in captions and "above 0.4, where the warping error is least" in captions
+
+
+def test_of_sections_of_several_sizes_the_first_is_drawn_as_it_is(run_and_record):
+    """Without the rim that makes it as large as the largest."""
+    run, record = run_and_record
+    for path in (run.volume, run.labels, run.probability("none")):
+        first, second = read_stack(path).pixels[:2]
+        path.unlink()
+        write_sections(path, [first[:90, :100], second], ["a", "b"])
+    write_sections(run.unknown, [np.zeros((90, 100), bool), np.ones((128, 128), bool)], ["a", "b"])
+    drawn = {caption.name: figure for caption, figure in figures_of(run, record, None, None)}
+    labels = [patch.get_label() for patch in drawn["figure-2-tile"].axes[0].patches]
+    assert "image, 100 x 90 px" in labels
+    for name, count in (("figure-3-weight-map", 4), ("figure-4-segmentation", 3)):
+        shapes = [axis.images[-1].get_array().shape[:2] for axis in drawn[name].axes[:count]]
+        assert shapes == [(90, 100)] * count
 
 
 def test_figures_are_rows_that_their_panels_fill(random):

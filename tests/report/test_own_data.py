@@ -12,7 +12,7 @@ from skimage import draw
 from unet_paper.cli.commands import main
 from unet_paper.config import PROFILES, Config
 from unet_paper.datasets.folds import Fold, Protocol
-from unet_paper.io.stack import write_stack
+from unet_paper.io.stack import write_sections, write_stack
 from unet_paper.metrics.seg import score_instances
 from unet_paper.report.cell_pictures import FILLS, NO_CELL, cells_in_colours
 from unet_paper.report.colours import CIRCLES
@@ -154,6 +154,24 @@ def test_no_error_is_drawn_where_nothing_is_scored(make_run):
         shown = np.asarray(Image.open(picture).convert("RGB"))
         for kind in ("split", "merger"):
             assert not (shown == CIRCLES[kind]).all(-1).any()
+
+
+def test_a_smaller_first_section_is_drawn_as_it_is(make_run):
+    """Half as wide as the other one, of which it would get a rim."""
+    run = make_run("instances")
+    record, cells = read_record(run.record), cells_of_run(run, read_record(run.record))["d4"]
+    numbers, probability = nuclei()
+    stacks = run.volume, run.labels, run.probability("d4")
+    for stack in stacks:
+        stack.unlink()
+    shapes = []
+    for width in (110, 55):
+        for stack, pixels in zip(stacks, (probability, numbers, probability), strict=True):
+            write_sections(stack, [pixels[0, :, :width], pixels[1]], ["a", "b"])
+        _draw(run, record, 0.5, replace(cells, segmentation=None))
+        drawn = Image.open(run.path / "result.png")
+        shapes.append(drawn.width / drawn.height)
+    assert shapes[1] < 0.7 * shapes[0]
 
 
 def test_a_comparison_has_what_fits_each_run(make_run):

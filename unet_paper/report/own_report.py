@@ -14,7 +14,7 @@ from unet_paper.report.own_data import own_document
 from unet_paper.report.panels import literal, save_figure
 from unet_paper.report.pictures import draw_result
 from unet_paper.report.plots import history_figure, thresholds_figure
-from unet_paper.report.shown_sections import padded, read_shown, read_unknown
+from unet_paper.report.shown_sections import first_unknown, padded, read_first, read_shown
 from unet_paper.report.shown_threshold import how_shown
 from unet_paper.report.viewer.run_page import background_of, pixel_size_of, section_names, write_run_page
 from unet_paper.runs.cell_scoring import CellScores, read_numbered
@@ -42,7 +42,7 @@ def write_own_report(run: RunFolder, record: RunRecord, scores: Mapping[str, Sco
     if fitting:
         save_figure(thresholds_figure(fitting), run.path / "thresholds.png")
     if run.weight_maps.exists():
-        save_figure(draw_weight_figure(read_shown(run.weight_maps, read_stack)[0]), run.path / "weight-map.png")
+        save_figure(draw_weight_figure(read_first(run.weight_maps, read_stack)), run.path / "weight-map.png")
     if primary in scores and primary in cells and run.labels.exists() and run.probability(primary).exists():
         _draw(run, record, how_shown(run, record, fitting.get(primary))[0], cells[primary])
     document = own_document(record, scores, cells)
@@ -61,20 +61,19 @@ def _draw(run: RunFolder, record: RunRecord, threshold: float, cells: CellScores
     """
     primary, segmentation = record.config.primary, cells.segmentation
     files = image_files([run.labels])
-    truth = padded(read_numbered(files, run.labels), rim=0)
-    probability = read_shown(run.probability(primary), read_probabilities, rim=0)
-    names = section_names(record, len(truth))
-    is_cell = separate_touching_cells(truth[0]) > 0
-    first = is_cell, probability[0], threshold, f"{literal(names[0])}: probability of cell ({primary})"
-    volume = read_shown(run.volume, read_stack) if run.volume.exists() else None
-    unknown = read_unknown(run, 1)
-    how = background_of(record), None if unknown is None else unknown[0]
+    numbers = read_numbered(files, run.labels)
+    names = section_names(record, len(numbers))
+    is_cell, of_cell = separate_touching_cells(numbers[0]) > 0, read_first(run.probability(primary), read_probabilities)
+    first = is_cell, of_cell, threshold, f"{literal(names[0])}: probability of cell ({primary})"
+    how = background_of(record), first_unknown(run)
     draw_result(run.path / "result.png", *first, None, *how)
-    if volume is not None:
-        draw_result(run.sections / "result.png", *first, volume[0], *how)
+    if run.volume.exists():
+        draw_result(run.sections / "result.png", *first, read_first(run.volume, read_stack), *how)
     if segmentation is None:
         return
+    truth, probability = padded(numbers, rim=0), read_shown(run.probability(primary), read_probabilities, rim=0)
     segments = np.stack([segment_section(section, segmentation) for section in probability])
     draw_cell_errors(run.path / "cells.png", truth, segments, cells.scores, names)
-    if volume is not None:
+    if run.volume.exists():
+        volume = read_shown(run.volume, read_stack)
         draw_cell_errors(run.sections / "cells.png", truth, segments, cells.scores, names, volume)

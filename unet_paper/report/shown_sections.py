@@ -22,6 +22,16 @@ def read_shown(path: Path, read: Callable[[Path], ImageStack], rim: int | None =
     return padded(sections, rim)
 
 
+def read_first(path: Path, read: Callable[[Path], ImageStack]) -> np.ndarray:
+    """The first section of a stack or of a folder, (H, W), in its own size."""
+    return read(image_files([path])[0] if is_folder(path) else path).pixels[0]
+
+
+def first_unknown(run: RunFolder) -> np.ndarray | None:
+    """Where the truth of a run's first section is not known, (H, W) bool; None where it is known everywhere."""
+    return read_first(run.unknown, read_labels) > 0 if run.unknown.exists() else None
+
+
 def read_unknown(run: RunFolder, count: int | None = None) -> np.ndarray | None:
     """Where the truth of a run's first `count` sections, or of all, is not known: (Z, H, W) bool; None where it is
     known everywhere.

@@ -27,7 +27,7 @@ from unet_paper.report.figures.section_figures import (
     drawn_tile,
 )
 from unet_paper.report.panels import for_light_and_dark, save_figure
-from unet_paper.report.shown_sections import read_shown, read_unknown
+from unet_paper.report.shown_sections import first_unknown, read_first, read_shown
 from unet_paper.report.shown_threshold import how_shown
 from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.record import RunRecord
@@ -35,7 +35,7 @@ from unet_paper.separation_border import label_cells, separate_touching_cells
 from unet_paper.support.errors import BadInput
 from unet_paper.support.files import atomic_write
 from unet_paper.support.json_files import read_json, write_json
-from unet_paper.weight_map import weight_map, weight_maps
+from unet_paper.weight_map import weight_map
 
 CAPTIONS = "captions.json"
 HOW_TILES_LIE = "lie on the network's own grid of 16 px, and a cost model chooses their size."
@@ -116,8 +116,7 @@ def figures_of(
     )
     if not run.volume.exists():
         return
-    volume = read_shown(run.volume, read_stack)
-    section, what = volume[0], f"{record.dataset}, first scored section"
+    section, what = read_first(run.volume, read_stack), f"{record.dataset}, first scored section"
     whose = "This is the paper's tile; ours" if drawn_tile(section)[0] == PAPERS_BLOCK else "Ours"
     yield (
         Caption(
@@ -160,13 +159,13 @@ def _of_two_classes(
     """Figures 3 and 4, where there is a truth and a probability."""
     truth = None
     if run.labels.exists():
-        labels = read_shown(run.labels, read_labels, rim=0)[:1]
-        truth = separate_touching_cells(labels)[0] > 0
+        labels = read_first(run.labels, read_labels)
+        truth = separate_touching_cells(labels) > 0
         known = record.class_weights
         whose = "the class weights of the training set" if known else "class weights balanced over this section"
-        unknown = read_unknown(run, 1)
-        weights = weight_maps(labels, config.w_0, config.sigma, class_weights=known, ignore=unknown)[0]
-        mask = truth if unknown is None else np.where(unknown[0], UNKNOWN, truth)
+        unknown = first_unknown(run)
+        weights = weight_map(labels, config.w_0, config.sigma, class_weights=known, ignore=unknown)
+        mask = truth if unknown is None else np.where(unknown, UNKNOWN, truth)
         yield (
             Caption(
                 "figure-3-weight-map",
@@ -190,9 +189,7 @@ def _of_two_classes(
                 "have different colours"
                 + (", and white lines are the outlines of the truth's cells." if truth is not None else "."),
             ),
-            draw_segmentation(
-                section, truth, read_shown(probability, read_probabilities, rim=0)[0], threshold, pixel_size
-            ),
+            draw_segmentation(section, truth, read_first(probability, read_probabilities), threshold, pixel_size),
         )
 
 

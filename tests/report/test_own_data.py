@@ -14,7 +14,7 @@ from unet_paper.config import PROFILES, Config
 from unet_paper.datasets.folds import Fold, Protocol
 from unet_paper.io.stack import write_sections, write_stack
 from unet_paper.metrics.seg import score_instances
-from unet_paper.report.cell_pictures import FILLS, NO_CELL, cells_in_colours
+from unet_paper.report.cell_pictures import FILLS, NO_CELL, cells_in_colours, outcome
 from unet_paper.report.colours import CIRCLES
 from unet_paper.report.comparison import comparison, comparison_page
 from unet_paper.report.own_report import _draw
@@ -134,6 +134,15 @@ def test_colours_of_cells():
     for place, name in (((20, 20), "missed"), ((60, 20), "right"), ((60, 50), "merged"), ((60, 65), "merged")):
         assert tuple(shown[place]) == FILLS[name]
     assert tuple(shown[15, 95]) == NO_CELL and tuple(shown[45, 45]) == (0, 0, 0)
+
+
+def test_a_cell_in_small_pieces_is_missed_as_in_the_scores():
+    """Two segments lie in it, and neither covers half of it."""
+    truth = np.ones((1, 10, 30), np.uint8)
+    segments = np.zeros_like(truth)
+    segments[..., :10], segments[..., 20:] = 1, 2
+    scores = score_instances(truth, segments)
+    assert (scores.missed, scores.split) == (1, 1) and [outcome(cell) for cell in scores.objects] == ["missed"]
 
 
 def test_colours_of_the_largest_numbers_of_cells():

@@ -28,12 +28,14 @@ OPACITY = 0.55  # of a fill over its image
 
 
 def outcome(cell: ObjectScore) -> str:
-    """What became of a cell, a key of FILLS; the worst, where it is several."""
+    """What became of a cell, a key of FILLS; the worst, where it is several: a cell in pieces of which none covers half
+    of it is missed, as the scores count it.
+    """
+    if cell.segment is None:
+        return "missed"
     if cell.merged:
         return "merged"
-    if cell.split:
-        return "split"
-    return "missed" if cell.segment is None else "right"
+    return "split" if cell.split else "right"
 
 
 def cells_in_colours(
@@ -90,5 +92,5 @@ def draw_cell_errors(
     legend = figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), **look)
     legend.set_gid(KEEP_COLOUR)
     chosen = "" if len(drawn) == len(truth) else f", the {len(drawn)} worst of {len(truth)} sections"
-    figure.suptitle(f"True cells, by what became of them{chosen}", fontsize=14)
+    figure.suptitle(f"True cells, each counted once, by the worst that became of it{chosen}", fontsize=14)
     save_figure(figure, path)

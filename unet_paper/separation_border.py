@@ -251,13 +251,14 @@ def warn_of_other_meanings(labels: Sections, name: Path | str, may_be_said: bool
     appearances = sum(np.count_nonzero(np.unique(section)) for section in labels)
     if warn_of_specks(areas, name):
         return True
-    if len(areas) >= PIECES * appearances:
+    like_classes = bool(len(areas) >= PIECES * appearances)
+    if like_classes:
         advice = f", so if these are classes, give {labels_option('classes')}" if may_be_said else ""
         logger.warning(
             f"note: the cells of {name} are in {len(areas)} pieces, for {appearances} numbers in all of its sections; "
             f"a cell is one piece{advice}"
         )
-    return len(areas) >= PIECES * appearances
+    return like_classes
 
 
 def note_cells_in_pieces(labels: Sections, name: Path | str, connectivity: int = 4) -> None:

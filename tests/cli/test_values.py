@@ -2,9 +2,11 @@
 
 from argparse import ArgumentTypeError
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from unet_paper.cli.parser import parse
 from unet_paper.cli.values import (
     above_zero,
     changed_config,
@@ -13,13 +15,25 @@ from unet_paper.cli.values import (
     from_zero,
     note_idle_settings,
     numbers,
+    path,
     positive,
     recipe,
     sections,
     share,
 )
 from unet_paper.config import PROFILES
+from unet_paper.support.arguments import as_path
 from unet_paper.support.errors import BadInput
+
+
+@pytest.mark.parametrize("text", ["~/run", "a/~", "~nobody-of-this-name/run", "run"])
+def test_the_home_folder(monkeypatch, text):
+    """A shell leaves it in --out=~/run, and Python in "~/run"."""
+    monkeypatch.setenv("HOME", "/home/me")
+    monkeypatch.setenv("USERPROFILE", "/home/me")  # Windows'
+    wanted = Path("/home/me/run") if text == "~/run" else Path(text)
+    out = parse(["train", "--data", "d", f"--out={text}"]).out
+    assert path(text) == out == as_path("folder", text) == as_path("folder", Path(text)) == wanted
 
 
 @pytest.mark.parametrize(

@@ -1,19 +1,18 @@
 """What `data` and `phantom` take."""
 
 import argparse
-from pathlib import Path
 
 from unet_paper.cli.shared_options import add_force
-from unet_paper.cli.values import positive
+from unet_paper.cli.values import path, positive
 
 
 def add_data(command: argparse.ArgumentParser) -> None:
     """What `data` takes."""
-    command.add_argument("--to", type=Path, required=True, metavar="DIR", help="The folder of the stacks.")
+    command.add_argument("--to", type=path, required=True, metavar="DIR", help="The folder of the stacks.")
     command.add_argument(
         "--from",
         dest="source",
-        type=Path,
+        type=path,
         metavar="PATH",
         help="A local archive or folder to take the stacks from, instead of the download.",
     )
@@ -22,7 +21,7 @@ def add_data(command: argparse.ArgumentParser) -> None:
 
 def add_phantom(command: argparse.ArgumentParser) -> None:
     """What `phantom` takes."""
-    command.add_argument("--to", type=Path, required=True, metavar="DIR", help="The folder of the stacks.")
+    command.add_argument("--to", type=path, required=True, metavar="DIR", help="The folder of the stacks.")
     for name, default, meaning in (
         ("train-sections", 20, "Sections of the training stack"),
         ("test-sections", 10, "Sections of the test stack"),

@@ -1,28 +1,27 @@
 """What `weights`, `segment` and `score` take."""
 
 import argparse
-from pathlib import Path
 
 from unet_paper.cli.segmentation_options import add_segmentation_options
 from unet_paper.cli.shared_options import add_channel, add_force, add_ignore, add_labels_are
-from unet_paper.cli.values import numbers
+from unet_paper.cli.values import numbers, path
 from unet_paper.config import Config
 
 
 def add_weights(command: argparse.ArgumentParser) -> None:
     """What `weights` takes."""
     command.add_argument(
-        "labels", type=Path, nargs="+", metavar="LABELS", help="The labels: a TIFF stack, images, or a folder of them."
+        "labels", type=path, nargs="+", metavar="LABELS", help="The labels: a TIFF stack, images, or a folder of them."
     )
     command.add_argument(
-        "out", type=Path, metavar="OUT", help="The weight maps, a TIFF of 32-bit floats; of several files a folder."
+        "out", type=path, metavar="OUT", help="The weight maps, a TIFF of 32-bit floats; of several files a folder."
     )
     command.add_argument(
-        "--png", type=Path, metavar="DIR", help="Also draw figure 3 of every section, into this folder."
+        "--png", type=path, metavar="DIR", help="Also draw figure 3 of every section, into this folder."
     )
     command.add_argument(
         "--image",
-        type=Path,
+        type=path,
         metavar="IMAGE",
         help="The labels' image for these pictures; of a folder of labels a folder, paired by name.",
     )
@@ -54,10 +53,10 @@ def add_weights(command: argparse.ArgumentParser) -> None:
 
 def add_segment(command: argparse.ArgumentParser) -> None:
     """What `segment` takes."""
-    command.add_argument("probability", type=Path, metavar="PROBABILITY.tif", help="What `predict` wrote.")
+    command.add_argument("probability", type=path, metavar="PROBABILITY.tif", help="What `predict` wrote.")
     command.add_argument(
         "out",
-        type=Path,
+        type=path,
         metavar="INSTANCES.tif",
         help="The cells, numbered from 1, 0 = background; Fiji shows each in a colour of its own.",
     )
@@ -67,10 +66,10 @@ def add_segment(command: argparse.ArgumentParser) -> None:
 
 def add_score(command: argparse.ArgumentParser) -> None:
     """What `score` takes."""
-    command.add_argument("labels", type=Path, metavar="LABELS", help="The truth, a file or a folder.")
+    command.add_argument("labels", type=path, metavar="LABELS", help="The truth, a file or a folder.")
     command.add_argument(
         "probability",
-        type=Path,
+        type=path,
         metavar="RESULT",
         help="What `predict` wrote, or, with seg, numbered cells; of a folder, files of the same names.",
     )
@@ -89,11 +88,11 @@ def add_score(command: argparse.ArgumentParser) -> None:
     add_segmentation_options(command, "with seg or all, for probabilities")
     command.add_argument(
         "--unknown",
-        type=Path,
+        type=path,
         metavar="FILE",
         help="A file, or a folder of files, above 0 where the truth is not known: such pixels count in no metric. With "
         "seg, where cells may be that have no mask: segments mostly there are left out of F1, and SEG is as without.",
     )
-    command.add_argument("--segments", type=Path, metavar="OUT.tif", help="With seg, also write the segments.")
-    command.add_argument("--json", type=Path, metavar="FILE", help="Also write the metrics and their curves.")
+    command.add_argument("--segments", type=path, metavar="OUT.tif", help="With seg, also write the segments.")
+    command.add_argument("--json", type=path, metavar="FILE", help="Also write the metrics and their curves.")
     add_force(command)

@@ -1,11 +1,10 @@
 """What `train`, `predict`, `publish` and `report` take."""
 
 import argparse
-from pathlib import Path
 
 from unet_paper.cli.segmentation_options import add_segmentation_options
 from unet_paper.cli.shared_options import add_channel, add_device, add_force, add_ignore, add_labels_are
-from unet_paper.cli.values import above_zero, positive, sections
+from unet_paper.cli.values import above_zero, path, positive, sections
 from unet_paper.config import COMPILE_CHOICES, EXTRAPOLATIONS, OPTIMISERS, PROFILES, TTA, Config
 from unet_paper.datasets.cell_tracking import SEQUENCES
 from unet_paper.io.ome_zarr import WRITTEN_VERSIONS as ZARR_VERSIONS
@@ -17,17 +16,17 @@ PREVIEW_EVERY = 100  # steps
 def add_train(command: argparse.ArgumentParser) -> None:
     """What `train` takes."""
     source = command.add_mutually_exclusive_group(required=True)
-    source.add_argument("--data", type=Path, metavar="DIR", help=DATA_HELP)
+    source.add_argument("--data", type=path, metavar="DIR", help=DATA_HELP)
     source.add_argument(
         "--images",
-        type=Path,
+        type=path,
         nargs="+",
         metavar="A",
         help="Your own gray-value images: a TIFF stack, images of any sizes, or a folder of them.",
     )
     command.add_argument(
         "--labels",
-        type=Path,
+        type=path,
         nargs="+",
         metavar="B",
         help="The labels of --images, in files of the same shapes. Of folders and of several files a pair has the same "
@@ -36,7 +35,7 @@ def add_train(command: argparse.ArgumentParser) -> None:
     add_labels_are(command, "it must be given with --images.")
     add_ignore(command, "They weigh 0 in the loss and count in no metric.")
     add_channel(command)
-    command.add_argument("--out", type=Path, required=True, metavar="RUN", help="The folder of the run.")
+    command.add_argument("--out", type=path, required=True, metavar="RUN", help="The folder of the run.")
     command.add_argument(
         "--profile", choices=PROFILES, help="The set of settings; paper where there is a GPU, else quick."
     )
@@ -58,7 +57,7 @@ def add_train(command: argparse.ArgumentParser) -> None:
     _add_recipe(command)
     command.add_argument(
         "--branch-of",
-        type=Path,
+        type=path,
         metavar="TRUNK",
         help="End the training of the run TRUNK, which has --set decay=constant, where it stands: from its last "
         "checkpoint on the rate falls to 0. Give the same data and fold; the settings are TRUNK's.",
@@ -75,7 +74,7 @@ def add_train(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--from",
         dest="start",
-        type=Path,
+        type=path,
         metavar="WEIGHTS",
         help="Start from trained weights, a run's or published ones: the network is theirs, and so are optimiser, "
         "learning rate and momentum_warmup, unless one of these is given. Gray values are standardised by your images.",
@@ -116,20 +115,20 @@ def add_predict(command: argparse.ArgumentParser) -> None:
     """What `predict` takes."""
     command.add_argument(
         "--weights",
-        type=Path,
+        type=path,
         metavar="FILE",
         help="A run's weights.pt, or published weights; those of this repository for EM membranes unless given.",
     )
     command.add_argument(
         "images",
-        type=Path,
+        type=path,
         nargs="+",
         metavar="IN",
         help="The image: a TIFF stack, another image file, or an OME-Zarr. Or several files, or a folder of them.",
     )
     command.add_argument(
         "out",
-        type=Path,
+        type=path,
         metavar="OUT",
         help="The probabilities, 32-bit floats: 0 = membrane, 1 = cell. A TIFF, or an OME-Zarr with a name that ends "
         "in .zarr; of several images a folder. A folder's images are the sections of one OME-Zarr.",
@@ -154,7 +153,7 @@ def add_predict(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--instances",
-        type=Path,
+        type=path,
         metavar="CELLS.tif",
         help="Also write numbered cells, and a table of them, CELLS.csv; see segment --help.",
     )
@@ -191,8 +190,8 @@ def _add_distribution(command: argparse.ArgumentParser) -> None:
 
 def add_publish(command: argparse.ArgumentParser) -> None:
     """What `publish` takes."""
-    command.add_argument("weights", type=Path, metavar="WEIGHTS", help="A run's weights.pt, or published weights.")
-    command.add_argument("out", type=Path, metavar="OUT", help="The file to write; its ending says what it becomes.")
+    command.add_argument("weights", type=path, metavar="WEIGHTS", help="A run's weights.pt, or published weights.")
+    command.add_argument("out", type=path, metavar="OUT", help="The file to write; its ending says what it becomes.")
     command.add_argument(
         "--same-size",
         action="store_true",
@@ -206,9 +205,9 @@ def add_publish(command: argparse.ArgumentParser) -> None:
 
 def add_report(command: argparse.ArgumentParser) -> None:
     """What `report` takes."""
-    command.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="Folders of runs.")
+    command.add_argument("runs", type=path, nargs="+", metavar="RUN", help="Folders of runs.")
     command.add_argument("--figures", action="store_true", help="Also draw the paper's figures from each run.")
     command.add_argument(
-        "--compare", type=Path, metavar="FILE", help="Also write all runs into one table (.md) or page (.html)."
+        "--compare", type=path, metavar="FILE", help="Also write all runs into one table (.md) or page (.html)."
     )
     add_force(command)

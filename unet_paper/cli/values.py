@@ -1,9 +1,11 @@
 """How the values of options are read."""
 
 import argparse
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import fields, replace
+from pathlib import Path
 from typing import Any
 
 from unet_paper.config import CLASS_WEIGHT, KINDS, MANY, Config, optimiser_settings, without_effect
@@ -16,6 +18,11 @@ FIXED = ("profile", "classes")  # settings that a run is not told but finds
 def labels_meaning(text: str) -> str:
     """argparse type: a key of LABELS_ARE, of which "numbers" is an older name of one."""
     return "instances" if text == "numbers" else text
+
+
+def path(text: str) -> Path:
+    """argparse type: a path, whose ~ is the home folder also where a shell leaves it, as in --out=~/run."""
+    return Path(os.path.expanduser(text))
 
 
 def numbers(text: str) -> tuple[float, ...]:

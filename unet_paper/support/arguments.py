@@ -42,12 +42,13 @@ def labels_option(meaning: str) -> str:
 
 
 def as_path(name: str, value: Any) -> Path:
-    """A text or a path as a path, whether a file is there or not. name : of the argument, for the message.
+    """A text or a path as a path, whether a file is there or not, ~ being the home folder. name : of the argument, for
+    the message.
 
     Raises BadInput for anything else, and for what no file can be called.
     """
     try:
-        path = Path(value)
+        path = Path(os.path.expanduser(value))
         os.lstat(path)
     except TypeError:
         raise BadInput(f"{name} is given as {type(value).__name__}; it must be a path") from None

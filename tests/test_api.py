@@ -297,6 +297,23 @@ def test_colours_are_no_sections(trained, samples):
         with pytest.raises(BadInput, match=rf"\(40, 50, {samples}\) are in colour.*give one channel, such as"):
             use()
     assert weight_maps(np.eye(4, dtype=np.uint8)[None].repeat(3, 0)).shape == (3, 4, 4)
+    pictures = picture[None].repeat(2, 0)
+    for given in (pictures, list(pictures)):
+        with pytest.raises(BadInput, match=rf"images of shape \(2, 40, 50, {samples}\) are in colour"):
+            train(given, pictures[..., 0], **TINY)
+
+
+def test_paths_are_no_images(trained):
+    """As the command takes them."""
+    for path in ("x.tif", Path("x.tif"), ["x.tif", "y.tif"]):
+        for use in (lambda path=path: predict(trained, path), lambda path=path: train(path, path, **TINY)):
+            with pytest.raises(BadInput, match=r"images are given as a path, 'x.tif'; read the file first"):
+                use()
+
+
+def test_labels_are_no_floats():
+    with pytest.raises(BadInput, match="the labels hold float32 values; give whole numbers or bool"):
+        weight_map(np.zeros((9, 9), np.float32))
 
 
 def test_arrays_of_several_shapes_are_told_apart(trained):

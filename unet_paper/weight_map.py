@@ -117,8 +117,10 @@ def weight_maps(
     """
     labels = as_array(labels, "labels")
     require_no_colours(labels, "labels")
-    if labels.ndim != 3 or labels.size == 0 or labels.dtype.kind not in "bui":
-        raise BadInput(f"labels of shape {labels.shape} and type {labels.dtype}; expected (Z, H, W) bool or integers")
+    if labels.ndim != 3 or labels.size == 0:
+        raise BadInput(f"labels of shape {labels.shape}; expected (Z, H, W)")
+    if labels.dtype.kind not in "bui":
+        raise BadInput(f"the labels hold {labels.dtype} values; give whole numbers or bool")
     if not holds(lambda: W_0.allow(w_0) and SIGMA.allow(sigma) and is_connectivity(connectivity)):
         raise BadInput(
             f"w_0 {w_0!r}, sigma {sigma!r}, connectivity {connectivity!r}: w_0 must be 0 or above and at most "

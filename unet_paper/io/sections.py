@@ -1,5 +1,6 @@
 """Sections of one size, which are a stack, or of several sizes, which are a list."""
 
+import os
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -39,9 +40,9 @@ def as_sections(values: ArrayLike | Sequence[ArrayLike], name: str) -> Sections:
                 raise BadInput(f"{name} hold shape {section.shape} at {number}; expected (H, W) arrays")
         return stacked([section.astype(section.dtype.newbyteorder("="), copy=False) for section in sections])
     stack = as_array(values, name)
+    require_no_colours(stack, name)
     if stack.ndim not in (2, 3) or stack.size == 0:
         raise BadInput(f"{name} of shape {stack.shape}; expected (H, W) or (Z, H, W)")
-    require_no_colours(stack, name)
     stack = stack.astype(stack.dtype.newbyteorder("="), copy=False)
     return stack[None] if stack.ndim == 2 else stack
 
@@ -49,10 +50,14 @@ def as_sections(values: ArrayLike | Sequence[ArrayLike], name: str) -> Sections:
 def as_array(values: ArrayLike | Sequence[ArrayLike], name: str) -> np.ndarray:
     """Values as an array. name : for messages.
 
-    Raises BadInput for a list of arrays that differ in shape, for what NumPy cannot make an array of, such as a tensor
-    that needs a gradient, and for masked pixels, whose mask would be lost.
+    Raises BadInput for paths, for a list of arrays that differ in shape, for what NumPy cannot make an array of, such
+    as a tensor that needs a gradient, and for masked pixels, whose mask would be lost.
     """
-    if any(np.ma.is_masked(part) for part in (values if isinstance(values, (list, tuple)) else (values,))):
+    parts = values if isinstance(values, (list, tuple)) else (values,)
+    path = next((part for part in parts if isinstance(part, (str, os.PathLike))), None)
+    if path is not None:
+        raise BadInput(f"{name} are given as a path, {str(path)!r}; read the file first, as tifffile.imread does")
+    if any(np.ma.is_masked(part) for part in parts):
         raise BadInput(
             f"{name} are masked; give their .filled() values and, where labels are not known, ignore=labels.mask"
         )
@@ -81,8 +86,11 @@ def lone_label(ignore: Any) -> int | None:
 
 
 def require_no_colours(stack: np.ndarray, name: str) -> None:
-    """Raise BadInput for what is a picture (H, W, 3) or (H, W, 4) rather than a stack of sections 3 or 4 px wide."""
-    if stack.ndim == 3 and stack.shape[2] in COLOURS and min(stack.shape[:2]) > max(COLOURS):
+    """Raise BadInput for what is a picture (H, W, 3) or (H, W, 4) rather than a stack of sections 3 or 4 px wide, and
+    for several pictures.
+    """
+    is_picture = stack.ndim == 3 and min(stack.shape[:2]) > max(COLOURS)
+    if (is_picture or stack.ndim == 4) and stack.shape[-1] in COLOURS:
         raise BadInput(
             f"{name} of shape {stack.shape} are in colour; expected (H, W) or (Z, H, W), so give one channel, such as "
             "[..., 0]"

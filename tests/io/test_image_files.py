@@ -104,6 +104,15 @@ def test_colours_are_refused_or_converted_when_asked(tmp_path, random):
             read_stack(tmp_path / name, 3)
 
 
+def test_labels_in_colour_are_told_to_be_numbers(tmp_path, random):
+    """No channel of a drawing is its labels."""
+    colours = random.integers(0, 256, (30, 41, 3), dtype=np.uint8)
+    imsave(tmp_path / "drawn.png", colours, check_contrast=False)
+    with pytest.raises(BadInput, match="in colour, shape .*labels are numbers, not colours.* 8 or 16 bits") as no:
+        read_labels(tmp_path / "drawn.png")
+    assert "channel" not in str(no.value)
+
+
 def test_channels(tmp_path, stack):
     path = tmp_path / "channels.tif"
     two = np.stack([stack, 255 - stack], axis=1)

@@ -74,9 +74,15 @@ def several_channels(
     if kind != "image" and pixels.dtype.kind == "f" and stored_as_planes:
         known = "the challenge's scores know two" if kind == "probabilities" else "give labels, or those of two classes"
         return BadInput(f"{path} holds probabilities of {count} classes; {known}")
-    what = "in colour" if count in (3, 4) else f"of {count} channels"
+    in_colour = count in (3, 4)
+    what = "in colour" if in_colour else f"of {count} channels"
     sections = f" (if it is {count} sections, save it with photometric='minisblack')" if stored_as_planes else ""
-    gray = ", or gray" if count in (3, 4) and colours == "RGB" else ""
+    if kind == "labels" and in_colour:
+        return BadInput(
+            f"{path} is {what}, shape {pixels.shape}{sections}; labels are numbers, not colours, so save them in "
+            "gray of 8 or 16 bits, with a number for each class or cell"
+        )
+    gray = ", or gray" if in_colour and colours == "RGB" else ""
     option = f" (--channel takes one: a number from 0 to {count - 1}{gray})" if kind == "image" else ""
     return BadInput(f"{path} is {what}, shape {pixels.shape}{sections}; give one channel only{option}")
 

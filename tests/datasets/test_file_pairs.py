@@ -14,6 +14,7 @@ from unet_paper.datasets.file_pairs import paired, without_words
 from unet_paper.datasets.folds import Fold
 from unet_paper.datasets.own_pairs import read_pairs
 from unet_paper.datasets.training_stacks import OwnFiles, load_files
+from unet_paper.io.image_files import open_stack
 from unet_paper.io.image_folder import image_files
 from unet_paper.io.stack import read_stack, write_sections, write_stack
 from unet_paper.support.errors import BadInput
@@ -238,7 +239,23 @@ def test_colour_images_by_their_gray_values(folders):
 def test_a_pattern_that_no_file_fits(tmp_path):
     with pytest.raises(BadInput, match=r"no file is called like this pattern"):
         image_files([tmp_path / "*.png"])
+    (tmp_path / "a[1]").mkdir()
+    with pytest.raises(BadInput, match=r"a\[1\] is not a file; give the path"):
+        open_stack(tmp_path / "a[1]")
     assert paired([tmp_path / "a.tif"], [tmp_path / "b.tif"]) == [(tmp_path / "a.tif", tmp_path / "b.tif")]
+
+
+def test_a_pattern_that_the_shell_has_not_expanded(nuclei_folders, tmp_path, capsys):
+    """As one in quotes; it is read as a name."""
+    images, masks = (nuclei_folders / name / "*" for name in ("images", "masks"))
+    own = ["--labels-are", "instances", "--out", str(tmp_path / "run")]
+    for pattern, command in (
+        (masks, ["weights", str(masks), str(tmp_path / "out")]),
+        (images, ["train", "--images", str(images), "--labels", str(masks), *own]),
+    ):
+        assert main(command) == 2
+        said = f"{pattern} is a pattern, which the shell has not expanded; name the folder {pattern.parent} instead\n"
+        assert capsys.readouterr().err.endswith(said)
 
 
 def test_weight_maps_of_a_folder(nuclei_folders, tmp_path, capsys):

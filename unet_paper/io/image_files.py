@@ -2,6 +2,7 @@
 PNG and other formats, OME-Zarr.
 """
 
+import glob
 import re
 from pathlib import Path
 from typing import cast
@@ -27,7 +28,7 @@ from unet_paper.io.tiff import MAGIC, open_tiff
 from unet_paper.support.errors import BadInput
 from unet_paper.support.logs import logger
 
-NO_FILE = "{} is not a file; give the path of a TIFF stack or an image"
+PATTERN = re.compile(r"[*?\[]")
 TIFF_SUFFIXES = (".tif", ".tiff", ".btf")
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".pgm", ".webp", ".jp2", ".gif")
 OTHER_MAGIC = (b"\x89PNG", b"\xff\xd8\xff", b"BM", b"P5", b"P2", b"P4", b"P1", b"RIFF", b"GIF8", b"\0\0\0\x0cjP")
@@ -70,7 +71,7 @@ def open_stack(
             cast(np.ndarray, image.pixels), image.pixel_size, path, origin=image.origin, made_with=image.made_with
         )
     if not path.is_file():
-        raise BadInput(NO_FILE.format(path))
+        raise no_file(path)
     room = Scratch(scratch)
     with quiet_readers():
         raw = _read(path, room)
@@ -80,6 +81,17 @@ def open_stack(
             values_meant(path, raw, channel, kind, room)
         stack = turned_upright(path, _sections(path, raw, channel, kind), raw.orientation)
     return ImageStack(stack, _turned_size(raw), path, raw.nodata, made_with=raw.made_with)
+
+
+def no_file(path: Path) -> BadInput:
+    """What is wrong with a path at which there is no file."""
+    if path.exists() or not PATTERN.search(str(path)):
+        return BadInput(f"{path} is not a file; give the path of a TIFF stack or an image")
+    files = glob.glob(str(path))
+    if not files:
+        return BadInput(f"{path} is no file, and no file is called like this pattern; look at the folder's names")
+    folder = Path(files[0]).parent  # the pattern was in quotes, or of a shell of Windows', which expands none
+    return BadInput(f"{path} is a pattern, which the shell has not expanded; name the folder {folder} instead")
 
 
 def _read(path: Path, scratch: Scratch) -> RawImage:

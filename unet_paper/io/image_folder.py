@@ -4,13 +4,12 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from unet_paper.io.image_files import IMAGE_SUFFIXES, NO_FILE, TIFF_SUFFIXES
+from unet_paper.io.image_files import IMAGE_SUFFIXES, TIFF_SUFFIXES, no_file
 from unet_paper.io.ome_zarr import is_zarr
 from unet_paper.support.errors import BadInput
 from unet_paper.support.logs import logger
 
 SYSTEM_FILES = ("thumbs.db", "desktop.ini")  # besides hidden ones, whose names begin with a dot
-PATTERN = re.compile(r"[*?\[]")
 SHOWN = 3  # names in a message
 
 
@@ -31,10 +30,8 @@ def image_files(paths: Sequence[Path]) -> list[Path]:
     """
     files = [file for path in paths for file in (_in_folder(path) if is_folder(path) else [path])]
     for file in files:
-        if not file.exists() and PATTERN.search(file.name):
-            raise BadInput(f"{file} is no file, and no file is called like this pattern; look at the folder's names")
         if not file.exists():
-            raise BadInput(NO_FILE.format(file))
+            raise no_file(file)
     seen: dict[str, Path] = {}
     for file in files:
         other = seen.setdefault(stem(file), file)

@@ -56,6 +56,14 @@ def test_cells_and_their_table(probability, capsys):
     assert str(out.with_suffix(".csv")) in printed
 
 
+@pytest.mark.parametrize("out", ["cells", "cells.tif"])
+def test_a_folder_is_for_predict(probability, capsys, out):
+    """Whatever the result is called."""
+    assert main(["segment", str(probability.parent), str(probability.with_name(out))]) == 2
+    said = f"{probability.parent} is a folder, and segment takes one file; predict --instances numbers the cells of a"
+    assert said in capsys.readouterr().err
+
+
 def test_settings(probability):
     out = probability.with_name("cells.tif")
     options = ["--threshold", "0.1", "--min-size", "60", "--watershed", "--connectivity", "8"]

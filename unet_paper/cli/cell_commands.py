@@ -5,13 +5,20 @@ from pathlib import Path
 
 from unet_paper.cli.checks import must_be_tiff, must_be_writable, must_differ, must_fit
 from unet_paper.cli.segmentation_options import given_segmentation
+from unet_paper.support.errors import BadInput
 
 
 def do_segment(arguments: Namespace) -> None:
     """`segment`"""
+    from unet_paper.io.image_folder import is_folder
     from unet_paper.runs.instances import segment_file
     from unet_paper.segmentation import CellSegmentation
 
+    if is_folder(arguments.probability):
+        raise BadInput(
+            f"{arguments.probability} is a folder, and segment takes one file; predict --instances numbers the cells "
+            "of a folder of images"
+        )
     cells_must_be_writable(arguments.out, (arguments.probability,), arguments.force)
     segment_file(arguments.probability, arguments.out, given_segmentation(arguments) or CellSegmentation())
 

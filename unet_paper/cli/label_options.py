@@ -53,7 +53,12 @@ def add_weights(command: argparse.ArgumentParser) -> None:
 
 def add_segment(command: argparse.ArgumentParser) -> None:
     """What `segment` takes."""
-    command.add_argument("probability", type=path, metavar="PROBABILITY.tif", help="What `predict` wrote.")
+    command.add_argument(
+        "probability",
+        type=path,
+        metavar="PROBABILITY.tif",
+        help="What `predict` wrote, one file; of a folder of images predict --instances numbers the cells.",
+    )
     command.add_argument(
         "out",
         type=path,

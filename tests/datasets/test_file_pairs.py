@@ -227,6 +227,8 @@ def test_what_is_not_read_is_said(folders, caplog):
     assert (
         "notes.txt, old/ are not read" in caplog.text and "DS_Store" not in caplog.text and "Thumbs" not in caplog.text
     )
+    load(folders)
+    assert caplog.text.count("are not read") == 1
 
 
 def test_colour_images_by_their_gray_values(folders):

@@ -61,7 +61,8 @@ def test_a_file_system_without_locks_works(tmp_path, monkeypatch, code):
 
 def test_a_folder_that_cannot_be_written(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(BadInput, match="cannot be written"), exclusive_lock(tmp_path / "file" / "lock", "it"):
+    message = f"the folder {tmp_path / 'file'} cannot be written: .*; give another one"
+    with pytest.raises(BadInput, match=message), exclusive_lock(tmp_path / "file" / "lock", "it"):
         pass
 
 

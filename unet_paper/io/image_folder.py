@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import cache
 from pathlib import Path
 
 from unet_paper.io.image_files import IMAGE_SUFFIXES, TIFF_SUFFIXES, no_file
@@ -89,8 +90,13 @@ def _in_folder(folder: Path) -> list[Path]:
         inside = f"it holds {named(others)}" if others else "it is empty"
         raise BadInput(f"{folder} is a folder without images ({inside}); name the folder that has TIFF or PNG files")
     if others:
-        logger.info(f"note: of {folder}, {named(others)} {'is' if len(others) == 1 else 'are'} not read")
+        _note_unread(folder, tuple(others))
     return images
+
+
+@cache  # a command reads a folder several times
+def _note_unread(folder: Path, others: tuple[str, ...]) -> None:
+    logger.info(f"note: of {folder}, {named(others)} {'is' if len(others) == 1 else 'are'} not read")
 
 
 def _is_image(path: Path) -> bool:

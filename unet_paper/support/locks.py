@@ -26,7 +26,7 @@ def exclusive_lock(path: Path, what: Path | str) -> Iterator[None]:
         raise BadInput(f"{what} is being written by another process; wait for it, or give another name") from None
     except OSError as error:
         if error.errno not in NO_LOCKS:
-            raise BadInput(f"{path} cannot be written: {error.strerror}; give a folder that can be written") from None
+            raise BadInput(f"the folder {path.parent} cannot be written: {error.strerror}; give another one") from None
     try:
         yield
     finally:

@@ -198,7 +198,10 @@ def damage(folder, what):
 @pytest.mark.parametrize(
     ("what", "message"),
     [
-        ("no labels", r"images without labels of the same name: t10.png; .*masks holds t1.tif, t2.png"),
+        (
+            "no labels",
+            r"images without labels of the same name: t10.png; .*masks holds t1.tif, t2.png; move what has no partner",
+        ),
         ("no image", r"labels without images of the same name: t10.tif"),
         ("twice", r"t1.bmp and .*t1.png have one name but for the ending"),
         ("size", r"t1.png has shape \(1, 70, 90\) and .*t1.tif \(1, 40, 40\)"),

@@ -57,7 +57,9 @@ def _require_partners(first: Sequence[Path], second: Sequence[Path], pairs: list
         lonely = [path for path in files if path not in {pair[index] for pair in pairs}]
         if lonely:
             others = (second, first)[index]
+            there = f"{others[0].parent} holds {named(path.name for path in others)}"
             raise BadInput(
                 f"{lonely[0].parent} holds {names[index]} without {names[1 - index]} of the same name: "
-                f"{named(path.name for path in lonely)}; {others[0].parent} holds {named(path.name for path in others)}"
+                f"{named(path.name for path in lonely)}; {there}; move what has no partner elsewhere, or name only the "
+                "files that have one"
             )

@@ -132,7 +132,10 @@ def test_cells_in_several_pieces_are_counted_aloud(caplog):
     labels = np.zeros((2, 30, 40), np.uint8)
     labels[:, 2:10, 2:10], labels[0, 20:28, 2:10], labels[1, 10:18, 10:18], labels[:, 20:28, 30:38] = 5, 5, 5, 7
     interpret_labels(labels, "instances", "labels.tif")
-    assert "2 cells of labels.tif (5, ...) are in several pieces; border weight is put between these" in caplog.text
+    assert (
+        "2 cells of labels.tif (5, ...) are in several pieces; each is taken as a cell, with border weight"
+        in caplog.text
+    )
     caplog.clear()
     interpret_labels(labels, "instances", "labels.tif", connectivity=8)
     assert "cell 5 of labels.tif is in several pieces" in caplog.text

@@ -184,7 +184,8 @@ def doubt_three_values(values: np.ndarray, name: Path | str, said: bool) -> None
     if not said:
         raise BadInput(
             f"{name} holds {_shown(values)}; labels are 0 = membrane and {values[-1]} = cell, or every cell has a "
-            f"number of its own, and where these are such, say {labels_option('instances')}; {if_unannotated(values[-1])}"
+            f"number of its own, and where these are such, say {labels_option('instances')}; "
+            f"{if_unannotated(values[-1])}"
         )
     logger.warning(
         f"note: {name} holds {_shown(values)}, and {values[1]} and {values[-1]} are taken as numbers of cells; if "

@@ -23,7 +23,7 @@ AS_IT_IS = Standardisation(0.0, 1.0, "float32")
 STILL = torch.zeros(2, 3, 3)
 
 
-def cells(seed: int, size: int = 160) -> np.ndarray:
+def cells(seed: int, size: int = 300) -> np.ndarray:
     """Smooth values, above 0 in cells, of no preferred direction."""
     return ndimage.gaussian_filter(np.random.default_rng(seed).normal(size=(size, size)), 5, mode="wrap")
 
@@ -40,14 +40,17 @@ def test_a_shift_is_measured_to_a_tenth_of_a_pixel(x, y, brighter):
 
 def test_what_cannot_be_measured_is_refused():
     values = cells(0)
-    with pytest.raises(BadInput, match="section 1 has less than 64 px, one class or one gray value"):
+    with pytest.raises(BadInput, match="section 1 has less than 256 px, one class or one gray value"):
         measure([values, values], [values > 0, values > 99])
-    with pytest.raises(BadInput, match="section 0 has less than 64 px, one class or one gray"):
+    with pytest.raises(BadInput, match="section 0 has less than 256 px, one class or one gray"):
         measure([np.ones_like(values)], [values > 0])
     with pytest.raises(BadInput, match="section 0 has less"):
-        measure([values[:60]], [values[:60] > 0])
-    with pytest.raises(BadInput, match="labels of section 0 lie 8 px or more beside"):
-        measure([np.roll(values, 11, 0)], [values > 0])
+        measure([values[:250]], [values[:250] > 0])
+    for elsewhere in (np.roll(values, 11, 0), np.random.default_rng(0).random(values.shape)):
+        with pytest.raises(
+            BadInput, match="labels of section 0 lie 8 px or more beside what they show, or show something"
+        ):
+            measure([elsewhere], [values > 0])
     with pytest.raises(BadInput, match="images"):
         measure(values[None], values[None, 1:] > 0)
 
@@ -96,7 +99,7 @@ def test_training_tiles_are_drawn_with_the_settings():
     labels = [(cells(seed) > 0).astype(np.uint8) for seed in range(2)]
     still = replace(
         PROFILES["smoke"],
-        **{"tile_size": 316, "rotate": False, "flip": False, "shift": False, "displacement_sigma": 0.0},
+        **{"tile_size": 476, "rotate": False, "flip": False, "shift": False, "displacement_sigma": 0.0},
         **{"contrast": 0.0, "brightness": 0.0},
     )
     left = []

@@ -184,7 +184,7 @@ def test_a_third_value_may_be_of_pixels_that_nobody_annotated(tmp_path, marked):
     labels = np.zeros((1, 8, 8), np.int16)
     labels[0, 2:5, 2:5], labels[0, :, 6:] = 1, marked
     advice = rf"where {marked} marks pixels that nobody annotated, give --ignore {marked} \(in Python ignore={marked}\)"
-    with pytest.raises(BadInput, match=f"hold two, and cells .*instances; {advice}"):
+    with pytest.raises(BadInput, match=f"hold two, and cells .*{INSTANCES}; {advice}"):
         interpret_labels(labels, "cells", "mask.tif")
     write_stack(tmp_path / "mask.tif", labels)
     out = str(tmp_path / "weights.tif")

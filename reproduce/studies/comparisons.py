@@ -11,6 +11,7 @@ from reproduce.studies.statistics import (
     mean_and_deviation,
     pooled_deviation,
     standardised_difference,
+    uneven,
     unpooled_p_values,
 )
 from unet_paper.metrics.registry import TABLE_1_METRICS
@@ -42,9 +43,30 @@ def compared(
         rows[f"{near}, beside {far}"] = others[near], others[far]
     if not known_from:
         return []
-    lines = differences(rows, [*alike, *others.values()], " and ".join(known_from))
+    apart = apart_by_seeds(control, others)
+    pooled = [values for title, values in others.items() if title not in apart]
+    even = {title: pair for title, pair in rows.items() if title not in apart}
+    lines = differences(even, [*alike, *pooled], " and ".join(known_from))
+    if apart:
+        lines += [
+            f"Not there, nor in Dunnett's test: {', '.join(apart)}, whose runs lie further apart than seeds make them "
+            "elsewhere (Cochran's test, 1 in 1,000).",
+            "",
+        ]
     # Dunnett's test pools the runs that it compares, which are all that is known only where no other fold is needed.
-    return lines + (family(others, control, primary) if len(alike) == 1 and several else [])
+    return lines + (family(others, control, primary, apart) if len(alike) == 1 and several else [])
+
+
+def apart_by_seeds(control: Values, others: Mapping[str, Values]) -> list[str]:
+    """The rows to which seeds do more than to the others, in any error and with any TTA."""
+    titles = list(others)
+    found = {
+        titles[number - 1]
+        for metric in TABLE_1_METRICS
+        for tta in control
+        for number in uneven([values[tta][metric.key] for values in (control, *others.values())])
+    }
+    return [title for title in titles if title in found]
 
 
 def differences(rows: Mapping[str, tuple[Values, Values]], alike: Sequence[Values], known_from: str) -> list[str]:
@@ -80,13 +102,19 @@ def differences(rows: Mapping[str, tuple[Values, Values]], alike: Sequence[Value
     ]
 
 
-def family(rows: Mapping[str, Values], control: Values, primary: str) -> list[str]:
-    """Lines on Dunnett's test and on Welch's: a row's adjusted p for each metric, all rows considered."""
+def family(rows: Mapping[str, Values], control: Values, primary: str, apart: Sequence[str] = ()) -> list[str]:
+    """Lines on Dunnett's test and on Welch's: a row's adjusted p for each metric, all rows considered.
+
+    apart : rows that Dunnett's test, which pools all, is not asked about
+    """
     dunnett, welch = [], []
+    even = [title not in apart for title in rows]
     for metric in TABLE_1_METRICS:
         arms, of_control = [values[primary][metric.key] for values in rows.values()], control[primary][metric.key]
-        deviation, _ = pooled_deviation([of_control, *arms])
-        dunnett.append(adjusted_p_values(arms, of_control) if deviation else [None] * len(arms))
+        pooled = [arm for arm, is_even in zip(arms, even, strict=True) if is_even]
+        deviation, _ = pooled_deviation([of_control, *pooled])
+        p_values = iter(adjusted_p_values(pooled, of_control) if deviation and pooled else [])
+        dunnett.append([next(p_values, None) if is_even else None for is_even in even])
         welch.append(unpooled_p_values(arms, of_control))
     lines = [
         f"Dunnett's test against the control ({primary}): p, adjusted for the number of rows.",

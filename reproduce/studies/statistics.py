@@ -11,6 +11,7 @@ import numpy as np
 from scipy import stats
 
 CONFIDENCE = 0.95
+UNEVEN = 0.001  # how rarely a group is taken as uneven where seeds do the same to all
 
 
 def prediction_interval(values: Sequence[float]) -> tuple[float, float]:
@@ -32,6 +33,26 @@ def pooled_deviation(groups: Sequence[Sequence[float]]) -> tuple[float, int]:
         raise ValueError("no group of several runs, so that there is no telling what seeds do")
     squares = sum(statistics.variance(values) * (len(values) - 1) for values in several)
     return math.sqrt(squares / degrees), degrees
+
+
+def uneven(groups: Sequence[Sequence[float]]) -> list[int]:
+    """The groups to which seeds do more than to the others, which are not to be pooled with these: by Cochran's test of
+    the largest variance, again and again until none is left. Groups of one run, and the first, which is the control,
+    are never of them.
+    """
+    variances = {number: statistics.variance(values) for number, values in enumerate(groups) if len(values) > 1}
+    degrees = statistics.mean(len(groups[number]) - 1 for number in variances) if variances else 0.0
+    found: list[int] = []
+    while len(variances) > 2:
+        largest = max(variances, key=variances.__getitem__)
+        others = len(variances) - 1
+        quantile = stats.f.ppf(1 - UNEVEN / len(variances), degrees, others * degrees)
+        is_control = largest == 0  # beside which nothing else is uneven
+        if is_control or variances[largest] * (1 + others / quantile) <= sum(variances.values()):
+            break
+        found.append(largest)
+        del variances[largest]
+    return sorted(found)
 
 
 def standardised_difference(values: Sequence[float], control: Sequence[float], deviation: float) -> float:

@@ -10,6 +10,7 @@ from reproduce.studies.statistics import (
     pooled_deviation,
     prediction_interval,
     standardised_difference,
+    uneven,
     unpooled_p_values,
 )
 
@@ -78,6 +79,17 @@ def test_an_arm_with_a_large_spread_hides_nothing_of_the_others():
     p_values = unpooled_p_values([worse, wild, alike, [7.0]], control)
     assert p_values == [pytest.approx(3 * alone[0]), pytest.approx(2 * alone[1]), max(alone[2], 2 * alone[1]), None]
     assert p_values[0] < 0.01 < 0.9 < adjusted_p_values([worse, wild, alike], control)[0]
+
+
+def test_a_group_to_which_seeds_do_more_is_found(random):
+    """And hardly ever one where they do the same to all; the control, and a group of one run, never."""
+    alike = [random.normal(size=5) for _ in range(12)]
+    assert uneven([*alike, 100 * random.normal(size=5)]) == [12]
+    assert uneven([*alike[:4], 100 * random.normal(size=5), *alike[4:], 40 * random.normal(size=5)]) == [4, 13]
+    assert uneven([100 * random.normal(size=5), *alike]) == [] == uneven([*alike, [1e6]]) == uneven([])
+    assert uneven([[1.0] * 5, [2.0] * 5, [3.0] * 5]) == []
+    draws = [uneven(random.normal(size=(12, 5))) for _ in range(2000)]
+    assert sum(map(bool, draws)) <= 10  # 2 are expected
 
 
 def test_what_no_spread_is_known_of_has_no_p_value():

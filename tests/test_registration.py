@@ -40,11 +40,11 @@ def test_a_shift_is_measured_to_a_tenth_of_a_pixel(x, y, brighter):
 
 def test_what_cannot_be_measured_is_refused():
     values = cells(0)
-    with pytest.raises(BadInput, match="section 1 has less than 256 px, one class or one gray value"):
+    with pytest.raises(BadInput, match="section 1 is below 256 px in height or width, or has one class or one gray"):
         measure([values, values], [values > 0, values > 99])
-    with pytest.raises(BadInput, match="section 0 has less than 256 px, one class or one gray"):
+    with pytest.raises(BadInput, match="section 0 is below 256 px in height or width, or has one class"):
         measure([np.ones_like(values)], [values > 0])
-    with pytest.raises(BadInput, match="section 0 has less"):
+    with pytest.raises(BadInput, match="section 0 is below 256"):
         measure([values[:250]], [values[:250] > 0])
     for elsewhere in (np.roll(values, 11, 0), np.random.default_rng(0).random(values.shape)):
         with pytest.raises(

@@ -37,24 +37,28 @@ def compared(
         control = own[title]
         alike = [*elsewhere.values(), control]
         known_from += [f"the {count(row)} runs of [seeds](../seeds), of another fold" for row in elsewhere.values()]
-    rows = {other: (row, control) for other, row in others.items()}
+    apart = apart_by_seeds(control, others)
+    rows = {other: (row, control) for other, row in others.items() if other not in apart}
     far, near = LEFT_OUT  # as many sections, so that only where they lie differs
-    if {far, near} <= set(others):
+    if {far, near} <= set(rows):
         rows[f"{near}, beside {far}"] = others[near], others[far]
     if not known_from:
         return []
-    apart = apart_by_seeds(control, others)
     pooled = [values for title, values in others.items() if title not in apart]
-    even = {title: pair for title, pair in rows.items() if title not in apart}
-    lines = differences(even, [*alike, *pooled], " and ".join(known_from))
+    if apart and several:
+        known_from[0] = "the other rows with several runs"
+    lines = differences(rows, [*alike, *pooled], " and ".join(known_from))
+    is_family = len(alike) == 1 and several
     if apart:
+        where = "Not there, nor in Dunnett's test" if is_family else "Not there"
+        quoted = ", ".join(f'"{title}"' for title in apart)
         lines += [
-            f"Not there, nor in Dunnett's test: {', '.join(apart)}, whose runs lie further apart than seeds make them "
-            "elsewhere (Cochran's test, 1 in 1,000).",
+            f"{where}: {quoted}, whose runs lie further apart than seeds make them elsewhere (as Cochran's test, 1 in "
+            "1,000).",
             "",
         ]
     # Dunnett's test pools the runs that it compares, which are all that is known only where no other fold is needed.
-    return lines + (family(others, control, primary, apart) if len(alike) == 1 and several else [])
+    return lines + (family(others, control, primary, apart) if is_family else [])
 
 
 def apart_by_seeds(control: Values, others: Mapping[str, Values]) -> list[str]:

@@ -260,7 +260,7 @@ def _named(group: str, seed: int) -> str:
 def runs_of(study: str, seeds: int, profile: str = "quick", optimiser: str | None = None) -> list[Run]:
     """The runs of a study with a profile; so many `seeds` of whatever it repeats (`usual_seeds`).
 
-    optimiser : of folds, seeds, ablations and interventions (None: the paper's, as the study began); the other studies
+    optimiser : of the studies BY_EITHER (None: the paper's, as the study began); the other studies
         say by which they train.
     """
     optimiser = _as_asked(study, profile, optimiser)
@@ -313,7 +313,7 @@ def require_own_settings(runs: Sequence[Run], wanted: Sequence[Run], changes: Ma
 def _runs_of(study: str, seeds: int, profile: str, rate: float, optimiser: str | None) -> list[Run]:
     if study in ("folds", "registered-folds"):
         is_registered = study == "registered-folds"
-        last, who = (4, "a choice of Adam's recipe") if optimiser == "adam" else (5, "the hyper-parameter search")
+        last, who = (4, "the choice of today's Adam") if optimiser == "adam" else (5, "the hyper-parameter search")
         subgroup = f"folds 2 to {last}, without sections of {who}"
         return [
             Run(

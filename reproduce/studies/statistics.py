@@ -36,22 +36,25 @@ def pooled_deviation(groups: Sequence[Sequence[float]]) -> tuple[float, int]:
 
 
 def uneven(groups: Sequence[Sequence[float]]) -> list[int]:
-    """The groups to which seeds do more than to the others, which are not to be pooled with these: by Cochran's test of
-    the largest variance, again and again until none is left. Groups of one run, and the first, which is the control,
-    are never of them.
+    """The groups to which seeds do more than to the others, which are not to be pooled with these. A group's variance
+    is compared with what the others have pooled, the most improbable first, again and again until none is left: of
+    groups of one size this is Cochran's test of the largest variance. Groups of one run, and the first, which is the
+    control, are never of them.
     """
     variances = {number: statistics.variance(values) for number, values in enumerate(groups) if len(values) > 1}
-    degrees = statistics.mean(len(groups[number]) - 1 for number in variances) if variances else 0.0
     found: list[int] = []
     while len(variances) > 2:
-        largest = max(variances, key=variances.__getitem__)
-        others = len(variances) - 1
-        quantile = stats.f.ppf(1 - UNEVEN / len(variances), degrees, others * degrees)
-        is_control = largest == 0  # beside which nothing else is uneven
-        if is_control or variances[largest] * (1 + others / quantile) <= sum(variances.values()):
+        probabilities = {}
+        for number, variance in variances.items():
+            pooled, degrees = pooled_deviation([groups[other] for other in variances if other != number])
+            ratio = variance / pooled**2 if pooled else math.inf if variance else 0.0
+            probabilities[number] = float(stats.f.sf(ratio, len(groups[number]) - 1, degrees))
+        least = min(probabilities, key=probabilities.__getitem__)
+        is_control = least == 0  # beside which nothing else is uneven
+        if is_control or probabilities[least] * len(variances) >= UNEVEN:
             break
-        found.append(largest)
-        del variances[largest]
+        found.append(least)
+        del variances[least]
     return sorted(found)
 
 

@@ -322,7 +322,9 @@ def test_weights_of_a_lone_cell_are_not_said_to_part_cells(tmp_path, capsys):
     write_stack(tmp_path / "labels.tif", labels)
     places = [str(tmp_path / name) for name in ("labels.tif", "maps.tif", "png")]
     assert main(["weights", *places[:2], "--png", places[2]]) == 0
-    assert capsys.readouterr().out.endswith("\nno two cells are near, so that nowhere a border term counts\n")
+    assert capsys.readouterr().out.endswith(
+        "\nthe border term counts nowhere: no two cells are near, or w_0 is small\n"
+    )
 
 
 def test_weights_of_a_folder_beside_their_images(tmp_path, capsys):

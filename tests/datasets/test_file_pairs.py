@@ -259,8 +259,8 @@ def test_a_pattern_that_the_shell_has_not_expanded(nuclei_folders, tmp_path, cap
         (images, ["train", "--images", str(images), "--labels", str(masks), *own]),
     ):
         assert main(command) == 2
-        said = f"{pattern} is a pattern, which the shell has not expanded; name the folder {pattern.parent} instead\n"
-        assert capsys.readouterr().err.endswith(said)
+        said = f"{pattern} is a pattern, which the shell has not expanded; name its files, or the folder "
+        assert capsys.readouterr().err.endswith(f"{said}{pattern.parent}\n")
 
 
 def test_weight_maps_of_a_folder(nuclei_folders, tmp_path, capsys):

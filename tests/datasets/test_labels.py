@@ -105,7 +105,7 @@ def test_a_cell_may_have_the_highest_number_that_there_is(caplog):
     interpreted, classes = interpret_labels(labels, "instances", "labels.tif")
     assert classes == 2 and np.array_equal(interpreted, labels)
     assert "labels.tif holds 0, 7, 255, and 7 and 255 are taken as numbers of cells" in caplog.text
-    assert "where 255 marks pixels that nobody annotated, give --ignore 255 (in Python ignore=255)" in caplog.text
+    assert "where 255 marks pixels that nobody annotated, give --ignore 255 (from Python ignore=255)" in caplog.text
     with pytest.raises(
         BadInput, match="0 = membrane and 255 = cell, or every cell has a number .*" + INSTANCES + ".*--ignore 255"
     ):
@@ -183,7 +183,9 @@ def test_masks_of_several_conventions_are_said_to_differ():
 def test_a_third_value_may_be_of_pixels_that_nobody_annotated(tmp_path, marked):
     labels = np.zeros((1, 8, 8), np.int16)
     labels[0, 2:5, 2:5], labels[0, :, 6:] = 1, marked
-    advice = rf"where {marked} marks pixels that nobody annotated, give --ignore {marked} \(in Python ignore={marked}\)"
+    advice = (
+        rf"where {marked} marks pixels that nobody annotated, give --ignore {marked} \(from Python ignore={marked}\)"
+    )
     with pytest.raises(BadInput, match=f"hold two, and cells .*{INSTANCES}; {advice}"):
         interpret_labels(labels, "cells", "mask.tif")
     write_stack(tmp_path / "mask.tif", labels)

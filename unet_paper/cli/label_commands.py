@@ -142,7 +142,7 @@ def _draw(
 ) -> None:
     """Figure 3 of every section, and in words where the weights are largest. background : its class weight."""
     from unet_paper.report.figures.section_figures import draw_weight_figure
-    from unet_paper.report.largest_weights import largest_weights
+    from unet_paper.report.largest_weights import PLURALS, largest_weights
     from unet_paper.report.panels import save_figure
     from unet_paper.separation_border import label_cells
 
@@ -162,7 +162,7 @@ def _draw(
         )
     print(f"drew them in {arguments.png} (yellow = high, violet = low; circles: the largest of each section)")
     if not weights:
-        print("no two cells are near, so that nowhere a border term counts")
+        print(f"the border term counts nowhere: no two {PLURALS[what]} are near, or w_0 is small")
         return
     told = sorted(weights, key=lambda pair: -pair[0])[:MOST_TOLD]
     print("largest weights:", *(text for _, text in told), sep="\n  ")

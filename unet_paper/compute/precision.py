@@ -29,7 +29,9 @@ def usable_device(name: str | None) -> str:
     count = torch.cuda.device_count()
     if device.type == "cuda" and (device.index or 0) >= count:
         advice = "give one of them, or cpu" if count else "give cpu"
-        raise BadInput(f"device is {name!r}, but PyTorch finds {count or 'no'} GPUs here; {advice}")
+        raise BadInput(
+            f"device is {name!r}, but PyTorch finds {count or 'no'} GPU{'' if count == 1 else 's'} here; {advice}"
+        )
     return str(device)
 
 

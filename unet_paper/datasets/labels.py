@@ -62,13 +62,15 @@ def interpret_labels(
     ignored: Sections | None = None,
     said: bool = True,
     connectivity: int = 4,
+    scored: bool = False,
 ) -> tuple[Sections, int]:
     """Labels by their meaning, a key of LABELS_ARE: (labels, classes).
 
     Sections of whole numbers -> with two classes, 0 = background and cells above 0, touching ones separated; with more,
     class numbers. `name` is the file's, for messages. `ignored` pixels, bool, mean nothing and come back as 0. What is
     lost or doubtful is said aloud, with its count. said : whether the user told the meaning; else it is what such files
-    usually hold, and the most doubtful labels are refused. connectivity : 4 or 8, by which cells touch.
+    usually hold, and the most doubtful labels are refused. connectivity : 4 or 8, by which cells touch. scored :
+    whether they are what a result is scored against, which classes are not, and of which no weight map is made.
 
     Raises BadInput where the meaning is not said, cannot be, or leaves one class only.
     """
@@ -94,7 +96,7 @@ def interpret_labels(
         return labels, len(values)
     if labels_are == "instances":
         doubt_three_values(values, name, said)
-        labels = _separated(labels, values, name, connectivity)
+        labels = _separated(labels, values, name, connectivity, scored)
     else:
         if len(values) > 2:
             holds = f"{name} holds {len(values)} values ({_shown(values)}); labels that are {labels_are} hold two"
@@ -194,7 +196,7 @@ def doubt_three_values(values: np.ndarray, name: Path | str, said: bool) -> None
     )
 
 
-def _separated(labels: Sections, values: np.ndarray, name: Path | str, connectivity: int) -> Sections:
+def _separated(labels: Sections, values: np.ndarray, name: Path | str, connectivity: int, scored: bool) -> Sections:
     """Numbered cells with background between those that touch. Says what may not be as it is meant."""
     if values[0] > 0:
         logger.warning(
@@ -202,11 +204,11 @@ def _separated(labels: Sections, values: np.ndarray, name: Path | str, connectiv
             f"lines between them; if one of them ({_shown(values)}) is the background, make it 0"
         )
     # first: of gray levels there may be very many to separate
-    doubtful = len(values) > 2 and warn_of_other_meanings(labels, name)
+    doubtful = len(values) > 2 and warn_of_other_meanings(labels, name, may_be_said=not scored)
     separated = stacked([separate_touching_cells(section, connectivity) for section in labels])
     lost = sum(lost_cells(before, after, connectivity) for before, after in zip(labels, separated, strict=True))
     if lost:
         logger.warning(f"note: {lost} cells of {name} are too thin to be separated from their neighbours, and are lost")
-    if len(values) > 2 and not doubtful:
+    if len(values) > 2 and not doubtful and not scored:
         note_cells_in_pieces(separated, name, connectivity)
     return separated

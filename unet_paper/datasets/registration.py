@@ -57,8 +57,8 @@ def _of_section(image: np.ndarray, labels: np.ndarray, number: int) -> tuple[flo
     cells, inner = (labels > 0).astype(np.float64), image[FARTHEST:-FARTHEST, FARTHEST:-FARTHEST].astype(np.float64)
     if min(image.shape) < SMALLEST or len(np.unique(cells)) == 1 or inner.min() == inner.max():
         raise BadInput(
-            f"section {number} has less than {SMALLEST} px, one class or one gray value, so that its labels cannot be "
-            "registered; leave it out"
+            f"section {number} is below {SMALLEST} px in height or width, or has one class or one gray value alone, so "
+            "that its labels cannot be registered; leave it out"
         )
     correlation = np.abs(match_template(cells, inner))
     row, column = np.unravel_index(correlation.argmax(), correlation.shape)

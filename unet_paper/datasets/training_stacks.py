@@ -180,7 +180,11 @@ def _read_pair(folder: Path, name: str, data: dict[str, str]) -> tuple[ImageStac
             f"{labels.shape}; both must be the same"
         )
     data |= {f"{name}-volume": images.content_sha256, f"{name}-labels": labels_sha256(labels)}
-    return images, interpret_labels(labels, "instances", folder / f"{name}-labels.tif", said=False)[0]
+    try:
+        return images, interpret_labels(labels, "instances", folder / f"{name}-labels.tif", said=False)[0]
+    except BadInput as error:
+        elsewhere = "; these go with --images and --labels, in place of --data" if "--labels-are" in str(error) else ""
+        raise BadInput(f"{error}{elsewhere}") from None
 
 
 def em_dataset_name(folder: Path | str, data: dict[str, str]) -> str:

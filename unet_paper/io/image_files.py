@@ -2,7 +2,6 @@
 PNG and other formats, OME-Zarr.
 """
 
-import glob
 import re
 from pathlib import Path
 from typing import cast
@@ -85,13 +84,13 @@ def open_stack(
 
 def no_file(path: Path) -> BadInput:
     """What is wrong with a path at which there is no file."""
-    if path.exists() or not PATTERN.search(str(path)):
+    if path.exists() or not PATTERN.search(path.name):
         return BadInput(f"{path} is not a file; give the path of a TIFF stack or an image")
-    files = glob.glob(str(path))
-    if not files:
+    folder = path.parent
+    if not any(folder.glob(path.name)):
         return BadInput(f"{path} is no file, and no file is called like this pattern; look at the folder's names")
-    folder = Path(files[0]).parent  # the pattern was in quotes, or of a shell of Windows', which expands none
-    return BadInput(f"{path} is a pattern, which the shell has not expanded; name the folder {folder} instead")
+    # It was in quotes, or of a shell of Windows', which expands none.
+    return BadInput(f"{path} is a pattern, which the shell has not expanded; name its files, or the folder {folder}")
 
 
 def _read(path: Path, scratch: Scratch) -> RawImage:

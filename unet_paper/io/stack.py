@@ -135,10 +135,11 @@ def _require_no_nodata(stack: ImageStack, values: np.ndarray, where: str) -> Non
         )
 
 
-def read_labels(path: Path | str, ignore: int | None = None) -> ImageStack:
+def read_labels(path: Path | str, ignore: int | None = None, may_be_ignored: bool = True) -> ImageStack:
     """Read a truth stack: whole numbers, 0 = background. Raises BadInput for anything else.
 
     ignore : the value of pixels that are to be ignored, which alone may be negative or GDAL's nodata value.
+    may_be_ignored : whether the user can name one.
     """
     stack = read_stack(path, kind="labels")
     labels = stack.pixels
@@ -149,16 +150,14 @@ def read_labels(path: Path | str, ignore: int | None = None) -> ImageStack:
     if labels.min() < 0:
         negative = labels[(labels < 0) & (labels != ignore)]
         if negative.size:
-            raise BadInput(
-                f"{path} holds negative labels; labels are 0 = background (membrane) and above, and "
-                f"{if_unannotated(negative.min())}"
-            )
+            advice = f", and {if_unannotated(negative.min())}" if may_be_ignored else ""
+            raise BadInput(f"{path} holds negative labels; labels are 0 = background (membrane) and above{advice}")
     return stack
 
 
 def if_unannotated(label: int) -> str:
     """What to do where a label stands for pixels that nobody annotated, for messages."""
-    return f"where {label} marks pixels that nobody annotated, give --ignore {label} (in Python ignore={label})"
+    return f"where {label} marks pixels that nobody annotated, give --ignore {label} (from Python ignore={label})"
 
 
 def read_probabilities(path: Path | str) -> ImageStack:

@@ -17,6 +17,7 @@ from unet_paper.datasets.labels import (
 )
 from unet_paper.io.hashes import sections_sha256
 from unet_paper.io.image_files import open_stack
+from unet_paper.io.image_stack import ImageStack
 from unet_paper.io.numbered_cells import write_cells
 from unet_paper.io.pixel_size import PixelSize
 from unet_paper.io.sections import Sections, described, joined, shapes, stacked
@@ -175,6 +176,11 @@ def read_numbered(paths: Sequence[Path], name: Path) -> Sections:
     return numbered(read_sections(paths, read_labels), name)
 
 
+def read_result(path: Path | str) -> ImageStack:
+    """Whole numbers of a result, or marks, of which no value can be ignored. Raises what `read_labels` raises."""
+    return read_labels(path, may_be_ignored=False)
+
+
 def _numbered_truth(
     labels: Sections, name: Path, labels_are: str | None, ignored: Sections | None, aloud: bool
 ) -> Sections:
@@ -188,7 +194,7 @@ def _numbered_truth(
     cells = without_ignored(labels, ignored)
     if aloud and len(values) > 2:
         doubt_three_values(values, name, said=labels_are is not None)
-        warn_of_other_meanings(cells, name)
+        warn_of_other_meanings(cells, name, may_be_said=False)
     if labels_are == "instances" and 0 not in values:  # two numbers without a 0 are two cells
         return cells
     return numbered(labels, name, ignored)
@@ -246,10 +252,10 @@ def score_cells(
     files = [path for _, path in pairs]
     first = open_stack(files[0], kind="labels")
     are_probabilities = first.holds_probabilities
-    proposal = read_sections(files, read_probabilities if are_probabilities else read_labels)
+    proposal = read_sections(files, read_probabilities if are_probabilities else read_result)
     marks = None
     if unknown is not None:
-        read = read_sections(_partners(labels, unknown, "marks"), read_labels)
+        read = read_sections(_partners(labels, unknown, "marks"), read_result)
         marks = stacked([section > 0 for section in read])
     for path, sections in ((result, proposal), (unknown, marks)):
         if sections is not None and shapes(sections) != shapes(truth):

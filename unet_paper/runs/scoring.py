@@ -110,7 +110,8 @@ def read_truth(
         every = np.zeros(joined(labels).shape, bool)
         every[slice(None) if ignored is None else ~joined(ignored)] = of_known
         return like(every, labels), ignored
-    interpreted, classes = interpret_labels(labels, labels_are or "instances", name, ignored, labels_are is not None)
+    said = labels_are is not None
+    interpreted, classes = interpret_labels(labels, labels_are or "instances", name, ignored, said, scored=True)
     if classes > 2:
         raise BadInput(f"{name} holds {classes} classes; the challenge's metrics know two, so give labels of two")
     truth = stacked([section > 0 for section in interpreted])

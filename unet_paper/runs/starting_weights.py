@@ -73,6 +73,11 @@ class StartingWeights:
                 f"note: {self.where} knows {own.classes} classes and these labels hold {config.classes}; the last "
                 "layer starts anew"
             )
+        if own.registration != config.registration:
+            logger.info(
+                f"note: {self.where} is of labels registered by {own.registration} px, and these are by "
+                f"{config.registration}, as is given; other labels lie elsewhere"
+            )
         if stacks.protocol.kind == "fold" and set(stacks.data.values()) & set(self.trained.data.values()):
             logger.warning(
                 f"note: {self.where} was trained on these very images; if the sections held out here were among them, "

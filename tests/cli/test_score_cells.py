@@ -274,3 +274,25 @@ def test_gray_values_that_are_given_as_numbered_cells_are_doubted(nuclei, random
     assert "gray.tif have at most" in capsys.readouterr().out
     seg_of(nuclei, "numbers.tif", "numbers.tif")
     assert "at most" not in capsys.readouterr().out
+
+
+def test_no_advice_is_given_that_would_be_refused(tmp_path, capsys):
+    """Classes are not scored, a result's values not ignored, and SEG takes the pieces of a number for one cell."""
+    nuclei = np.zeros((1, 60, 60), np.uint8)
+    for top in range(0, 60, 12):
+        for left in range(0, 60, 12):
+            nuclei[0, top : top + 8, left : left + 8] = 2
+            nuclei[0, top + 1 : top + 7, left + 1 : left + 7] = 1
+    pieces = np.zeros((1, 60, 60), np.int16)
+    pieces[0, 2:9, 2:9] = pieces[0, 20:29, 2:9] = 1
+    pieces[0, 40:50, 40:50], pieces[0, 2:9, 40:50] = 2, 3
+    for name, labels in (("classes", nuclei), ("pieces", pieces), ("result", np.where(pieces == 3, -1, pieces))):
+        write_stack(tmp_path / f"{name}.tif", labels)
+    for truth in ("classes", "pieces"):
+        assert main(["score", str(tmp_path / f"{truth}.tif"), str(tmp_path / "pieces.tif"), "--metrics", "seg"]) == 0
+        told = "".join(capsys.readouterr())
+        assert ("a cell is one piece" in told) == (truth == "classes")
+        assert "--labels-are classes" not in told and "border weight" not in told
+    assert main(["score", str(tmp_path / "pieces.tif"), str(tmp_path / "result.tif"), "--metrics", "seg"]) == 2
+    told = capsys.readouterr().err
+    assert "result.tif holds negative labels" in told and "--ignore" not in told

@@ -12,6 +12,7 @@ from unet_paper import score
 from unet_paper.cli.commands import main
 from unet_paper.datasets.folds import Protocol
 from unet_paper.datasets.labels import interpret_labels
+from unet_paper.datasets.training_stacks import load_folder
 from unet_paper.io.sections import joined
 from unet_paper.io.stack import read_labels, read_stack, write_stack
 from unet_paper.runs.training_run import _stored
@@ -286,3 +287,12 @@ def test_the_older_name_of_instances(tmp_path, capsys):
     assert "numbers}" not in capsys.readouterr().out
     old = {"kind": "none", "training_sections": 3, "scored_sections": 0, "labels_are": "numbers"}
     assert Protocol.from_json(old).labels_are == "instances"
+
+
+def test_where_the_meaning_of_labels_cannot_be_said_the_message_says_where_it_can(tmp_path):
+    write_stack(tmp_path / "train-volume.tif", np.random.default_rng(0).integers(0, 256, (1, 40, 40)).astype(np.uint8))
+    labels = np.zeros((1, 40, 40), np.uint8)
+    labels[0, 2:5, 2:5], labels[0, :, 30:] = 1, 255
+    write_stack(tmp_path / "train-labels.tif", labels)
+    with pytest.raises(BadInput, match="--ignore 255 .*; these go with --images and --labels, in place of --data$"):
+        load_folder(tmp_path)

@@ -18,6 +18,7 @@ from unet_paper.support.errors import BadInput
 
 TINY = dict(profile="smoke", base_channels=2, steps=2, tile_size=188, device="cpu")
 FEW = ["--profile", "smoke", "--set", "steps=2", "--set", "tile_size=188", "--device", "cpu"]
+BOTH = ["--set", "registration_x=0.15", "--set", "registration_y=0.6"]
 STILL = dict(learning_rate=1e-30)  # a rate at which nothing moves
 
 
@@ -138,3 +139,13 @@ def test_images_that_the_weights_have_seen(files, capsys):
 def test_what_is_refused(files, capsys, options, message):
     assert finetune(files, *options) == 2
     assert message in capsys.readouterr().err and not (files / "run").exists()
+
+
+def test_a_registration_is_not_taken_over_and_that_is_said(files, capsys):
+    trained = checkpoint.load(files / "weights.pt")
+    config = replace(trained.config, registration_x=0.15, registration_y=0.6)
+    checkpoint.save(files / "registered.pt", replace(trained, config=config))
+    for number, (options, told) in enumerate([([], True), (["--set", "registration_x=0.15"], True), (BOTH, False)]):
+        assert finetune(files, *options, weights="registered.pt", out=f"run-{number}") == 0
+        assert ("is of labels registered by (0.15, 0.6) px" in capsys.readouterr().out) == told
+    assert read_record(files / "run-0" / "run.json").config.registration == (0.0, 0.0)

@@ -282,4 +282,4 @@ def note_cells_in_pieces(labels: Sections, name: Path | str, connectivity: int =
         number, _ = max(counts, key=lambda pair: pair[1])
         several = f"{len(counts)} cells of {name} ({number}, ...) are"
         which = several if len(counts) > 1 else f"cell {number} of {name} is"
-        logger.warning(f"note: {which} in several pieces; each is taken as a cell, with border weight between them")
+        logger.warning(f"note: {which} in several pieces, each taken as a cell, with border weight between them")

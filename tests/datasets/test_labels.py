@@ -134,8 +134,7 @@ def test_cells_in_several_pieces_are_counted_aloud(caplog):
     labels[:, 2:10, 2:10], labels[0, 20:28, 2:10], labels[1, 10:18, 10:18], labels[:, 20:28, 30:38] = 5, 5, 5, 7
     interpret_labels(labels, "instances", "labels.tif")
     assert (
-        "2 cells of labels.tif (5, ...) are in several pieces; each is taken as a cell, with border weight"
-        in caplog.text
+        "2 cells of labels.tif (5, ...) are in several pieces, each taken as a cell, with border weight" in caplog.text
     )
     caplog.clear()
     interpret_labels(labels, "instances", "labels.tif", connectivity=8)

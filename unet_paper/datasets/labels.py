@@ -55,6 +55,10 @@ def pixels_to_ignore(
     return ignored
 
 
+class MeaningNotSaid(BadInput):
+    """Labels so doubtful that somebody must say what they mean."""
+
+
 def interpret_labels(
     labels: Sections,
     labels_are: str | None,
@@ -178,13 +182,13 @@ def _warn_of_numbered_cells(labels: Sections, classes: int, name: Path | str) ->
 
 
 def doubt_three_values(values: np.ndarray, name: Path | str, said: bool) -> None:
-    """Say so where numbers of cells look like a mask with a third value in it. Raises BadInput where nobody said that
-    they are numbers.
+    """Say so where numbers of cells look like a mask with a third value in it. Raises MeaningNotSaid where nobody said
+    that they are numbers.
     """
     if len(values) != 3 or values[0] != 0 or values[-1] != np.iinfo(values.dtype).max:
         return
     if not said:
-        raise BadInput(
+        raise MeaningNotSaid(
             f"{name} holds {_shown(values)}; labels are 0 = membrane and {values[-1]} = cell, or every cell has a "
             f"number of its own, and where these are such, say {labels_option('instances')}; "
             f"{if_unannotated(values[-1])}"

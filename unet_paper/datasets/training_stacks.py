@@ -6,7 +6,7 @@ from pathlib import Path
 
 from unet_paper.datasets import isbi2012
 from unet_paper.datasets.folds import Fold, Protocol
-from unet_paper.datasets.labels import interpret_labels, pixels_to_ignore, without_ignored
+from unet_paper.datasets.labels import MeaningNotSaid, interpret_labels, pixels_to_ignore, without_ignored
 from unet_paper.datasets.own_pairs import read_pairs
 from unet_paper.io.hashes import labels_sha256
 from unet_paper.io.image_stack import ImageStack
@@ -182,9 +182,8 @@ def _read_pair(folder: Path, name: str, data: dict[str, str]) -> tuple[ImageStac
     data |= {f"{name}-volume": images.content_sha256, f"{name}-labels": labels_sha256(labels)}
     try:
         return images, interpret_labels(labels, "instances", folder / f"{name}-labels.tif", said=False)[0]
-    except BadInput as error:
-        elsewhere = "; these go with --images and --labels, in place of --data" if "--labels-are" in str(error) else ""
-        raise BadInput(f"{error}{elsewhere}") from None
+    except MeaningNotSaid as error:
+        raise BadInput(f"{error}; these go with --images and --labels, in place of --data") from None
 
 
 def em_dataset_name(folder: Path | str, data: dict[str, str]) -> str:

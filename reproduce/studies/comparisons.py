@@ -9,10 +9,10 @@ from reproduce.studies.statistics import (
     adjusted_p_values,
     critical_value,
     mean_and_deviation,
+    paired_p_values,
     pooled_deviation,
     standardised_difference,
     uneven,
-    unpooled_p_values,
 )
 from unet_paper.metrics.registry import TABLE_1_METRICS
 from unet_paper.report.table import Table
@@ -20,9 +20,16 @@ from unet_paper.runs.diagnostics import are_inactive
 
 
 def compared(
-    own: dict[str, Values], elsewhere: dict[str, Values], runs: Sequence[Run], same_fold: bool, primary: str
+    own: dict[str, Values],
+    elsewhere: dict[str, Values],
+    seeds: Mapping[str, Sequence[int]],
+    runs: Sequence[Run],
+    same_fold: bool,
+    primary: str,
 ) -> list[str]:
-    """Lines that compare the rows with the control, where anything tells what a seed does."""
+    """Lines that compare the rows with the control, where anything tells what a seed does. seeds : of every row's
+    runs.
+    """
     title = runs[0].group
     others = {run.group: own[run.group] for run in runs if run.group != title and run.group in own}
     if title not in CONTROLS or title not in own or not others:
@@ -30,7 +37,7 @@ def compared(
     several = any(count(row) > 1 for row in (own[title], *others.values()))
     known_from = ["the rows with several runs"] if several else []
     if same_fold:  # these are the table's first row; the own runs have the same seeds
-        (control,) = elsewhere.values()
+        ((title, control),) = elsewhere.items()
         alike = [control]
         known_from = known_from or ["the first row"]
     else:
@@ -44,7 +51,7 @@ def compared(
         rows[f"{near}, beside {far}"] = others[near], others[far]
     if not known_from:
         return []
-    pooled = [values for title, values in others.items() if title not in apart]
+    pooled = [values for other, values in others.items() if other not in apart]
     if apart and several:
         known_from[0] = "the other rows with several runs"
     lines = differences(rows, [*alike, *pooled], " and ".join(known_from))
@@ -58,7 +65,7 @@ def compared(
             "",
         ]
     # Dunnett's test pools the runs that it compares, which are all that is known only where no other fold is needed.
-    return lines + (family(others, control, primary, apart) if is_family else [])
+    return lines + (family(others, control, seeds, title, primary, apart) if is_family else [])
 
 
 def apart_by_seeds(control: Values, others: Mapping[str, Values]) -> list[str]:
@@ -106,12 +113,20 @@ def differences(rows: Mapping[str, tuple[Values, Values]], alike: Sequence[Value
     ]
 
 
-def family(rows: Mapping[str, Values], control: Values, primary: str, apart: Sequence[str] = ()) -> list[str]:
-    """Lines on Dunnett's test and on Welch's: a row's adjusted p for each metric, all rows considered.
+def family(
+    rows: Mapping[str, Values],
+    control: Values,
+    seeds: Mapping[str, Sequence[int]],
+    title: str,
+    primary: str,
+    apart: Sequence[str] = (),
+) -> list[str]:
+    """Lines on the paired test and on Dunnett's: a row's adjusted p for each metric, all rows considered.
 
-    apart : rows that Dunnett's test, which pools all, is not asked about
+    seeds : of the runs of each row and of the control, which has this title; apart : rows that Dunnett's test, which
+    pools all, is not asked about
     """
-    dunnett, welch = [], []
+    dunnett, paired = [], []
     even = [title not in apart for title in rows]
     for metric in TABLE_1_METRICS:
         arms, of_control = [values[primary][metric.key] for values in rows.values()], control[primary][metric.key]
@@ -119,21 +134,24 @@ def family(rows: Mapping[str, Values], control: Values, primary: str, apart: Seq
         deviation, _ = pooled_deviation([of_control, *pooled])
         p_values = iter(adjusted_p_values(pooled, of_control) if deviation and pooled else [])
         dunnett.append([next(p_values, None) if is_even else None for is_even in even])
-        welch.append(unpooled_p_values(arms, of_control))
-    lines = [
-        f"Dunnett's test against the control ({primary}): p, adjusted for the number of rows.",
+        by_seed = [dict(zip(seeds[row], arm, strict=True)) for row, arm in zip(rows, arms, strict=True)]
+        paired.append(paired_p_values(by_seed, dict(zip(seeds[title], of_control, strict=True))))
+    unpaired = [
+        f"Dunnett's test, which takes runs as unpaired and seeds as doing the same to all rows ({primary}):",
         "",
         _p_values(rows, dunnett),
         "",
     ]
-    if all(p is None for of_metric in welch for p in of_metric):
-        return lines
+    if all(p is None for of_metric in paired for p in of_metric):
+        return unpaired
     return [
-        *lines,
-        "The same by Welch's test and Holm's correction, which let seeds do more to one row than to another:",
+        f"Against the control ({primary}), each run beside the control's of the same seed: p of the paired t-test, "
+        "adjusted by Holm's method for the number of rows. It asks whether other seeds would show the same on these "
+        "sections, not whether other sections would.",
         "",
-        _p_values(rows, welch),
+        _p_values(rows, paired),
         "",
+        *unpaired,
     ]
 
 

@@ -44,10 +44,8 @@ def collect(runs: Sequence[Run], finished: Mapping[str, StudyRun], inactive: boo
     `inactive`, of the others.
     """
     groups: dict[str, Values] = {}
-    for run in runs:
+    for run in _taken(runs, finished, inactive):
         of_run = finished[run.name]
-        if are_inactive(of_run.record) != inactive:
-            continue
         titles = [run.group, *([run.subgroup] if run.subgroup else [])]
         for title in titles:
             for tta, scores in of_run.scores.items():
@@ -57,6 +55,18 @@ def collect(runs: Sequence[Run], finished: Mapping[str, StudyRun], inactive: boo
     return groups
 
 
+def seeds_of(runs: Sequence[Run], finished: Mapping[str, StudyRun]) -> dict[str, list[int]]:
+    """{group: the seed of each of its runs}, of the runs that `collect` takes and in its order."""
+    groups: dict[str, list[int]] = {}
+    for run in _taken(runs, finished, inactive=False):
+        groups.setdefault(run.group, []).append(finished[run.name].record.config.seed)
+    return groups
+
+
+def _taken(runs: Sequence[Run], finished: Mapping[str, StudyRun], inactive: bool) -> list[Run]:
+    return [run for run in runs if are_inactive(finished[run.name].record) == inactive]
+
+
 def _add(groups: dict[str, Values], title: str, tta: str, scores: Scores) -> None:
     empty: dict[str, list[float]] = {metric.key: [] for metric in CHALLENGE_METRICS}
     kept = groups.setdefault(title, {}).setdefault(tta, empty)
@@ -64,10 +74,9 @@ def _add(groups: dict[str, Values], title: str, tta: str, scores: Scores) -> Non
         kept[metric.key].append(scores.value(metric))
 
 
-def of_seeds(group: str, seeds: Sequence[StudyRun]) -> dict[str, Values]:
-    """The `Values` of the control's other seeds, as a group of their own."""
-    title = f"{group}, {len(seeds)} seeds"
-    return collect([Run(run.name, title, None) for run in seeds], {run.name: run for run in seeds})
+def as_group(group: str, seeds: Sequence[StudyRun]) -> list[Run]:
+    """The control's other seeds, as runs of a group of their own."""
+    return [Run(run.name, f"{group}, {len(seeds)} seeds", None) for run in seeds]
 
 
 def count(values: Values) -> int:

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from reproduce.studies.archive import StudyRun
 from reproduce.studies.definitions import Run
-from reproduce.studies.groups import collect, of_seeds
+from reproduce.studies.groups import as_group, collect
 from reproduce.studies.statistics import prediction_interval
 from unet_paper.metrics.registry import PIXEL_ERROR, TABLE_1_METRICS, WARPING_ERROR
 from unet_paper.report.panels import save_figure
@@ -27,7 +27,8 @@ def draw(path: Path, runs: Sequence[Run], finished: Mapping[str, StudyRun], seed
     first = finished[runs[0].name].record
     primary = first.config.primary
     same_fold = bool(seeds) and seeds[0].record.protocol == first.protocol
-    elsewhere = of_seeds(runs[0].group, seeds) if same_fold else {}
+    others = as_group(runs[0].group, seeds) if same_fold else []
+    elsewhere = collect(others, {run.name: run for run in seeds})
     groups = elsewhere | collect(runs, finished)
     if not groups:
         return

@@ -5,12 +5,13 @@ All of it takes errors as normally distributed.
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from scipy import stats
 
 CONFIDENCE = 0.95
+ROUNDING = 1e-12  # differences of errors that lie nearer to each other are alike
 UNEVEN = 0.001  # how rarely a group is taken as uneven where seeds do the same to all
 
 
@@ -18,6 +19,13 @@ def prediction_interval(values: Sequence[float]) -> tuple[float, float]:
     """(lowest, highest) of one more such value, with CONFIDENCE: a normal variable's prediction interval."""
     mean, count = statistics.mean(values), len(values)
     reach = critical_value(count - 1) * statistics.stdev(values) * math.sqrt(1 + 1 / count)
+    return mean - reach, mean + reach
+
+
+def confidence_interval(values: Sequence[float]) -> tuple[float, float]:
+    """(lowest, highest) that the mean of such values may have, with CONFIDENCE."""
+    mean, count = statistics.mean(values), len(values)
+    reach = critical_value(count - 1) * statistics.stdev(values) / math.sqrt(count)
     return mean - reach, mean + reach
 
 
@@ -80,17 +88,20 @@ def adjusted_p_values(arms: Sequence[Sequence[float]], control: Sequence[float])
     return [float(p) for p in stats.dunnett(*arms, control=control, rng=np.random.default_rng(0)).pvalue]
 
 
-def unpooled_p_values(arms: Sequence[Sequence[float]], control: Sequence[float]) -> list[float | None]:
-    """Welch's test of each arm against the control, two-sided, adjusted by Holm's method for as many as there are.
+def paired_p_values(arms: Sequence[Mapping[int, float]], control: Mapping[int, float]) -> list[float | None]:
+    """The paired t-test of each arm against the control, two-sided, adjusted by Holm's method for as many as there are.
 
-    Unlike Dunnett's it lets seeds do more to one arm than to another, so that an arm that goes now well and now badly
-    hides nothing of the others. None for an arm of one run, and where neither it nor the control has any spread.
+    arms, control : {seed: error}. Runs of one seed begin with the same weights and see the same tiles as far as their
+        settings let them, and so are compared with each other. Unlike Dunnett's test it lets seeds do more to one arm
+        than to another. None for an arm that shares fewer than two seeds with the control, or whose differences from
+        it are all alike.
     """
-    tested = {
-        number: float(stats.ttest_ind(arm, control, equal_var=False).pvalue)
-        for number, arm in enumerate(arms)
-        if min(len(arm), len(control)) > 1 and len({*arm}) + len({*control}) > 2
-    }
+    tested = {}
+    for number, arm in enumerate(arms):
+        shared = sorted(arm.keys() & control.keys())
+        differences = [arm[seed] - control[seed] for seed in shared]
+        if len(differences) > 1 and max(differences) - min(differences) > ROUNDING:
+            tested[number] = float(stats.ttest_1samp(differences, 0).pvalue)
     adjusted: list[float | None] = [None] * len(arms)
     largest = 0.0
     for rank, number in enumerate(sorted(tested, key=lambda number: tested[number])):

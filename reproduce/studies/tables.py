@@ -13,7 +13,7 @@ from reproduce.studies.definitions import (
     runs_of,
     usual_seeds,
 )
-from reproduce.studies.groups import Values, collect, count, of_seeds
+from reproduce.studies.groups import Values, as_group, collect, count, seeds_of
 from reproduce.studies.statistics import mean_and_deviation, prediction_interval
 from unet_paper.cli.values import changed_config
 from unet_paper.config import PROFILES, as_text, without_effect
@@ -93,7 +93,8 @@ def table(
     made_by = command(study, runs[0].name, first, max(1, planned // of_one_seed), optimiser)
     scored, trained = len(protocol.scored_sections), len(protocol.training_sections)
     own, inactive = collect(runs, finished), collect(runs, finished, inactive=True)
-    elsewhere = of_seeds(runs[0].group, seeds)
+    others, of_others = as_group(runs[0].group, seeds), {run.name: run for run in seeds}
+    elsewhere = collect(others, of_others)
     same_fold = bool(seeds) and seeds[0].record.protocol == protocol
     shown = (elsewhere if same_fold else {}) | own
     so_far = f", {len(runs)} of {planned} so far" if len(runs) + len(diverged) < planned else ""
@@ -137,7 +138,7 @@ def table(
     if len(runs) > 1:
         lines += [
             "",
-            *compared(own, elsewhere, runs, same_fold, primary),
+            *compared(own, elsewhere, seeds_of(runs, finished) | seeds_of(others, of_others), runs, same_fold, primary),
             *zeros(runs, finished, primary),
             *each(runs, finished),
         ]

@@ -15,7 +15,7 @@ from unet_paper.config import OPTIMISERS, PROFILES, optimiser_settings
 from unet_paper.datasets.cell_tracking import HELA, PHANTOM, SEQUENCES
 from unet_paper.datasets.folds import Protocol
 from unet_paper.metrics.seg import score_instances
-from unet_paper.runs.cell_scoring import CellScores
+from unet_paper.runs.cell_scoring import AtThreshold, CellScores
 from unet_paper.segmentation import RELEASED
 
 ROOT = Path(__file__).parents[2]
@@ -62,22 +62,23 @@ def test_cells_are_trained_by_the_recipe_of_em(profile, optimiser):
 
 def test_the_table(found, tmp_path):
     text = cells.table(found, len(found))
-    assert "| as the paper | 2 | 0.8000 ± 0.0707 | 0.0 ± 0.0 |" in text
+    assert "| as the paper | 2 | 0.8000 ± 0.0707 | 0.8000 ± 0.0707 | 0.0 ± 0.0 |" in text
     assert "| no border term | 2 | 0.7000 ± 0.0707 |" in text
     assert "| no border term | 01 → 02 | 1 | d4 | 0.7000 |" in text  # each run says what was trained
-    assert "no border term -0.1000 (p = " in text and "so far" not in text
+    assert "SEG beside" not in text and "so far" not in text  # all differences are alike
     cells.write(tmp_path, found, len(found))
     assert cells.read(tmp_path) == found and (tmp_path / "README.md").read_text() == text
 
 
 def test_a_probability_is_never_shown_as_zero():
-    (_, line) = cells.compared({cells.CONTROL: [0.8, 0.81, 0.79], "no border term": [0.1, 0.11, 0.09]})
-    assert line.endswith("no border term -0.7000 (p < 0.001).")
+    control, arm = {0: 0.8, 1: 0.81, 2: 0.79}, {2: 0.09, 1: 0.111, 0: 0.099, 3: 0.9}
+    (_, line) = cells.compared({cells.CONTROL: control, "no border term": arm})
+    assert line.endswith("no border term -0.7000 (-0.702 to -0.698, p < 0.001).")
 
 
 def test_single_seeds_are_compared_with_nothing():
-    assert cells.compared({cells.CONTROL: [0.8, 0.81], "no border term": [0.1]}) == []
-    assert cells.compared({cells.CONTROL: [0.8], "no border term": [0.1, 0.11]}) == []
+    assert cells.compared({cells.CONTROL: {0: 0.8, 1: 0.81}, "no border term": {0: 0.1}}) == []
+    assert cells.compared({cells.CONTROL: {0: 0.8}, "no border term": {0: 0.1, 1: 0.11}}) == []
 
 
 def test_runs_that_are_kept_of_more_seeds_come_last(found, tmp_path):
@@ -119,6 +120,18 @@ def test_the_table_of_what_is_done_so_far(found):
     text = cells.table(found[:3], len(found))
     assert f"3 of {len(found)} so far" in text and "| as the paper | 1 | 0.8500 |" in text
     assert "| no border term | 1" not in text and "Dunnett" not in text
+
+
+def test_seg_at_the_argmax_stands_beside_it(found):
+    at_half = (AtThreshold(0.5, 0.25, 1, 0, None), AtThreshold(0.7, 0.9, 0, 0, None))
+    with_curve = [
+        replace(
+            run,
+            scores={"d4": replace(run.primary, segmentation=replace(RELEASED, threshold=0.7), per_threshold=at_half)},
+        )
+        for run in found
+    ]
+    assert "| as the paper | 2 | 0.8000 ± 0.0707 | 0.2500 ± 0.0000 |" in cells.table(with_curve, len(found))
 
 
 def test_a_phantom_is_named(found):

@@ -10,12 +10,13 @@ from reproduce.studies.definitions import (
     is_as_first_tried,
 )
 from reproduce.studies.kept import OF_RECIPE
-from reproduce.studies.statistics import adjusted_p_values, mean_and_deviation, unpooled_p_values
+from reproduce.studies.statistics import confidence_interval, mean_and_deviation, paired_p_values
 from unet_paper.cli.values import changed_config
 from unet_paper.config import OF_SGD, PROFILES
 from unet_paper.datasets.cell_tracking import HELA, SEQUENCES, U373
 from unet_paper.metrics.registry import TABLE_1_METRICS, Metric
 from unet_paper.report import table_2
+from unet_paper.runs.cell_scoring import TRIED_THRESHOLDS
 from unet_paper.runs.diagnostics import lost_levels
 from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.record import read_record
@@ -35,7 +36,7 @@ def test_the_readme_quotes_the_scores_of_cells(committed):
     def told(dataset: str, group: str) -> str:
         """mean ± standard deviation (how many seeds)"""
         found = cells.read(committed / "results/cells/cells-ablations-quick" / dataset)
-        seg = [seed["seg"] for seed in cells.by_seed(found, group)]
+        seg = [seed["seg"] for seed in cells.by_seed(found, group).values()]
         return f"{mean_and_deviation(seg, 4)} ({len(seg)} seeds)"
 
     u373, hela = (told(dataset, cells.CONTROL) for dataset in (U373, HELA))
@@ -53,11 +54,27 @@ def test_the_readme_quotes_the_scores_of_cells(committed):
         assert row in readme
     text = " ".join((committed / "results/README.md").read_text().split())
     assert f"{u373} on PhC-U373" in text and f"{hela} on DIC-HeLa" in text and f"{longer} with 4,500 tiles" in text
-    assert (
-        f"on HeLa is {without[:-1]}; p = 0.002, of Dunnett's test)" in text
-        and f"without it SEG is {not_deformed[:-1]}; p = " in text
-    )
     found = cells.read(committed / "results/cells/cells-ablations-quick" / HELA)
+    of_groups = [cells.by_seed(found, group) for group in (cells.CONTROL, NO_BORDER, NO_DEFORMATION)]
+    control, *others = ({seed: values["seg"] for seed, values in group.items()} for group in of_groups)
+    p, _ = paired_p_values(others, control)
+    assert f"on HeLa is {without[:-1]}; p = {p:.3f})" in text
+    by_argmax, without_term = (
+        mean_and_deviation([values[cells.ARGMAX] for values in group.values()], 4) for group in of_groups[:2]
+    )
+    assert f"at one half, as in the authors' scripts, SEG is {without_term} instead of {by_argmax}." in text
+    chosen = [run.primary.segmentation.threshold for run in found if run.group == NO_BORDER]
+    assert len(chosen) == 6 and chosen.count(0.95) == 5 and max(TRIED_THRESHOLDS) == 0.95
+    lower = [control[seed] - others[1][seed] for seed in control]
+    low, high = confidence_interval(lower)
+    told = f"lower by {np.mean(lower):.3f} (95 %: {low:.3f} to {high:.3f})"
+    assert f"without it SEG is {not_deformed}, {told}: three" in text
+    first = next(run for run in found if run.name == "as-the-paper-seed-0-trained-on-01").primary
+    more_of_01 = read_cell_run(RunFolder(committed / MORE_TILES / f"{HELA}-trained-on-01")).primary
+    least = min(run.primary.scores.seg for run in found if run.group == cells.CONTROL)
+    assert first.scores.seg == least and more_of_01.segmentation.threshold == 0.5
+    halves = f"at a threshold of one half it has {first.by_argmax.seg:.3f} and {more_of_01.scores.seg:.3f}."
+    assert f"this seed has {first.scores.seg:.3f}, the least of three; {halves}" in text
     into_02, into_01 = (
         mean_and_deviation(
             [run.primary.scores.seg for run in found if run.group == cells.CONTROL and run.name.endswith(end)], 3
@@ -124,6 +141,14 @@ def test_the_table_of_what_became_adams_recipe(committed):
     assert f"have {errors[0]}, {errors[1]} and {errors[2]} on it." in " ".join(text.split())
 
 
+def _by_seed(runs: list[archive.StudyRun], metric: Metric) -> dict[int, float]:
+    return {run.record.config.seed: run.primary.value(metric) for run in runs}
+
+
+def _told(p: float) -> str:
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+
+
 def test_what_is_told_of_the_ablations_by_adam(committed):
     groups: dict[str, list] = {}
     for run in archive.read(committed / OF_ADAM):
@@ -142,63 +167,66 @@ def test_what_is_told_of_the_ablations_by_adam(committed):
     others = [name for name in groups if name != "as the paper"]
     p = {}
     for metric in TABLE_1_METRICS:
-        of_metric = {name: [run.primary.value(metric) for run in groups[name]] for name in groups}
-        found = unpooled_p_values([of_metric[name] for name in others], of_metric["as the paper"])
+        of_metric = {name: _by_seed(groups[name], metric) for name in groups}
+        found = paired_p_values([of_metric[name] for name in others], of_metric["as the paper"])
         p |= {(name, metric): value for name, value in zip(others, found, strict=True)}
 
     def told(name: str, metric: Metric) -> str:
-        return "p < 0.001" if p[name, metric] < 0.001 else f"p = {p[name, metric]:.3f}"
+        return f"({_told(p[name, metric])}"
 
     warping, rand, pixel = TABLE_1_METRICS
-    assert p[NO_BORDER, rand] < 0.05 < min(p[NO_BORDER, warping], p[NO_BORDER, pixel])
-    assert p["no augmentation", pixel] < 0.05 < min(p[name, metric] for name in NO_MATTER for metric in TABLE_1_METRICS)
-    text = " ".join((committed / "results/README.md").read_text().split())
-    text = text[text.index("**With Adam** (") : text.index("**With SGD** (")]
-    of_border, of_usual = ([run.primary.rand_error for run in groups[name]] for name in (NO_BORDER, "as the paper"))
-    pooled = [name for name in others if name != BATCH_NORM]  # to which seeds do more
-    dunnett = {}
-    for metric in (rand, pixel):
-        arms = [[run.primary.value(metric) for run in groups[name]] for name in pooled]
-        control = [run.primary.value(metric) for run in groups["as the paper"]]
-        found = adjusted_p_values(arms, control)
-        dunnett |= {(name, metric): value for name, value in zip(pooled, found, strict=True)}
-    assert np.mean(of_border) < np.mean(of_usual)
-    assert (
-        f"without it the Rand error is {border[1]} instead of {usual[1]} ({told(NO_BORDER, rand)}, of Dunnett" in text
-    )
-    assert f"of Dunnett's test {dunnett[NO_BORDER, rand]:.2f}; with nine other seeds" in text
-    passes = errors(NO_BORDER, "none"), errors("as the paper", "none")
-    assert f"but in one pass {passes[0][1]} instead of {passes[1][1]}." in text
+    matter = {key for key, value in p.items() if value < 0.05}
+    assert matter == {
+        *((name, pixel) for name in ("no augmentation", "labels registered")),
+        *((SHIFTS, rand), ("no dropout", warping)),
+    }
+    whole = " ".join((committed / "results/README.md").read_text().split())
+    text = whole[whole.index("**With Adam** (") : whole.index("**With SGD** (")]
+    others_of_usual = archive.read(committed / "results/isbi/seeds-adam")
+    of_others = mean_and_deviation([run.primary.rand_error for run in others_of_usual], rand.digits)
+    assert len(others_of_usual) == 9 and f"nine other seeds with the term have {of_others})" in text
+    assert f"{border[0]} instead of {usual[0]} {told(NO_BORDER, warping)}; in one pass and with `rot7`" in text
     for tta in ("none", "rot7", "d4"):
         with_term, without = (errors(name, tta)[0] for name in ("as the paper", NO_BORDER))
         assert float(without[:8]) > float(with_term[:8])
-    assert f"higher without it ({border[0]} instead of {usual[0]}, {told(NO_BORDER, warping)})" in text
-    assert f"the pixel error is {border[2]} instead of {usual[2]}." in text
-    assert f"the pixel error is {augmentation[2]} ({told('no augmentation', pixel)}) and the Rand error" in text
-    of_rand = f"({told('no augmentation', rand)}, of Dunnett's test "
-    assert f"the Rand error {augmentation[1]} {of_rand}{dunnett['no augmentation', rand]:.3f})" in text
-    one_pass = errors("no augmentation", "none")[2], errors("as the paper", "none")[2]
-    assert f"in one pass the pixel error is {one_pass[0]} instead of {one_pass[1]}. But" in text
-    assert f"without it alone they are {deformation[2]} and {deformation[1]}." in text
-    none, padded = map(errors, NO_MATTER)
-    for what, number in (("warping", 0), ("Rand", 1), ("pixel", 2)):
-        assert f"{what} errors of {none[number]} and {padded[number]}" in text
+    assert f"and {border[1]} instead of {usual[1]} {told(NO_BORDER, rand)}; nine" in text
+    passes = errors(NO_BORDER, "none"), errors("as the paper", "none")
+    assert f"In one pass the Rand error is {passes[0][1]} instead of {passes[1][1]}." in text
+    assert f"The pixel error is {border[2]} instead of {usual[2]}." in text
     shifts = errors(SHIFTS)
-    assert f"with shifts alone they are {shifts[2]} and {shifts[1]}, and in one pass" in text
-    assert len(groups[SHIFTS]) == 5
-    assert f"and in one pass the pixel error is {errors(SHIFTS, 'none')[2]}, lower than with all" in text
-    assert errors(SHIFTS, "none")[2] < errors("as the paper", "none")[2]
+    for name, of_name in (("no augmentation", augmentation), (SHIFTS, shifts)):
+        assert f"{of_name[2]} {told(name, pixel)}) and {of_name[1]} {told(name, rand)})" in text
+    assert f"with all {usual[2]} and {usual[1]}." in text
+    one_pass = [errors(name, "none")[2] for name in ("no augmentation", "as the paper", SHIFTS)]
+    assert (
+        f"In one pass the pixel error is {one_pass[0]} without any and {one_pass[1]} with all, but {one_pass[2]}"
+        in text
+    )
+    assert one_pass[2] < one_pass[1]
+    intervals = []
+    for metric in (pixel, rand):
+        by_seed, of_control = (_by_seed(groups[name], metric) for name in (NO_DEFORMATION, "as the paper"))
+        more = [by_seed[seed] - of_control[seed] for seed in range(5)]
+        intervals.append((np.mean(more), *confidence_interval(more)))
+    (of_pixel, *ends), (of_rand, *ends_of_rand) = intervals
+    assert f"higher by {of_pixel:.4f} (95 %: {ends[0]:.4f} to {ends[1]:.4f}), the Rand error by" in text
+    assert f"Rand error by {of_rand:.3f} ({ends_of_rand[0]:.3f} to {ends_of_rand[1]:.3f})." in text
+    assert max(ends) < 0.0004 and "gains less than 0.0004 of pixel error" in whole
+    none, padded = map(errors, NO_MATTER)
+    of_none, of_usual = (_by_seed(groups[name], warping) for name in ("no dropout", "as the paper"))
+    assert all(of_none[seed] > of_usual[seed] for seed in range(5))
+    assert f"with each of the five seeds: {none[0]} {told('no dropout', warping)})" in text
+    assert f"Its Rand and pixel errors, {none[1]} and {none[2]}, differ no more" in text
+    assert f"padded with zeros there are {padded[0]}, {padded[1]} and {padded[2]}; with" in text
     release = errors("release")
-    assert f"(`variant=release`) has {release[0]}, {release[1]} and {release[2]}: " in text
+    assert f"(`variant=release`) {release[0]}, {release[1]} and {release[2]}." in text
     by_rand = sorted(groups[BATCH_NORM], key=lambda run: run.primary.rand_error)
     *usually, worst = [f"{run.primary.rand_error:.2f}" for run in by_rand]
     assert f"a Rand error of {worst} with one seed and of {usually[0]} to {usually[-1]} with the others" in text
     pixels = sorted(f"{run.primary.pixel_error:.4f}" for run in by_rand)
     assert f"pixel errors of {pixels[-1]}, and of {pixels[0]} to {pixels[-2]}" in text
     first = "as first tried"
-    of_first = f"(p {p[first, rand]:.2f} and {p[first, pixel]:.2f}; of Dunnett's test "
-    of_first += f"{dunnett[first, rand]:.3f} and {dunnett[first, pixel]:.3f})"
-    assert of_first in " ".join((committed / "results/README.md").read_text().split())
+    assert f"is not proved (p = {p[first, rand]:.3f} and {p[first, pixel]:.3f})." in whole
     changed = [run for name in others if name not in ADAM_ABLATIONS for run in groups[name]]
     assert not any(lost_levels(run.record.up_convolution_effect) for run in changed)
     assert f"None of these {len(changed)} trainings lost a level" in text
@@ -217,14 +245,26 @@ def test_what_is_told_of_the_ablations_by_sgd(committed):
         ]
     usual, border, deformation, augmentation = errors.values()
     assert f"SGD has {usual[0]}, {usual[1]} and {usual[2]} (five seeds)" in text
-    assert f"the pixel error of `d4` is {augmentation[2]} instead of {usual[2]} (p = 0.001)" in text
+    of_groups = {name: [run for run in runs if run.group == name] for name in errors}
+    p = {}
+    for metric in TABLE_1_METRICS:
+        control, *others = (_by_seed(of_group, metric) for of_group in of_groups.values())
+        found = paired_p_values(others, control)
+        p |= {(name, metric): value for name, value in zip([*errors][1:], found, strict=True)}
+    warping, rand, pixel = TABLE_1_METRICS
+    assert {key for key, value in p.items() if value < 0.05} == {("no augmentation", pixel), (NO_DEFORMATION, rand)}
+    of_augmentation = _told(p["no augmentation", pixel])
+    assert f"the pixel error of `d4` is {augmentation[2]} instead of {usual[2]} ({of_augmentation})" in text
     one_pass = [
         mean_and_deviation([run.scores["none"].pixel_error for run in runs if run.group == group], 4)
         for group in ("no augmentation", "as the paper")
     ]
     assert f"that of one pass {one_pass[0]} instead of {one_pass[1]}." in text
-    assert f"the warping error is {border[0]} instead of {usual[0]} and the Rand error {border[1]} instead of" in text
-    assert f"without the elastic deformation they are {deformation[0]} and {deformation[1]} " in text
+    of_rand = f"is lower, {deformation[1]} instead of {usual[1]} ({_told(p[NO_DEFORMATION, rand])})"
+    assert f"Without the elastic deformation the Rand error {of_rand}" in text
+    assert f"the warping error is {deformation[0]}." in text
+    of_border = f"they are {border[1]} and {border[0]} instead of {usual[0]}"
+    assert f"{of_border} (p = {p[NO_BORDER, rand]:.3f} and {p[NO_BORDER, warping]:.3f})." in text
     assert f"None of the {len(runs)} trainings lost a level" in text
 
 

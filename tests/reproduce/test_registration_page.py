@@ -9,7 +9,7 @@ import pytest
 
 from reproduce.studies import archive, registration
 from reproduce.studies.definitions import REGISTERED, runs_of
-from reproduce.studies.statistics import mean_and_deviation, unpooled_p_values
+from reproduce.studies.statistics import mean_and_deviation, paired_p_values
 from unet_paper.datasets.phantom import write_phantom
 from unet_paper.datasets.registration import measure
 from unet_paper.datasets.training_stacks import load
@@ -87,6 +87,6 @@ def test_what_is_told_of_registered_labels(committed):
     rand, warping = errors[1], errors[0]
     assert f"The Rand error is {rand[0]} there instead of {rand[1]}, the warping error {warping[0]} instead of" in text
     assert f"instead of {warping[1]}" in text and "(five seeds, p < 0.001)" in text
-    pixel = [[scores.pixel_error for scores in group.values()] for group in of_seeds]
-    (p,) = unpooled_p_values(pixel[:1], pixel[1])
+    registered_of, usual_of = ({seed: scores.pixel_error for seed, scores in group.items()} for group in of_seeds)
+    (p,) = paired_p_values([registered_of], usual_of)
     assert p is not None and p * (len(groups) - 1) < 0.001  # Holm's correction multiplies by no more

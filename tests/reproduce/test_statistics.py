@@ -6,12 +6,13 @@ from scipy import stats
 
 from reproduce.studies.statistics import (
     adjusted_p_values,
+    confidence_interval,
     critical_value,
+    paired_p_values,
     pooled_deviation,
     prediction_interval,
     standardised_difference,
     uneven,
-    unpooled_p_values,
 )
 
 
@@ -71,14 +72,24 @@ def test_adjusted_p_values(random):
     assert adjusted_p_values(arms, control) == adjusted_p_values(arms, control)
 
 
-def test_an_arm_with_a_large_spread_hides_nothing_of_the_others():
+def test_runs_are_compared_with_the_controls_of_the_same_seed():
     """Of three arms, the smallest p counts threefold, the next twice, and none less than one before it."""
-    control, worse, wild, alike = [1.0, 1.1, 0.9], [2.0, 2.1, 1.9], [1.0, 50.0, 9.0], [1.0, 1.05, 0.9]
-    alone = [stats.ttest_ind(arm, control, equal_var=False).pvalue for arm in (worse, wild, alike)]
-    assert alone[0] < alone[1] < alone[2]
-    p_values = unpooled_p_values([worse, wild, alike, [7.0]], control)
+    control = {0: 1.0, 1: 5.0, 2: 9.0, 7: 100.0}
+    worse, wild, alike = {2: 9.4, 1: 5.3, 0: 1.2}, {0: 2.0, 1: 50.0, 2: 9.0}, {0: 0.9, 1: 5.2, 2: 8.9, 8: 0.0}
+    seeds = range(3)
+    alone = [
+        stats.ttest_rel([arm[seed] for seed in seeds], [control[seed] for seed in seeds]).pvalue
+        for arm in (worse, wild, alike)
+    ]
+    assert alone[0] < 0.05 < alone[1] < alone[2]
+    p_values = paired_p_values([worse, wild, alike, {0: 7.0}], control)
     assert p_values == [pytest.approx(3 * alone[0]), pytest.approx(2 * alone[1]), max(alone[2], 2 * alone[1]), None]
-    assert p_values[0] < 0.01 < 0.9 < adjusted_p_values([worse, wild, alike], control)[0]
+
+
+def test_confidence_interval(random):
+    assert confidence_interval([1.0, 2.0, 3.0]) == pytest.approx((2 - 2.48414, 2 + 2.48414), abs=1e-4)
+    runs = [confidence_interval(list(random.normal(5, 2, 5))) for _ in range(4000)]
+    assert 0.935 < np.mean([low < 5 < high for low, high in runs]) < 0.965
 
 
 def test_a_group_to_which_seeds_do_more_is_found(random):
@@ -94,5 +105,5 @@ def test_a_group_to_which_seeds_do_more_is_found(random):
 
 
 def test_what_no_spread_is_known_of_has_no_p_value():
-    assert unpooled_p_values([[1.0], [1.0, 1.0], [1.0, 2.0]], [1.0, 1.0])[:2] == [None, None]
-    assert unpooled_p_values([[1.0, 2.0]], [1.0]) == [None]
+    arms = [{0: 1.0}, {0: 2.0, 1: 3.0}, {0: 1.0, 1: 3.0}, {2: 1.0, 3: 3.0}]
+    assert [p is None for p in paired_p_values(arms, {0: 1.0, 1: 2.0})] == [True, True, False, True]

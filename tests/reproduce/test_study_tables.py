@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from scipy import stats
 
 from reproduce.studies import archive, tables
 from reproduce.studies.__main__ import write
@@ -77,14 +78,14 @@ def test_sections_left_out_far_and_near_are_compared_with_each_other(table):
 
 
 def test_a_row_to_which_seeds_do_more_hides_nothing_of_the_others(table):
-    """It is in Welch's table alone, and the row beside it is not compared with it either."""
+    """It is in the paired table alone, and the row beside it is not compared with it either."""
     apart, *others = "sections 21 to 24 left out", "sections 0 to 3 left out", "padded", "no dropout"
     runs = [run for run in RUNS if run.group in ("as the paper", apart, *others)]
     far = {apart: 3.0, "padded": 0.003}
     text = table([with_errors(run, 0.1 + far.get(run.group, 0.001) * run.changes["seed"]) for run in runs])
     assert f'Not there, nor in Dunnett\'s test: "{apart}", whose runs lie' in text and f"{apart}, beside" not in text
-    differences, dunnett, welch = text.split("\n\n| what | ")[2:5]
-    assert f"| {apart} |" not in differences and f"| {apart} | - | - | - |" in dunnett and f"| {apart} | 0." in welch
+    differences, paired, dunnett = text.split("\n\n| what | ")[2:5]
+    assert f"| {apart} |" not in differences and f"| {apart} | - | - | - |" in dunnett and f"| {apart} | 0." in paired
     assert "known from the other rows with several runs (8 degrees of freedom" in text
 
 
@@ -200,11 +201,17 @@ def test_single_runs_alone_are_not_compared(table):
 def test_ablations_by_adam_are_compared_with_adam(table):
     runs = runs_of("ablations", 2, optimiser="adam")
     assert {run.changes["optimiser"] for run in runs} == {"adam"} and len({run.group for run in runs}) == 13
-    made = [with_errors(run, 0.1 + 0.01 * run.changes["seed"] + 0.3 * (run.group == "padded")) for run in runs]
+    steps = {"as the paper": 0.01, "padded": 0.02}  # from the first seed to the second
+    made = [
+        with_errors(run, 0.1 + steps.get(run.group, 0.011) * run.changes["seed"] + 0.3 * (run.group == "padded"))
+        for run in runs
+    ]
     text = table(made, runs)
     assert text.startswith("# ablations, with Adam\n") and "so far" not in text
-    assert "| padded | < 0.001 | < 0.001 | < 0.001 |" in text and "| no border term | 1.000 |" in text
-    assert "| padded | 0.007 | 0.007 | 0.007 |" in text.split("Welch's test")[1]  # 12 times that of one row
+    assert "| padded | < 0.001 | < 0.001 | < 0.001 |" in text
+    paired = text.split("the paired t-test")[1].split("Dunnett's")[0]  # 12 times that of one row
+    p = 12 * stats.ttest_1samp([0.3, 0.31], 0).pvalue
+    assert f"| padded | {p:.3f} | {p:.3f} | {p:.3f} |" in paired and "| no border term | 1.000 |" in paired
     assert "left out" not in text.split("Each run")[1]
     by_sgd = table([with_errors(run, 0.1) for run in RUNS])
     assert "; its width, length and optimiser are ours." in text and "its width and length are ours." in by_sgd

@@ -42,12 +42,14 @@ def _draw_memory(axes: Axes, runs: list[dict[str, Any]]) -> None:
 
 
 def _draw_workers(axes: Axes, runs: list[dict[str, Any]]) -> None:
+    (alone,) = (run for run in runs if not run["workers"])
     shared = [run for run in runs if run["workers"]]
     workers = [run["workers"] for run in shared]
-    times = [shared[0]["blocks_per_second"] / run["blocks_per_second"] for run in shared]
+    times = [alone["blocks_per_second"] / run["blocks_per_second"] for run in shared]
     axes.plot(workers, times, "o-", label="measured")
     axes.plot(workers, [1 / count for count in workers], ":", color="gray", label="ideal")
-    axes.set(xlabel="workers", ylabel="time, in that of one worker", ylim=(0, None), xticks=workers)
+    axes.axhline(1, color="gray", linewidth=0.8, label="one process, no scheduler")
+    axes.set(xlabel="workers", ylabel="time, in that of one process", ylim=(0, None), xticks=workers)
     axes.legend()
 
 

@@ -72,7 +72,7 @@ def draw(path: Path, found: np.ndarray) -> None:
     axis.set_aspect("equal")
     axis.set_xlabel("to the right, px")
     axis.set_ylabel("below, px")
-    axis.set_title("where in the image lies what a label's pixel shows", fontsize=9)
+    axis.set_title("offset from a label to what it marks", fontsize=9)
     axis.legend(fontsize=8, loc="upper left")
     save_figure(figure, path)
 

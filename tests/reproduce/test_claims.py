@@ -53,7 +53,9 @@ def test_the_readme_quotes_the_scores_of_cells(committed):
     ):
         assert row in readme
     text = " ".join((committed / "results/README.md").read_text().split())
-    assert f"{u373} on PhC-U373" in text and f"{hela} on DIC-HeLa" in text and f"{longer} with 4,500 tiles" in text
+    assert f"{u373} on PhC-U373" in text and f"{hela} on DIC-HeLa" in text
+    assert f"With 4,500 tiles the mean is {longer} (" in text
+    assert f"SEG is {longer} with one seed, beside {hela.removesuffix(' (3 seeds)')}." in text
     found = cells.read(committed / "results/cells/cells-ablations-quick" / HELA)
     of_groups = [cells.by_seed(found, group) for group in (cells.CONTROL, NO_BORDER, NO_DEFORMATION)]
     control, *others = ({seed: values["seg"] for seed, values in group.items()} for group in of_groups)
@@ -63,6 +65,13 @@ def test_the_readme_quotes_the_scores_of_cells(committed):
         mean_and_deviation([values[cells.ARGMAX] for values in group.values()], 4) for group in of_groups[:2]
     )
     assert f"at one half, as in the authors' scripts, SEG is {without_term} instead of {by_argmax}." in text
+    gains = [
+        np.mean([group[seed][what] for seed in group]) for what in ("seg", cells.ARGMAX) for group in of_groups[:2]
+    ]
+    of_both = gains[0] - gains[1], gains[2] - gains[3]
+    told = f"The border term adds {of_both[0]:.2f} of SEG on HeLa, where cells touch ({of_both[1]:.2f} at a threshold"
+    assert told in " ".join(readme.split())
+    assert f"gains {of_both[0]:.2f} of SEG on HeLa, where cells touch; {of_both[1]:.2f} where cells are" in text
     chosen = [run.primary.segmentation.threshold for run in found if run.group == NO_BORDER]
     assert len(chosen) == 6 and chosen.count(0.95) == 5 and max(TRIED_THRESHOLDS) == 0.95
     lower = [control[seed] - others[1][seed] for seed in control]
@@ -70,7 +79,7 @@ def test_the_readme_quotes_the_scores_of_cells(committed):
     told = f"lower by {np.mean(lower):.3f} (95 %: {low:.3f} to {high:.3f})"
     assert f"without it SEG is {not_deformed}, {told}: three" in text
     first = next(run for run in found if run.name == "as-the-paper-seed-0-trained-on-01").primary
-    more_of_01 = read_cell_run(RunFolder(committed / MORE_TILES / f"{HELA}-trained-on-01")).primary
+    more_of_01 = read_cell_run(RunFolder(committed / MORE_TILES / f"{HELA}-trained-on-01"))[1]["d4"]
     least = min(run.primary.scores.seg for run in found if run.group == cells.CONTROL)
     assert first.scores.seg == least and more_of_01.segmentation.threshold == 0.5
     halves = f"at a threshold of one half it has {first.by_argmax.seg:.3f} and {more_of_01.scores.seg:.3f}."
@@ -95,10 +104,13 @@ def test_rows_of_the_quarter_network_are_of_todays_recipe_or_say_so(committed):
 
 def test_what_is_told_of_both_optimisers_on_the_folds(committed):
     errors = {}
-    for study in ("folds-adam", "folds", *FIRST_FOLDS.values()):
+    for study in ("folds-adam", "folds", "registered-folds-adam", *FIRST_FOLDS.values()):
         runs = sorted(archive.read(committed / "results/isbi" / study), key=lambda run: str(run.record.protocol.fold))
         assert [str(run.record.protocol.fold) for run in runs] == [f"{number}/5" for number in range(1, 6)]
         errors[study] = np.array([[run.primary.value(metric) for metric in TABLE_1_METRICS] for run in runs])
+    readme = " ".join((committed / "README.md").read_text().split())
+    of_adam = errors["folds-adam"].mean(axis=0)
+    assert f"Rand and pixel errors of {of_adam[1]:.3f} and {of_adam[2]:.3f} (quarter, five folds)" in readme
     assert (errors["folds-adam"] < errors[FIRST_FOLDS["sgd"]]).all()
     assert (errors["folds-adam"].mean(axis=0) < errors["folds"].mean(axis=0)).all()
     for optimiser, today in (("adam", "folds-adam"), ("sgd", "folds")):
@@ -109,6 +121,25 @@ def test_what_is_told_of_both_optimisers_on_the_folds(committed):
         assert f" | {warping:.6f} | {rand:.4f} | {pixel:.4f} |" in text
     more = errors["folds"][:, -1] - errors["folds-adam"][:, -1]  # pixel error
     assert (more > 0).all() and f"by {more.min():.4f} to {more.max():.4f}, where seeds" in text
+    differences = {study: each - errors["folds-adam"] for study, each in errors.items()}
+    means = {study: (each.mean(0), each.std(0, ddof=1)) for study, each in differences.items()}
+    pixel = {study: f"{abs(mean[2]):.4f} ± {deviation[2]:.4f}" for study, (mean, deviation) in means.items()}
+    assert f"it is lower by {pixel['registered-folds-adam']} (one standard deviation of the five" in text
+    assert f"SGD's is higher by {pixel['folds']}, Adam's as first tried by {pixel[FIRST_FOLDS['adam']]}." in text
+    assert f"SGD's Rand error is higher by {means['folds'][0][1]:.3f} ± {means['folds'][1][1]:.3f}, nearly all" in text
+    assert differences["folds"][3, 1] > 0.9 * differences["folds"][:, 1].sum()
+    of_seeds = [
+        np.std([run.primary.rand_error for run in archive.read(committed / study) if run.group == group], ddof=1)
+        for study, group in ((OF_ADAM, "as the paper"), (SGD_ABLATIONS, "as the paper"))
+    ]
+    of_folds = errors["folds-adam"][:, 1].std(ddof=1)
+    told = f"seeds by {of_seeds[0]:.3f} with Adam and by {of_seeds[1]:.3f} with SGD (one standard deviation)"
+    assert f"{told}, folds by {of_folds:.3f}." in text
+    adams = [run.primary for run in archive.read(committed / OF_ADAM) if run.group == "as the paper"]
+    adams += [run.primary for run in archive.read(committed / "results/isbi/seeds-adam")]
+    rand, pixels = ([getattr(run, name) for run in adams] for name in ("rand_error", "pixel_error"))
+    ranges = f"from {min(rand):.3f} to {max(rand):.3f} and from {min(pixels):.4f} to {max(pixels):.4f}"
+    assert len(adams) == 14 and f"With Adam fourteen seeds range {ranges}." in text
     of_adam, of_its_first = (errors[study][:, 1] for study in ("folds-adam", FIRST_FOLDS["adam"]))
     assert (of_adam < of_its_first).tolist() == [False, True, True, True, False]  # the Rand error falls on three
     assert f"from {of_its_first[3]:.3f} to {of_adam[3]:.3f}" in text

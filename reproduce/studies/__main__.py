@@ -44,7 +44,7 @@ from pathlib import Path
 
 from reproduce import ROOT
 from reproduce.cell_recipe import cell_changes
-from reproduce.studies import archive, budgets, cells, plot, release, search, table_1, tables
+from reproduce.studies import archive, budgets, cells, model_cards, plot, release, search, table_1, tables
 from reproduce.studies.archive import StudyRun
 from reproduce.studies.definitions import (
     BY_EITHER,
@@ -144,6 +144,7 @@ def carry_out(name: str, arguments: argparse.Namespace, deadline: float | None) 
         print(text)
     if arguments.out is None:
         print(table_1.write(results))
+        model_cards.write(results, table_1.read_entries(results))
 
 
 def planned(name: str, arguments: argparse.Namespace) -> tuple[list[Run], list[Run]]:

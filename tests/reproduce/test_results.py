@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from reproduce.benchmarks.record import readme
-from reproduce.studies import archive, budgets, cells, dynamics_summary, search, table_1, tables
+from reproduce.studies import archive, budgets, cells, dynamics_summary, model_cards, search, table_1, tables
 from reproduce.studies.__main__ import gather
 from reproduce.studies.archive import StudyRun
 from reproduce.studies.definitions import (
@@ -24,7 +24,9 @@ from reproduce.studies.definitions import (
     runs_of,
 )
 from reproduce.studies.groups import same_training
+from reproduce.studies.release import PUBLISHED
 from reproduce.studies.training_dynamics import read_rows
+from unet_paper.cli.run_commands import published_weights
 from unet_paper.cli.values import changed_config, sections
 from unet_paper.config import OF_SGD, OPTIMISERS, PROFILES
 from unet_paper.datasets.cell_tracking import DATASETS, SEQUENCES
@@ -69,7 +71,7 @@ def optimiser_of_folder(folder: str) -> str | None:
     return asked_for if asked_for in OPTIMISERS and folder != FIRST_FOLDS["sgd"] else None
 
 
-@pytest.mark.parametrize("name", [name for name in RUNS if name.parent not in CELL_TABLES], ids=str)
+@pytest.mark.parametrize("name", [name for name in RUNS if f"{name}/table1.md" in COMMITTED], ids=str)
 def test_each_table_is_what_its_record_says(committed, name):
     run = RunFolder(committed / name)
     assert run.table.read_text() == run_document(*read_run(run)).to_markdown()
@@ -181,6 +183,22 @@ def test_table_1_and_the_headline_are_what_the_records_say(committed):
     found = table_1.read_entries(folder)
     assert (folder / "table1.md").read_text() == table_1.table(folder, found)
     assert (folder / "headline.md").read_text() == table_1.headline(folder, found)
+
+
+@pytest.mark.parametrize("name", model_cards.ALIKE)
+def test_released_weights_have_a_card_of_what_their_records_say(committed, name):
+    folder = committed / "results/isbi" / name
+    found = table_1.read_entries(folder.parent)
+    text = (folder / "README.md").read_text()
+    assert text == model_cards.card(folder, found)
+    assert model_cards.ALIKE[name] == tuple(entry.title for entry in found if entry.title in model_cards.ALIKE[name])
+    released = read_record(folder / "run.json").config.as_dict()
+    for entry, runs in found.items():
+        if entry.title in model_cards.ALIKE[name]:
+            for config in (run.record.config.as_dict() for run in runs):
+                differing = {setting for setting in released if released[setting] != config[setting]}
+                assert differing <= {"seed", "profile", "checkpoint_every", "tta"}
+    assert published_weights() == ROOT / "results/isbi" / model_cards.DEFAULT / PUBLISHED
 
 
 def test_the_readme_quotes_the_headline(committed):

@@ -7,6 +7,7 @@ import tifffile
 from unet_paper.io import resumable_tiff
 from unet_paper.io.image_files import open_stack
 from unet_paper.io.made_with import EIGHT_BITS
+from unet_paper.io.pixel_size import PixelSize
 from unet_paper.io.resumable_tiff import Job, ResumableTiff
 from unet_paper.io.sections import Block
 from unet_paper.io.stack import read_probabilities, write_eight_bits, write_stack
@@ -17,10 +18,10 @@ MADE_WITH = {"weights": "0" * 64, "tta": "rot7", "channel": None}
 
 @pytest.mark.parametrize("largest", [resumable_tiff.LARGEST_CLASSIC_TIFF, 100])
 def test_it_is_read_back(tmp_path, monkeypatch, largest):
-    """Of an ImageJ file, and of a BigTIFF."""
+    """Of an ImageJ file, and of a BigTIFF; and so is the size of a pixel."""
     monkeypatch.setattr(resumable_tiff, "LARGEST_CLASSIC_TIFF", largest)
     out = tmp_path / "probability.tif"
-    result = ResumableTiff(out, (1, 8, 9), MADE_WITH, [Block(0, 8, 0, 9)])
+    result = ResumableTiff(out, (1, 8, 9), MADE_WITH, [Block(0, 8, 0, 9)], PixelSize(4.0, 5.0))
     result.write(Job(0, 0), np.full((1, 8, 9), 0.5, np.float32))
     result.finish()
     with tifffile.TiffFile(out) as file:
@@ -28,6 +29,7 @@ def test_it_is_read_back(tmp_path, monkeypatch, largest):
     found = read_probabilities(out)
     assert found.made_with["tta"] == "rot7" and found.made_with["weights"] == "0" * 64
     assert "channel" not in found.made_with and (found.pixels == 0.5).all()
+    assert found.pixel_size == pytest.approx((4, 5, 0))
 
 
 def test_other_files_tell_nothing(tmp_path):

@@ -31,6 +31,13 @@ def test_sections_one_pixel_wide_or_high_keep_their_shape(tmp_path, shape, dtype
     assert read.made_with == {"made of": "noise"}
 
 
+@pytest.mark.parametrize(("dtype", "distance"), [(np.uint8, 50), (np.float32, 50), (np.int32, 0)])
+def test_the_size_of_a_pixel_is_read_back(tmp_path, dtype, distance):
+    """Also where height and width differ; types that ImageJ does not know tell no distance of sections."""
+    write_stack(tmp_path / "stack.tif", np.zeros((2, 5, 7), dtype), pixel_size=PixelSize(4.0, 5.0, 50.0))
+    assert read_stack(tmp_path / "stack.tif").pixel_size == pytest.approx((4, 5, distance))
+
+
 def test_one_section_and_one_page_files(tmp_path, random):
     image = random.integers(0, 255, (5, 7), dtype=np.uint8)
     tifffile.imwrite(tmp_path / "image.tif", image)

@@ -14,19 +14,21 @@ from unet_paper.cli.commands import main
 from unet_paper.io.pixel_size import PixelSize
 from unet_paper.io.stack import read_labels, write_stack
 from unet_paper.runs.cell_segmentation import segmentation_of
+from unet_paper.runs.instances import segment_file
 from unet_paper.runs.record import read_record
-from unet_paper.segmentation import segment
+from unet_paper.segmentation import CellSegmentation, segment
+from unet_paper.support.errors import BadInput
 
 RESULTS = Path(__file__).parents[2] / "results"
 
 
 @pytest.fixture
 def probability(random, tmp_path):
-    """A file of three blobs on one section and one on the other, 10 x 10 nm a pixel."""
+    """A file of three blobs on one section and one on the other, a pixel 10 nm wide and 20 nm high."""
     maps = 0.2 * random.random((2, 40, 50), np.float32)
     for section, top, left, side in ((0, 2, 3, 9), (0, 20, 30, 12), (0, 35, 2, 2), (1, 10, 10, 20)):
         maps[section, top : top + side, left : left + side] += 0.7
-    write_stack(tmp_path / "probability.tif", maps, pixel_size=PixelSize(10.0, 10.0, 50.0))
+    write_stack(tmp_path / "probability.tif", maps, pixel_size=PixelSize(10.0, 20.0, 50.0))
     return tmp_path / "probability.tif"
 
 
@@ -35,7 +37,7 @@ def test_cells_and_their_table(probability, capsys):
     assert main(["segment", str(probability), str(out)]) == 0
     found = read_labels(out)
     assert np.array_equal(found.pixels, segment(tifffile.imread(probability)))
-    assert found.pixel_size == pytest.approx((10, 10, 50))
+    assert found.pixel_size == pytest.approx((10, 20, 50))
     with open(out.with_suffix(".csv"), newline="") as file:
         rows = list(csv.DictReader(file))
     assert [int(row["area_px"]) for row in rows] == [81, 144, 4, 400]
@@ -49,11 +51,20 @@ def test_cells_and_their_table(probability, capsys):
         "top": "20",
         "width": "12",
         "height": "12",
-        "area_um2": "0.0144",
+        "area_um2": "0.0288",
     }
     printed = capsys.readouterr().out
     assert "numbered 4 cells (probability above 0.5, 4-connected)" in printed
     assert str(out.with_suffix(".csv")) in printed
+
+
+def test_cells_stand_only_where_their_table_does(probability):
+    """So that the same command makes both where it was interrupted between them."""
+    out = probability.with_name("cells.tif")
+    out.with_suffix(".csv").mkdir()
+    with pytest.raises(BadInput, match="cells.csv cannot be written"):
+        segment_file(probability, out, CellSegmentation())
+    assert not out.exists()
 
 
 @pytest.mark.parametrize("out", ["cells", "cells.tif"])

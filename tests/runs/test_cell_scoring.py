@@ -8,6 +8,7 @@ import pytest
 
 from unet_paper.cli.commands import main
 from unet_paper.datasets.cell_tracking import HELA
+from unet_paper.io.pixel_size import PixelSize
 from unet_paper.io.stack import read_stack, write_eight_bits, write_stack
 from unet_paper.metrics.seg import score_instances
 from unet_paper.runs.cell_scoring import CellScores, numbered, read_cell_scores, score_cells, score_segments
@@ -75,7 +76,7 @@ def files(tmp_path):
     probability = (masks > 0).astype(np.float32)
     probability[0, 10:40, 40:45] = 0.8
     write_stack(tmp_path / "masks.tif", masks)
-    write_stack(tmp_path / "probability.tif", probability)
+    write_stack(tmp_path / "probability.tif", probability, pixel_size=PixelSize(650.0, 640.0))
     write_stack(tmp_path / "unknown.tif", np.zeros(masks.shape, bool))
     return tmp_path
 
@@ -89,6 +90,7 @@ def test_scores_of_files(files):
     assert CellScores.from_json(scores.to_json()) == scores
     seg_at = {each.threshold: each.seg for each in scores.per_threshold}
     assert seg_at[0.5] == scores.scores.seg and seg_at[0.8] == 1 == seg_at[0.95]
+    assert read_stack(out[1]).pixel_size == pytest.approx((650, 640, 0))
     given = score_cells(files / "masks.tif", out[1], settings)
     assert given.scores == scores.scores and given.segmentation is None
     assert CellScores.from_json(given.to_json()) == given
@@ -132,18 +134,30 @@ def test_the_row_of_the_threshold_that_counts_is_the_score(files, random, thresh
     masks, probability = (read_stack(files / f"{name}.tif").pixels for name in ("masks", "probability"))
     masks[:, :9, :30], probability[:, 2:7, 5:20], probability[:, 50:55, 52:57] = 99, 1, 1
     marks = np.zeros(masks.shape, np.uint8)
-    marks[:, 48:, 51:] = 1
+    marks[:, 48:, 45:] = 1
     probability *= random.uniform(0.9, 1, probability.shape).astype(np.float32)
     for name, pixels in (("masks", masks), ("probability", probability), ("unknown", marks)):
         write_stack(files / f"{name}.tif", pixels)
     known = files / "unknown.tif" if region != "ignore" else None
     ignore = 99 if region != "unknown" else None
     settings = CellSegmentation(threshold=threshold)
-    scores = score_cells(files / "masks.tif", files / "probability.tif", settings, known, ignore=ignore)
-    row = next(each for each in scores.per_threshold if each.threshold == threshold)
-    headline = scores.scores
-    assert (row.seg, row.f1, row.missed, row.merged) == (headline.seg, headline.f1, headline.missed, headline.merged)
-    assert row.size_ratio == scores.size_ratio
+    paths = files / "masks.tif", files / "probability.tif"
+    alone = score_cells(*paths, settings, known, ignore=ignore)
+    beside = score_all(*paths, segmentation=settings, unknown=known, ignore=ignore).cells
+    for scores in (alone, beside):
+        row = next(each for each in scores.per_threshold if each.threshold == threshold)
+        counts = scores.scores
+        assert (row.seg, row.f1, row.missed, row.merged) == (counts.seg, counts.f1, counts.missed, counts.merged)
+        assert row.size_ratio == scores.size_ratio
+
+
+def test_what_labels_mean_is_said_of_both_kinds_of_metrics(files):
+    """Of membranes, where the lower value is cell."""
+    membranes = (read_stack(files / "masks.tif").pixels == 0).astype(np.uint8) * 255
+    write_stack(files / "membranes.tif", membranes)
+    write_stack(files / "probability.tif", 1 - membranes / np.float32(255))
+    scores = score_all(files / "membranes.tif", files / "probability.tif", labels_are="membranes")
+    assert scores.cells.scores.seg == 1 and scores.challenge.pixel_error == 0
 
 
 def test_size_is_the_segments_area_by_the_masks_in_the_middle_of_all(files):

@@ -1,11 +1,16 @@
-"""In which settings a training may differ from the one that it resumes."""
+"""In what a training may differ from the one that it resumes."""
 
 from dataclasses import replace
 
+import numpy as np
+import pytest
+
 from unet_paper.checkpoint import Checkpoint
 from unet_paper.config import PAPER
+from unet_paper.datasets.folds import Protocol
+from unet_paper.datasets.training_stacks import Stacks
 from unet_paper.normalisation import Standardisation
-from unet_paper.runs.resuming import changed_settings
+from unet_paper.runs.resuming import changed_data, changed_settings
 
 
 def test_what_has_no_effect_on_adam_may_differ():
@@ -17,3 +22,23 @@ def test_what_has_no_effect_on_adam_may_differ():
     assert changed_settings(checkpoint, replace(now, warmup=0.0)) == {"warmup": (0.05, 0.0)}
     by_sgd = replace(checkpoint, config=replace(began, optimiser="sgd"))
     assert changed_settings(by_sgd, replace(now, optimiser="sgd")) == {"momentum_warmup": (0.0, 500.0)}
+
+
+@pytest.mark.parametrize(
+    ("dtype", "labels_sha256", "meant", "told"),
+    [
+        (np.uint8, "b", {}, []),
+        (np.uint8, "c", {}, ["train-labels.tif"]),
+        (np.int8, "b", {}, ["gray values uint8 -> int8"]),  # whose bytes, and so whose hash, may be the same
+        (np.uint8, "b", {"labels_are": "membranes"}, ["labels_are 'cells' -> 'membranes'"]),
+        (np.uint8, "b", {"ignore": 9}, ["ignore None -> 9"]),
+        (np.uint8, "b", {"left_out": (1,)}, ["left_out () -> (1,)"]),
+    ],
+)
+def test_what_is_trained_on_and_what_it_means_may_not_differ(dtype, labels_sha256, meant, told):
+    began = replace(Protocol.unscored(2), labels_are="cells")
+    data = {"train-volume": "a", "train-labels": "b"}
+    checkpoint = Checkpoint(1, PAPER, Standardisation(0.0, 1.0, "uint8"), {}, None, [], data, 1.0)
+    sections = np.zeros((2, 4, 4), dtype)
+    now = Stacks(sections, sections, None, None, replace(began, **meant), data | {"train-labels": labels_sha256}, "own")
+    assert changed_data(checkpoint, began, now) == told

@@ -11,7 +11,9 @@ import pytest
 
 from unet_paper.datasets import isbi2012
 from unet_paper.datasets.folds import Fold
+from unet_paper.datasets.training_stacks import load
 from unet_paper.io.hashes import content_sha256, labels_sha256
+from unet_paper.io.pixel_size import EM
 from unet_paper.io.stack import read_stack, write_stack
 from unet_paper.support.errors import BadInput
 
@@ -74,6 +76,37 @@ def test_wrong_content_is_never_put_in_place(official, tmp_path, name):
 def test_labels_are_compared_by_their_foreground(official):
     labels = read_stack(official / "train-labels.tif").pixels
     assert labels_sha256(labels // 255) == labels_sha256(labels)
+
+
+def test_sections_that_are_left_out_beside_the_test_stack_are_not_trained_on(official):
+    volume, labels = (read_stack(official / f"train-{name}.tif").pixels for name in ("volume", "labels"))
+    stacks = load(official, leave_out=(0,))
+    assert np.array_equal(stacks.volume, volume[1:]) and np.array_equal(stacks.labels > 0, labels[1:] > 0)
+    assert stacks.protocol.training_sections == (1,) and len(stacks.evaluation_volume) == 2
+
+
+def test_a_run_is_of_the_challenge_where_all_of_its_stacks_are(official):
+    """Else its scores stand beside the paper's, though its labels are others."""
+    of_challenge = load(official), load(official, Fold(1, 2))
+    assert [(stacks.dataset, stacks.pixel_size) for stacks in of_challenge] == [("isbi", EM)] * 2
+    labels = read_stack(official / "train-labels.tif").pixels.copy()
+    labels[0, 0, 0] ^= 255
+    write_stack(official / "train-labels.tif", labels)
+    others = load(official), load(official, Fold(1, 2))
+    assert [(stacks.dataset, stacks.pixel_size) for stacks in others] == [("own", None)] * 2
+
+
+def test_another_test_stack_than_the_challenges_is_not_scored(official):
+    """Many copies of the labels are some network's output."""
+    labels, volume = (read_stack(official / f"test-{name}.tif").pixels.copy() for name in ("labels", "volume"))
+    write_stack(official / "test-volume.tif", volume.astype(np.uint16))
+    with pytest.raises(BadInput, match="uint8 values in train-volume.tif and uint16 ones in test-volume.tif"):
+        load(official)
+    labels[0, 0, 0] ^= 255
+    write_stack(official / "test-labels.tif", labels)
+    with pytest.raises(BadInput, match="test-labels.tif is not the official stack"):
+        load(official)
+    assert len(load(official, Fold(1, 2)).evaluation_labels) == 1
 
 
 def test_git_blob_id(tmp_path):

@@ -129,6 +129,8 @@ def test_the_other_sequence_is_scored(folder):
         assert (stacks.protocol.training_sections, stacks.protocol.scored_sections) == numbers
         assert type(stacks.protocol).from_json(stacks.protocol.to_json()) == stacks.protocol
         assert len(stacks.volume) == len(numbers[0]) and len(stacks.evaluation_labels) == len(numbers[1])
+        assert np.array_equal(stacks.ignored, read_sequence(folder, trained).unknown)
+        assert np.array_equal(stacks.evaluation_ignored, read_sequence(folder, scored).unknown)
         assert set(stacks.data) == {f"{name}-{what}" for name in "01 02".split() for what in cell_tracking.CONTENT}
 
 

@@ -16,6 +16,7 @@ from unet_paper.datasets.own_pairs import read_pairs
 from unet_paper.datasets.training_stacks import OwnFiles, load_files
 from unet_paper.io.image_files import open_stack
 from unet_paper.io.image_folder import image_files
+from unet_paper.io.pixel_size import PixelSize
 from unet_paper.io.stack import read_stack, write_sections, write_stack
 from unet_paper.support.errors import BadInput
 
@@ -59,6 +60,27 @@ def test_files_of_one_size_are_a_stack(tmp_path, random):
             Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / name / f"{number}.png")
     stacks = load(tmp_path)
     assert isinstance(stacks.volume, np.ndarray) and stacks.volume.shape == (2, 20, 30)
+
+
+def test_the_content_of_every_file_counts(folders):
+    """A run is not resumed where one of many files is another now."""
+    before = load(folders).data
+    for name, path in (("train-labels", folders / "masks/t10.tif"), ("train-volume", folders / "images/t2.tif")):
+        pixels = np.array(imageio.imread(path))
+        pixels[0, 0] += 1
+        imageio.imwrite(path, pixels)
+        now = load(folders).data
+        assert [stack for stack in before if now[stack] != before[stack]] == [name]
+        before = now
+
+
+def test_the_size_of_a_pixel_is_known_where_all_files_tell_the_same(tmp_path, random):
+    files = OwnFiles((tmp_path / "images",), (tmp_path / "masks",), "cells")
+    for names, size, known in (("ab", PixelSize(4.0, 5.0, 50.0), True), ("b", PixelSize(5.0, 5.0, 50.0), False)):
+        for name in names:
+            write_stack(tmp_path / f"images/{name}.tif", random.integers(0, 255, (1, 9, 9), np.uint8), pixel_size=size)
+            write_stack(tmp_path / f"masks/{name}.tif", np.tri(9, dtype=bool)[None])
+        assert load_files(files).pixel_size == (pytest.approx(size) if known else None)
 
 
 def test_one_file_each_needs_no_common_name(nuclei_folders):

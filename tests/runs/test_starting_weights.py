@@ -112,18 +112,25 @@ def test_resumed_it_is_the_same(files):
     (run / "checkpoint-before.pt").replace(run / "checkpoint.pt")
     (run / "weights.pt").unlink()
     assert finetune(files, "--set", "checkpoint_every=1", "--resume") == 0
+    assert [session.step for session in read_record(run / "run.json").sessions] == [0, 1]
     whole, resumed = (checkpoint.load(files / name / "weights.pt") for name in ("whole", "run"))
     assert all(torch.equal(values, resumed.network[name]) for name, values in whole.network.items())
 
 
-def test_resumed_from_others_it_is_refused(files, capsys):
+def test_resumed_from_others_it_is_refused(files, trained, capsys):
+    """Also from others of the same name."""
     assert finetune(files) == 0
     assert finetune(files, "--resume", weights="weights.safetensors") == 2
     assert "began from weights.pt and would be resumed from weights.safetensors" in capsys.readouterr().err
+    checkpoint.save(files / "weights.pt", replace(trained, step=3))
+    assert finetune(files, "--resume") == 2
+    assert "would be resumed from weights.pt, another file" in capsys.readouterr().err
 
 
 def test_images_that_the_weights_have_seen(files, capsys):
+    """Where some of them are held out."""
     assert finetune(files, out="first") == 0
+    assert "these very images" not in capsys.readouterr().out
     assert finetune(files, "--fold", "3/3", weights="first/weights.pt") == 0
     assert "was trained on these very images" in capsys.readouterr().out
 

@@ -51,6 +51,24 @@ def test_what_was_published_is_put_away_with_its_run_and_else_is_somebodys(tmp_p
     assert [path.name for path in tmp_path.iterdir()] == ["earlier"]
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("probability-d4.tif", "probability-none/t1.tif", "segments-d4.tif", "scores.json", "scores-none.json"),
+        *("table1.md", "table2.md", "metrics.md", "index.html", "page/page.json", "figures/figure-1.png"),
+        *("result.png", "sections/cells.png"),
+    ],
+)
+def test_what_was_made_with_earlier_weights_is_put_away_and_nothing_else(tmp_path, name):
+    training = ("run.json", "checkpoint.pt", "history.csv", "weight-maps.tif", "weight-map.png", "mine.png")
+    for each in (name, *training):
+        (tmp_path / each).parent.mkdir(exist_ok=True)
+        (tmp_path / each).write_text("of a run")
+    earlier = RunFolder(tmp_path).archive_results()
+    assert earlier == tmp_path / "earlier" / "1" and (earlier / name).is_file() and not (tmp_path / name).exists()
+    assert all((tmp_path / each).is_file() for each in training)
+
+
 def test_a_run_that_is_half_put_away_is_still_one(tmp_path, monkeypatch):
     for name in ("run.json", "weights.pt", "history.csv", "scores.json"):
         (tmp_path / name).write_text("of a run")

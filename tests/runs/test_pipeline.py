@@ -11,6 +11,7 @@ from unet_paper.io.stack import read_probabilities, write_sections, write_stack
 from unet_paper.normalisation import Standardisation
 from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.pipeline import Stage, carry_out
+from unet_paper.support.json_files import read_json
 
 CONFIG = Config(base_channels=1, tile_size=188, tta=("none",), primary="none")
 
@@ -45,3 +46,14 @@ def test_what_the_same_prediction_has_made_is_kept_and_others_are_replaced(make_
     save_weights(run, 2)
     again = predicted()
     assert all(again[path] > mended[path] for path in again)
+
+
+def test_own_results_are_scored_where_the_truth_is_known(make_record, tmp_path):
+    run = RunFolder(tmp_path)
+    labels = np.zeros((1, 20, 20), np.uint8)
+    labels[:, 2:9, 2:9] = 255
+    write_stack(run.labels, labels)
+    write_stack(run.unknown, np.broadcast_to(np.arange(20)[:, None] >= 13, labels.shape).copy())
+    write_stack(run.probability("none"), labels / np.float32(255))
+    carry_out(Stage("score", "none"), run, make_record(CONFIG, "own"), lambda folder: None)
+    assert read_json(run.scores("none", "none"))["ignored_pixels"] == 7 * 20

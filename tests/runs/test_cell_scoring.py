@@ -110,6 +110,9 @@ def test_cells_numbered_in_a_map_in_eight_bits_are_cells(files):
     write_eight_bits(files / "bytes.tif", read_stack(files / "probability.tif").pixels, "d4")
     segment_file(files / "bytes.tif", files / "cells.tif", ALL)
     assert is_numbered(files / "bytes.tif", files / "cells.tif", ALL)
+    write_eight_bits(files / "other.tif", read_stack(files / "probability.tif").pixels, "none")
+    assert not is_numbered(files / "other.tif", files / "cells.tif", ALL)
+    assert not is_numbered(files / "bytes.tif", files / "cells.tif", replace(ALL, min_size=2))
     scores = score_cells(files / "masks.tif", files / "cells.tif", ALL)
     assert scores.segmentation is None and scores.tta == "d4"
     assert scores.scores.seg == score_cells(files / "masks.tif", files / "bytes.tif", ALL).scores.seg > 0.9

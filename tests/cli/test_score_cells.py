@@ -249,6 +249,15 @@ def test_what_is_ignored_counts_in_no_metric(partly_known, capsys, truth, result
     assert capsys.readouterr().out.count("ignored\n") == 1
 
 
+def test_what_is_ignored_counts_in_none_of_the_challenges_metrics(partly_known, capsys):
+    def printed(truth, *options):
+        assert main(["score", str(partly_known / truth), str(partly_known / "probability.tif"), *options]) == 0
+        return [line for line in capsys.readouterr().out.splitlines() if "(threshold" in line]
+
+    marked = printed("known.tif", "--unknown", str(partly_known / "marks.tif"))
+    assert len(marked) == 6 and marked == printed("labels.tif", "--ignore", "9") != printed("known.tif")
+
+
 def test_unknown_alone_is_where_cells_may_be_that_have_no_mask(partly_known):
     """As the challenge takes it, whose SEG is of the reference cells as they are segmented."""
     scores = seg_of(partly_known, "known.tif", "numbers.tif", "--unknown", str(partly_known / "marks.tif"))

@@ -13,12 +13,15 @@ from unet_paper.cli.commands import main
 from unet_paper.config import PROFILES, Config
 from unet_paper.datasets.folds import Fold, Protocol
 from unet_paper.io.stack import write_sections, write_stack
-from unet_paper.metrics.seg import score_instances
+from unet_paper.metrics.scores import Scores
+from unet_paper.metrics.seg import InstanceScores, score_instances
 from unet_paper.report.cell_pictures import FILLS, NO_CELL, cells_in_colours, outcome
 from unet_paper.report.colours import CIRCLES
 from unet_paper.report.comparison import comparison, comparison_page
+from unet_paper.report.own_data import by_threshold, own_table
 from unet_paper.report.own_report import _draw
 from unet_paper.report.shown_threshold import how_shown
+from unet_paper.runs.cell_scoring import AtThreshold, CellScores
 from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.own_scoring import cells_of_run
 from unet_paper.runs.record import read_record
@@ -82,6 +85,16 @@ def test_cells_are_counted_and_the_challenges_rows_are_not_there(make_run, capsy
     assert not run.table.exists()
     pictures = {path.name for path in run.path.glob("*.png")}
     assert {"result.png", "cells.png"} <= pictures and "thresholds.png" not in pictures
+
+
+def test_each_count_is_in_its_own_column(make_record):
+    """Numbers of which no two are alike, so that none is taken for another."""
+    counts = InstanceScores(seg=0.5, f1=0.6, found=1, missed=2, split=3, merged=4, unmatched=5, objects=())
+    cells = CellScores(counts, None, 1, None, per_threshold=(AtThreshold(0.3, 0.7, 6, 8, 0.75, 0.8),))
+    record = make_record(Config(tta=("d4",), primary="d4"), "own", replace(Protocol.of_test(6, 2), labels_are="cells"))
+    row = own_table(record, {"d4": Scores(0.1, 0.2, 0.4, {}, 2)}, {"d4": cells}).to_markdown().splitlines()[-1]
+    assert row.replace("*", "") == "| d4 | 0.5000 | 0.6000 | 3 | 1 | 2 | 3 | 4 | 5 | 0.4000 |"
+    assert by_threshold(cells).to_markdown().splitlines()[-1] == "| 0.3 | 0.7000 | 0.8000 | 6 | 8 | 0.75 |"
 
 
 def test_cells_at_other_thresholds(make_run):

@@ -114,6 +114,11 @@ def test_what_a_run_is_made_of(given, folder, tmp_path):
     assert given[-2].json.name == f"scores-{ZEROS}.json"
 
 
+def test_zeros_go_with_the_augmentation_of_the_run(given, folder):
+    runner.predict_and_score_zeros(folder, "rot7", None)
+    assert [(one.command, getattr(one, "tta", None)) for one in given] == [("predict", "rot7"), ("score", None)]
+
+
 def test_what_a_run_is_trained_on_and_how(given, folder, tmp_path):
     """Settings of the study's --set win over the run's own."""
     run = Run("run", "group", "1/6", {"seed": 3, "steps": 9}, leave_out="2-3,7", profile="paper")

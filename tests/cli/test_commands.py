@@ -17,6 +17,7 @@ from skimage.measure import label
 
 from unet_paper import checkpoint
 from unet_paper.cli.commands import main
+from unet_paper.io.pixel_size import EM, PixelSize
 from unet_paper.io.stack import read_stack, write_stack
 from unet_paper.metrics.registry import CHALLENGE_METRICS
 from unet_paper.runs import training_run
@@ -128,6 +129,8 @@ def test_the_maps(run):
     assert weights.shape == (6, 128, 128) and weights.dtype == np.float32
     assert probability.shape == (2, 128, 128) and probability.dtype == np.float32
     assert 0 <= probability.min() and probability.max() <= 1
+    for name in ("weight-maps", "evaluation-volume", "evaluation-labels", "probability-d4"):
+        assert read_stack(run / f"{name}.tif").pixel_size == pytest.approx(EM)
 
 
 def test_training_again_needs_a_word(run, small_phantom, capsys):
@@ -179,6 +182,16 @@ def test_the_border_of_a_prediction(run, tmp_path):
         maps.append(read_stack(out).pixels)
         assert f"extrapolation: {border}" in tifffile.TiffFile(out).imagej_metadata["Info"]
     assert np.array_equal(maps[0], read_stack(run / "probability-none.tif").pixels) and (maps[0] != maps[1]).any()
+
+
+def test_the_precision_and_the_memory_of_a_prediction(run, tmp_path):
+    """Which are told in the result, and in GiB."""
+    files = [str(run / "evaluation-volume.tif"), str(tmp_path / "map.tif"), "--tta", "none"]
+    assert main(["predict", "--weights", str(run / "weights.pt"), *files, "--float32", "--memory", "0.5"]) == 0
+    with tifffile.TiffFile(tmp_path / "map.tif") as file:
+        assert "precision: float32" in file.imagej_metadata["Info"]
+    expected = read_stack(run / "probability-none.tif").pixels
+    assert np.abs(read_stack(tmp_path / "map.tif").pixels - expected).max() < 0.02
 
 
 def test_cells_with_a_prediction(run, tmp_path, capsys):
@@ -253,10 +266,11 @@ def test_numbered_touching_cells(small_phantom, tmp_path):
 
 
 def test_weights_command(sections, tmp_path):
-    write_stack(tmp_path / "labels.tif", sections[1][:2])
+    write_stack(tmp_path / "labels.tif", sections[1][:2], pixel_size=PixelSize(4.0, 5.0, 50.0))
     out, drawings = tmp_path / "maps.tif", tmp_path / "png"
     assert main(["weights", str(tmp_path / "labels.tif"), str(out), "--png", str(drawings)]) == 0
     maps = read_stack(out).pixels
+    assert read_stack(out).pixel_size == pytest.approx((4, 5, 50))
     assert maps.shape == (2, 512, 512) and maps.dtype == np.float32 and maps.max() > 5 * maps.min()
     assert sorted(path.name for path in drawings.iterdir()) == ["weight-map-000.png", "weight-map-001.png"]
 
@@ -371,6 +385,21 @@ def test_score_command(sections, tmp_path, capsys):
     scores = json.loads((tmp_path / "scores.json").read_text())
     assert [scores[metric.key] for metric in CHALLENGE_METRICS] == [0, 0, 0, 0, 1, pytest.approx(1)]
     assert np.shape(scores["warping_counts"]) == (10, 2, 6)
+
+
+def test_split_pixels_are_told_apart_from_merger_pixels(tmp_path, capsys):
+    """Of a cell that the result cuts in two."""
+    labels = np.zeros((1, 24, 24), np.uint8)
+    labels[:, 2:22, 2:22] = 255
+    cut = labels / np.float32(255)
+    cut[:, :, 11:13] = 0
+    files = [str(tmp_path / name) for name in ("labels.tif", "cut.tif")]
+    for file, pixels in zip(files, (labels, cut), strict=True):
+        write_stack(file, pixels)
+    assert main(["score", *files, "--json", str(tmp_path / "scores.json")]) == 0
+    counts = json.loads((tmp_path / "scores.json").read_text())["warping_counts_at_best"]
+    assert counts["split"] > 0 == counts["merge"]
+    assert f", {counts['split']} split and 0 merger pixels)" in capsys.readouterr().out
 
 
 def test_score_says_what_it_takes_as_cell(tmp_path, capsys, random):

@@ -7,6 +7,7 @@ import pytest
 
 from unet_paper.overlap_tile import mirrored_region, plan_blocks
 from unet_paper.test_time_augmentation import views
+from unet_paper.volumes import result
 from unet_paper.volumes.blocks import SHARD_PIXELS, Grid
 from unet_paper.volumes.result import Layout, create_result, halved
 from unet_paper.volumes.work import Region
@@ -67,6 +68,39 @@ def test_a_result_is_named_by_what_it_holds(channels, name, tmp_path):
     create_result(tmp_path / "out.zarr", Layout(grid_of(1, 90, 90, 300, 1), channels, "0.5"), {})
     attributes = json.loads((tmp_path / "out.zarr/zarr.json").read_text())["attributes"]
     assert attributes["ome"]["multiscales"][0]["name"] == name
+
+
+def test_a_pixel_of_a_level_lies_amid_those_that_it_is_the_mean_of(tmp_path):
+    pytest.importorskip("ome_zarr", reason="needs the extra volumes")
+    layout = Layout(grid_of(1, 600, 600, 300, 1), 1, "0.5", (50.0, 4.0, 5.0), ("nanometer",) * 3, (0.0, 10.0, 20.0))
+    create_result(tmp_path / "out.zarr", layout, {})
+    attributes = json.loads((tmp_path / "out.zarr/zarr.json").read_text())["attributes"]
+    levels = [level["coordinateTransformations"] for level in attributes["ome"]["multiscales"][0]["datasets"]]
+    assert [level[0]["scale"] for level in levels] == [[50, 4, 5], [50, 8, 10]]
+    assert [level[1]["translation"] for level in levels] == [[0, 40, 100], [0, 42, 102.5]]
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_each_level_is_the_mean_of_the_one_below(tmp_path, monkeypatch, random, channels):
+    """Also those that no block writes, which only very large volumes have."""
+    pytest.importorskip("ome_zarr", reason="needs the extra volumes")
+    monkeypatch.setattr(result, "LEVELS_OF_A_BLOCK", 1)
+    monkeypatch.setattr(result, "SMALLEST_LEVEL", 16)
+    pixels = random.random((channels, 3, 70, 150), np.float32)
+    layout = Layout(Grid(pixels.shape[1:], (2, 32, 48)), channels, "0.5")
+    create_result(tmp_path / "out.zarr", layout, {})
+    made = result.Result(tmp_path / "out.zarr", layout)
+    for number in range(len(layout.grid)):
+        of_volume = layout.grid[number]
+        block = of_volume.block
+        made.write(
+            number, pixels[:, of_volume.first : of_volume.last, block.top : block.bottom, block.left : block.right]
+        )
+    made.make_upper_levels()
+    assert (layout.levels, layout.levels_of_a_block) == (5, 2)
+    for level, array in enumerate(made.arrays):
+        pixels = halved(pixels) if level else pixels
+        np.testing.assert_allclose(np.asarray(array[...]).reshape(pixels.shape), pixels, rtol=1e-6)
 
 
 def test_a_part_of_what_was_read_is_that_of_the_section(random):

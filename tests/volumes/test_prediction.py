@@ -13,7 +13,7 @@ from unet_paper import checkpoint as checkpoints
 from unet_paper.cli.commands import main
 from unet_paper.io.folder_stack import open_volume
 from unet_paper.io.image_files import open_stack
-from unet_paper.io.pixel_size import EM
+from unet_paper.io.pixel_size import EM, PixelSize
 from unet_paper.io.stack import read_stack, write_stack
 from unet_paper.volumes.job import IMAGE_FILES, WorkFolder, difference
 from unet_paper.volumes.prediction import _samples
@@ -135,6 +135,13 @@ def test_axes_scales_and_units_are_carried_on(
     assert [axis.get("unit") for axis in described["axes"]] == [unit if "z" in axes else None, unit, unit]
     assert placed[0]["scale"] == list(scale)
     assert placed[1]["translation"] == pytest.approx(scale if "z" in axes else (0, *scale[1:]))
+
+
+def test_the_size_of_a_tiffs_pixels_is_carried_on(predict, pixels, tmp_path):
+    """Also where height and width of a pixel differ."""
+    write_stack(tmp_path / "image.tif", pixels[:1, :40], pixel_size=PixelSize(4.0, 5.0, 50.0))
+    assert predict(tmp_path / "image.tif", tmp_path / "out.zarr") == 0
+    assert open_stack(tmp_path / "out.zarr").pixel_size == pytest.approx((4, 5, 50))
 
 
 def test_chunks_that_are_not_there_are_told(predict, make_zarr, pixels, tmp_path, capsys):

@@ -56,6 +56,10 @@ def test_it_says_what_it_takes(make_checkpoint, tmp_path):
     told = {entry.key: entry.value for entry in onnx.load(out).metadata_props}
     assert json.loads(told["standardisation"]) == {"mean": 0.5, "deviation": 0.17, "dtype": "uint16"}
     assert "16 k + 60" in told["sizes"] and "to be standardised before" in told["input"]
+    assert json.loads(told["config"])["base_channels"] == checkpoint.config.base_channels
+    assert main(["publish", str(weights), str(tmp_path / "same.onnx"), "--same-size"]) == 0
+    told = {entry.key: entry.value for entry in onnx.load(tmp_path / "same.onnx").metadata_props}
+    assert "multiples of 16 px" in told["sizes"] and "as they are; the network standardises them" in told["input"]
     assert main(["publish", str(weights), str(out)]) == 2
     content = out.read_bytes()
     publish_onnx(out, checkpoint)

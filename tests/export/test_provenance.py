@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 from unet_paper.checkpoint import Checkpoint
-from unet_paper.datasets.folds import Protocol
+from unet_paper.datasets.folds import Fold, Protocol
 from unet_paper.export.description import description, package_name
 from unet_paper.export.documentation import documentation
 from unet_paper.export.provenance import METRICS, provenance
 from unet_paper.export.terms import Terms
+from unet_paper.io.pixel_size import PixelSize
 from unet_paper.metrics.registry import F1, PIXEL_ERROR, SEG, TABLE_1_METRICS
 from unet_paper.runs.record import read_record
 from unet_paper.support.errors import BadInput
@@ -107,6 +108,35 @@ def test_a_record_of_another_network_tells_nothing(make_checkpoint):
     assert "No errors on other sections" in documentation("a name", make_checkpoint(), source)
 
 
+def test_a_record_of_other_settings_tells_nothing(make_record, make_checkpoint, tmp_path):
+    """As of a run in the same folder, on the same data."""
+    checkpoint = make_checkpoint()
+    for seed, is_told in ((0, True), (1, False)):
+        record = make_record(replace(checkpoint.config, seed=seed))
+        replace(record, data_sha256=checkpoint.data).write(tmp_path / "run.json")
+        assert (provenance(tmp_path / "weights.pt", checkpoint).record is not None) == is_told
+
+
+def test_each_row_has_the_errors_of_its_augmentation(make_record, make_checkpoint, tmp_path):
+    checkpoint = make_checkpoint(tta=("none", "d4"), primary="d4")
+    replace(make_record(checkpoint.config), data_sha256=checkpoint.data).write(tmp_path / "run.json")
+    write_json(tmp_path / "scores.json", {"rand_error": 0.1})
+    write_json(tmp_path / "scores-none.json", {"rand_error": 0.2})
+    of_pixels = {"all_pixels": {"rand_error": 0.3}, "exact_rows": {"rand_error": 0.4}}
+    write_json(tmp_path / "test-scores.json", {"tta": "d4"} | of_pixels)
+    rows = provenance(tmp_path / "weights.pt", checkpoint).errors
+    assert [(row.tta, row.values["rand_error"]) for row in rows] == [("none", 0.2), ("d4", 0.1), ("d4", 0.3)]
+
+
+def test_sections_and_pixels_are_those_that_were_trained_on(make_record, make_checkpoint, tmp_path):
+    checkpoint = make_checkpoint()
+    record = make_record(checkpoint.config, "own", Protocol.of_fold(Fold(1, 3), 9))
+    record = replace(record, data_sha256=checkpoint.data, pixel_size=PixelSize(650.0, 640.0))
+    record.write(tmp_path / "run.json")
+    text = documentation("a name", checkpoint, provenance(tmp_path / "weights.pt", checkpoint))
+    assert "6 of its sections were trained on. A pixel is 650 x 640 nm." in text
+
+
 @pytest.mark.parametrize("author, licence", [(["A. Nonymous", " "], None), (None, "")])
 def test_empty_names_are_refused(author, licence):
     with pytest.raises(BadInput, match="must not be empty"):
@@ -121,9 +151,12 @@ class AnyHash(dict):
 def test_the_description(make_checkpoint):
     checkpoint = make_checkpoint("uint16", classes=3)
     source = provenance("nowhere/weights.pt", checkpoint)
-    terms = Terms.of(["A. Nonymous"], None)
+    terms = Terms.of(["A. Nonymous"], "CC-BY-4.0")
     found = description(checkpoint, source, terms, AnyHash(), 7)
-    assert found["authors"] == [{"name": "A. Nonymous"}] and found["license"] == "MIT"
+    assert found["authors"] == [{"name": "A. Nonymous"}] and found["license"] == "CC-BY-4.0"
+    assert Terms.of(None, None).licence == "MIT"
+    told = found["config"]["unet_paper"]
+    assert (told["steps"], told["parameters"], told["data_sha256"]) == (7, 7, {"train-volume": "ab"})
     assert found["outputs"][0]["axes"][1]["channel_names"] == ["class_0", "class_1", "class_2"]
     assert found["inputs"][0]["axes"][2]["size"] == {"min": 256, "step": 16}
     assert found["weights"]["pytorch_state_dict"]["architecture"]["kwargs"]["largest"] == 65535

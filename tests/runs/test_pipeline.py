@@ -1,5 +1,7 @@
 """The stages of a run after its training: a pipeline that is given once more does nothing twice."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,10 +9,13 @@ import torch
 from unet_paper import checkpoint as checkpoints
 from unet_paper.checkpoint import Checkpoint
 from unet_paper.config import Config
+from unet_paper.datasets.folds import Fold
 from unet_paper.io.stack import read_probabilities, write_sections, write_stack
 from unet_paper.normalisation import Standardisation
 from unet_paper.runs.folder import RunFolder
-from unet_paper.runs.pipeline import Stage, carry_out
+from unet_paper.runs.pipeline import Stage, carry_out, run_pipeline
+from unet_paper.runs.record import read_record
+from unet_paper.runs.training_run import TrainingRequest
 from unet_paper.support.json_files import read_json
 
 CONFIG = Config(base_channels=1, tile_size=188, tta=("none",), primary="none")
@@ -57,3 +62,13 @@ def test_own_results_are_scored_where_the_truth_is_known(make_record, tmp_path):
     write_stack(run.probability("none"), labels / np.float32(255))
     carry_out(Stage("score", "none"), run, make_record(CONFIG, "own"), lambda folder: None)
     assert read_json(run.scores("none", "none"))["ignored_pixels"] == 7 * 20
+
+
+def test_times_are_those_of_the_call_that_trained(small_phantom, tmp_path):
+    """One that only went on with the later stages would tell that the whole took a moment."""
+    request = TrainingRequest(small_phantom, tmp_path, replace(CONFIG, steps=1), Fold(1, 6), resume=True)
+    record = run_pipeline(request, lambda folder: None)
+    assert list(record.times.pipeline_seconds) == ["train", "predict none", "score none", "report", "all"]
+    longer = record.with_times(training_seconds=1e6)
+    longer.write(tmp_path / "run.json")
+    assert run_pipeline(request, lambda folder: None).times == longer.times == read_record(tmp_path / "run.json").times

@@ -288,6 +288,15 @@ def test_weights_of_numbered_cells_are_those_of_the_function(tmp_path, connectiv
     assert not np.array_equal(wanted, weight_maps(labels, connectivity=12 - connectivity))
 
 
+def test_weights_are_as_high_and_as_wide_as_is_said(tmp_path):
+    labels = np.zeros((1, 20, 30), np.uint8)
+    labels[:, 5:15, 3:12], labels[:, 5:15, 15:27] = 1, 2
+    write_stack(tmp_path / "labels.tif", labels)
+    command = ["weights", str(tmp_path / "labels.tif"), str(tmp_path / "maps.tif"), "--labels-are", "instances"]
+    assert main([*command, "--w0", "4", "--sigma", "2.5"]) == 0
+    assert np.array_equal(read_stack(tmp_path / "maps.tif").pixels, weight_maps(labels, w_0=4, sigma=2.5))
+
+
 def test_weights_of_sections_with_unlike_classes(tmp_path, capsys):
     labels = np.array([[[0, 1, 2], [0, 1, 2]], [[0, 1, 1], [0, 0, 1]]], np.uint8)
     write_stack(tmp_path / "labels.tif", labels)

@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 
 from unet_paper.checkpoint import Checkpoint
-from unet_paper.config import PAPER
-from unet_paper.datasets.folds import Protocol
+from unet_paper.config import PAPER, Config
+from unet_paper.datasets.folds import Fold, Protocol
 from unet_paper.datasets.training_stacks import Stacks
 from unet_paper.normalisation import Standardisation
+from unet_paper.runs.record import read_record
 from unet_paper.runs.resuming import changed_data, changed_settings
+from unet_paper.runs.training_run import TrainingRequest, train_run
 
 
 def test_what_has_no_effect_on_adam_may_differ():
@@ -42,3 +44,12 @@ def test_what_is_trained_on_and_what_it_means_may_not_differ(dtype, labels_sha25
     sections = np.zeros((2, 4, 4), dtype)
     now = Stacks(sections, sections, None, None, replace(began, **meant), data | {"train-labels": labels_sha256}, "own")
     assert changed_data(checkpoint, began, now) == told
+
+
+def test_a_run_that_was_killed_after_its_last_step_is_finished_by_the_same_command(small_phantom, tmp_path):
+    """Else it has weights, and no report is ever made of it."""
+    config = Config(base_channels=1, tile_size=188, steps=1, tta=("none",), primary="none")
+    request = TrainingRequest(small_phantom, tmp_path, config, Fold(1, 6), resume=True)
+    record = train_run(request)
+    replace(record, status="training").write(tmp_path / "run.json")
+    assert train_run(request).status == read_record(tmp_path / "run.json").status == "finished"

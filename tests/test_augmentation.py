@@ -75,6 +75,18 @@ def test_draws_cover_the_image_the_circle_and_both_sides():
     assert draw_deformation((9, 9), source, rotate=False, flip=False).angle == 0
 
 
+def test_what_is_drawn_for_a_tile_is_drawn_independently():
+    """Centre, angle, side, all displacements, contrast and brightness: no two of them go together."""
+    source = generator()
+    rows = []
+    for _ in range(2000):
+        drawn, gray = draw_deformation((300, 500), source), draw_gray_variation(source)
+        shape = [*drawn.centre, drawn.angle, drawn.flip, *drawn.grid.flatten().tolist()]
+        rows.append([*shape, gray.contrast, gray.brightness])
+    correlation = np.corrcoef(np.array(rows).T)
+    assert np.abs(correlation - np.eye(4 + 18 + 2)).max() < 0.1
+
+
 def test_without_shifts_a_tile_lies_on_the_middle_of_its_section(random):
     source = generator()
     draws = [draw_deformation((300, 501), source, shift=False) for _ in range(5)]

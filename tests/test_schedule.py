@@ -27,6 +27,12 @@ def test_learning_rate_rises_and_falls_to_zero():
     assert learning_rate_at(999, replace(config, decay="constant")) == 0.5
 
 
+def test_a_cosine_starts_where_the_rise_ends():
+    config = replace(PAPER, steps=1000, warmup=0.2, learning_rate=0.5, decay="cosine")
+    rates = [learning_rate_at(step, config) for step in (199, 200, 600, 1000)]
+    assert rates == pytest.approx([0.5, 0.5, 0.25, 0.0])
+
+
 def test_no_rate_is_above_the_highest_where_the_rise_ends_between_two_steps():
     config = replace(PAPER, steps=10, warmup=0.25, learning_rate=0.5, decay="constant")
     assert [learning_rate_at(step, config) for step in range(4)] == pytest.approx([0.2, 0.4, 0.5, 0.5])
@@ -40,6 +46,13 @@ def test_a_warmup_of_so_many_steps_does_not_depend_on_the_length():
         assert [at(step, short) for step in range(800)] == [at(step, long) for step in range(800)]
     assert learning_rate_at(99, short) == PAPER.learning_rate > learning_rate_at(98, short)
     assert momentum_at(200, short) == 0.99 > momentum_at(199, short)
+
+
+def test_a_warmup_of_1_is_one_step_and_below_it_a_part_of_all():
+    one = replace(PAPER, steps=1000, warmup=1.0, momentum_warmup=1.0)
+    assert learning_rate_at(0, one) == PAPER.learning_rate and momentum_at(1, one) == PAPER.momentum
+    part = replace(one, warmup=0.999, momentum_warmup=0.999)
+    assert learning_rate_at(997, part) < PAPER.learning_rate and momentum_at(998, part) < PAPER.momentum
 
 
 def test_the_steps_that_fit_a_time_are_those_of_the_pace_so_far():

@@ -197,6 +197,24 @@ def test_dropout_stands_at_the_end_of_the_contracting_path():
     assert all(level[-1].p == 0.5 for level in network.contracting[3:])
 
 
+def test_batch_norm_stands_before_each_relu_and_dropout_last():
+    network = UNet(base_channels=2, batch_norm=True)
+    pair = [nn.Conv2d, nn.BatchNorm2d, nn.ReLU]
+    assert [[type(layer) for layer in level] for level in network.expanding] == [2 * pair] * 4
+    assert [type(layer) for layer in network.contracting[-1]] == [*pair, *pair, nn.Dropout]
+
+
+@torch.no_grad()
+def test_logits_are_not_rounded_where_the_convolutions_are():
+    torch.manual_seed(0)
+    network, image = UNet(base_channels=2).eval(), torch.randn(1, 1, 188, 188)
+    network.classifier.weight.zero_()
+    network.classifier.bias.copy_(torch.tensor([10.03, -10.03]))
+    with torch.autocast("cpu", torch.bfloat16):
+        logits = network(image)
+    assert logits.dtype == torch.float32 and torch.equal(logits, network(image))
+
+
 def test_release_variant_has_relu_after_up_convolutions_and_twice_the_channels_in_the_last():
     assert [up.out_channels for up in UNet(variant="release").up_convolutions] == [512, 256, 128, 128]
     assert [up.out_channels for up in UNet().up_convolutions] == [512, 256, 128, 64]

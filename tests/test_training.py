@@ -2,21 +2,23 @@
 
 import time
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
 import torch
 
 from unet_paper import checkpoint, training
-from unet_paper.config import PAPER, PROFILES
+from unet_paper.config import OPTIMISERS, PAPER, PROFILES
 from unet_paper.datasets.training_set import draw_tile, prepare_training_set
 from unet_paper.io.stack import read_labels, read_stack
 from unet_paper.network import InvalidTileSize
 from unet_paper.prediction import predict_stack
 from unet_paper.runs.results import read_history
+from unet_paper.schedule import learning_rate_at
 from unet_paper.support import training_log
 from unet_paper.support.errors import BadInput, Diverged
-from unet_paper.training import new_optimiser, new_training_network, train, training_step
+from unet_paper.training import new_optimiser, new_training_network, seeds_of_step, train, training_step
 
 TINY = replace(PROFILES["smoke"], base_channels=3, steps=20, tile_size=204, checkpoint_every=10)
 
@@ -199,6 +201,20 @@ def test_a_long_gradient_is_shortened_as_a_whole(training_set):
     assert torch.equal(gradient(2 * length), whole)
 
 
+def test_a_step_is_as_long_as_its_learning_rate_says(training_set):
+    """Without momentum, and where all gradients are shortened to one length."""
+    config = replace(TINY, base_channels=2, steps=6, warmup=3, momentum=0.0, learning_rate=0.1, gradient_clip=0.1)
+    weights = []
+
+    def note(step, network):
+        weights.append(torch.cat([values.detach().flatten() for values in network.parameters()]))
+
+    train(config, training_set, after_step=note)
+    lengths = [float((after - before).norm()) for before, after in pairwise(weights)]
+    rates = [learning_rate_at(step, config) for step in range(1, 6)]
+    assert lengths == pytest.approx([0.1 * rate for rate in rates], rel=1e-3) and len(set(rates)) == 3
+
+
 def test_time_adds_up_over_sessions(training_set, tmp_path):
     config = replace(TINY, base_channels=2, tile_size=188, steps=2, checkpoint_every=2)
     run(training_set, tmp_path, config)
@@ -242,6 +258,29 @@ def test_seeds(training_set, tmp_path):
         run(training_set, tmp_path / str(k), replace(TINY, seed=seed)) for k, seed in enumerate((0, 0, 1))
     )
     assert first.history[-1]["loss"] == again.history[-1]["loss"] != other.history[-1]["loss"]
+
+
+def test_every_step_of_every_seed_draws_anew():
+    """The next step of a seed is not the step of the next seed, and a tile is not drawn with what dropout is."""
+    drawn = [
+        number
+        for seed in (0, 1, 2, 2**63 - 1)
+        for step in range(4)
+        for number in seeds_of_step(replace(TINY, seed=seed), step)
+    ]
+    assert len(set(drawn)) == len(drawn) == 32 and all(0 <= number < 2**63 for number in drawn)
+
+
+@pytest.mark.parametrize("optimiser", OPTIMISERS)
+def test_weights_decay_by_either_optimiser(optimiser):
+    """Of a gradient of 0 all that is left is the decay."""
+    config = replace(TINY, base_channels=1, optimiser=optimiser, weight_decay=0.5, bias_rate=2.0)
+    network = new_training_network(config, "cpu")
+    before = float(network.classifier.weight.detach().abs().sum())
+    for values in network.parameters():
+        values.grad = torch.zeros_like(values)
+    new_optimiser(network, config).step()
+    assert float(network.classifier.weight.detach().abs().sum()) < before
 
 
 def test_an_exploding_loss_ends_the_run_and_keeps_the_last_good_checkpoint(training_set, tmp_path):

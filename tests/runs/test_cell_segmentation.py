@@ -70,6 +70,15 @@ def test_holes_are_filled_where_that_is_asked_for(fill):
     assert (segments[0, 2, 2] == 1) == fill
 
 
+def test_a_cell_in_the_hole_of_another_keeps_its_pixels():
+    """What is filled is the rest of the hole."""
+    ring = np.ones((1, 7, 7), np.float32)
+    ring[0, 1:6, 1:6] = 0
+    ring[0, 3, 3:5] = 1
+    filled = segment_frames(ring, replace(ALL, fill_holes=True))[0]
+    assert np.argwhere(filled == 2).tolist() == [[3, 3], [3, 4]] and (filled == 1).sum() == 47
+
+
 def test_settings_have_a_source_and_every_data_set_has_some():
     described = RELEASED.described()
     assert {entry["source"] for entry in described.values()} == {"release"}

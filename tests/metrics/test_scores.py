@@ -1,6 +1,7 @@
 """Scores as a value and as JSON: what the committed records hold comes back unchanged."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,9 @@ def test_scores_survive_json(random_stack):
     assert scores.is_complete and Scores.from_json(json.loads(json.dumps(scores.to_json()))) == scores
     for metric in CHALLENGE_METRICS:
         assert scores.value(metric) == scores.to_json()[metric.key]
+    described = {"tta": "d4", "labels_sha256": "ab", "probability_sha256": "cd", "code": {"version": "1"}}
+    partly = replace(score(truth, proposal, proposal > 0.9), **described)
+    assert partly.ignored_pixels > 0 and Scores.from_json(json.loads(json.dumps(partly.to_json()))) == partly
 
 
 @pytest.mark.parametrize("content", [{}, [], "text", {"pixel_error": 0.1}])

@@ -46,6 +46,8 @@ def test_what_cannot_be_measured_is_refused():
         measure([np.ones_like(values)], [values > 0])
     with pytest.raises(BadInput, match="section 0 is below 256"):
         measure([values[:250]], [values[:250] > 0])
+    with pytest.raises(BadInput, match="section 0 is below 256"):
+        measure([values[:, :250]], [values[:, :250] > 0])
     for elsewhere in (np.roll(values, 11, 0), np.random.default_rng(0).random(values.shape)):
         with pytest.raises(
             BadInput, match="labels of section 0 lie 8 px or more beside what they show, or show something"

@@ -10,7 +10,7 @@ from scipy import ndimage
 from unet_paper import test_time_augmentation
 from unet_paper.network import CONTEXT, UNet
 from unet_paper.normalisation import Standardisation
-from unet_paper.overlap_tile import Block, mirrored_region
+from unet_paper.overlap_tile import Block, mirrored_region, plan_blocks
 from unet_paper.prediction import predict_stack
 from unet_paper.support.errors import BadInput
 from unet_paper.test_time_augmentation import TurnedView, views
@@ -106,6 +106,21 @@ def test_no_view_asks_for_a_larger_tile_than_it_announced(random):
             for view in (*views("d4"), *turned):
                 announced = view.tile(*block.shape, block.shape != shape)
                 assert np.all(np.array(tile_of(view, block, shape, read).shape) <= announced)
+
+
+@pytest.mark.parametrize("tta", ["none", "d4", "rot7"])
+@pytest.mark.parametrize("shape", [(61, 507), (507, 61), (300, 300)])
+def test_no_tile_is_larger_than_the_plan_says(tta, shape):
+    """Of an image that is cut along both sides, or along one of them only."""
+
+    def read(top, bottom, left, right):
+        return torch.zeros(1, 1).expand(bottom - top, right - left)
+
+    plan = plan_blocks(*shape, views(tta), largest_pixels=340**2)
+    sizes = [tile_of(view, block, shape, read).shape for block in plan.blocks for view in views(tta)]
+    assert len(plan.blocks) > 1
+    assert max(map(math.prod, sizes)) <= math.prod(plan.tile) <= 340**2
+    assert sum(map(math.prod, sizes)) <= plan.input_pixels * math.prod(shape) * len(views(tta))
 
 
 def test_a_turned_view_reads_all_that_its_tile_is_sampled_from(random, monkeypatch):

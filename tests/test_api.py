@@ -21,7 +21,7 @@ from unet_paper.support.locks import exclusive_lock
 from unet_paper.support.signals import Interrupted
 
 ROOT = Path(__file__).parents[1]
-OTHERWISE = ({"primary": "d4"}, {"extrapolation": "zeros"})
+OTHERWISE = ({"primary": "d4"}, {"extrapolation": "zeros"}, {"registration_x": 2.0, "registration_y": -1.0})
 TINY = dict(profile="smoke", base_channels=2, steps=3, tile_size=188, device="cpu", bfloat16=False)
 
 
@@ -61,13 +61,16 @@ def test_from_images_to_scores(phantom, tmp_path):
 
 
 def test_a_network_predicts_with_what_its_training_was_set_up_for(phantom, trained):
-    """Its test-time augmentation, unless another is given, and what lies beyond the image."""
+    """Its test-time augmentation, unless another is given, what lies beyond the image, and where its labels lay."""
     image = phantom[0][0, :40, :40]
     found = predict(trained, image)
     assert trained.config.primary == "none" and np.array_equal(found, predict(trained, image, "none"))
-    by_d4, zeros = (replace(trained, config=replace(trained.config, **change)) for change in OTHERWISE)
+    by_d4, zeros, beside = (replace(trained, config=replace(trained.config, **change)) for change in OTHERWISE)
     assert np.array_equal(predict(by_d4, image), predict(trained, image, "d4"))
     assert not np.array_equal(predict(zeros, image), found)
+    given = trained.build_network(), trained.standardisation, image, "none"
+    assert np.array_equal(predict(beside, image), predict_stack(*given, registration=(2.0, -1.0)))
+    assert not np.array_equal(predict(beside, image), found)
 
 
 def test_settings_may_be_numpys(phantom, trained, tmp_path):

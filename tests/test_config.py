@@ -26,6 +26,8 @@ from unet_paper.support.errors import BadInput
         dict(steps=10**400),
         dict(checkpoint_every=10**400),
         dict(learning_rate=float("inf")),
+        dict(tta=("none", "d4"), primary="rot7"),
+        dict(tta=()),
     ],
 )
 def test_settings_that_no_run_can_have(change):

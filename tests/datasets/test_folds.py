@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from unet_paper.datasets.folds import Fold, Protocol
+from unet_paper.support.errors import BadInput
 
 OF_FOLD = Protocol.of_fold(Fold(2, 3), 9)
 
@@ -34,6 +35,12 @@ def test_a_record_tells_all_of_it(protocol):
 def test_the_first_records_counted_the_sections(kind, fold, counts, left_out, protocol):
     values = {"kind": kind, "fold": fold, "training_sections": counts[0], "scored_sections": counts[1]}
     assert Protocol.from_json(values | {"left_out": left_out}) == protocol
+
+
+def test_there_are_at_most_as_many_folds_as_sections():
+    assert [part.tolist() for part in Fold(2, 3).split(3)] == [[0, 2], [1]]
+    with pytest.raises(BadInput, match="2 sections cannot be cut into 3 folds"):
+        Fold(2, 3).split(2)
 
 
 def test_sections_that_are_left_out_are_in_order_and_named_once():

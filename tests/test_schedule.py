@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from unet_paper.config import PAPER, PROFILES
-from unet_paper.schedule import is_complete, learning_rate_at, momentum_at, schedule_after, set_rates
+from unet_paper.schedule import is_complete, learning_rate_at, minutes_left, momentum_at, schedule_after, set_rates
 from unet_paper.support import training_log
 from unet_paper.support.training_log import TrainingLog
 from unet_paper.training import (
@@ -61,6 +61,7 @@ def test_the_steps_that_fit_a_time_are_those_of_the_pace_so_far():
     assert schedule_after(0, 0.0, config) == config and schedule_after(50, 60.0, PAPER) == PAPER
     assert not is_complete(10**6, 599.0, config) and is_complete(1, 600.0, config)
     assert not is_complete(0, 0.0, replace(PAPER, minutes=1e-9))  # a training has a step at least
+    assert minutes_left(90.0, config) == 8.5 and minutes_left(90.0, PAPER) is None
     assert is_complete(PAPER.steps, 1.0, PAPER) and not is_complete(PAPER.steps - 1, 1e9, PAPER)
 
 

@@ -87,6 +87,16 @@ def test_time_spent_compiling_is_no_pace_of_a_training_by_time(training_set, mon
     assert (choice, device.type, minutes) == ("auto", "cpu", 1.0)
 
 
+def test_whether_to_compile_is_decided_by_the_steps_to_come(training_set, tmp_path, monkeypatch):
+    """Not by those that a training which resumes has behind it."""
+    asked = []
+    monkeypatch.setattr(training, "should_compile", lambda *arguments: asked.append(arguments))
+    config = replace(TINY, base_channels=2, tile_size=188, steps=5)
+    run(training_set, tmp_path, replace(config, steps=3))
+    run(training_set, tmp_path, config, checkpoint.load(tmp_path / "checkpoint.pt"))
+    assert [steps for _, _, steps, _ in asked] == [3, 2]
+
+
 def test_it_learns_which_pixels_are_cells(training_set, small_phantom, tmp_path):
     config = replace(TINY, base_channels=6, steps=120, tile_size=252)
     final = run(training_set, tmp_path, config)
@@ -213,6 +223,16 @@ def test_a_step_is_as_long_as_its_learning_rate_says(training_set):
     lengths = [float((after - before).norm()) for before, after in pairwise(weights)]
     rates = [learning_rate_at(step, config) for step in range(1, 6)]
     assert lengths == pytest.approx([0.1 * rate for rate in rates], rel=1e-3) and len(set(rates)) == 3
+
+
+def test_an_output_that_is_the_same_everywhere_has_no_spread():
+    """Each class by itself: that one of them is always far more likely says nothing of the image either."""
+    logits = torch.tensor([-9.0, 9.0])[None, :, None, None].expand(1, 2, 4, 4).clone().requires_grad_()
+    optimiser = torch.optim.SGD([logits], lr=0.0)
+    batch = torch.zeros(1, 1, 4, 4), torch.ones(1, 4, 4, dtype=torch.long), torch.ones(1, 4, 4)
+    assert training_step(lambda tile: logits * 1, optimiser, TINY, *batch)[2] == 0
+    ramp = torch.tensor([0.0, 1.0, 2.0, 3.0]).expand(4, 4)
+    assert training_step(lambda tile: logits + ramp, optimiser, TINY, *batch)[2] == 1.5
 
 
 def test_time_adds_up_over_sessions(training_set, tmp_path):

@@ -132,6 +132,8 @@ def test_a_section_may_lack_the_highest_class():
     assert weight_map(labels, class_weights=(3, 7, 9), semantic=True).tolist() == [[3, 3, 7, 7]]
     with pytest.raises(BadInput, match="2 class weights, but the labels have 3 classes"):
         weight_map(labels + 1, class_weights=(3, 7), semantic=True)
+    with pytest.raises(BadInput, match="1 class weights, but the labels have 2 classes"):
+        weight_map(labels * 0, class_weights=(3,), semantic=True)
 
 
 def test_k_classes_are_balanced_and_bordered():

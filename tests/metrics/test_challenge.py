@@ -94,6 +94,7 @@ def test_polarity_and_best_case(sections):
     perfect = (labels > 0).astype(np.float32)
     scores = score(labels, perfect)
     assert scores.pixel_error == scores.rand_error == scores.warping_error == 0
+    assert set(scores.best_threshold.values()) == {0.0}  # of several best ones the lowest
     inverted = score(labels, 1 - perfect)
     assert inverted.pixel_error > 0.9 and inverted.rand_error > 0.9 and inverted.warping_error > 0
 

@@ -109,3 +109,15 @@ def test_older_records_and_checkpoints_had_other_initial_weights_decay_and_no_ri
     as_then = {"up_convolution_fan_in": "input", "momentum_warmup": 0.0, "decay": "cosine"}
     assert Config.from_dict(first) == replace(PAPER, **as_then)
     assert Config.from_dict(PAPER.as_dict()) == PAPER
+
+
+def test_the_first_records_names_and_profiles_are_read():
+    names = ("base_channels", "variant", "dropout", "warmup", "extrapolation")
+    then = dict(
+        zip(("width", "form", "drop_out", "warm_up", "border"), (16, "release", 0.25, 0.1, "zeros"), strict=True)
+    )
+    read = Config.from_dict(then | {"profile": "quick with width=16", "averages": ["none"], "headline": "none"})
+    assert [getattr(read, name) for name in names] == list(then.values())
+    assert (read.profile, read.tta, read.primary) == ("quick", ("none",), "none")
+    for balanced in (True, False):
+        assert Config.from_dict({"balance_classes": balanced}).class_balance == float(balanced)

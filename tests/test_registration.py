@@ -38,6 +38,13 @@ def test_a_shift_is_measured_to_a_tenth_of_a_pixel(x, y, brighter):
     assert np.array_equal(measure(np.array(images), np.array(values) > 0), found)
 
 
+def test_numbered_cells_are_measured_as_a_mask_is():
+    values = cells(4)
+    numbers, count = ndimage.label(values > 0)
+    image = ndimage.shift(values, (0.5, -1.0), mode="grid-wrap")
+    assert count > 5 and np.array_equal(measure([image], [numbers]), measure([image], [values > 0]))
+
+
 def test_what_cannot_be_measured_is_refused():
     values = cells(0)
     with pytest.raises(BadInput, match="section 1 is below 256 px in height or width, or has one class or one gray"):
@@ -55,6 +62,17 @@ def test_what_cannot_be_measured_is_refused():
             measure([elsewhere], [values > 0])
     with pytest.raises(BadInput, match="images"):
         measure(values[None], values[None, 1:] > 0)
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("far", [8, -8])
+def test_labels_that_may_lie_farther_away_than_is_looked_are_refused(far, axis):
+    """The correlation is largest at the end of what is looked at, on each of the four sides; 7 px are found."""
+    values = cells(0)
+    with pytest.raises(BadInput, match="labels of section 0 lie 8 px or more beside"):
+        measure([np.roll(values, far, axis)], [values > 0])
+    near = measure([np.roll(values, far * 7 // 8, axis)], [values > 0])[0]
+    assert np.abs(near - (0, far * 7 // 8)[:: 1 if axis == 0 else -1]).max() < 0.2
 
 
 @pytest.mark.parametrize("registration", [(2.0, 0.0), (-3.0, 5.0), (0.0, -40.0)])

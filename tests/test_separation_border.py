@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from unet_paper.separation_border import label_cells, lost_cells, separate_touching_cells
+from unet_paper.separation_border import label_cells, lost_cells, separate_touching_cells, warn_of_specks
 from unet_paper.support.errors import BadInput
 
 
@@ -162,3 +162,13 @@ def test_drawn_cells_are_separated_as_ever_where_none_vanishes(random, connectiv
         assert np.array_equal(separate_touching_cells(separated, connectivity), separated)
         vanished += len(gone)
     assert vanished > 100
+
+
+@pytest.mark.parametrize(
+    ("specks", "px", "larger", "said"),
+    [(11, 4, 10, True), (11, 4, 11, False), (10, 1, 0, False), (11, 5, 10, False), (300, 1, 400, False)],
+)
+def test_specks_are_told_where_most_cells_are_some(caplog, specks, px, larger, said):
+    """Of 4 px at most, and more than ten of them: a few lie in any mask, and many in a large one."""
+    assert warn_of_specks(np.array([px] * specks + [50] * larger), "mask.tif") == said
+    assert (f"{specks} of the {specks + larger} cells of mask.tif have at most 4 px" in caplog.text) == said

@@ -76,6 +76,12 @@ def test_distances_on_a_whole_section(sections, slow_distances):
     assert np.array_equal(d2[background], slow2[background])
 
 
+def test_a_sum_of_just_the_reach_is_within_it():
+    d1, d2 = distances_to_two_nearest_cells([[1, 0, 0, 0, 0, 2]], 5)
+    assert d1.tolist() == [[0, 1, 2, 2, 1, 0]] and d2.tolist() == [[0, 4, 3, 3, 4, 0]]
+    assert not np.isfinite(distances_to_two_nearest_cells([[1, 0, 0, 0, 0, 2]], 4.9)[1][0, 1:5]).any()
+
+
 @pytest.mark.parametrize("band", [1, 7, 50, 512])
 def test_bands_are_those_of_the_whole(drawn_cells, monkeypatch, band):
     monkeypatch.setattr("unet_paper.compute.nearest_cells.BAND", band)

@@ -87,6 +87,15 @@ def test_warping_errors_lie_where_they_are():
     assert kinds.shape == truth.shape and np.argwhere(kinds).tolist() == [[0, 10, 20]] and kinds[0, 10, 20] == 2
 
 
+def test_the_ends_are_thresholds_too():
+    """No probability is above 1, and of one that is 0 everywhere none is above 0."""
+    truth = np.ones((1, 3, 4), bool)
+    for threshold in (0, 1):
+        assert (warping_errors(truth, np.zeros(truth.shape), threshold) > 0).any()
+    assert not warping_errors(truth, np.ones(truth.shape), 0).any()
+    assert warping_errors(truth, np.ones(truth.shape), 1).any()
+
+
 def test_workers_change_nothing(random_stack):
     truth, proposal = random_stack((5, 30, 30), "float32")
     assert score(truth, proposal, workers=1) == score(truth, proposal, workers=4)

@@ -81,6 +81,11 @@ def test_quick_changes_only_width_optimiser_steps_and_what_the_paper_leaves_open
     assert changed - {name for name in paper if paper[name]["source"] == "ours"} == {"base_channels", "optimiser"}
 
 
+def test_changes_are_those_from_the_profile():
+    assert PROFILES["quick"].changes() == PAPER.changes() == {}
+    assert replace(PROFILES["quick"], base_channels=64, steps=2500).changes() == {"base_channels": 64}
+
+
 def test_each_profile_can_train_by_either_optimiser():
     for name, profile in PROFILES.items():
         sgd, adam = (replace(profile, **optimiser_settings(optimiser, name)) for optimiser in OPTIMISERS)

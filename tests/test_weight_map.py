@@ -136,6 +136,12 @@ def test_a_section_may_lack_the_highest_class():
         weight_map(labels * 0, class_weights=(3,), semantic=True)
 
 
+def test_the_highest_class_that_there_may_be():
+    assert (weight_map(np.array([[0, 65_535]]), semantic=True) > 0).all()
+    with pytest.raises(BadInput, match="labels hold 65536; classes are numbered 0, 1, 2, ... 65535 at most"):
+        weight_map(np.array([[0, 65_536]]), semantic=True)
+
+
 def test_k_classes_are_balanced_and_bordered():
     """Class numbers: frequencies balanced over all classes; no line is drawn between touching classes."""
     labels = np.array([[[2, 2, 1, 0, 0, 0, 1, 1]]], np.uint8)

@@ -34,8 +34,8 @@ def measure(images: ArrayLike | Sequence[ArrayLike], labels: ArrayLike | Sequenc
     Returns
     -------
     (Z, 2) float64 array
-        (x, y) in px, to a hundredth: where the correlation of the gray values, but for those near the section's ends,
-        with the labels that lie there is largest.
+        (x, y) in px, to a hundredth, beyond 5 px to some tenths: where the correlation of the gray values, but for
+        those near the section's ends, with the labels that lie there is largest.
 
     Raises
     ------

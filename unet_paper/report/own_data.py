@@ -43,7 +43,7 @@ def own_document(record: RunRecord, scores: Mapping[str, Scores], cells: Mapping
     blocks: list[Block] = [SMOKE_NOTE] if record.config.profile == "smoke" else []
     blocks.append(what_was_scored(record, bool(scores)))
     if not scores:
-        blocks.append(f"This run scored nothing: {why_unscored(record)}.")
+        blocks.append(f"This run has no metrics: {why_unscored(record)}.")
         return Document(f"The run `{record.name}`", tuple(blocks))
     blocks += [own_table(record, scores, cells), READING]
     if record.protocol.labels_are == "instances":

@@ -40,7 +40,7 @@ def run_document(record: RunRecord, scores: Mapping[str, Scores]) -> Document:
             further_metrics(complete),
         ]
     if not scores:
-        blocks.append(f"This run scored nothing: {why_unscored(record)}.")
+        blocks.append(f"This run has no metrics: {why_unscored(record)}.")
     reading = (
         "The paper's rows are the challenge server's, on the 30 test sections. Each error is taken at its own best "
         "threshold, as the challenge did."

@@ -116,8 +116,10 @@ def carry_out(name: str, arguments: argparse.Namespace, deadline: float | None) 
         given_up: set[str | None] = set()  # trunks that diverged just now
         for number, run in enumerate(() if arguments.scheduler else wanted, 1):
             print(f"\n{name} [{number} of {len(wanted)}] {run.name}", flush=True)
-            if run.name not in finished and run.trunk not in given_up:
-                make(run, RunFolder(folder / run.name), data, profile, changes, deadline)
+            of_run = RunFolder(folder / run.name)
+            is_done = release.is_committed(of_run) if name in RELEASES else run.name in finished
+            if not is_done and run.trunk not in given_up:
+                make(run, of_run, data, profile, changes, deadline)
                 given_up |= {run.trunk} if lacks_trunk(run, folder) else set()
         is_whole = True
     finally:  # also of what is done when the minutes are over, a run fails or the study is stopped
@@ -139,7 +141,7 @@ def carry_out(name: str, arguments: argparse.Namespace, deadline: float | None) 
             if folder_of_run.weights.is_file():
                 release.finish(folder_of_run, data, lambda *words: command(deadline, *words))
             else:
-                print(f"{folder_of_run.path} is this repository's own; --out FOLDER makes yours")
+                print(f"{folder_of_run.path} is this repository's own, and not made again; --out FOLDER makes yours")
     elif text is not None:
         print(text)
     if arguments.out is None:

@@ -24,6 +24,13 @@ COLUMNS = 6  # of the preview
 EVERY = 3  # px of the preview's sections
 
 
+def is_committed(run: RunFolder) -> bool:
+    """Whether a folder holds what is committed of a released network: the record of its training, without its weights
+    in full.
+    """
+    return run.record.is_file() and not run.weights.is_file() and read_record(run.record).status == "finished"
+
+
 def finish(run: RunFolder, data: Path, command: Callable[..., Any]) -> None:
     """Publish a trained run's weights, check them, and predict the test sections with them.
 

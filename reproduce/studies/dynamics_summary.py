@@ -99,8 +99,9 @@ def text(steps: Sequence[Row], levels: Sequence[Row]) -> str:
         f"Written by `{command(by_seed(steps))}`: the first steps of the `quick` network "
         "on the ISBI stack but for fold 1/6, one thing changed at a time. `as is` is SGD as the first studies had it; "
         "`blob` counts the N of an up-convolution's initial weights as Caffe's filler does; `blob, momentum rises` is "
-        "`--optimiser sgd` now. Mean ± standard deviation over the seeds. A dead ReLU is a channel that is 0 all over "
-        "a tile. The last four columns are of the last step; the last one counts the seeds with a level whose ReLUs "
+        "`--optimiser sgd` now. `Adam` is Adam as first tried; now it has `blob` and half the rate. Mean ± standard "
+        "deviation over the seeds. A dead ReLU is a channel that is 0 all over a tile. The last four columns are of "
+        "the last step; the last one counts the seeds with a level whose ReLUs "
         "are all dead. Every step: [steps.csv](steps.csv); by level: [levels.csv](levels.csv).",
         "",
         Table(header, rows).to_markdown(),

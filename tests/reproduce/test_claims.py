@@ -260,7 +260,7 @@ def test_what_is_told_of_the_ablations_by_adam(committed):
     assert f"is not proved (p = {p[first, rand]:.3f} and {p[first, pixel]:.3f})." in whole
     changed = [run for name in others if name not in ADAM_ABLATIONS for run in groups[name]]
     assert not any(lost_levels(run.record.up_convolution_effect) for run in changed)
-    assert f"None of these {len(changed)} trainings lost a level" in text
+    assert f"None of the {len(changed)} trainings of these nine rows lost a level" in text
 
 
 def test_what_is_told_of_the_ablations_by_sgd(committed):

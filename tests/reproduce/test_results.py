@@ -62,7 +62,12 @@ pytestmark = pytest.mark.skipif(not COMMITTED, reason="without git there is no t
 
 def of_folder(folder: str) -> str:
     """The study whose runs a folder holds."""
-    return "folds" if folder in FIRST_FOLDS.values() else re.sub("-(adam|sgd)$", "", folder)
+    return "folds" if folder in FIRST_FOLDS.values() else re.sub("(-paper)?(-(adam|sgd))?$", "", folder)
+
+
+def profile_of_folder(folder: str) -> str:
+    """The profile that its runs have, unless a run says another."""
+    return "paper" if folder == "full-fold" or "-paper" in folder else "quick"
 
 
 def optimiser_of_folder(folder: str) -> str | None:
@@ -111,7 +116,7 @@ def number_of_seeds(runs: list[StudyRun]) -> int:
 def test_the_table_of_a_study_is_what_its_records_say(committed, study):
     folder = committed / "results/isbi" / study
     kept, name, by = archive.read(folder), of_folder(study), optimiser_of_folder(study)
-    planned = runs_of(name, number_of_seeds(kept), optimiser=by)
+    planned = runs_of(name, number_of_seeds(kept), profile_of_folder(study), by)
     found, seeds = gather(folder, planned), []
     assert len(found) == len(kept)
     if planned[0].group in CONTROLS:
@@ -122,7 +127,7 @@ def test_the_table_of_a_study_is_what_its_records_say(committed, study):
 
 @pytest.mark.parametrize("study", [*STUDIES, "hyper-parameter-search", "budgets"])
 def test_a_study_would_go_on_as_its_records_began(committed, study):
-    usual = "paper" if study == "full-fold" else "quick"
+    usual = profile_of_folder(study)
     kept = archive.read(committed / "results/isbi" / study)
     runs = runs_of(of_folder(study), number_of_seeds(kept), usual, optimiser_of_folder(study))
     planned = {run.name: run for run in runs}

@@ -313,12 +313,12 @@ def test_a_release(small_phantom, tmp_path):
 
 
 def test_a_release_that_is_committed_is_not_made_again(small_phantom, tmp_path):
-    for name in ("run.json", "history.csv"):
+    for name in ("run.json", "test-scores.json"):
         (tmp_path / "final").mkdir(exist_ok=True)
         shutil.copy(RESULTS / "isbi/final" / name, tmp_path / "final" / name)
     done = study("release", small_phantom, tmp_path, changes=())
     assert done.returncode == 0 and "not made again; --out FOLDER makes yours" in done.stdout, done.stderr
-    assert sorted(path.name for path in (tmp_path / "final").iterdir()) == ["history.csv", "run.json"]
+    assert sorted(path.name for path in (tmp_path / "final").iterdir()) == ["run.json", "test-scores.json"]
 
 
 def test_mean_and_deviation():

@@ -42,8 +42,8 @@ def _draw_memory(axes: Axes, runs: list[dict[str, Any]]) -> None:
 
 
 def _draw_workers(axes: Axes, runs: list[dict[str, Any]]) -> None:
-    (alone,) = (run for run in runs if not run["workers"])
-    shared = [run for run in runs if run["workers"]]
+    alone = next(run for run in runs if run["workers"] is None)
+    shared = [run for run in runs if run["workers"] is not None]
     workers = [run["workers"] for run in shared]
     times = [alone["blocks_per_second"] / run["blocks_per_second"] for run in shared]
     axes.plot(workers, times, "o-", label="measured")

@@ -106,20 +106,20 @@ def carry_out(name: str, arguments: argparse.Namespace, deadline: float | None) 
     require_as_planned(folder, finished, runs, changes)
     require_same_data(folder, finished, data)
     require_shorter_branches(folder, finished, runs, wanted)
+    done_before = {run.name for run in runs if name in RELEASES and release.is_committed(RunFolder(folder / run.name))}
+    done_before |= finished.keys()
     text: str | None = None
     is_left_to_others = is_whole = False
     try:
         if arguments.scheduler:
-            remaining = with_their_trunks([run for run in wanted if run.name not in finished])
+            remaining = with_their_trunks([run for run in wanted if run.name not in done_before])
             tasks = [Task(group, folder, data, profile, changes) for group in remaining]
             spread(tasks, arguments.scheduler, deadline)
         given_up: set[str | None] = set()  # trunks that diverged just now
         for number, run in enumerate(() if arguments.scheduler else wanted, 1):
             print(f"\n{name} [{number} of {len(wanted)}] {run.name}", flush=True)
-            of_run = RunFolder(folder / run.name)
-            is_done = release.is_committed(of_run) if name in RELEASES else run.name in finished
-            if not is_done and run.trunk not in given_up:
-                make(run, of_run, data, profile, changes, deadline)
+            if run.name not in done_before and run.trunk not in given_up:
+                make(run, RunFolder(folder / run.name), data, profile, changes, deadline)
                 given_up |= {run.trunk} if lacks_trunk(run, folder) else set()
         is_whole = True
     finally:  # also of what is done when the minutes are over, a run fails or the study is stopped
@@ -146,7 +146,7 @@ def carry_out(name: str, arguments: argparse.Namespace, deadline: float | None) 
         print(text)
     if arguments.out is None:
         print(table_1.write(results))
-        model_cards.write(results, table_1.read_entries(results))
+        model_cards.write(results)
 
 
 def planned(name: str, arguments: argparse.Namespace) -> tuple[list[Run], list[Run]]:

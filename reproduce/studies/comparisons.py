@@ -127,7 +127,7 @@ def family(
     pools all, is not asked about
     """
     dunnett, paired = [], []
-    even = [title not in apart for title in rows]
+    even = [row not in apart for row in rows]
     for metric in TABLE_1_METRICS:
         arms, of_control = [values[primary][metric.key] for values in rows.values()], control[primary][metric.key]
         pooled = [arm for arm, is_even in zip(arms, even, strict=True) if is_even]
@@ -137,7 +137,8 @@ def family(
         by_seed = [dict(zip(seeds[row], arm, strict=True)) for row, arm in zip(rows, arms, strict=True)]
         paired.append(paired_p_values(by_seed, dict(zip(seeds[title], of_control, strict=True))))
     unpaired = [
-        f"Dunnett's test, which takes runs as unpaired and seeds as doing the same to all rows ({primary}):",
+        f"Dunnett's test against the control ({primary}): p, adjusted for the number of rows. It takes runs as "
+        "unpaired, and seeds as doing the same to all rows.",
         "",
         _p_values(rows, dunnett),
         "",
@@ -146,8 +147,8 @@ def family(
         return unpaired
     return [
         f"Against the control ({primary}), each run beside the control's of the same seed: p of the paired t-test, "
-        "adjusted by Holm's method for the number of rows. It asks whether other seeds would show the same on these "
-        "sections, not whether other sections would.",
+        "adjusted by Holm's method for the rows that can be paired. It asks whether other seeds would show the same on "
+        "these sections, not whether other sections would.",
         "",
         _p_values(rows, paired),
         "",

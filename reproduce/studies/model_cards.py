@@ -3,10 +3,20 @@
 from pathlib import Path
 
 from reproduce.studies.release import PUBLISHED
-from reproduce.studies.table_1 import TEST_PROBABILITY, Found, duration, errors_of, hardware, scored_on, test_scores
+from reproduce.studies.table_1 import (
+    TEST_PROBABILITY,
+    Found,
+    duration,
+    errors_of,
+    hardware,
+    read_entries,
+    scored_on,
+    test_scores,
+)
 from unet_paper.io.hashes import file_sha256
 from unet_paper.metrics.registry import TABLE_1_METRICS
 from unet_paper.report.table import Cell, Table
+from unet_paper.report.table_1 import TTA_NAMES
 from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.record import read_record
 from unet_paper.support.files import atomic_write
@@ -20,8 +30,9 @@ ALIKE = {
 }
 
 
-def write(results: Path, found: Found) -> None:
+def write(results: Path) -> None:
     """Write the cards of the released networks that are in the folder of the runs' folders."""
+    found = read_entries(results)
     for folder in (results / name for name in ALIKE):
         if (folder / PUBLISHED).is_file():
             with atomic_write(folder / CARD) as temporary:
@@ -35,7 +46,9 @@ def card(folder: Path, found: Found) -> str:
     rows: list[list[Cell]] = []
     for entry, runs in found.items():
         for tta in config.tta if entry.title in ALIKE[folder.name] else ():
-            rows.append([scored_on(runs), len(runs), tta, *(errors_of(runs, tta) or ())])
+            errors = errors_of(runs, tta)
+            if errors is not None:
+                rows.append([f"[{scored_on(runs)}](../{entry.study}/README.md)", len(runs), tta, *errors])
     chosen = "" if folder.name == DEFAULT else f"--weights results/isbi/{folder.name}/{PUBLISHED} "
     is_scored = test_scores(folder, config.primary, config.primary) is not None
     there = "[scored](../table1.md#the-labels-of-the-test-sections)" if is_scored else "not scored yet"
@@ -58,8 +71,10 @@ def card(folder: Path, found: Found) -> str:
         f"- **SHA-256** of [{PUBLISHED}]({PUBLISHED}): `{file_sha256(weights)}`.",
         "",
         "No section was left to score it on. Networks with its settings that were trained without the sections that "
-        "they are scored on make these errors (0 is best; mean ± standard deviation; "
-        "[definitions](../table1.md#what-the-errors-are)):",
+        "they are scored on, a fold of the stack, make these errors (0 is best; mean ± standard deviation over folds "
+        f"or seeds; {', '.join(f'{tta}: {TTA_NAMES[tta]}' for tta in config.tta)}; "
+        "[more](../table1.md#what-the-errors-are)). They flatter it: the sections beside the scored ones were trained "
+        "on, and fold 6/6, a part of fold 5/5, had a say in the recipe.",
         "",
         Table(["scored on", "runs", "TTA", *(metric.title for metric in TABLE_1_METRICS)], rows).to_markdown(),
         "",

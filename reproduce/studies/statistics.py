@@ -89,7 +89,7 @@ def adjusted_p_values(arms: Sequence[Sequence[float]], control: Sequence[float])
 
 
 def paired_p_values(arms: Sequence[Mapping[int, float]], control: Mapping[int, float]) -> list[float | None]:
-    """The paired t-test of each arm against the control, two-sided, adjusted by Holm's method for as many as there are.
+    """The paired t-test of each arm against the control, two-sided, adjusted by Holm's method for all that are tested.
 
     arms, control : {seed: error}. Runs of one seed begin with the same weights and see the same tiles as far as their
         settings let them, and so are compared with each other. Unlike Dunnett's test it lets seeds do more to one arm

@@ -11,7 +11,7 @@ from reproduce.studies import archive
 from reproduce.studies.archive import StudyRun
 from reproduce.studies.definitions import FIRST_FOLDS
 from reproduce.studies.statistics import mean_and_deviation
-from unet_paper.metrics.registry import METRICS, PIXEL_ERROR, TABLE_1_METRICS, V_INFO, V_RAND
+from unet_paper.metrics.registry import PIXEL_ERROR, TABLE_1_METRICS, V_INFO, V_RAND
 from unet_paper.report.table import Table
 from unet_paper.report.table_1 import TABLE_1
 from unet_paper.runs.folder import RunFolder
@@ -29,18 +29,18 @@ RECOVERED_NOTE = (
     "project's maintainers measured the full network with SGD as first tried, by this project's own `predict` and "
     "`score`, on the true labels as recovered from a public rendering of the official file: as they report, exact in "
     "97.4 % of the pixels; a caption hid rows 24 to 65, columns 10 to 316 of every section, which were filled (97 % "
-    "right where that could be checked). Which rendering, and how that was found, is not recorded here. Nothing was "
-    "chosen by these labels.",
+    "right where that could be checked). Which rendering, and which pixels are not exact, is not recorded here. "
+    "Nothing was chosen by these labels.",
     "",
-    "Its weights are in this repository's history (`git show 6a73fc6^:results/isbi/final/weights.safetensors`) and can "
-    "be trained anew by a command ([reproduce](../../reproduce/README.md#studies)). Whoever has the official "
-    "`test-labels.tif` gets such rows by `predict --weights FILE test-volume.tif p.tif --tta rot7` (or `d4`) and "
-    "`score test-labels.tif p.tif`; of a network that is not scored yet, by `score test-labels.tif "
-    f"FOLDER/{TEST_PROBABILITY}`: its map (d4, in 8 bits) lies in its folder.",
+    "Its weights are in this repository's history (in a whole clone, `git show "
+    "6a73fc6^:results/isbi/final/weights.safetensors > final.safetensors`) and can be trained anew by a command "
+    "([reproduce](../../reproduce/README.md#studies)). Whoever has the official `test-labels.tif` gets such rows by "
+    "`predict --weights FILE test-volume.tif p.tif --tta rot7` (or `d4`) and `score test-labels.tif p.tif`; of a "
+    f"network that is not scored yet, by `score test-labels.tif FOLDER/{TEST_PROBABILITY}`: its map (d4, in 8 bits) "
+    "lies in its folder.",
     "",
 )
 PIXELS = {"all_pixels": "all", "exact_rows": "rows 66 to 511, where nothing was filled"}  # as test scores tell them
-TARGETS = {"pixel_error": 0.049, "rand_error": 0.07}  # what the project set itself for the full network
 V_SCORES = (V_RAND, V_INFO)  # which the challenge took later; best 1
 ALL_CELL = "pixel error of a map that is all cell"
 COLUMNS = ("rank", "group", "scored on", "network", "tiles", "hardware", "training time", "TTA")
@@ -74,7 +74,6 @@ class Entry:
     title: str
     study: str  # folder below results/isbi: of a study, or of a run itself
     prefix: str = ""  # of the study's runs that count
-    is_judged: bool = False  # whether it may say how far the project came
     is_headline: bool = True  # whether headline.md has its folds
 
     def runs(self, results: Path) -> list[StudyRun]:
@@ -90,7 +89,7 @@ class Entry:
 
 ENTRIES = (
     Entry("full recipe", "paper"),
-    Entry("full recipe, 5 folds", "folds-paper", "fold-", is_judged=True),
+    Entry("full recipe, 5 folds", "folds-paper", "fold-"),
     Entry("full network, SGD as first tried", "final"),
     Entry("released full network, Adam", "full-adam-2500"),
     Entry("released quarter network, Adam", "quarter-adam"),
@@ -206,29 +205,17 @@ def of_test_labels(results: Path, found: Found) -> list[str]:
                     metrics = [metric.formatted(measured[metric.key]) for metric in (*TABLE_1_METRICS, *V_SCORES)]
                     rows.append([f"[{entry.title}]({entry.study})", tta, told, *metrics])
     titles = [metric.title for metric in (*TABLE_1_METRICS, *V_SCORES)]
-    return [*RECOVERED_NOTE, Table(["ours", "TTA", "pixels", *titles], rows).to_markdown(), ""] if rows else []
-
-
-def targets(found: Found) -> list[str]:
-    """A table of what was aimed at and what was reached, by the first that is judged."""
-    for entry, runs in found.items():
-        if not entry.is_judged:
-            continue
-        primary, rows = runs[0].record.config.primary, []
-        for key, target in TARGETS.items():
-            metric = METRICS[key]
-            values = [run.primary.value(metric) for run in runs]
-            reached = "reached" if sum(values) / len(values) <= target else "missed"
-            reached += " on this fold" if len(runs) == 1 else ""
-            rows.append([metric.title, str(target), mean_and_deviation(values, metric.digits), reached])
-        length = f"{runs[0].record.config.steps:,} tiles, {'one run' if len(runs) == 1 else f'{len(runs)} runs'}"
-        return [
+    return (
+        [
+            "## The labels of the test sections",
             "",
-            Table(
-                [f"aimed at for the full network, {primary}", "", f"ours, {entry.title} ({length})", ""], rows
-            ).to_markdown(),
+            *RECOVERED_NOTE,
+            Table(["ours", "TTA", "pixels", *titles], rows).to_markdown(),
+            "",
         ]
-    return []
+        if rows
+        else []
+    )
 
 
 def table(results: Path, found: Found) -> str:
@@ -252,13 +239,10 @@ def table(results: Path, found: Found) -> str:
         "",
         Table([*COLUMNS, *titles, ALL_CELL], [*rows, *our_rows(results, found)]).to_markdown(),
         "",
-        "## The labels of the test sections",
-        "",
         *of_test_labels(results, found),
         "## What the errors are",
         "",
         *READING,
-        *targets(found),
     ]
     return "\n".join(lines) + "\n"
 

@@ -19,7 +19,7 @@ from unet_paper.cli.commands import main
 from unet_paper.io.pixel_size import EM
 from unet_paper.io.stack import read_stack, write_stack
 from unet_paper.metrics.registry import CHALLENGE_METRICS
-from unet_paper.runs import training_run
+from unet_paper.runs import predicting, training_run
 from unet_paper.runs.record import read_record
 from unet_paper.weight_map import weight_maps
 
@@ -183,14 +183,13 @@ def test_the_border_of_a_prediction(run, tmp_path):
     assert np.array_equal(maps[0], read_stack(run / "probability-none.tif").pixels) and (maps[0] != maps[1]).any()
 
 
-def test_the_precision_and_the_memory_of_a_prediction(run, tmp_path):
-    """Which are told in the result, and in GiB."""
-    files = [str(run / "evaluation-volume.tif"), str(tmp_path / "map.tif"), "--tta", "none"]
-    assert main(["predict", "--weights", str(run / "weights.pt"), *files, "--float32", "--memory", "0.5"]) == 0
-    with tifffile.TiffFile(tmp_path / "map.tif") as file:
-        assert "precision: float32" in file.imagej_metadata["Info"]
-    expected = read_stack(run / "probability-none.tif").pixels
-    assert np.abs(read_stack(tmp_path / "map.tif").pixels - expected).max() < 0.02
+@pytest.mark.parametrize("in_float32", [False, True])
+def test_the_precision_and_the_memory_of_a_prediction(run, tmp_path, monkeypatch, in_float32):
+    given = []
+    monkeypatch.setattr(predicting, "predict", lambda request, *_: given.append(request))
+    files = [str(run / "evaluation-volume.tif"), str(tmp_path / "map.tif"), *(["--float32"] if in_float32 else [])]
+    assert main(["predict", "--weights", str(run / "weights.pt"), *files, "--memory", "0.5"]) == 0
+    assert [(request.float32, request.memory) for request in given] == [(in_float32, 2**29)]
 
 
 def test_cells_with_a_prediction(run, tmp_path, capsys):

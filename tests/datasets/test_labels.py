@@ -144,7 +144,6 @@ def test_cells_in_several_pieces_are_counted_aloud(caplog):
     interpret_labels(labels, "instances", "labels.tif")
     assert "3 cells of labels.tif (7, ...) are in several pieces" in caplog.text  # of which it is in most
     caplog.clear()
-    caplog.clear()
     interpret_labels(labels[1:], "instances", "labels.tif", connectivity=8)
     interpret_labels(np.where(labels == 5, labels, 0), "instances", "labels.tif")
     assert not caplog.messages

@@ -10,17 +10,19 @@ from reproduce.studies.definitions import (
     is_as_first_tried,
 )
 from reproduce.studies.kept import OF_RECIPE
-from reproduce.studies.statistics import confidence_interval, mean_and_deviation, paired_p_values
+from reproduce.studies.statistics import adjusted_p_values, confidence_interval, mean_and_deviation, paired_p_values
 from unet_paper.cli.values import changed_config
 from unet_paper.config import OF_SGD, PROFILES
 from unet_paper.datasets.cell_tracking import HELA, SEQUENCES, U373
 from unet_paper.metrics.registry import TABLE_1_METRICS, Metric
 from unet_paper.report import table_2
+from unet_paper.report.table_1 import TABLE_1
 from unet_paper.runs.cell_scoring import TRIED_THRESHOLDS
 from unet_paper.runs.diagnostics import lost_levels
 from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.record import read_record
 from unet_paper.runs.results import read_cell_run, read_history
+from unet_paper.support.json_files import read_json
 
 SGD_ABLATIONS, OF_ADAM = "results/isbi/ablations-sgd", "results/isbi/ablations-adam"
 NO_BORDER, NO_DEFORMATION = "no border term", "no elastic deformation"
@@ -55,11 +57,12 @@ def test_the_readme_quotes_the_scores_of_cells(committed):
     text = " ".join((committed / "results/README.md").read_text().split())
     assert f"{u373} on PhC-U373" in text and f"{hela} on DIC-HeLa" in text
     assert f"With 4,500 tiles the mean is {longer} (" in text
-    assert f"SEG is {longer} with one seed, beside {hela.removesuffix(' (3 seeds)')}." in text
     found = cells.read(committed / "results/cells/cells-ablations-quick" / HELA)
     of_groups = [cells.by_seed(found, group) for group in (cells.CONTROL, NO_BORDER, NO_DEFORMATION)]
     control, *others = ({seed: values["seg"] for seed, values in group.items()} for group in of_groups)
     p, _ = paired_p_values(others, control)
+    told = f"goes from {control[0]:.4f} to {longer}; with 1,500 tiles three seeds range"
+    assert f"{told} from {min(control.values()):.4f} to {max(control.values()):.4f}." in text
     assert f"on HeLa is {without[:-1]}; p = {p:.3f})" in text
     by_argmax, without_term = (
         mean_and_deviation([values[cells.ARGMAX] for values in group.values()], 4) for group in of_groups[:2]
@@ -93,6 +96,30 @@ def test_the_readme_quotes_the_scores_of_cells(committed):
     assert f"trained on 02, SEG is {into_01} on 01; trained on 01, it is {into_02} on 02" in text
 
 
+def test_what_is_told_of_the_official_test_sections(committed):
+    papers = dict(zip(TABLE_1_METRICS, next(errors for _, group, *errors in TABLE_1 if group == "u-net"), strict=True))
+    scores = read_json(committed / "results/isbi/final/test-scores-rot7.json")
+    warping, rand, pixel = (scores["all_pixels"][metric.key] / papers[metric] for metric in TABLE_1_METRICS)
+    of_exact = scores["exact_rows"]["rand_error"] / papers[TABLE_1_METRICS[1]]
+    readme, text = (" ".join((committed / page).read_text().split()) for page in ("README.md", "results/README.md"))
+    told = f"warping error is {warping:.1f} times the paper's, its Rand error {rand:.1f} times"
+    assert f"{told} (`rot7`; {of_exact:.1f} where no label was filled)" in readme
+    told = f"{warping:.1f} times the paper's warping error, {of_exact:.1f} to {rand:.1f} times its Rand error"
+    errors = [scores[pixels]["rand_error"] for pixels in ("exact_rows", "all_pixels")]
+    of_rand = f"({errors[0]:.4f} on the rows of which no label was filled, {errors[1]:.4f} on all)"
+    assert f"{told} {of_rand}, {pixel:.1f} times its pixel error" in text
+
+
+def test_the_readme_quotes_the_errors_of_released_networks(committed):
+    readme = " ".join((committed / "README.md").read_text().split())
+    entries = {entry.title: runs for entry, runs in table_1.read_entries(committed / "results/isbi").items()}
+    told = []
+    for title in ("quarter network, Adam, one fold, other seeds", "full network, Adam, one fold"):
+        errors = [[run.primary.value(metric) for run in entries[title]] for metric in TABLE_1_METRICS[1:]]
+        told.append(" and ".join(f"{np.mean(values):.3f}" for values in errors))
+    assert f"on fold 6/6 of {told[0]} (quarter) and {told[1]} (full)" in readme
+
+
 def test_rows_of_the_quarter_network_are_of_todays_recipe_or_say_so(committed):
     for entry, runs in table_1.read_entries(committed / "results/isbi").items():
         for config in [run.record.config for run in runs if "quarter network" in entry.title]:
@@ -124,17 +151,17 @@ def test_what_is_told_of_both_optimisers_on_the_folds(committed):
     differences = {study: each - errors["folds-adam"] for study, each in errors.items()}
     means = {study: (each.mean(0), each.std(0, ddof=1)) for study, each in differences.items()}
     pixel = {study: f"{abs(mean[2]):.4f} ± {deviation[2]:.4f}" for study, (mean, deviation) in means.items()}
-    assert f"it is lower by {pixel['registered-folds-adam']} (one standard deviation of the five" in text
-    assert f"SGD's is higher by {pixel['folds']}, Adam's as first tried by {pixel[FIRST_FOLDS['adam']]}." in text
+    assert f"lies below Adam's by {pixel['registered-folds-adam']} (one standard deviation of the five" in text
+    assert f"SGD's lies above it by {pixel['folds']}, Adam's as first tried by {pixel[FIRST_FOLDS['adam']]}." in text
     assert f"SGD's Rand error is higher by {means['folds'][0][1]:.3f} ± {means['folds'][1][1]:.3f}, nearly all" in text
     assert differences["folds"][3, 1] > 0.9 * differences["folds"][:, 1].sum()
     of_seeds = [
         np.std([run.primary.rand_error for run in archive.read(committed / study) if run.group == group], ddof=1)
         for study, group in ((OF_ADAM, "as the paper"), (SGD_ABLATIONS, "as the paper"))
     ]
-    of_folds = errors["folds-adam"][:, 1].std(ddof=1)
+    of_folds = [errors[study][:, 1].std(ddof=1) for study in ("folds-adam", "folds")]
     told = f"seeds by {of_seeds[0]:.3f} with Adam and by {of_seeds[1]:.3f} with SGD (one standard deviation)"
-    assert f"{told}, folds by {of_folds:.3f}." in text
+    assert f"{told}, folds by {of_folds[0]:.3f} and by {of_folds[1]:.3f}." in text
     adams = [run.primary for run in archive.read(committed / OF_ADAM) if run.group == "as the paper"]
     adams += [run.primary for run in archive.read(committed / "results/isbi/seeds-adam")]
     rand, pixels = ([getattr(run, name) for run in adams] for name in ("rand_error", "pixel_error"))
@@ -240,8 +267,19 @@ def test_what_is_told_of_the_ablations_by_adam(committed):
         more = [by_seed[seed] - of_control[seed] for seed in range(5)]
         intervals.append((np.mean(more), *confidence_interval(more)))
     (of_pixel, *ends), (of_rand, *ends_of_rand) = intervals
-    assert f"higher by {of_pixel:.4f} (95 %: {ends[0]:.4f} to {ends[1]:.4f}), the Rand error by" in text
-    assert f"Rand error by {of_rand:.3f} ({ends_of_rand[0]:.3f} to {ends_of_rand[1]:.3f})." in text
+    assert f"higher by {of_pixel:.4f} (95 %, not adjusted: {ends[0]:.4f} to {ends[1]:.4f}), the Rand error by" in text
+    of_rand_too = f"{of_rand:.4f} ({ends_of_rand[0]:.4f} to {ends_of_rand[1]:.4f}; {_told(p[NO_DEFORMATION, rand])})"
+    assert f"Rand error by {of_rand_too}." in text
+    dunnett = {}
+    for metric in TABLE_1_METRICS:
+        pooled = [name for name in others if name != BATCH_NORM]  # to which seeds do more
+        arms = [[*_by_seed(groups[name], metric).values()] for name in pooled]
+        found = adjusted_p_values(arms, [*_by_seed(groups["as the paper"], metric).values()])
+        dunnett |= {(name, metric): value for name, value in zip(pooled, found, strict=True)}
+    assert {key for key in dunnett if (dunnett[key] < 0.05) != (p[key] < 0.05)} == {
+        *(("no augmentation", rand), (SHIFTS, pixel), ("no dropout", warping)),
+        *(("as first tried", metric) for metric in (rand, pixel)),
+    }
     assert max(ends) < 0.0004 and "gains less than 0.0004 of pixel error" in whole
     none, padded = map(errors, NO_MATTER)
     of_none, of_usual = (_by_seed(groups[name], warping) for name in ("no dropout", "as the paper"))
@@ -260,7 +298,7 @@ def test_what_is_told_of_the_ablations_by_adam(committed):
     assert f"is not proved (p = {p[first, rand]:.3f} and {p[first, pixel]:.3f})." in whole
     changed = [run for name in others if name not in ADAM_ABLATIONS for run in groups[name]]
     assert not any(lost_levels(run.record.up_convolution_effect) for run in changed)
-    assert f"None of the {len(changed)} trainings of these nine rows lost a level" in text
+    assert f"None of the {len(changed)} trainings of these eight rows and of [registered" in text
 
 
 def test_what_is_told_of_the_ablations_by_sgd(committed):
@@ -294,6 +332,18 @@ def test_what_is_told_of_the_ablations_by_sgd(committed):
     of_rand = f"is lower, {deformation[1]} instead of {usual[1]} ({_told(p[NO_DEFORMATION, rand])})"
     assert f"Without the elastic deformation the Rand error {of_rand}" in text
     assert f"the warping error is {deformation[0]}." in text
+    by_adam = {run.name: run.primary for run in archive.read(committed / OF_ADAM)}
+    for metric in (warping, rand):
+        adams, sgds = (
+            np.mean(
+                [
+                    of[f"no-border-term-seed-{n}"].value(metric) - of[f"as-the-paper-seed-{n}"].value(metric)
+                    for n in range(5)
+                ]
+            )
+            for of in (by_adam, {run.name: run.primary for run in runs})
+        )
+        assert adams * sgds > 0  # "the signs of these two are the same"
     of_border = f"they are {border[1]} and {border[0]} instead of {usual[0]}"
     assert f"{of_border} (p = {p[NO_BORDER, rand]:.3f} and {p[NO_BORDER, warping]:.3f})." in text
     assert f"None of the {len(runs)} trainings lost a level" in text

@@ -2,7 +2,7 @@
 
 import pytest
 
-from reproduce.benchmarks.volumes_page import page, write_page
+from reproduce.benchmarks.volumes_page import figure, page, write_page
 
 
 def described():
@@ -44,6 +44,8 @@ def test_what_is_measured_is_said_and_the_rest_too(tmp_path):
     part["scheduler"] = described() | {"runs": dry}
     part["memory"] = described() | {"base_channels": 16, "depth": 2}
     part["memory"]["runs"] = [{"side": side, "pixels": 2 * side**2, "blocks": 1, "MiB": 600.0} for side in (512, 1024)]
+    lines = figure(part).axes[1].lines
+    assert [list(line.get_ydata()) for line in lines[:2]] == [[2 / 1.8, 2 / 3], [1, 0.5]]  # measured, ideal
     write_page(tmp_path, part)
     text = (tmp_path / "README.md").read_text()
     assert "| 2 by dask | 1.50 | 1.00 | 300 |" in text and "hands out 2,000 blocks" in text

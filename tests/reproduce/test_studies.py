@@ -321,5 +321,15 @@ def test_a_release_that_is_committed_is_not_made_again(small_phantom, tmp_path):
     assert sorted(path.name for path in (tmp_path / "final").iterdir()) == ["run.json", "test-scores.json"]
 
 
+def test_no_scheduler_is_given_a_release_that_is_committed(tmp_path, monkeypatch):
+    (tmp_path / "quarter-adam").mkdir()
+    shutil.copy(RESULTS / "isbi/quarter-adam/run.json", tmp_path / "quarter-adam/run.json")
+    spread_over = []
+    monkeypatch.setattr(studies, "spread", lambda tasks, *_: spread_over.extend(map(str, tasks)))
+    given = ["--data", str(tmp_path), "--out", str(tmp_path), "--only", "quarter", "--scheduler", "tcp://nowhere"]
+    monkeypatch.setattr(sys, "argv", ["studies", "arms", *given])
+    assert studies.main() == 0 and spread_over == ["quarter-sgd"]
+
+
 def test_mean_and_deviation():
     assert mean_and_deviation([0.5], 2) == "0.50" and mean_and_deviation([1, 2, 3], 1) == "2.0 ± 1.0"

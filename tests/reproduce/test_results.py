@@ -41,6 +41,7 @@ ROOT = Path(__file__).parents[2]
 MOST_FILES = 150
 STUDIES = (
     *("adam-rate", "folds", "folds-adam", "registered-folds-adam", *FIRST_FOLDS.values(), "full-fold"),
+    "registered-folds-paper-adam",
     *("seeds", "seeds-adam", "interventions"),
     *("ablations", "ablations-adam", "ablations-sgd"),
 )

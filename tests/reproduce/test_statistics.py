@@ -100,8 +100,8 @@ def test_a_group_to_which_seeds_do_more_is_found(random):
     assert uneven([100 * random.normal(size=5), *alike]) == [] == uneven([*alike, [1e6]]) == uneven([])
     assert uneven([[1.0] * 5, [2.0] * 5, [3.0] * 5]) == []
     for sizes in ((5,) * 12, (5,) * 9 + (2,) * 3, (9, *(3,) * 6)):
-        draws = [uneven([random.normal(size=size) for size in sizes]) for _ in range(1000)]
-        assert sum(map(bool, draws)) <= 6  # 1 is expected
+        draws = [uneven([random.normal(size=size) for size in sizes]) for _ in range(300)]
+        assert sum(map(bool, draws)) <= 3  # 0.3 are expected
 
 
 def test_what_no_spread_is_known_of_has_no_p_value():

@@ -177,8 +177,11 @@ def table(finished: Sequence[CellStudyRun], planned: int, diverged: Sequence[str
         if values:
             of_seeds = values.values()
             counts = [mean_and_deviation([seed[name] for seed in of_seeds], 1) for name in COUNTS]
-            seg = [mean_and_deviation([seed[name] for seed in of_seeds], SEG.digits) for name in (SEG.key, ARGMAX)]
-            rows.append([group, len(values), *seg, *counts])
+            seg, argmax = ([seed[name] for seed in of_seeds] for name in (SEG.key, ARGMAX))
+            shown = [
+                "-" if any(map(math.isnan, each)) else mean_and_deviation(each, SEG.digits) for each in (seg, argmax)
+            ]
+            rows.append([group, len(values), *shown, *counts])
     lines += ["", Table(["what", "seeds", SEG.title, ARGMAX, *COUNTS], rows).to_markdown()] if rows else []
     lines += compared(
         {group: {seed: values[SEG.key] for seed, values in by_seed(finished, group).items()} for group in ABLATIONS}

@@ -132,6 +132,8 @@ def test_seg_at_the_argmax_stands_beside_it(found):
         for run in found
     ]
     assert "| as the paper | 2 | 0.8000 ± 0.0707 | 0.2500 ± 0.0000 |" in cells.table(with_curve, len(found))
+    without = [replace(run, scores={"d4": replace(run.primary, per_threshold=())}) for run in with_curve]
+    assert "| as the paper | 2 | 0.8000 ± 0.0707 | - |" in cells.table(without, len(found))
 
 
 def test_a_phantom_is_named(found):

@@ -13,7 +13,7 @@ from unet_paper import checkpoint as checkpoints
 from unet_paper.checkpoint import Checkpoint
 from unet_paper.compute.callers_torch import callers_random_numbers_kept, callers_settings_set_aside
 from unet_paper.compute.cpu_kernels import use_cpu_kernels
-from unet_paper.compute.precision import autocast, computes_in_bfloat16, fastest_algorithms, float32_unrounded
+from unet_paper.compute.precision import autocast, fastest_algorithms, float32_unrounded
 from unet_paper.compute.torch_compile import compiled_network, should_compile
 from unet_paper.config import ADAM_BETAS, ADAM_EPSILON, COMPILE_CHOICES, Config
 from unet_paper.datasets.training_set import TrainingSet, draw_tile
@@ -67,8 +67,7 @@ def new_training_network(config: Config, device: torch.device | str) -> UNet:
     Returns
     -------
     UNet
-        On the device, in training mode, channels last, and with the kernels of `compute.cpu_kernels` where a CPU is to
-        compute in bfloat16 and does.
+        On the device, in training mode, channels last, and on a CPU with the kernels of `compute.cpu_kernels`.
 
     Raises
     ------
@@ -77,7 +76,7 @@ def new_training_network(config: Config, device: torch.device | str) -> UNet:
     """
     network = checkpoints.new_network(config).to(device).train()
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # PyTorch's stubs lack it
-    if config.bfloat16 and torch.device(device).type == "cpu" and computes_in_bfloat16(device):
+    if torch.device(device).type == "cpu":
         use_cpu_kernels(network)
     return network
 

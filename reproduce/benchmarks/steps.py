@@ -39,11 +39,11 @@ def seconds(
     tile = draw_tile(training_set, config, torch.Generator().manual_seed(0))
     exact = replace(config, bfloat16=False)
     programs: dict[str, Callable[[], float]] = {}
-    if computes_in_bfloat16("cpu"):
-        programs["bfloat16"] = _step(new_training_network(config, "cpu"), config, tile)
-        plain = new_network(config).train().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        programs["bfloat16, PyTorch's kernels"] = _step(plain, config, tile)
-    programs["float32"] = _step(new_training_network(exact, "cpu"), exact, tile)
+    for of_precision in (config, exact) if computes_in_bfloat16("cpu") else (exact,):
+        precision = "bfloat16" if of_precision.bfloat16 else "float32"
+        programs[precision] = _step(new_training_network(of_precision, "cpu"), of_precision, tile)
+        plain = new_network(of_precision).train().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        programs[f"{precision}, PyTorch's kernels"] = _step(plain, of_precision, tile)
     baseline = None
     if with_baseline:
         baseline = BaselineProcess("training_step", "cpu", base_channels, *(values.numpy() for values in tile))

@@ -328,7 +328,14 @@ def _runs_of(study: str, seeds: int, profile: str, rate: float, optimiser: str |
     if study == "full-fold":
         return [Run("fold-6", "fold 6/6", SCORED_FOLD)]
     if study == "seeds":
-        return [Run(f"seed-{seed}", "fold 6/6", SCORED_FOLD, {"seed": seed}) for seed in range(seeds)]
+        runs = [Run(f"seed-{seed}", "fold 6/6", SCORED_FOLD, {"seed": seed}) for seed in range(seeds)]
+        return runs + [
+            replace(
+                run, name=f"float32-{run.name}", group="fold 6/6, float32", changes=run.changes | {"bfloat16": False}
+            )
+            for run in runs
+            if optimiser == "adam"
+        ]
     if study == "budgets":
         return budgets(seeds)
     if study == "adam-rate":

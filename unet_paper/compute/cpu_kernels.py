@@ -1,9 +1,12 @@
-"""How a CPU trains the network in bfloat16: the same layers with faster kernels of their own, put in from outside.
+"""How a CPU trains the network: the same layers with faster kernels of their own, put in from outside.
 
-Gradients of weights from large maps come from bands of rows, which keeps them in the caches; those of up-convolutions
-are matrix products; dropout draws with the faster of PyTorch's generators.
+In bfloat16, gradients of weights from large maps come from bands of rows, which keeps them in the caches. In float32 on
+processors without AVX-512, where PyTorch's gradients of weights take three times as long from maps that are channels
+last, they are matrix products. Those of up-convolutions always are. In bfloat16 dropout draws with the faster of
+PyTorch's generators.
 """
 
+from functools import cache
 from itertools import pairwise
 from typing import Any
 
@@ -13,14 +16,15 @@ from torch.nn import functional
 
 BANDS = 16
 SMALLEST_BANDED = 2**22  # values of a map from which bands are faster (8 MiB in bfloat16; measured)
+VALUES = 2**19  # of maps and gradients in one matrix product: few calls, and they stay in the caches (measured)
 
 
 def use_cpu_kernels(network: nn.Module) -> None:
     """Put this module's layers in the place of a network's own, whose parameters and names they keep.
 
     Convolutions that a ReLU follows in an nn.Sequential, 2x2 up-convolutions and dropout are replaced. They have
-    something to offer for one tile at a time under the CPU's bfloat16 autocast, with gradients; elsewhere they compute
-    what the layers do that they replace.
+    something to offer for one tile at a time, with gradients, under the CPU's bfloat16 autocast or in float32 without
+    AVX-512; elsewhere they compute what the layers do that they replace.
     """
     for parent in list(network.modules()):
         layers = list(parent.named_children())
@@ -44,8 +48,8 @@ class ConvolutionAndReLU(nn.Module):
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
         """See the class."""
         maps = functional.pad(maps, [self.padding] * 4) if self.padding else maps
-        if _trains_here(maps):
-            return _ConvolutionAndReLU.apply(_channels_last(maps), self.weight, self.bias)
+        if (dtype := _trains_in(maps)) is not None:
+            return _ConvolutionAndReLU.apply(_channels_last(maps, dtype), self.weight, self.bias)
         return functional.conv2d(maps, self.weight, self.bias).relu_()
 
 
@@ -58,48 +62,54 @@ class UpConvolution(nn.Module):
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
         """See the class."""
-        if _trains_here(maps):
-            return _UpConvolution.apply(_channels_last(maps), self.weight, self.bias)
+        if (dtype := _trains_in(maps)) is not None:
+            return _UpConvolution.apply(_channels_last(maps, dtype), self.weight, self.bias)
         return functional.conv_transpose2d(maps, self.weight, self.bias, stride=2)
 
 
 class Dropout(nn.Dropout):
-    """As PyTorch's, with the generator of uniform numbers."""
+    """As PyTorch's, in bfloat16 with the generator of uniform numbers."""
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
         """See the class."""
-        if self.training and _trains_here(maps):
+        if self.training and _trains_in(maps) == torch.bfloat16:
             keep = torch.rand(maps.numel()).as_strided(maps.shape, maps.stride()) >= self.p
             return maps * (keep.to(maps.dtype) / (1 - self.p))
         return super().forward(maps)
 
 
-def _trains_here(maps: torch.Tensor) -> bool:
-    """Whether this module has something to offer: one tile, gradients wanted, under the CPU's bfloat16 autocast."""
-    return (
-        maps.device.type == "cpu"
-        and len(maps) == 1
-        and torch.is_grad_enabled()
-        and torch.is_autocast_enabled("cpu")
-        and torch.get_autocast_dtype("cpu") == torch.bfloat16
-        and not torch.compiler.is_compiling()
-    )
+def _trains_in(maps: torch.Tensor) -> torch.dtype | None:
+    """In what this module computes, where it has something to offer: one tile, gradients wanted, under the CPU's
+    bfloat16 autocast, or in float32 without AVX-512.
+    """
+    if maps.device.type != "cpu" or len(maps) != 1 or not torch.is_grad_enabled() or torch.compiler.is_compiling():
+        return None
+    if torch.is_autocast_enabled("cpu"):
+        return torch.bfloat16 if torch.get_autocast_dtype("cpu") == torch.bfloat16 else None
+    return torch.float32 if maps.dtype == torch.float32 and _avx2_is_the_widest() else None
 
 
-def _channels_last(maps: torch.Tensor) -> torch.Tensor:
-    return maps.to(torch.bfloat16).contiguous(memory_format=torch.channels_last)
+@cache
+def _avx2_is_the_widest() -> bool:
+    """Whether the processor computes with vectors of 256 bits, as most laptops and desktops do, and not of 512."""
+    has = torch.cpu.get_capabilities()
+    return has.get("avx2", False) and not has.get("avx512_f", False)
+
+
+def _channels_last(maps: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    return maps.to(dtype).contiguous(memory_format=torch.channels_last)
 
 
 class _ConvolutionAndReLU(torch.autograd.Function):
-    """(1, C, H, W) bfloat16 maps, float32 weight and bias -> bfloat16; all is computed in bfloat16."""
+    """(1, C, H, W) maps, float32 weight and bias -> the maps' dtype, bfloat16 or float32, in which all is computed."""
 
     @staticmethod
     def forward(  # type: ignore[override]
         context: Any, maps: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor
     ) -> torch.Tensor:
-        kernel = weight.to(torch.bfloat16)
+        kernel = weight.to(maps.dtype)
         with torch.autocast("cpu", enabled=False):
-            activations = functional.conv2d(maps, kernel, bias.to(torch.bfloat16)).relu_()
+            activations = functional.conv2d(maps, kernel, bias.to(maps.dtype)).relu_()
         context.save_for_backward(maps, kernel, activations)
         return activations
 
@@ -130,6 +140,8 @@ def weight_gradients(gradient: torch.Tensor, maps: torch.Tensor, kernel: torch.T
 
     gradient : (1, K, h, w), of its output; maps : (1, C, H, W), its input; kernel : (K, C, ., .)
     """
+    if maps.dtype == torch.float32:
+        return _products(gradient, maps, kernel)
     rows = gradient.shape[2] // BANDS
     wanted = [False, True, True]
     if maps.numel() < SMALLEST_BANDED or not rows:
@@ -143,6 +155,30 @@ def weight_gradients(gradient: torch.Tensor, maps: torch.Tensor, kernel: torch.T
     return gradients
 
 
+def _products(gradient: torch.Tensor, maps: torch.Tensor, kernel: torch.Tensor) -> list[torch.Tensor]:
+    """`weight_gradients` as matrix products: of the outputs' gradients by the inputs that a tap of the kernel sees.
+
+    With the gradient's rows filled up to the width of the maps by zeros, pixel i of it meets pixel i + `shift` of
+    the maps, with one shift for each tap: no copies of the maps are made.
+    """
+    outgoing, incoming, height, width = kernel.shape
+    inputs = maps[0].permute(1, 2, 0)
+    filled = inputs.new_empty(gradient.shape[2], inputs.shape[1], outgoing)
+    filled[:, : gradient.shape[3]] = gradient[0].permute(1, 2, 0)
+    filled[:, gradient.shape[3] :] = 0
+    shifts = [down * inputs.shape[1] + right for down in range(height) for right in range(width)]
+    inputs, outputs = inputs.reshape(-1, incoming), filled.reshape(-1, outgoing)
+    pixels = len(inputs) - shifts[-1]  # the last of the outputs are zeros that would meet none
+    at_once = VALUES // (incoming + outgoing)
+    taps = torch.zeros(len(shifts), outgoing, incoming)
+    for start in range(0, pixels, at_once):
+        end = min(start + at_once, pixels)
+        for tap, shift in zip(taps, shifts, strict=True):
+            tap.addmm_(outputs[start:end].T, inputs[start + shift : end + shift])
+    of_kernel = taps.reshape(height, width, outgoing, incoming).permute(2, 3, 0, 1)
+    return [of_kernel, gradient.sum((0, 2, 3))]
+
+
 def _bands(maps: torch.Tensor, rows: int, height: int) -> torch.Tensor:
     """(1, C, H, W) maps as a batch of views: BANDS bands of `height` rows, one every `rows` rows."""
     maps = maps.contiguous(memory_format=torch.channels_last)
@@ -151,16 +187,16 @@ def _bands(maps: torch.Tensor, rows: int, height: int) -> torch.Tensor:
 
 
 class _UpConvolution(torch.autograd.Function):
-    """(1, C, H, W) bfloat16 maps, float32 weight (C, K, 2, 2) and bias -> (1, K, 2 H, 2 W) bfloat16."""
+    """(1, C, H, W) maps, float32 weight (C, K, 2, 2) and bias -> (1, K, 2 H, 2 W) of the maps' dtype."""
 
     @staticmethod
     def forward(  # type: ignore[override]
         context: Any, maps: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor
     ) -> torch.Tensor:
-        kernel = weight.to(torch.bfloat16)
+        kernel = weight.to(maps.dtype)
         context.save_for_backward(maps, kernel)
         with torch.autocast("cpu", enabled=False):
-            return functional.conv_transpose2d(maps, kernel, bias.to(torch.bfloat16), stride=2)
+            return functional.conv_transpose2d(maps, kernel, bias.to(maps.dtype), stride=2)
 
     @staticmethod
     def backward(  # type: ignore[override]

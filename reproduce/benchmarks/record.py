@@ -11,7 +11,8 @@ from unet_paper.support.files import atomic_write
 from unet_paper.support.json_files import read_json, write_json
 
 PARTS = ("speed", "steps", "runtimes", "metrics", "scaling")
-KEPT = (*PARTS, "volumes")  # whose page is its own, see volumes.py
+WITHOUT_BFLOAT16 = "steps without bfloat16"  # on another processor, the part `steps` is kept beside that with it
+KEPT = (*PARTS, WITHOUT_BFLOAT16, "volumes")  # whose page is its own, see volumes.py
 WHOLE_RUN = ("seeds", "seed-0")  # of this study this run tells where its time went
 INTRODUCTION = (
     "# Benchmarks",
@@ -35,6 +36,7 @@ def slug(part: dict[str, Any]) -> str:
 def keep(folder: Path, name: str, part: dict[str, Any]) -> None:
     """Put one part into its device's record; the others stay."""
     path = folder / f"{slug(part)}.json"
+    name = WITHOUT_BFLOAT16 if name == "steps" and not part["bfloat16"] else name
     parts = (read_json(path) if path.is_file() else {}) | {name: part}
     write_json(path, {name: parts[name] for name in KEPT if name in parts})
 
@@ -47,8 +49,9 @@ def readme(folder: Path, study: Path) -> str:
     for record in records:
         if "speed" in record:
             lines += speed_tables.lines(record["speed"])
-        if "steps" in record:
-            lines += steps_tables.lines(record["steps"])
+        lines += [
+            line for name in ("steps", WITHOUT_BFLOAT16) if name in record for line in steps_tables.lines(record[name])
+        ]
         if "runtimes" in record:
             lines += runtimes_tables.lines(record["runtimes"])
     for run in whole:

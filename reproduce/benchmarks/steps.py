@@ -26,6 +26,7 @@ def measure(training_set: TrainingSet, quick_only: bool) -> dict[str, Any]:
     networks = {"quick": PROFILES["quick"].base_channels} | ({} if quick_only else {"full": PAPER.base_channels})
     return {
         "bfloat16": computes_in_bfloat16("cpu"),
+        "instructions": torch.backends.cpu.get_cpu_capability(),
         "load": os.getloadavg()[0],
         "seconds": {name: seconds(training_set, channels, ROUNDS[name]) for name, channels in networks.items()},
     }

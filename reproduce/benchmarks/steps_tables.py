@@ -15,9 +15,10 @@ def lines(part: dict[str, Any]) -> list[str]:
         for name, seconds in programs.items():
             if name != ours:
                 rows.append([f"{network} network, {ours}", name, ratio(programs[ours], seconds)])
+    processor = "" if part["bfloat16"] else f", on a processor with {part['instructions']} alone"
     return [
         "",
-        "## A training step, by precision and kernels",
+        f"## A training step, by precision and kernels{processor}",
         "",
         f"{measured(part)}; {part['hardware']['processor']}, {part['hardware']['threads']} threads; load average "
         f"{part['load']:.1f} when it began. A 572 px tile of {part['data']}; all in turn. The time of ours divided "

@@ -38,6 +38,7 @@ CONTROLS = ("as the paper", "baseline")  # groups that the others of ablations a
 OF_ONE_PROFILE = (*RELEASES, "hyper-parameter-search", "full-fold")  # whose folders are named without it
 SEARCH_FOLD = "1/6"  # on which choices are made
 SCORED_FOLD = "6/6"  # the last five of the thirty training sections
+FLOAT32: dict[str, Any] = {"bfloat16": False}
 UNCLIPPED = 1e9  # a gradient's norm that is never reached
 
 
@@ -329,13 +330,11 @@ def _runs_of(study: str, seeds: int, profile: str, rate: float, optimiser: str |
         return [Run("fold-6", "fold 6/6", SCORED_FOLD)]
     if study == "seeds":
         runs = [Run(f"seed-{seed}", "fold 6/6", SCORED_FOLD, {"seed": seed}) for seed in range(seeds)]
-        return runs + [
-            replace(
-                run, name=f"float32-{run.name}", group="fold 6/6, float32", changes=run.changes | {"bfloat16": False}
-            )
+        exact = [
+            replace(run, name=f"float32-{run.name}", group=f"{run.group}, float32", changes=run.changes | FLOAT32)
             for run in runs
-            if optimiser == "adam"
         ]
+        return runs + (exact if optimiser == "adam" else [])
     if study == "budgets":
         return budgets(seeds)
     if study == "adam-rate":

@@ -137,8 +137,21 @@ def test_the_table_of_a_gpu_tells_milliseconds_and_the_part_of_the_peak():
 def test_a_training_step_is_measured_in_each_precision(training_set):
     found = steps.seconds(training_set, 1, rounds=1, with_baseline=False)
     assert "float32" in found and all(len(seconds) == 1 for seconds in found.values())
-    part = record.described("cpu") | {"data": "the phantom", "load": 0.0, "seconds": {"tiny": {"a": [1.0], "b": [2.0]}}}
+    part = record.described("cpu") | {"data": "the phantom", "load": 0.0, "bfloat16": True}
+    part["seconds"] = {"tiny": {"a": [1.0], "b": [2.0]}}
     assert "| tiny network, a | b | 0.50 (0.50 to 0.50) |" in "\n".join(steps_tables.lines(part))
+
+
+def test_steps_without_bfloat16_are_kept_beside_those_with_it(tmp_path):
+    part = record.described("cpu") | {"data": "the phantom", "load": 0.0, "instructions": "AVX2"}
+    for bfloat16, seconds in ((True, 1.0), (False, 3.0)):
+        programs = {"tiny": {"ours": [seconds], "b": [2.0]}}
+        record.keep(tmp_path, "steps", part | {"bfloat16": bfloat16, "seconds": programs})
+    lines = record.readme(tmp_path, tmp_path / "no-study").splitlines()
+    titles = [line for line in lines if line.startswith("## ")]
+    title = "## A training step, by precision and kernels"
+    assert titles == [title, f"{title}, on a processor with AVX2 alone"]
+    assert [line[-21:-2] for line in lines if "tiny" in line] == ["0.50 (0.50 to 0.50)", "1.50 (1.50 to 1.50)"]
 
 
 def test_an_augmented_sample_is_measured(training_set):

@@ -169,14 +169,16 @@ def _products(gradient: torch.Tensor, maps: torch.Tensor, kernel: torch.Tensor) 
     shifts = [down * inputs.shape[1] + right for down in range(height) for right in range(width)]
     inputs, outputs = inputs.reshape(-1, incoming), filled.reshape(-1, outgoing)
     pixels = len(inputs) - shifts[-1]  # the last of the outputs are zeros that would meet none
-    at_once = VALUES // (incoming + outgoing)
-    taps = torch.zeros(len(shifts), outgoing, incoming)
+    at_once = min(pixels, VALUES // (incoming + outgoing))
+    of_taps, of_bias = torch.zeros(len(shifts), outgoing, incoming), torch.zeros(outgoing)
+    ones = torch.ones(at_once)
     for start in range(0, pixels, at_once):
         end = min(start + at_once, pixels)
-        for tap, shift in zip(taps, shifts, strict=True):
-            tap.addmm_(outputs[start:end].T, inputs[start + shift : end + shift])
-    of_kernel = taps.reshape(height, width, outgoing, incoming).permute(2, 3, 0, 1)
-    return [of_kernel, gradient.sum((0, 2, 3))]
+        some = outputs[start:end].T
+        of_bias.addmv_(some, ones[: end - start])
+        for of_tap, shift in zip(of_taps, shifts, strict=True):
+            of_tap.addmm_(some, inputs[start + shift : end + shift])
+    return [of_taps.reshape(height, width, outgoing, incoming).permute(2, 3, 0, 1), of_bias]
 
 
 def _bands(maps: torch.Tensor, rows: int, height: int) -> torch.Tensor:

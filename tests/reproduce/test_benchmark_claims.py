@@ -1,0 +1,40 @@
+"""What the pages say of the time of a training step is what the benchmark's record says. Only what git holds is read."""
+
+from reproduce.benchmarks.measuring import ratio
+from reproduce.benchmarks.record import WITHOUT_BFLOAT16
+from reproduce.benchmarks.steps import BASELINE
+from unet_paper.support.json_files import read_json
+
+PYTORCH = "{}, PyTorch's kernels"
+
+
+def steps(committed, part):
+    """Network and two programs -> the first one's time divided by the other's, as its table has it."""
+    seconds = read_json(committed / "results/benchmarks/cpu.json")[part]["seconds"]
+    return lambda network, ours, other: ratio(seconds[network][ours], seconds[network][other]).split()[0]
+
+
+def text_of(page):
+    return " ".join(page.read_text().split())
+
+
+def test_with_bfloat16(committed):
+    found, text = steps(committed, "steps"), text_of(committed / "reproduce/README.md")
+    of_precision = [found(network, "bfloat16", "float32") for network in ("quick", "full")]
+    assert f"a step takes {of_precision[0]} (`quick`) and {of_precision[1]} (full network) of its time in" in text
+    of_kernels = [found(network, "bfloat16", PYTORCH.format("bfloat16")) for network in ("quick", "full")]
+    assert f"gain nothing visible beside PyTorch's on this processor ({of_kernels[0]} and {of_kernels[1]})" in text
+    beside = [found(network, "bfloat16", BASELINE) for network in ("full", "quick")]
+    assert f"to {beside[0]} (full network) or 0.43 to {beside[1]} (`quick`) of the time of the baseline" in text
+    longer = 1 / float(of_precision[0])
+    assert f"a step takes [{longer:.1f} times as long](" in text_of(committed / "README.md")
+
+
+def test_with_avx2_alone(committed):
+    part = read_json(committed / "results/benchmarks/cpu.json")[WITHOUT_BFLOAT16]
+    assert part["instructions"] == "AVX2" and not part["bfloat16"] and not part["code"]["changed"]
+    found, text = steps(committed, WITHOUT_BFLOAT16), text_of(committed / "reproduce/README.md")
+    beside = [found(network, "float32", BASELINE) for network in ("quick", "full")]
+    assert f"in float32 takes {beside[0]} (`quick`) and {beside[1]} (full network) of the baseline's time" in text
+    of_kernels = [found(network, "float32", PYTORCH.format("float32")) for network in ("quick", "full")]
+    assert f"it takes {of_kernels[0]} and {of_kernels[1]} of its time with PyTorch's" in text

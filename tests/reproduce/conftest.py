@@ -17,8 +17,10 @@ DATA = ("ISBI_DATA", "CTC_DATA")
 
 @pytest.fixture(scope="session")
 def committed(tmp_path_factory):
-    """A folder with the README and the results as git holds them."""
-    packed = subprocess.run(["git", "archive", "HEAD", "README.md", "results"], cwd=ROOT, capture_output=True)
+    """A folder with the READMEs and the results as git holds them."""
+    packed = subprocess.run(
+        ["git", "archive", "HEAD", "README.md", "reproduce/README.md", "results"], cwd=ROOT, capture_output=True
+    )
     if packed.returncode:
         pytest.skip("without git there is no telling which results are committed")
     folder = tmp_path_factory.mktemp("committed")

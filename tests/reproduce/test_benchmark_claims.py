@@ -1,4 +1,4 @@
-"""What the pages say of the time of a training step is what the benchmark's record says. Only what git holds is read."""
+"""What the pages say of the time of a training step is what the benchmark's record says, of what git holds."""
 
 from reproduce.benchmarks.measuring import ratio
 from reproduce.benchmarks.record import WITHOUT_BFLOAT16

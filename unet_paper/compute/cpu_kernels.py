@@ -170,8 +170,8 @@ def _products(gradient: torch.Tensor, maps: torch.Tensor, kernel: torch.Tensor) 
     inputs, outputs = inputs.reshape(-1, incoming), filled.reshape(-1, outgoing)
     pixels = len(inputs) - shifts[-1]  # the last of the outputs are zeros that would meet none
     at_once = min(pixels, VALUES // (incoming + outgoing))
-    of_taps, of_bias = torch.zeros(len(shifts), outgoing, incoming), torch.zeros(outgoing)
-    ones = torch.ones(at_once)
+    of_taps, of_bias = inputs.new_zeros(len(shifts), outgoing, incoming), inputs.new_zeros(outgoing)
+    ones = inputs.new_ones(at_once)
     for start in range(0, pixels, at_once):
         end = min(start + at_once, pixels)
         some = outputs[start:end].T

@@ -109,6 +109,15 @@ def test_dropout(p, dtype):
     assert torch.equal(maps.grad, found.detach())
 
 
+def test_in_float32_dropout_draws_as_pytorchs(dtype):
+    """So that a training in float32 draws what it drew before there were kernels for it."""
+    maps, drawn = torch.ones(1, 4, 20, 20), []
+    for layer in (on_cpu.Dropout(0.5), nn.Dropout(0.5)):
+        torch.manual_seed(0)
+        drawn.append(layer(maps))
+    assert torch.equal(*drawn) == (dtype == torch.float32)
+
+
 def test_dropout_only_in_training():
     maps = maps_of(1, 3, 20, 20)
     assert torch.equal(on_cpu.Dropout(0.5).eval()(maps), maps)
@@ -139,6 +148,21 @@ def test_elsewhere_the_layers_themselves_compute(monkeypatch):
     with torch.autocast("cpu", enabled=False):
         one = maps[:1]
         assert torch.equal(convolution_and_relu(layer, one), layer(one).relu())
+
+
+def test_where_there_is_something_to_offer(monkeypatch, dtype):
+    maps = maps_of(1, 3, 20, 20)
+    assert on_cpu._trains_in(maps) == dtype
+    with torch.no_grad():
+        assert on_cpu._trains_in(maps) is None
+    with torch.autocast("cpu", torch.float16):
+        assert on_cpu._trains_in(maps) is None
+    assert on_cpu._trains_in(maps_of(2, 3, 20, 20)) is None
+    assert on_cpu._trains_in(maps.to("meta")) is None
+    if dtype == torch.float32:
+        assert on_cpu._trains_in(maps.double()) is None
+    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
+    assert on_cpu._trains_in(maps) is None
 
 
 @pytest.mark.parametrize(

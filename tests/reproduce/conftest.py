@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from reproduce.studies import archive
+
 ROOT = Path(__file__).parents[2]
 NO_NETWORK = {"https_proxy": "http://127.0.0.1:9", "http_proxy": "http://127.0.0.1:9"}
 DATA = ("ISBI_DATA", "CTC_DATA")
@@ -27,6 +29,15 @@ def committed(tmp_path_factory):
     with tarfile.open(fileobj=io.BytesIO(packed.stdout)) as archive:
         archive.extractall(folder, filter="data")
     return folder
+
+
+@pytest.fixture(scope="session")
+def other_seeds(committed):
+    """Group -> the committed trainings of `quick` on fold 6/6 with seeds that its recipe was not chosen with."""
+    groups: dict[str, list[archive.StudyRun]] = {}
+    for run in archive.read(committed / "results/isbi/seeds-adam"):
+        groups.setdefault(run.group, []).append(run)
+    return groups
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ NO_MATTER, SHIFTS = ("no dropout", "padded"), "no augmentation but shifts"
 BATCH_NORM = "padded, batch norm"
 
 
-def test_the_table_of_what_became_adams_recipe(committed):
+def test_the_table_of_what_became_adams_recipe(committed, other_seeds):
     runs = archive.read(committed / OF_ADAM)
     text = (committed / "results/README.md").read_text()
     for group in ("as the paper", *ADAM_ABLATIONS):  # from the last change to the first
@@ -31,7 +31,7 @@ def test_the_table_of_what_became_adams_recipe(committed):
         for group in ("as first tried", "as the paper")
     )
     assert (last < first).all() and first.shape == (5, 2)
-    others = archive.read(committed / "results/isbi/seeds-adam")
+    others = other_seeds["fold 6/6"]
     errors = [
         mean_and_deviation([run.primary.value(metric) for run in others], metric.digits) for metric in TABLE_1_METRICS
     ]
@@ -47,7 +47,7 @@ def _told(p: float) -> str:
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
-def test_what_is_told_of_the_ablations_by_adam(committed):
+def test_what_is_told_of_the_ablations_by_adam(committed, other_seeds):
     groups: dict[str, list] = {}
     for run in archive.read(committed / OF_ADAM):
         groups.setdefault(run.group, []).append(run)
@@ -80,7 +80,7 @@ def test_what_is_told_of_the_ablations_by_adam(committed):
     }
     whole = " ".join((committed / "results/README.md").read_text().split())
     text = whole[whole.index("**With Adam** (") : whole.index("**With SGD** (")]
-    others_of_usual = archive.read(committed / "results/isbi/seeds-adam")
+    others_of_usual = other_seeds["fold 6/6"]
     of_others = mean_and_deviation([run.primary.rand_error for run in others_of_usual], rand.digits)
     assert len(others_of_usual) == 9 and f"nine other seeds with the term have {of_others})" in text
     assert f"{border[0]} instead of {usual[0]} {told(NO_BORDER, warping)}; in one pass and with `rot7`" in text

@@ -1,8 +1,11 @@
 """What the pages say of the time of a training step is what the benchmark's record says, of what git holds."""
 
+import numpy as np
+
 from reproduce.benchmarks.measuring import ratio
 from reproduce.benchmarks.record import WITHOUT_BFLOAT16
 from reproduce.benchmarks.steps import BASELINE
+from unet_paper.metrics.registry import TABLE_1_METRICS
 from unet_paper.support.json_files import read_json
 
 PYTORCH = "{}, PyTorch's kernels"
@@ -38,3 +41,26 @@ def test_with_avx2_alone(committed):
     assert f"in float32 takes {beside[0]} (`quick`) and {beside[1]} (full network) of the baseline's time" in text
     of_kernels = [found(network, "float32", PYTORCH.format("float32")) for network in ("quick", "full")]
     assert f"it takes {of_kernels[0]} and {of_kernels[1]} of its time with PyTorch's" in text
+
+
+def test_the_time_of_quick_and_what_float32_does_to_its_errors(committed, other_seeds):
+    usual, exact = (other_seeds[group] for group in ("fold 6/6", "fold 6/6, float32"))
+    assert {run.record.first.precision for run in usual} == {"bfloat16"}
+    assert {run.record.first.precision for run in exact} == {"float32"}
+    assert {session.hardware.threads for run in usual + exact for session in run.record.sessions} == {1}
+    minutes = [run.record.times.training_seconds / 60 for run in usual]
+    of_cpu = {round(run.record.times.training_cpu_seconds / 60) for run in exact}
+    readme, text = (text_of(committed / page) for page in ("README.md", "results/README.md"))
+    assert f"{min(minutes):.0f} to {max(minutes):.0f} minutes on one core with AVX-512 bf16" in readme
+    assert len(of_cpu) == 1 and f"with AVX2 alone {of_cpu.pop()} minutes on one core" in readme
+    pairs = list(zip(usual, exact, strict=False))
+    assert [one.record.config.seed for one, _ in pairs] == [two.record.config.seed for _, two in pairs] == [5, 6]
+    in_bfloat16, in_float32 = (
+        [" and ".join(f"{run.primary.value(metric):.{metric.digits}f}" for run in runs) for metric in TABLE_1_METRICS]
+        for runs in zip(*pairs, strict=True)
+    )
+    assert f"have {', '.join(in_float32)} when trained in it, and {', '.join(in_bfloat16)} in bfloat16." in text
+    for metric in TABLE_1_METRICS:
+        ours, others = ([run.primary.value(metric) for run in runs] for runs in (exact, usual))
+        moved = [abs(one - other) for one, other in zip(ours, others, strict=False)]
+        assert max(moved) < np.std(others, ddof=1)

@@ -28,24 +28,27 @@ def different_colours(labels: np.ndarray, preferred: np.ndarray) -> np.ndarray:
 
     preferred : a whole number for each label, which says (modulo the colours there are) which it takes if it can.
     """
-    colours = np.zeros(len(preferred) + 1, np.uint8)
-    near = neighbours(labels, len(preferred))
-    for number in range(1, len(colours)):
-        taken = np.bincount(colours[near[number]], minlength=len(COMPONENTS) + 1)[1:]
-        choices = np.roll(np.arange(len(COMPONENTS)), -(preferred[number - 1] % len(COMPONENTS)))
-        colours[number] = 1 + choices[np.argmin(taken[choices])]
-    return colours[labels]
+    there_are = len(COMPONENTS)
+    choices = [[(first + step) % there_are for step in range(there_are)] for first in range(there_are)]
+    near, colours = neighbours(labels, len(preferred)), [0] * (len(preferred) + 1)
+    for number, first in enumerate((preferred % there_are).tolist(), 1):
+        taken = [0] * (there_are + 1)
+        for other in near[number]:
+            taken[colours[other]] += 1
+        colours[number] = 1 + min(choices[first], key=lambda choice: taken[choice + 1])
+    return np.array(colours, np.uint8)[labels]
 
 
 def neighbours(labels: np.ndarray, count: int) -> dict[int, list[int]]:
     """The numbers of the components that lie within NEAR px of each, roughly: {number: [others]}."""
     grown = expand_labels(labels, NEAR / 2)
-    pairs: set[tuple[int, int]] = set()
+    touching = []
     for one, other in ((grown[1:], grown[:-1]), (grown[:, 1:], grown[:, :-1])):
-        touching = (one != other) & (one > 0) & (other > 0)
-        pairs.update(zip(one[touching].tolist(), other[touching].tolist(), strict=True))
+        touch = (one != other) & (one > 0) & (other > 0)
+        touching.append(one[touch].astype(np.int64) * (count + 1) + other[touch])  # both in one number
+    pairs = np.divmod(np.unique(np.concatenate(touching)), count + 1)
     others: dict[int, list[int]] = {number: [] for number in range(1, count + 1)}
-    for one, other in pairs:
+    for one, other in zip(*(numbers.tolist() for numbers in pairs), strict=True):
         others[one].append(other)
         others[other].append(one)
     return others

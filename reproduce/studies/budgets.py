@@ -19,6 +19,7 @@ from unet_paper.report.table import Table
 from unet_paper.runs.diagnostics import lost_levels
 
 SHOWN = ("pixel_error", "rand_error", "v_rand")
+TOLD = ("warping_error", "rand_error", "pixel_error", "v_rand")  # as table 1 has them
 MINUTES = (1, 5, 15, 60)
 TICKS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 MARKS = {"sgd": ("o", "-"), "adam": ("s", "--")}
@@ -74,11 +75,13 @@ def title(channels: int, optimiser: str) -> str:
 
 def text(runs: Sequence[StudyRun]) -> str:
     """README.md of the study: what a number of minutes gets, and every point of the figure."""
-    metrics, unit = [METRICS[key] for key in SHOWN], unit_of(runs)
+    metrics, unit = [METRICS[key] for key in TOLD], unit_of(runs)
     points = []
     for line, by_tiles in series(runs).items():
         for tiles, of_tiles in by_tiles.items():
-            errors = [mean_and_deviation([run.primary.value(metric) for run in of_tiles], 4) for metric in metrics]
+            errors = [
+                mean_and_deviation([run.primary.value(metric) for run in of_tiles], metric.digits) for metric in metrics
+            ]
             took = statistics.mean(minutes(run, unit) for run in of_tiles)
             pixel_error = statistics.mean(run.primary.value(PIXEL_ERROR) for run in of_tiles)
             row = [title(*line), f"{tiles:,}", f"{took:.1f}", *errors, str(len(of_tiles))]
@@ -100,8 +103,8 @@ def text(runs: Sequence[StudyRun]) -> str:
         f"{first.protocol.fold}; {first.config.primary}; mean ± standard deviation over the seeds. Times are of "
         f"training, by {threads} of {used.processor if used.device == 'cpu' else used.device} in "
         f"{first.first.precision}, on a machine that others used too. CPU minutes are the sum over the threads: on two "
-        "quiet cores about half as many go by. Every point is a training of its own number of tiles: a branch of a "
-        "training of constant rate, whose rate falls over the last fifth.",
+        "quiet cores about half as many go by. The points of a line and seed are branches of one training of constant "
+        "rate, each ended by a decay over its last fifth: they are not independent.",
         "",
         "![Errors against tiles and minutes](plot.png)",
         "",
@@ -128,14 +131,16 @@ def named(part: Mapping[int, Sequence[StudyRun]]) -> str:
 
 def fewer_seeds(runs: Sequence[StudyRun]) -> list[str]:
     """Lines on the seeds that go on where others end: their errors at the last point that all have."""
-    metrics = [METRICS[key] for key in SHOWN]
+    metrics = [METRICS[key] for key in TOLD]
     lines = []
     for line, by_tiles in series(runs).items():
         for before, part in pairwise(parts_of(by_tiles)):
             tiles, *_ = part
             if tiles in before:
                 means = [statistics.mean(run.primary.value(metric) for run in part[tiles]) for metric in metrics]
-                errors = ", ".join(f"{metric.title} {mean:.4f}" for metric, mean in zip(metrics, means, strict=True))
+                errors = ", ".join(
+                    f"{metric.title} {metric.formatted(mean)}" for metric, mean in zip(metrics, means, strict=True)
+                )
                 who = f"{named(part)} alone, whose errors at {tiles:,} tiles are"
                 lines += [f"{title(*line)}, beyond {tiles:,} tiles: {who} {errors}.", ""]
     return lines

@@ -116,6 +116,8 @@ def test_what_is_told_of_the_ablations_by_adam(committed, other_seeds):
         arms = [[*_by_seed(groups[name], metric).values()] for name in pooled]
         found = adjusted_p_values(arms, [*_by_seed(groups["as the paper"], metric).values()])
         dunnett |= {(name, metric): value for name, value in zip(pooled, found, strict=True)}
+    without, usually = (_by_seed(groups[name], rand) for name in ("no augmentation", "as the paper"))
+    assert all(without[seed] > usually[seed] for seed in usually) and "with each of five seeds, which the test" in whole
     assert {key for key in dunnett if (dunnett[key] < 0.05) != (p[key] < 0.05)} == {
         *(("no augmentation", rand), (SHIFTS, pixel), ("no dropout", warping)),
         *(("as first tried", metric) for metric in (rand, pixel)),
@@ -163,12 +165,22 @@ def test_what_is_told_of_the_ablations_by_sgd(committed):
     warping, rand, pixel = TABLE_1_METRICS
     assert {key for key, value in p.items() if value < 0.05} == {("no augmentation", pixel), (NO_DEFORMATION, rand)}
     of_augmentation = _told(p["no augmentation", pixel])
-    assert f"the pixel error of `d4` is {augmentation[2]} instead of {usual[2]} ({of_augmentation})" in text
-    one_pass = [
-        mean_and_deviation([run.scores["none"].pixel_error for run in runs if run.group == group], 4)
+    assert f"the former is {augmentation[2]} instead of {usual[2]} ({of_augmentation})" in text
+    in_one_pass = [
+        {run.record.config.seed: run.scores["none"] for run in of_groups[group]}
         for group in ("no augmentation", "as the paper")
     ]
-    assert f"that of one pass {one_pass[0]} instead of {one_pass[1]}." in text
+    pixels, warpings = (
+        [
+            mean_and_deviation([scores.value(metric) for scores in of_group.values()], metric.digits)
+            for of_group in in_one_pass
+        ]
+        for metric in (pixel, warping)
+    )
+    assert f"the latter {pixels[0]} instead of {pixels[1]}; the warping error of one pass is higher" in text
+    assert f"without it, with each of the five seeds, {warpings[0]} instead of {warpings[1]}." in text
+    without, usually = in_one_pass
+    assert all(without[seed].warping_error > usually[seed].warping_error for seed in usually)
     of_rand = f"is lower, {deformation[1]} instead of {usual[1]} ({_told(p[NO_DEFORMATION, rand])})"
     assert f"Without the elastic deformation the Rand error {of_rand}" in text
     assert f"the warping error is {deformation[0]}." in text
@@ -183,7 +195,8 @@ def test_what_is_told_of_the_ablations_by_sgd(committed):
             )
             for of in (by_adam, {run.name: run.primary for run in runs})
         )
-        assert adams * sgds > 0  # "the signs of these two are the same"
+        assert (adams > 0) == (sgds > 0) == (metric == warping)
+    assert "With SGD too the warping error is higher and the Rand error lower." in text
     of_border = f"they are {border[1]} and {border[0]} instead of {usual[0]}"
     assert f"{of_border} (p = {p[NO_BORDER, rand]:.3f} and {p[NO_BORDER, warping]:.3f})." in text
     assert f"None of the {len(runs)} trainings lost a level" in text

@@ -43,9 +43,11 @@ def test_the_readme_quotes_the_scores_of_cells(committed):
         [read_cell_run(RunFolder(path.parent)) for path in sorted((committed / MORE_TILES).glob("*/run.json"))]
     )
     (longer,) = (row[2] for row in more.rows if str(row[0]).endswith(", d4"))
+    of_hela = cells.read(committed / "results/cells/cells-ablations-quick" / HELA)
+    seg_of_seeds = {seed: values["seg"] for seed, values in cells.by_seed(of_hela, cells.CONTROL).items()}
     for row in (
         f"mean of both directions, d4 | {u373} | {hela} |",
-        f"the same with 4,500 tiles | - | {longer} (one seed) |",
+        f"the same with 4,500 tiles | - | {longer} (one seed; {seg_of_seeds[0]:.4f} with 1,500) |",
         f"without the border term of the weight map | - | {without} |",
         f"without elastic deformation | - | {not_deformed} |",
     ):
@@ -68,7 +70,8 @@ def test_the_readme_quotes_the_scores_of_cells(committed):
         np.mean([group[seed][what] for seed in group]) for what in ("seg", cells.ARGMAX) for group in of_groups[:2]
     ]
     of_both = gains[0] - gains[1], gains[2] - gains[3]
-    told = f"The border term adds {of_both[0]:.2f} of SEG on HeLa, where cells touch ({of_both[1]:.2f} at a threshold"
+    told = f"The border term adds {of_both[0]:.2f} of SEG on HeLa, where cells touch ("
+    told += f"of thresholds up to {max(TRIED_THRESHOLDS)}; {of_both[1]:.2f} at one half)"
     assert told in " ".join(readme.split())
     assert f"gains {of_both[0]:.2f} of SEG on HeLa, where cells touch; {of_both[1]:.2f} where cells are" in text
     chosen = [run.primary.segmentation.threshold for run in found if run.group == NO_BORDER]
@@ -77,12 +80,21 @@ def test_the_readme_quotes_the_scores_of_cells(committed):
     low, high = confidence_interval(lower)
     told = f"lower by {np.mean(lower):.3f} (95 %: {low:.3f} to {high:.3f})"
     assert f"without it SEG is {not_deformed}, {told}: three" in text
-    first = next(run for run in found if run.name == "as-the-paper-seed-0-trained-on-01").primary
-    more_of_01 = read_cell_run(RunFolder(committed / MORE_TILES / f"{HELA}-trained-on-01"))[1]["d4"]
+    first, other_way = (
+        next(run for run in found if run.name == f"as-the-paper-seed-0-trained-on-{sequence}").primary
+        for sequence in SEQUENCES
+    )
+    more_of_01, more_of_02 = (
+        read_cell_run(RunFolder(committed / MORE_TILES / f"{HELA}-trained-on-{sequence}"))[1]["d4"]
+        for sequence in SEQUENCES
+    )
     least = min(run.primary.scores.seg for run in found if run.group == cells.CONTROL)
     assert first.scores.seg == least and more_of_01.segmentation.threshold == 0.5
     halves = f"at a threshold of one half it has {first.by_argmax.seg:.3f} and {more_of_01.scores.seg:.3f}."
-    assert f"this seed has {first.scores.seg:.3f}, the least of three; {halves}" in text
+    of_seed = f"{other_way.scores.seg:.3f} and {first.scores.seg:.3f}, the least of three;"
+    of_more = f"{more_of_02.scores.seg:.3f} on 01 and {more_of_01.scores.seg:.3f} on 02"
+    assert f"{of_more}, where with 1,500 this seed has {of_seed}" in text
+    assert halves in text
     into_02, into_01 = (
         mean_and_deviation(
             [run.primary.scores.seg for run in found if run.group == cells.CONTROL and run.name.endswith(end)], 3
@@ -96,14 +108,22 @@ def test_what_is_told_of_the_official_test_sections(committed):
     papers = dict(zip(TABLE_1_METRICS, next(errors for _, group, *errors in TABLE_1 if group == "u-net"), strict=True))
     scores = read_json(committed / "results/isbi/final/test-scores-rot7.json")
     warping, rand, pixel = (scores["all_pixels"][metric.key] / papers[metric] for metric in TABLE_1_METRICS)
-    of_exact = scores["exact_rows"]["rand_error"] / papers[TABLE_1_METRICS[1]]
+    rand_error = TABLE_1_METRICS[1]
+    of_exact = scores["exact_rows"]["rand_error"] / papers[rand_error]
     readme, text = (" ".join((committed / page).read_text().split()) for page in ("README.md", "results/README.md"))
     told = f"warping error is {warping:.1f} times the paper's, its Rand error {rand:.1f} times"
-    assert f"{told} (`rot7`; {of_exact:.1f} where no label was filled)" in readme
+    of_d4 = read_json(committed / "results/isbi/final/test-scores.json")["all_pixels"]
+    by_d4 = of_d4["rand_error"] / papers[rand_error]
+    assert f"{told} (`rot7`; `d4` {by_d4:.1f}), {of_exact:.1f} where no label was filled." in readme
     told = f"{warping:.1f} times the paper's warping error, {of_exact:.1f} to {rand:.1f} times its Rand error"
     errors = [scores[pixels]["rand_error"] for pixels in ("exact_rows", "all_pixels")]
     of_rand = f"({errors[0]:.4f} on the rows of which no label was filled, {errors[1]:.4f} on all)"
     assert f"{told} {of_rand}, {pixel:.1f} times its pixel error" in text
+    final = read_record(committed / "results/isbi/final/run.json")
+    hours = final.times.training_seconds / 3600 * PROFILES["paper"].steps / final.config.steps
+    assert "30,000 tiles, a day of such cores, were not run (" in readme and 22 < hours < 27
+    on_the_fold = archive.read(committed / "results/isbi/full-fold")[0].primary.warping_error
+    assert "Warping errors are four times as high" in readme and round(on_the_fold / of_d4["warping_error"]) == 4
 
 
 def test_the_readme_quotes_the_errors_of_released_networks(committed):

@@ -30,6 +30,7 @@ from unet_paper.cli.run_commands import published_weights
 from unet_paper.cli.values import changed_config, sections
 from unet_paper.config import OF_SGD, OPTIMISERS, PROFILES
 from unet_paper.datasets.cell_tracking import DATASETS, SEQUENCES
+from unet_paper.metrics.registry import TABLE_1_METRICS
 from unet_paper.report import table_2
 from unet_paper.report.table_1 import run_document
 from unet_paper.runs.folder import PICTURES, RunFolder
@@ -164,6 +165,12 @@ def test_the_table_of_budgets_is_what_its_records_say(committed):
         f"{np.mean([run.primary.pixel_error for run in runs]):.4f} after {tiles:,}" for tiles, runs in by_adam.items()
     ]
     assert f"{told[0]} tiles with Adam, {told[1]}, {told[2]} and {told[3]}," in text
+    longer = [next(run for run in by_adam[tiles] if run.record.config.seed == 0) for tiles in (2500, 5000, 10_000)]
+    errors = []
+    for metric in TABLE_1_METRICS:
+        *first, last = (metric.formatted(run.primary.value(metric)) for run in longer)
+        errors.append(f"its {metric.title} {'is ' * (not errors)}{', '.join(first)} and {last}")
+    assert f"after 2,500, 5,000 and 10,000 {', '.join(errors)}." in text
 
 
 @pytest.mark.parametrize("folder", ["recipe", "recipe-600-steps"])

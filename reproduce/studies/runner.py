@@ -104,8 +104,18 @@ def make(
             if run.zeros_too and folder.labels.is_file():
                 predict_and_score_zeros(folder, record.config.primary, deadline)
             command(deadline, *stage_words(stage, folder, record))
+        elif stage.kind == "predict" and stage.tta is not None:
+            _predict(stage_words(stage, folder, record), folder.probability(stage.tta), deadline)
         else:
             command(deadline, *stage_words(stage, folder, record), "--force")
+
+
+def _predict(words: Sequence[object], out: Path, deadline: float | None) -> None:
+    """Probabilities that this prediction has made stay, so that a study that is stopped goes on behind them; others,
+    of weights that were trained again, are replaced.
+    """
+    if not out.exists() or command(deadline, *words, may_fail=True):
+        command(deadline, *words, "--force")
 
 
 def _train(train: Sequence[object], folder: RunFolder, deadline: float | None) -> bool:
@@ -141,6 +151,6 @@ def predict_and_score_zeros(folder: RunFolder, tta: str, deadline: float | None)
     """The probabilities of a run's held-out sections with zeros beyond the image, and their metrics."""
     probability = folder.probability(ZEROS)
     given = ("--weights", folder.weights, folder.volume, probability, "--tta", tta, "--extrapolation", "zeros")
-    command(deadline, "predict", *given, "--force")
+    _predict(("predict", *given), probability, deadline)
     scores = folder.path / f"scores-{ZEROS}.json"
     command(deadline, "score", folder.labels, probability, "--json", scores, "--force")

@@ -114,6 +114,28 @@ def test_what_a_run_is_made_of(given, folder, tmp_path):
     assert given[-2].json.name == f"scores-{ZEROS}.json"
 
 
+@pytest.mark.parametrize("fits", [True, False])
+def test_probabilities_that_a_run_has_made_stay_and_others_are_replaced(folder, tmp_path, monkeypatch, fits):
+    """`predict` says which they are: without --force it leaves its own and refuses others."""
+    given = []
+
+    def carried_out(_: object, *words: object, may_fail: bool = False) -> int:
+        given.append(parse([*map(str, words)]))
+        return int(may_fail and not fits and given[-1].command == "predict")
+
+    monkeypatch.setattr(runner, "command", carried_out)
+    folder.probability("none").touch()
+    folder.probability(ZEROS).touch()
+    make(Run("run", "group", "1/6", zeros_too=True), folder, tmp_path, "quick", {"tta": "none,d4"}, None)
+    forced: dict[str, list[bool]] = {}
+    for one in given:
+        if one.command == "predict":
+            forced.setdefault(one.out.name, []).append(one.force)
+    there = [False] if fits else [False, True]
+    assert forced.pop(folder.probability("none").name) == forced.pop(folder.probability(ZEROS).name) == there
+    assert forced and all(others == [True] for others in forced.values())
+
+
 def test_zeros_go_with_the_augmentation_of_the_run(given, folder):
     runner.predict_and_score_zeros(folder, "rot7", None)
     assert [(one.command, getattr(one, "tta", None)) for one in given] == [("predict", "rot7"), ("score", None)]

@@ -68,7 +68,7 @@ class CellSegmentation:
 
 
 # Of the authors' scripts for PhC-C2DH-U373, but for the connectivity and that nothing is cut: they name neither.
-# Records have both as the release's.
+# Records, old and new, have both as the release's, so that a committed one reads back unchanged.
 RELEASED = CellSegmentation(connectivity=8, min_size=501, outer=50)
 
 

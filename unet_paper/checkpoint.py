@@ -118,6 +118,12 @@ class Checkpoint:
     cpu_seconds: float = math.nan  # of all threads, spent in training so far; older ones do not tell it
 
     @classmethod
+    def untrained(cls, config: Config, standardisation: Standardisation) -> "Checkpoint":
+        """A network as it is before its training, which cannot begin from this."""
+        network = new_network(config).state_dict()
+        return cls(0, config, standardisation, network, optimiser=None, history=[], data={}, seconds=0.0)
+
+    @classmethod
     def of(
         cls,
         step: int,

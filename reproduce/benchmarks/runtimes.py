@@ -24,7 +24,7 @@ from reproduce.benchmarks.baselines.process import BaselineProcess
 from reproduce.benchmarks.measuring import all_in_turn, seconds_of
 from reproduce.studies import archive
 from unet_paper import checkpoint as checkpoints
-from unet_paper.checkpoint import Checkpoint, new_network
+from unet_paper.checkpoint import Checkpoint
 from unet_paper.compute.precision import computes_in_bfloat16
 from unet_paper.config import PAPER, PROFILES
 from unet_paper.export.onnx_file import onnx_bytes
@@ -88,7 +88,7 @@ def seconds(base_channels: int, section: np.ndarray, rounds: int = ROUNDS) -> di
     """
     standardisation = Standardisation(0.5, 0.2, "uint8")
     config = replace(PAPER, base_channels=base_channels)
-    made = Checkpoint(0, config, standardisation, new_network(config).state_dict(), None, [], {}, 0.0)
+    made = Checkpoint.untrained(config, standardisation)
     content, network = onnx_bytes(made, same_size=True), made.build_network()
     section = whole_sixteens(section)
     programs: dict[str, Callable[[], float]] = {}

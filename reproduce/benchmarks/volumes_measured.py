@@ -61,8 +61,7 @@ def untrained(path: Path, base_channels: int) -> Path:
     """The weights of a network before training."""
     config = replace(PROFILES["quick"], base_channels=base_channels)
     torch.manual_seed(0)
-    network = checkpoints.new_network(config).state_dict()
-    checkpoints.save(path, Checkpoint(1, config, Standardisation(0.5, 0.3, "uint8"), network, None, [], {}, 0.0))
+    checkpoints.save(path, Checkpoint.untrained(config, Standardisation(0.5, 0.3, "uint8")))
     return path
 
 

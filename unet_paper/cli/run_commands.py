@@ -153,18 +153,18 @@ def do_predict(arguments: Namespace) -> None:
     if arguments.instances is not None:
         segmentation = _numbering(arguments, weights)
     request = PredictionRequest(
-        weights,
-        image,
-        arguments.out,
-        arguments.tta,
-        arguments.extrapolation,
-        arguments.float32,
-        usable_device(arguments.device),
-        arguments.channel,
-        None if arguments.memory is None else int(arguments.memory * 2**30),
-        arguments.tile,
-        arguments.instances,
-        segmentation or CellSegmentation(),
+        weights=weights,
+        image=image,
+        out=arguments.out,
+        tta=arguments.tta,
+        extrapolation=arguments.extrapolation,
+        float32=arguments.float32,
+        device=usable_device(arguments.device),
+        channel=arguments.channel,
+        memory=None if arguments.memory is None else int(arguments.memory * 2**30),
+        largest_tile=arguments.tile,
+        instances=arguments.instances,
+        segmentation=segmentation or CellSegmentation(),
     )
     if several:
         predict_files(request, arguments.images, arguments.force)

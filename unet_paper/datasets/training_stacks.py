@@ -65,7 +65,18 @@ def load_files(files: OwnFiles, fold: Fold | None = None, leave_out: Sequence[in
     ignored = pixels_to_ignore(own.labels, files.ignore, own.name)
     labels, classes = interpret_labels(own.labels, files.labels_are, own.name, ignored)
     truth = labels if files.labels_are != "instances" else without_ignored(own.labels, ignored)
-    stacks = _split(own.images, labels, fold, leave_out, own.data, "own", classes, ignored, truth, own.names)
+    stacks = _split(
+        own.images,
+        labels,
+        fold,
+        leave_out,
+        data=own.data,
+        dataset="own",
+        classes=classes,
+        ignored=ignored,
+        truth=truth,
+        files=own.names,
+    )
     require_contrast(stacks.volume)  # each file was read as one among others
     protocol = replace(stacks.protocol, labels_are=files.labels_are, ignore=files.ignore)
     return replace(stacks, protocol=protocol, pixel_size=own.pixel_size)
@@ -92,7 +103,7 @@ def load_folder(folder: Path | str, fold: Fold | None = None, leave_out: Sequenc
     images, labels = _read_pair(folder, "train", data)
     volume, test_labels = images.pixels, folder / "test-labels.tif"
     if fold is not None or not test_labels.is_file():
-        stacks = _split(volume, labels, fold, leave_out, data, em_dataset_name(folder, data))
+        stacks = _split(volume, labels, fold, leave_out, data=data, dataset=em_dataset_name(folder, data))
         return replace(stacks, pixel_size=_pixel_size(stacks.dataset, images))
     if data["train-volume"] == isbi2012.CONTENT["train-volume"]:
         finding = isbi2012.check_stack("test-labels", test_labels)
@@ -131,6 +142,7 @@ def _split(
     labels: Sections,
     fold: Fold | None,
     leave_out: Sequence[int],
+    *,
     data: dict[str, str],
     dataset: str,
     classes: int = 2,

@@ -93,14 +93,21 @@ class CellScores:
         try:
             counts = {entry.name: content[entry.name] for entry in fields(InstanceScores)}
             counts["objects"] = tuple(ObjectScore(**each) for each in content["objects"])
-            described = content["segmentation"]
             segmentation = None
-            if described is not None:
-                segmentation = CellSegmentation(**{name: entry["value"] for name, entry in described.items()})
-            hashes = (content["labels_sha256"], content["probability_sha256"])
-            how = segmentation, content["frames"], content["size_ratio"]
-            tried = tuple(AtThreshold(**each) for each in content.get("per_threshold", ()))
-            return cls(InstanceScores(**counts), *how, *hashes, content["code"], content.get("tta"), tried)
+            if content["segmentation"] is not None:
+                values = {name: entry["value"] for name, entry in content["segmentation"].items()}
+                segmentation = CellSegmentation(**values)
+            return cls(
+                scores=InstanceScores(**counts),
+                segmentation=segmentation,
+                frames=content["frames"],
+                size_ratio=content["size_ratio"],
+                labels_sha256=content["labels_sha256"],
+                probability_sha256=content["probability_sha256"],
+                code=content["code"],
+                tta=content.get("tta"),
+                per_threshold=tuple(AtThreshold(**each) for each in content.get("per_threshold", ())),
+            )
         except (KeyError, TypeError, AttributeError) as error:
             raise BadInput(f"it holds no scores of cells ({error!r})") from None
 
@@ -274,12 +281,18 @@ def score_cells(
         instance_scores = score_segments(judged, counted, marks)
     except BadInput as error:
         raise BadInput(f"{labels} and {result}: {error}") from None
-    hashes = sections_sha256(truth), sections_sha256(proposal)
-    how = segmentation if are_probabilities else None, len(truth), _size_ratio(instance_scores, counted)
-    tried: tuple[AtThreshold, ...] = ()
-    if are_probabilities:
-        tried = at_thresholds(judged, proposal, segmentation, marks, ignored)
-    scores = CellScores(instance_scores, *how, *hashes, asdict(code_version()), recorded_tta(result), tried)
+    tried = at_thresholds(judged, proposal, segmentation, marks, ignored) if are_probabilities else ()
+    scores = CellScores(
+        scores=instance_scores,
+        segmentation=segmentation if are_probabilities else None,
+        frames=len(truth),
+        size_ratio=_size_ratio(instance_scores, counted),
+        labels_sha256=sections_sha256(truth),
+        probability_sha256=sections_sha256(proposal),
+        code=asdict(code_version()),
+        tta=recorded_tta(result),
+        per_threshold=tried,
+    )
     if segments_out is not None:
         as_they_are = "as given" if segments is proposal else "each connected part of what is given"
         made = str(segmentation) if are_probabilities else as_they_are

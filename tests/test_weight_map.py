@@ -136,6 +136,19 @@ def test_a_section_may_lack_the_highest_class():
         weight_map(labels * 0, class_weights=(3,), semantic=True)
 
 
+def test_a_cell_whose_rim_is_a_class_is_one_cell():
+    """As labels of background, cell and border have it: there is no border term around a lone cell."""
+    y, x = np.mgrid[:60, :100]
+    rim, inside = ((y - 30) ** 2 + (x - 30) ** 2 < radius**2 for radius in (20, 18))
+    labels = rim + rim * ~inside * np.uint8(1)
+    background = weight_map(labels, class_weights=(1, 1, 1), semantic=True)
+    assert (background == 1).all()
+    labels[20:40, 55:70] = 2
+    of_classes = weight_map(labels, class_weights=(1, 1, 1), semantic=True)
+    of_cells = weight_map(labels > 0, class_weights=(1, 1))
+    assert np.array_equal(of_classes, of_cells) and of_cells[30, 52] > 5
+
+
 def test_the_highest_class_that_there_may_be():
     assert (weight_map(np.array([[0, 65_535]]), semantic=True) > 0).all()
     with pytest.raises(BadInput, match="labels hold 65536; classes are numbered 0, 1, 2, ... 65535 at most"):

@@ -46,7 +46,8 @@ def weight_map(
         w_c: (background, cell), or one for each class of semantic labels, also for those that do not occur in `labels`.
         0 to 1e30; balanced over `labels` unless given, see `balancing_class_weights`.
     semantic : bool
-        Whether the labels are class numbers instead of cells' numbers.
+        Whether the labels are class numbers instead of cells' numbers. Then what touches is one cell, whatever its
+        classes: a cell whose rim is a class of its own is not two that are to be kept apart.
     ignore : bool array of the labels' shape, an int, or None
         True for pixels of which the truth is not known, or the label that such pixels have. They weigh 0, are neither
         cell nor background for w_c, and no cell's: nothing is kept away from them. With `class_weights` all of a
@@ -145,7 +146,7 @@ def weight_maps(
     w_c = _checked_class_weights(class_weights, labels, semantic)
     weights = np.empty(labels.shape, np.float32)
     for section, of_section in zip(weights, labels, strict=True):
-        cells = label_cells(of_section, connectivity)
+        cells = label_cells(of_section > 0 if semantic else of_section, connectivity)
         classes = of_section if semantic else cells > 0
         for rows, border in border_terms(cells, w_0, sigma):
             section[rows] = w_c[classes[rows].astype(np.intp)] + border

@@ -20,6 +20,7 @@ from unet_paper.io.pixel_size import EM
 from unet_paper.io.stack import read_stack, write_stack
 from unet_paper.metrics.registry import CHALLENGE_METRICS
 from unet_paper.runs import predicting, training_run
+from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.record import read_record
 from unet_paper.weight_map import weight_maps
 
@@ -289,6 +290,34 @@ def test_score_command(sections, tmp_path, capsys):
     scores = json.loads((tmp_path / "scores.json").read_text())
     assert [scores[metric.key] for metric in CHALLENGE_METRICS] == [0, 0, 0, 0, 1, pytest.approx(1)]
     assert np.shape(scores["warping_counts"]) == (10, 2, 6)
+
+
+def test_score_says_where_a_map_without_cells_has_no_warping_error(sections, tmp_path, capsys):
+    labels = sections[1][:1, :100, :100]
+    truth, blank, perfect = (tmp_path / name for name in ("labels.tif", "blank.tif", "perfect.tif"))
+    write_stack(truth, labels)
+    write_stack(blank, np.full(labels.shape, 0.05, np.float32))
+    write_stack(perfect, (labels > 0).astype(np.float32))
+    for result, is_said in ((perfect, False), (blank, True)):
+        assert main(["score", str(truth), str(result)]) == 0
+        printed = capsys.readouterr()
+        assert ("0.0% of the map is cell, and " in printed.out) == is_said
+        assert printed.out.endswith("0 is best of the errors, 1 of V_rand and V_info\n")
+
+
+def test_scores_of_a_run_leave_out_what_it_leaves_out(sections, tmp_path, capsys):
+    """The pixels of its held-out sections whose truth is not known; those of other labels --unknown names."""
+    labels = sections[1][:1, :100, :100]
+    run, other = RunFolder(tmp_path / "run"), tmp_path / "labels.tif"
+    for path, pixels in ((run.labels, labels), (other, labels), (run.unknown, np.indices(labels.shape)[1] < 30)):
+        write_stack(path, pixels.astype(np.uint8))
+    write_stack(run.probability("none"), (labels > 0) * (np.indices(labels.shape)[1] >= 30).astype(np.float32))
+    for metrics in ("challenge", "all"):
+        assert main(["score", str(run.labels), str(run.probability("none")), "--metrics", metrics]) == 0
+        printed = capsys.readouterr().out
+        assert "pixel error       0.000000" in printed and f"pixels that {run.unknown} marks count in" in printed
+    assert main(["score", str(other), str(run.probability("none"))]) == 0
+    assert "pixel error       0.000000" not in capsys.readouterr().out
 
 
 def test_split_pixels_are_told_apart_from_merger_pixels(tmp_path, capsys):

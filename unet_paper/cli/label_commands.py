@@ -150,7 +150,7 @@ def _draw(
     what = "class" if arguments.labels_are == "classes" else "cell"
     largest = max(float(section.max()) for section in maps)
     for index, (picture, name) in enumerate(progress_bar(pictures.items(), desc="draw", unit="section")):
-        parts = label_cells(labels[index], arguments.connectivity)
+        parts = label_cells(labels[index] > 0 if what == "class" else labels[index], arguments.connectivity)
         numbered = what == "class" or len(np.unique(labels[index])) > 2
         cells = labels[index] if numbered else parts
         peaks = largest_weights(maps[index], parts, cells, arguments.sigma, background, what)
@@ -183,6 +183,8 @@ def do_score(arguments: Namespace) -> None:
     """`score`"""
     from unet_paper.runs.scoring import score_file
 
+    if arguments.unknown is None and arguments.ignore is None:
+        arguments.unknown = _unknown_of_run(arguments.labels)
     if arguments.json:
         must_fit(arguments.json)
         must_spare((arguments.labels, arguments.probability, arguments.unknown), arguments.json, "the scores")
@@ -204,6 +206,17 @@ def do_score(arguments: Namespace) -> None:
             arguments.unknown,
         )
     )
+
+
+def _unknown_of_run(labels: Path) -> Path | None:
+    """Where the truth of a run's held-out sections is not known, as the run itself is scored; None for other labels."""
+    from unet_paper.runs.folder import RunFolder
+
+    run = RunFolder(labels.parent)
+    if labels != run.labels or not run.unknown.exists():
+        return None
+    print(f"pixels that {run.unknown} marks count in no metric, as their truth is not known")
+    return run.unknown
 
 
 def _score_cells(arguments: Namespace) -> None:
@@ -250,3 +263,4 @@ def _print_challenge(scores: "Scores") -> None:
             counts = scores.warping_counts_at_best
             details += f", {counts.split} split and {counts.merge} merger pixels"
         print(f"{metric.title:17} {scores.value(metric):.6f}  ({details})")
+    print("0 is best of the errors, 1 of V_rand and V_info")

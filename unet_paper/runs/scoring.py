@@ -14,6 +14,7 @@ from unet_paper.io.sections import Sections, joined, like, stacked
 from unet_paper.io.stack import read_labels, read_probabilities
 from unet_paper.metrics import score
 from unet_paper.metrics.common import cells
+from unet_paper.metrics.registry import WARPING_ERROR
 from unet_paper.metrics.scores import Scores
 from unet_paper.runs.environment import code_version
 from unet_paper.runs.folder import RunFolder
@@ -21,6 +22,8 @@ from unet_paper.runs.recorded_tta import recorded_tta
 from unet_paper.support.errors import BadInput
 from unet_paper.support.json_files import write_json
 from unet_paper.support.logs import logger
+
+FEW = 10  # times as much cell in the truth as in a map that has hardly any
 
 
 def score_file(
@@ -57,7 +60,18 @@ def score_file(
     )
     if out is not None:
         write_json(out, scores.to_json())
+    _note_few_cells(joined(proposal), joined(truth), scores.best_threshold[WARPING_ERROR.key])
     return scores
+
+
+def _note_few_cells(proposal: np.ndarray, truth: np.ndarray, threshold: float) -> None:
+    """Say so where the lowest warping error is that of a map with hardly any cell, as of a training that failed."""
+    found, true = ((values > least).mean() for values, least in ((proposal, threshold), (truth, 0)))
+    if found < true / FEW:
+        logger.warning(
+            f"note: above {threshold:.1f}, where the warping error is lowest, {found:.1%} of the map is cell, and "
+            f"{true:.0%} of the truth; a map without cells splits and merges none, so that error says nothing here"
+        )
 
 
 def either(first: Sections | None, second: Sections | None) -> Sections | None:

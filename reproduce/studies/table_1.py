@@ -15,8 +15,7 @@ from unet_paper.metrics.registry import PIXEL_ERROR, TABLE_1_METRICS, V_INFO, V_
 from unet_paper.report.table import Table
 from unet_paper.report.table_1 import TABLE_1
 from unet_paper.runs.folder import RunFolder
-from unet_paper.runs.record import RunRecord
-from unet_paper.support.errors import BadInput
+from unet_paper.runs.record import RunRecord, read_record
 from unet_paper.support.files import atomic_write
 from unet_paper.support.json_files import read_json
 
@@ -77,13 +76,16 @@ class Entry:
     is_headline: bool = True  # whether headline.md has its folds
 
     def runs(self, results: Path) -> list[StudyRun]:
-        """Those that are there and of the ISBI stack. Raises BadInput where what a study kept is damaged."""
-        folder = results / self.study
-        try:
-            runs = [archive.from_folder(folder)] if RunFolder(folder).record.is_file() else []
-        except BadInput:  # it has not finished
-            return []
-        runs = runs or archive.read(folder)
+        """Those that are there and of the ISBI stack; none of a run that has not finished. Raises BadInput where what a
+        run left or a study kept is damaged.
+        """
+        folder = RunFolder(results / self.study)
+        if not folder.record.is_file():
+            runs = archive.read(folder.path)
+        elif read_record(folder.record).status == "finished":
+            runs = [archive.from_folder(folder.path)]
+        else:
+            runs = []
         return [run for run in runs if run.record.dataset == "isbi" and run.name.startswith(self.prefix)]
 
 
@@ -275,7 +277,7 @@ def headline(results: Path, found: Found) -> str:
 
 def write(results: Path) -> str:
     """Write table1.md and headline.md into the folder of the runs' folders. Returns the table's text. Raises BadInput
-    where what a study kept is damaged.
+    where what a run left or a study kept is damaged.
     """
     found = read_entries(results)
     texts = {"table1.md": table(results, found), "headline.md": headline(results, found)}

@@ -1,5 +1,6 @@
 """Our rows beside the paper's table 1: what is said of runs that are not committed yet."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from reproduce.studies.archive import StudyRun
 from reproduce.studies.table_1 import duration, errors_of, hardware, of_test_labels, read_entries, scored_on
 from unet_paper.config import PROFILES
 from unet_paper.datasets.folds import Fold, Protocol
+from unet_paper.runs.record import read_record
+from unet_paper.support.errors import BadInput
 
 RESULTS = Path(__file__).parents[2] / "results/isbi"
 
@@ -59,3 +62,42 @@ def test_without_scores_of_test_sections_nothing_is_said_of_their_labels():
     found = read_entries(RESULTS)
     assert of_test_labels(RESULTS / "elsewhere", found) == []
     assert of_test_labels(RESULTS, found)[0] == "## The labels of the test sections"
+
+
+@pytest.fixture
+def released(tmp_path):
+    """The folder of a released network, in a folder of results of its own."""
+    folder = tmp_path / "quarter-adam"
+    folder.mkdir()
+    for name in ("run.json", "history.csv"):
+        shutil.copy(RESULTS / "quarter-adam" / name, folder)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("name", "damaged", "message"),
+    [
+        ("history.csv", lambda text: f"{text}2501,not a number\n", "history.csv is no history of a training"),
+        ("run.json", lambda text: text[:-100], "run.json cannot be read as JSON"),
+        ("run.json", lambda text: text.replace('"status"', '"state"'), "run.json: it is not a run's record"),
+    ],
+)
+def test_a_damaged_release_is_no_missing_row(released, name, damaged, message):
+    assert [entry.study for entry in read_entries(released.parent)] == ["quarter-adam"]
+    (released / name).write_text(damaged((released / name).read_text()))
+    with pytest.raises(BadInput, match=message):
+        read_entries(released.parent)
+
+
+@pytest.mark.parametrize("status", ["training", "interrupted", "diverged"])
+def test_a_run_that_has_not_finished_has_no_row(released, status):
+    """Though its history ends in the middle of a line."""
+    replace(read_record(released / "run.json"), status=status).write(released / "run.json")
+    with open(released / "history.csv", "a") as history:
+        history.write("2501,0.")
+    assert read_entries(released.parent) == {}
+
+
+def test_without_a_record_there_is_no_run(released):
+    (released / "run.json").unlink()
+    assert read_entries(released.parent) == {}

@@ -15,8 +15,9 @@ Values = dict[str, dict[str, list[float]]]  # by test-time augmentation and key 
 
 
 def same_training(results: Path, control: StudyRun, same_fold: bool) -> list[StudyRun]:
-    """The runs of `seeds`, where they differ from the control in the seed alone (and in the fold
-    unless `same_fold`); at least three, or none. Raises BadInput where what `seeds` kept is damaged.
+    """The runs of `seeds`, where they differ from the control in the seed alone (and in the fold unless `same_fold`)
+    and their deep levels reach the output, as `collect` takes no others; at least three, or none. Raises BadInput where
+    what `seeds` kept is damaged.
     """
     settings = _settings(control.record)
     alike = [
@@ -25,6 +26,7 @@ def same_training(results: Path, control: StudyRun, same_fold: bool) -> list[Stu
         if _settings(run.record) == settings
         and run.record.data_sha256 == control.record.data_sha256
         and (run.record.protocol == control.record.protocol or not same_fold)
+        and not are_inactive(run.record)
     ]
     return alike if len(alike) > 2 else []
 

@@ -55,9 +55,13 @@ def _shown(name: str, value: Any) -> str:
 
 
 def reliability(runs: list[StudyRun]) -> list[str]:
-    """Momentum 0.99 with one tile a step: a row for each seed, its losses and its primary errors."""
-    rows = []
+    """Momentum 0.99 with one tile a step: a row for each seed, its losses and its primary errors. Runs whose history is
+    not kept are named instead, and where none is, there is nothing to say.
+    """
+    rows, without_history = [], [run.name for run in runs if not run.history]
     for run in runs:
+        if not run.history:
+            continue
         losses = {int(row["step"]): row["loss"] for row in run.history}
         steps = max(losses)
         parts = [[losses[step] for step in losses if low < step <= low + 100] for low in (0, steps - 100)]
@@ -65,11 +69,14 @@ def reliability(runs: list[StudyRun]) -> list[str]:
         rows.append(
             [str(run.record.config.seed), f"{steps:,}", *(f"{statistics.mean(part):.3f}" for part in parts), *errors]
         )
+    if not rows:
+        return []
+    not_shown = f" In no row, as their history is not kept: {', '.join(without_history)}." if without_history else ""
     return [
         "## Does it train every time?",
         "",
         "SGD as first tried with five seeds, trained on folds 1 to 5 and scored on fold 6/6 (mean of 8 flips and "
-        "quarter turns). Loss: the mean of the first and of the last hundred tiles.",
+        f"quarter turns). Loss: the mean of the first and of the last hundred tiles.{not_shown}",
         "",
         Table(["seed", "steps", "loss, first 100", "loss, last 100", *TITLES], rows).to_markdown(),
     ]

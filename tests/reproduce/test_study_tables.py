@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from scipy import stats
 
-from reproduce.studies import archive, tables
+from reproduce.studies import archive, search, tables
 from reproduce.studies.__main__ import write
 from reproduce.studies.archive import StudyRun
 from reproduce.studies.definitions import Run, runs_of, usual_seeds
@@ -230,6 +230,17 @@ def test_seeds_are_as_many_as_asked_for_and_need_no_first(tmp_path):
     assert f"| fold 6/6 | {len(kept) - 1} | d4 |" in text and "| seed-0 |" not in text
 
 
+def test_the_search_leaves_out_seeds_without_a_history(tmp_path):
+    """As `archive.read` returns them where histories.csv is not there."""
+    seeds = archive.read(RESULTS / "seeds")
+    text = "\n".join(search.reliability([replace(seeds[0], history=[]), *seeds[1:]]))
+    assert text.count("| 2,500 |") == len(seeds) - 1 and "In no row, as their history is not kept: seed-0." in text
+    archive.write(tmp_path / "seeds", seeds)
+    assert "Does it train every time?" in search.text({}, tmp_path) and "In no row" not in search.text({}, tmp_path)
+    (tmp_path / "seeds" / archive.HISTORIES).unlink()
+    assert "Does it train every time?" not in search.text({}, tmp_path)
+
+
 def test_what_is_kept_comes_back_whole(tmp_path):
     archive.write(tmp_path, list(MADE.values()))
     assert archive.read(tmp_path) == list(MADE.values())
@@ -251,6 +262,27 @@ def test_other_seeds_are_of_the_same_data_and_at_least_three(tmp_path):
     assert same_training(tmp_path, other, same_fold=True) == []
     archive.write(tmp_path / "seeds", seeds[:2])
     assert same_training(tmp_path, control, same_fold=True) == []
+
+
+def test_other_seeds_are_counted_without_those_that_are_in_no_row(tmp_path):
+    """Those with inactive deep levels, which `collect` leaves out."""
+    seeds, control = archive.read(RESULTS / "seeds"), MADE["as-the-paper-seed-0"]
+
+    def keep(inactive: int) -> list[str]:
+        lost = [replace(run, record=replace(run.record, up_convolution_effect=(0.0,))) for run in seeds[:inactive]]
+        archive.write(tmp_path / "seeds", [*lost, *seeds[inactive:]])
+        return [run.name for run in same_training(tmp_path, control, same_fold=True)]
+
+    assert keep(0) == [run.name for run in seeds] and keep(2) == [run.name for run in seeds[2:]]
+    assert keep(3) == keep(5) == []
+    of_the_control = [run for run in RUNS if run.group == "as the paper"]
+    found = [MADE["as-the-paper-seed-0"], *(with_errors(run, 0.1) for run in of_the_control[1:])]
+    for inactive, has_first_row in ((2, True), (4, False), (5, False)):
+        keep(inactive)
+        archive.write(tmp_path / "ablations", found)
+        text = write(tmp_path / "ablations", "ablations", of_the_control)
+        assert ("| as the paper, 3 seeds | 3 |" in text) == has_first_row
+        assert ("Where one more seed would lie" in text) == has_first_row
 
 
 def test_records_are_kept_last_and_are_read_without_histories(tmp_path, monkeypatch):

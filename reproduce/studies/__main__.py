@@ -4,22 +4,7 @@ python -m reproduce.studies NAME --data DIR [--minutes M] [--profile P] [--optim
                             [--seeds N] [--only WORD] [--part K/N | --scheduler ADDRESS] [--out FOLDER]
 
 NAME is one of
-  hyper-parameter-search  what the paper leaves open, short runs scored on fold 1/6
-  folds                   contiguous 5-fold cross-validation of the training stack
-  full-fold               fold 6/6 alone, for the full network on two CPU cores
-  seeds                   the same run with other seeds
-  ablations               one thing changed at a time; and, with SGD as first tried, sections left out
-  interventions           against what the metrics show, by settings alone; scored on fold 1/6 as the search is
-  adam-rate               Adam's learning rate for a quarter of the channels and for all; scored on fold 1/6
-  budgets                 error against tiles and minutes, for three widths and both optimisers; scored on fold 6/6
-  release                 a network trained on all sections, its weights in half precision, and the test sections'
-                          probabilities
-  arms                    the same of the quarter network, with either optimiser, and of the full one, with Adam:
-                          branches of one training
-  cells-ablations         without the border term, elastic deformation, class balance, or turning and mirroring, on
-                          cells; DIR is one data set of the cell tracking challenge, and results go to
-                          results/cells/NAME/DATASET
-  all                     folds, ablations, interventions and release, one after the other
+{studies}
 
 DIR holds the challenge's stacks. Each run is trained, predicted, scored and reported in results/isbi/NAME/RUN (with the
 profile `paper`: results/isbi/NAME-paper, with --optimiser adam NAME-adam, and with --optimiser sgd, where the study
@@ -37,8 +22,9 @@ import argparse
 import os
 import signal
 import sys
+import textwrap
 import time
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -46,22 +32,11 @@ from reproduce import ROOT
 from reproduce.cell_recipe import cell_changes
 from reproduce.studies import archive, budgets, cells, model_cards, plot, release, search, table_1, tables
 from reproduce.studies.archive import StudyRun
-from reproduce.studies.definitions import (
-    BY_EITHER,
-    CONTROLS,
-    RELEASES,
-    SEEDS,
-    SEEDS_OF_SEEDS,
-    STUDIES,
-    Run,
-    folder_of,
-    require_own_settings,
-    runs_of,
-    usual_seeds,
-    with_word,
-)
+from reproduce.studies.catalogue import SEEDS, STUDIES, Study, folder_of, runs_of, usual_seeds
+from reproduce.studies.definitions import SCORED_FOLD, Run
 from reproduce.studies.groups import same_training
 from reproduce.studies.kept import require_as_planned, require_same_data, require_shorter_branches
+from reproduce.studies.plans import require_own_settings, with_word
 from reproduce.studies.runner import NOT_DONE, OutOfTime, command, is_left_out, lacks_trunk, make
 from reproduce.studies.spread import Task, spread
 from unet_paper.cli.values import above_zero, changed_config, chosen_optimiser, positive
@@ -72,8 +47,8 @@ from unet_paper.support.errors import BadInput
 from unet_paper.support.files import atomic_write
 from unet_paper.support.parts import Part
 
-COMPARED_WITH_NONE = ("hyper-parameter-search", "budgets", "seeds")  # in which no run is the others' control
-ALL = ("folds", "ablations", "interventions", "release")
+ALL = [study for study in STUDIES.values() if study.in_all]
+BY_EITHER = [study.name for study in STUDIES.values() if study.takes_optimiser]
 
 
 def gather(folder: Path, runs: Sequence[Run]) -> dict[str, StudyRun]:
@@ -88,76 +63,123 @@ def gather(folder: Path, runs: Sequence[Run]) -> dict[str, StudyRun]:
     return {run.name: replace(kept[run.name], group=run.group) for run in runs if run.name in kept}
 
 
-def carry_out(name: str, arguments: argparse.Namespace, deadline: float | None) -> None:
+def carry_out(study: Study, arguments: argparse.Namespace, deadline: float | None) -> None:
     """All runs of one study, and its table."""
-    profile = arguments.profile
     results = ROOT / "results" / "isbi"
-    folder = arguments.out or results
-    if name not in RELEASES and (arguments.study == "all" or not arguments.out):  # a release is a folder of its own
-        folder = folder / folder_of(name, profile, arguments.optimiser)
-    folder = folder.absolute()
-    changes = given_changes(arguments)
-    data = arguments.data.absolute()
-    runs, wanted = planned(name, arguments)
-    part = Part.parse(arguments.part) if arguments.part else None
-    if part is not None:
-        wanted = of_part(wanted, part)
-    finished = {} if name in RELEASES else gather(folder, runs)
-    require_as_planned(folder, finished, runs, changes)
-    require_same_data(folder, finished, data)
-    require_shorter_branches(folder, finished, runs, wanted)
-    done_before = {run.name for run in runs if name in RELEASES and release.is_committed(RunFolder(folder / run.name))}
-    done_before |= finished.keys()
-    text: str | None = None
-    is_left_to_others = is_whole = False
-    try:
-        if arguments.scheduler:
-            remaining = with_their_trunks([run for run in wanted if run.name not in done_before])
-            tasks = [Task(group, folder, data, profile, changes) for group in remaining]
-            spread(tasks, arguments.scheduler, deadline)
-        given_up: set[str | None] = set()  # trunks that diverged just now
-        for number, run in enumerate(() if arguments.scheduler else wanted, 1):
-            print(f"\n{name} [{number} of {len(wanted)}] {run.name}", flush=True)
-            if run.name not in done_before and run.trunk not in given_up:
-                make(run, RunFolder(folder / run.name), data, profile, changes, deadline)
-                given_up |= {run.trunk} if lacks_trunk(run, folder) else set()
-        is_whole = True
-    finally:  # also of what is done when the minutes are over, a run fails or the study is stopped
-        done = {} if name in RELEASES else gather(folder, runs)
-        diverged = [run.name for run in runs if run.name not in done and is_left_out(run, folder)]
-        is_new = not (folder / "README.md").exists() or done.keys() > finished.keys()
-        if name not in RELEASES and (is_whole or is_new):
-            is_left_to_others = part is not None and {run.name for run in runs} > {*diverged, *done}
-            text = None if is_left_to_others else write(folder, name, runs, arguments.optimiser)
-    if is_left_to_others:
-        print(f"Part {part} is done; the last part to end writes the tables.")
-        return
-    if diverged:
-        print(f"Diverged: {', '.join(diverged)}")
-        if text is None:
-            sys.exit(1)  # nothing to resume, or to compare with
-    if name in RELEASES:
-        for folder_of_run in (RunFolder(folder / run.name) for run in wanted):
-            if folder_of_run.weights.is_file():
-                release.finish(folder_of_run, data, lambda *words: command(deadline, *words))
-            else:
-                print(f"{folder_of_run.path} is this repository's own, and not made again; --out FOLDER makes yours")
-    elif text is not None:
-        print(text)
+    if study.is_release:  # a folder of its own
+        carry_out_release(study, (arguments.out or results).absolute(), arguments, deadline)
+    else:
+        folder = arguments.out or results
+        if arguments.study == "all" or not arguments.out:
+            folder = folder / folder_of(study.name, arguments.profile, arguments.optimiser)
+        if not carry_out_scored(study, folder.absolute(), arguments, deadline):
+            return
     if arguments.out is None:
         print(table_1.write(results))
         model_cards.write(results)
 
 
-def planned(name: str, arguments: argparse.Namespace) -> tuple[list[Run], list[Run]]:
-    """All runs of a study, and those that --only wants. Raises BadInput where there is none, and where --set would make
-    two of them alike.
+def carry_out_scored(study: Study, folder: Path, arguments: argparse.Namespace, deadline: float | None) -> bool:
+    """All runs of a study that are scored, and its table. Returns whether this is the part that has written it."""
+    changes, data = given_changes(arguments), arguments.data.absolute()
+    runs, wanted = planned(study, arguments)
+    finished = gather(folder, runs)
+    require_as_planned(folder, finished, runs, changes)
+    require_same_data(folder, finished, data)
+    require_shorter_branches(folder, finished, runs, wanted)
+    text: str | None = None
+    is_left_to_others = is_whole = False
+    try:
+        make_wanted(study, wanted, finished, folder, arguments, deadline)
+        is_whole = True
+    finally:  # also of what is done when the minutes are over, a run fails or the study is stopped
+        done = gather(folder, runs)
+        diverged = [run.name for run in runs if run.name not in done and is_left_out(run, folder)]
+        if is_whole or not (folder / "README.md").exists() or done.keys() > finished.keys():
+            is_left_to_others = bool(arguments.part) and {run.name for run in runs} > {*diverged, *done}
+            text = None if is_left_to_others else write(folder, study.name, runs, arguments.optimiser)
+    if is_left_to_others:
+        print(f"Part {Part.parse(arguments.part)} is done; the last part to end writes the tables.")
+        return False
+    end_without_table(diverged, text)
+    if text is not None:
+        print(text)
+    return True
+
+
+def carry_out_release(study: Study, folder: Path, arguments: argparse.Namespace, deadline: float | None) -> None:
+    """Networks trained on all sections, and what is published of each."""
+    data = arguments.data.absolute()
+    runs, wanted = planned(study, arguments)
+    require_shorter_branches(folder, {}, runs, wanted)
+    committed = {run.name for run in runs if release.is_committed(RunFolder(folder / run.name))}
+    make_wanted(study, wanted, committed, folder, arguments, deadline)
+    end_without_table([run.name for run in runs if is_left_out(run, folder)], None)
+    for of_run in (RunFolder(folder / run.name) for run in wanted):
+        if of_run.weights.is_file():
+            release.finish(of_run, data, lambda *words: command(deadline, *words))
+        else:
+            print(f"{of_run.path} is this repository's own, and not made again; --out FOLDER makes yours")
+
+
+def end_without_table(diverged: Sequence[str], text: str | None) -> None:
+    """Name the runs that diverged; where no table is left of the others, end the command."""
+    if diverged:
+        print(f"Diverged: {', '.join(diverged)}")
+        if text is None:
+            sys.exit(1)  # nothing to resume, or to compare with
+
+
+def make_wanted(
+    study: Study,
+    wanted: Sequence[Run],
+    done_before: Container[str],
+    folder: Path,
+    arguments: argparse.Namespace,
+    deadline: float | None,
+) -> None:
+    """Make the wanted runs, in this process or by the workers of --scheduler, but those that were done before."""
+    data, changes = arguments.data.absolute(), given_changes(arguments)
+    if arguments.scheduler:
+        remaining = with_their_trunks([run for run in wanted if run.name not in done_before])
+        tasks = [Task(group, folder, data, arguments.profile, changes) for group in remaining]
+        spread(tasks, arguments.scheduler, deadline)
+        return
+    given_up: set[str | None] = set()  # trunks that diverged just now
+    for number, run in enumerate(wanted, 1):
+        print(f"\n{study.name} [{number} of {len(wanted)}] {run.name}", flush=True)
+        if run.name not in done_before and run.trunk not in given_up:
+            make(run, RunFolder(folder / run.name), data, arguments.profile, changes, deadline)
+            given_up |= {run.trunk} if lacks_trunk(run, folder) else set()
+
+
+def carry_out_cells(study: Study, arguments: argparse.Namespace, deadline: float | None) -> None:
+    """All runs of a study on a data set of cells, and its table."""
+    changes, data = given_changes(arguments), arguments.data.absolute()
+    name = cell_dataset_name(data)
+    dataset = name if name in DATASETS else os.path.basename(os.path.realpath(data))
+    usual = ROOT / "results" / "cells" / f"{study.name}-{arguments.profile}" / dataset
+    folder = (arguments.out or usual).absolute()
+    if arguments.part:
+        raise BadInput(f"{study.name} takes no --part; --scheduler and --only spread it")
+    runs, _ = planned(study, arguments)
+    finished = {run.name: run for run in cells.gather(folder, runs)}
+    of_cells = dict(change.split("=", 1) for change in cell_changes(arguments.profile))
+    require_as_planned(folder, finished, runs, of_cells | changes)
+    require_same_data(folder, finished, data)
+    seeds = arguments.seeds or study.seeds
+    cells.carry_out(folder, data, arguments.profile, changes, seeds, arguments.only, deadline, arguments.scheduler)
+
+
+def planned(study: Study, arguments: argparse.Namespace) -> tuple[list[Run], list[Run]]:
+    """All runs of a study, and those that --only and --part want. Raises BadInput where there is none of that word, and
+    where --set would make two of them alike.
     """
-    runs = runs_of(name, arguments.seeds or usual_seeds(name), arguments.profile, arguments.optimiser)
+    runs = runs_of(study.name, arguments.seeds or study.seeds, arguments.profile, arguments.optimiser)
     of_all = arguments.study == "all"  # of which some studies may have no such run
     wanted = [run for run in runs if arguments.only in run.name] if of_all else with_word(runs, arguments.only)
     require_own_settings(runs, wanted, given_changes(arguments))
-    return runs, wanted
+    return runs, of_part(wanted, Part.parse(arguments.part)) if arguments.part else wanted
 
 
 def require_optimiser_taken(arguments: argparse.Namespace) -> None:
@@ -205,20 +227,21 @@ def write(folder: Path, name: str, runs: Sequence[Run], optimiser: str | None = 
     optimiser : that was asked for
     """
     finished = gather(folder, runs)
-    if not finished or (name not in COMPARED_WITH_NONE and runs[0].name not in finished):
+    study = STUDIES[name]
+    if not finished or (study.waits_for_first and runs[0].name not in finished):
         return None
     others = [run for run in archive.read(folder) if run.name not in finished]  # of more seeds than now are asked for
     archive.write(folder, [*finished.values(), *others])
     done = [run for run in runs if run.name in finished]
-    if name == "hyper-parameter-search":
+    if study.page == "search":
         text = search.text(finished, ROOT / "results" / "isbi")  # which holds the seeds, wherever the search is
-    elif name == "budgets":
+    elif study.page == "budgets":
         text = budgets.text([finished[run.name] for run in done])
         budgets.draw(folder / "plot.png", [finished[run.name] for run in done])
     else:
         seeds = (
-            same_training(folder.parent, finished[runs[0].name], same_fold=runs[0].group == CONTROLS[0])
-            if runs[0].group in CONTROLS
+            same_training(folder.parent, finished[runs[0].name], same_fold=runs[0].fold == SCORED_FOLD)
+            if study.control
             else []
         )
         diverged = [run.name for run in runs if run.name not in finished and is_left_out(run, folder)]
@@ -230,12 +253,26 @@ def write(folder: Path, name: str, runs: Sequence[Run], optimiser: str | None = 
     return text
 
 
+def summaries() -> str:
+    """A line or more for each NAME."""
+    *first, last = (study.name for study in ALL)
+    told = {study.name: study.summary for study in STUDIES.values()}
+    told["all"] = f"{', '.join(first)} and {last}, one after the other"
+    width = max(map(len, told)) + 4
+    return "\n".join(
+        textwrap.fill(summary, 120, initial_indent=f"  {name}".ljust(width), subsequent_indent=" " * width)
+        for name, summary in told.items()
+    )
+
+
 def main() -> int:
     """Carry out a study."""
     parser = argparse.ArgumentParser(
-        prog="python -m reproduce.studies", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m reproduce.studies",
+        description=(__doc__ or "").format(studies=summaries()),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("study", choices=(*STUDIES, cells.STUDY, "all"), metavar="NAME")
+    parser.add_argument("study", choices=(*STUDIES, "all"), metavar="NAME", help="one of the list above")
     parser.add_argument("--data", type=Path, required=True, metavar="DIR")
     parser.add_argument("--minutes", type=above_zero, metavar="M", help="then stop; the same command resumes")
     parser.add_argument("--profile", choices=PROFILES, default="quick")
@@ -249,7 +286,8 @@ def main() -> int:
         "--seeds",
         type=positive,
         metavar="N",
-        help=f"of each ablation, intervention, rate and budget ({SEEDS}), and of the study `seeds` ({SEEDS_OF_SEEDS})",
+        help=f"of each ablation, intervention, rate and budget ({SEEDS}), and of the study `seeds` "
+        f"({usual_seeds('seeds')})",
     )
     parser.add_argument("--only", default="", metavar="WORD", help="runs whose names have it")
     who = parser.add_mutually_exclusive_group()
@@ -260,29 +298,11 @@ def main() -> int:
     deadline = None if arguments.minutes is None else time.monotonic() + 60 * arguments.minutes
     try:
         require_optimiser_taken(arguments)
-        if arguments.study == cells.STUDY:
-            changes = given_changes(arguments)
-            data, seeds = arguments.data.absolute(), arguments.seeds or usual_seeds(cells.STUDY)
-            name = cell_dataset_name(data)
-            dataset = name if name in DATASETS else os.path.basename(os.path.realpath(data))
-            usual = ROOT / "results" / "cells" / f"{cells.STUDY}-{arguments.profile}" / dataset
-            folder = (arguments.out or usual).absolute()
-            if arguments.part:
-                raise BadInput(f"{cells.STUDY} takes no --part; --scheduler and --only spread it")
-            runs = cells.cell_runs(seeds)
-            require_own_settings(runs, with_word(runs, arguments.only), changes)
-            finished = {run.name: run for run in cells.gather(folder, runs)}
-            of_cells = dict(change.split("=", 1) for change in cell_changes(arguments.profile))
-            require_as_planned(folder, finished, runs, of_cells | changes)
-            require_same_data(folder, finished, data)
-            given = folder, data, arguments.profile, changes, seeds, arguments.only, deadline
-            cells.carry_out(*given, arguments.scheduler)
-            return 0
-        names = ALL if arguments.study == "all" else (arguments.study,)
-        for name in names:  # before the first is carried out
-            planned(name, arguments)
-        for name in names:
-            carry_out(name, arguments, deadline)
+        chosen = ALL if arguments.study == "all" else [STUDIES[arguments.study]]
+        for study in chosen:  # before the first is carried out
+            planned(study, arguments)
+        for study in chosen:
+            (carry_out_cells if study.of_cells else carry_out)(study, arguments, deadline)
     except OutOfTime:
         print("The minutes are over; the same command resumes the study.")
         return NOT_DONE

@@ -15,8 +15,10 @@ from typing import Any
 
 from reproduce.cell_recipe import cell_changes
 from reproduce.studies.archive import RECORDS, read_records
-from reproduce.studies.definitions import ABLATIONS as OF_EM
-from reproduce.studies.definitions import CONTROLS, Run, with_word
+from reproduce.studies.catalogue import runs_of
+from reproduce.studies.definitions import AS_THE_PAPER, Run
+from reproduce.studies.definitions import CELL_ABLATIONS as ABLATIONS
+from reproduce.studies.plans import with_word
 from reproduce.studies.runner import has_diverged, make
 from reproduce.studies.spread import Task, spread
 from reproduce.studies.statistics import confidence_interval, mean_and_deviation, paired_p_values
@@ -32,11 +34,7 @@ from unet_paper.segmentation import THRESHOLD
 from unet_paper.support.files import atomic_write
 
 STUDY = "cells-ablations"
-CONTROL = CONTROLS[0]
-OF_EM_TOO = (CONTROL, "no border term", "no elastic deformation", "classes not balanced")
-ABLATIONS: dict[str, dict[str, Any]] = {name: OF_EM[name] for name in OF_EM_TOO} | {
-    "neither turned nor mirrored": {"rotate": False, "flip": False}
-}
+CONTROL = AS_THE_PAPER
 ARGMAX = "SEG, argmax"
 COUNTS = ("missed", "merged", "split", "unmatched")
 
@@ -69,18 +67,7 @@ class CellStudyRun:
 
 def cell_runs(seeds: int) -> list[Run]:
     """All runs, those of one seed together."""
-    return [
-        Run(
-            f"{'-'.join(group.split())}-seed-{seed}-trained-on-{trained}",
-            group,
-            None,
-            settings | {"seed": seed},
-            trained_on=trained,
-        )
-        for seed in range(seeds)
-        for group, settings in ABLATIONS.items()
-        for trained in SEQUENCES
-    ]
+    return runs_of(STUDY, seeds)
 
 
 def carry_out(

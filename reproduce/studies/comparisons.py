@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from reproduce.studies.archive import StudyRun
-from reproduce.studies.definitions import CONTROLS, LEFT_OUT, Run
+from reproduce.studies.definitions import LEFT_OUT, Run
 from reproduce.studies.groups import Values, count
 from reproduce.studies.statistics import (
     adjusted_p_values,
@@ -27,12 +27,12 @@ def compared(
     same_fold: bool,
     primary: str,
 ) -> list[str]:
-    """Lines that compare the rows with the control, where anything tells what a seed does. seeds : of every row's
-    runs.
+    """Lines that compare the rows with the control, the first run's group, where anything tells what a seed does.
+    seeds : of every row's runs.
     """
     title = runs[0].group
     others = {run.group: own[run.group] for run in runs if run.group != title and run.group in own}
-    if title not in CONTROLS or title not in own or not others:
+    if title not in own or not others:
         return []
     several = any(count(row) > 1 for row in (own[title], *others.values()))
     known_from = ["the rows with several runs"] if several else []

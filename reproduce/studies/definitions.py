@@ -1,43 +1,24 @@
-"""What each study runs: folds of the training stack, a hyper-parameter search, ablations, interventions, a release."""
+"""What the studies try: settings of the hyper-parameter search, of ablations, interventions, budgets and releases."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from unet_paper.config import (
     BEFORE,
-    DECAY_PARTS,
     PROFILES,
-    SGD_RATES,
     Config,
     optimiser_settings,
     without_effect,
 )
-from unet_paper.support.errors import BadInput
 
-STUDIES = (
-    *("hyper-parameter-search", "adam-rate", "budgets", "folds", "registered-folds", "full-fold", "seeds"),
-    *("ablations", "interventions", "release", "arms"),
-)
-BY_EITHER = (  # optimiser, by the paper's unless asked for
-    *("folds", "registered-folds", "full-fold", "seeds", "ablations", "interventions"),
-)
-# Made before the profiles had what came out of them: a study goes on as it began, by SGD unless an optimiser is asked
-# for. Folds made before that have folders of their own.
-BY_FIRST_SGD = (("full-fold", "paper"), *((study, "quick") for study in ("seeds", "ablations", "interventions")))
-FIRST_FOLDS = {"sgd": "folds-first-sgd", "adam": "folds-first-adam"}
-SEEDS = 3  # of each ablation, intervention and the like, unless --seeds says another number
-SEEDS_OF_SEEDS = 5  # of the study that is of seeds alone
 FIRST_SGD: dict[str, Any] = {"optimiser": "sgd"} | BEFORE
 FIRST_ADAM: dict[str, Any] = {"optimiser": "adam", "learning_rate": 0.001} | BEFORE
 # Of trainings with branches, which bring their own decay.
 SGD_OF_BRANCHES: dict[str, Any] = {"optimiser": "sgd", "up_convolution_fan_in": "blob", "momentum_warmup": 500.0}
 ADAM_OF_BRANCHES: dict[str, Any] = {"optimiser": "adam", "up_convolution_fan_in": "input", "momentum_warmup": 0.0}
-RELEASES = ("release", "arms")  # of networks trained on all sections; nothing of them is scored here
-CONTROLS = ("as the paper", "baseline")  # groups that the others of ablations and interventions are compared with
-OF_ONE_PROFILE = (*RELEASES, "hyper-parameter-search", "full-fold")  # whose folders are named without it
+AS_THE_PAPER, BASELINE = "as the paper", "baseline"  # what ablations and interventions are compared with
 SEARCH_FOLD = "1/6"  # on which choices are made
-SCORED_FOLD = "6/6"  # the last five of the thirty training sections
+SCORED_FOLD = "6/6"  # the last five of the thirty training sections, on which the study `seeds` is scored too
 FLOAT32: dict[str, Any] = {"bfloat16": False}
 UNCLIPPED = 1e9  # a gradient's norm that is never reached
 
@@ -68,9 +49,9 @@ NO_AUGMENTATION = {"displacement_sigma": 0.0, "rotate": False, "flip": False, "s
 # Of the ISBI labels: what `registration` measures of the training sections of each fold, to 0.05 px.
 REGISTERED = {"registration_x": 0.15, "registration_y": 0.6}
 
-# One thing changed at a time: what it is called, and the settings; those of Adam `_ablations` fills in.
+# One thing changed at a time: what it is called, and the settings; those of Adam the plan fills in.
 ABLATIONS: dict[str, dict[str, Any]] = {
-    "as the paper": {},
+    AS_THE_PAPER: {},
     "no border term": {"w_0": 0.0},
     "classes not balanced": {"class_balance": 0.0},
     "no elastic deformation": {"displacement_sigma": 0.0},
@@ -85,12 +66,17 @@ ABLATIONS: dict[str, dict[str, Any]] = {
 }
 # Of these, what is tried with today's recipes too, with Adam and with SGD.
 WITH_ADAM = (
-    *("as the paper", "no border term", "no elastic deformation", "no augmentation", "no augmentation but shifts"),
+    *(AS_THE_PAPER, "no border term", "no elastic deformation", "no augmentation", "no augmentation but shifts"),
     *("no dropout", "padded", "padded, batch norm", "release", "labels registered"),
 )
-WITH_SGD = ("as the paper", "no border term", "no elastic deformation", "no augmentation")
+WITH_SGD = (AS_THE_PAPER, "no border term", "no elastic deformation", "no augmentation")
 # Without shifts only the middle of a section, 57 % of it, is learnt from; that the labels lie beside was found late.
 NOT_AT_FIRST = ("no augmentation but shifts", "labels registered")
+
+# What is tried on cells; DIC does not look the same when it is turned.
+CELL_ABLATIONS: dict[str, dict[str, Any]] = {
+    name: ABLATIONS[name] for name in (AS_THE_PAPER, "no border term", "no elastic deformation", "classes not balanced")
+} | {"neither turned nor mirrored": {"rotate": False, "flip": False}}
 
 # How Adam's recipe of `quick` came to be, backwards: one change after the other is taken back.
 FIRST_RATE: dict[str, Any] = {"learning_rate": FIRST_ADAM["learning_rate"]}
@@ -111,7 +97,7 @@ def interventions(profile: str, rate: float) -> dict[str, dict[str, Any]]:
     """
     usual = PROFILES[profile]
     return {
-        "baseline": {},
+        BASELINE: {},
         "twice the steps": {"steps": 2 * usual.steps},
         "half the class balance": {"class_balance": 0.5},
         "twice the border term": {"w_0": 2 * usual.w_0},
@@ -215,167 +201,7 @@ FULL_ARM: tuple[str, dict[str, Any]] = (
 FULL_ARM_TILES = (2500, 8000)
 
 
-def budgets(seeds: int) -> list[Run]:
-    """The branches of every trunk, shorter ones first, as the trunk must stand where a branch begins."""
-    runs = []
-    for seed in range(seeds):
-        for group, changes in BUDGETS.items():
-            settings = changes | {"seed": seed, "warmup": 125.0}
-            runs += _branches(Run(_named(group, seed), group, SCORED_FOLD, settings), TILES)
-    return runs
-
-
-def _branches(run: Run, every: Sequence[int]) -> list[Run]:
-    """A run for each number of tiles, off one trunk of constant rate that ends where the last fifth begins."""
-    return [
-        replace(
-            run,
-            name=f"{run.name}-{tiles}",
-            group=f"{run.group}, {tiles:,} tiles",
-            trunk=f"{run.name}-trunk",
-            trunk_steps=tiles * (DECAY_PARTS - 1) // DECAY_PARTS,
-        )
-        for tiles in every
-    ]
-
-
-def _search() -> list[Run]:
-    runs = {}
-    for title, choice in SEARCH.items():
-        usual = {} if choice.profile == "paper" else {"learning_rate": SGD_RATES[choice.profile], "steps": 1000}
-        for name, changes in choice.tried.items():
-            settings = FIRST_SGD | usual | changes | ONE_PASS
-            runs[name] = Run(name, title, SEARCH_FOLD, settings, profile=choice.profile)
-    return list(runs.values())
-
-
-def usual_seeds(study: str) -> int:
-    """How many seeds a study has, unless --seeds says another number."""
-    return SEEDS_OF_SEEDS if study == "seeds" else SEEDS
-
-
-def _named(group: str, seed: int) -> str:
-    return f"{'-'.join(group.replace(',', '').split())}-seed-{seed}"
-
-
-def runs_of(study: str, seeds: int, profile: str = "quick", optimiser: str | None = None) -> list[Run]:
-    """The runs of a study with a profile; so many `seeds` of whatever it repeats (`usual_seeds`).
-
-    optimiser : of the studies BY_EITHER (None: the paper's, as the study began); the other studies
-        say by which they train.
-    """
-    optimiser = _as_asked(study, profile, optimiser)
-    trained = optimiser_settings(optimiser or "sgd", profile)
-    if optimiser is None and (study, profile) in BY_FIRST_SGD:
-        trained |= FIRST_SGD
-    return [
-        replace(run, changes=trained | run.changes) if study in BY_EITHER else run
-        for run in _runs_of(study, seeds, profile, trained["learning_rate"], optimiser)
-    ]
-
-
-def _as_asked(study: str, profile: str, optimiser: str | None) -> str | None:
-    """None for the optimiser with which a study began."""
-    return None if optimiser == "sgd" and (study, profile) not in BY_FIRST_SGD else optimiser
-
-
-def folder_of(study: str, profile: str, optimiser: str | None) -> str:
-    """Where a study's results are, within those of the ISBI stack."""
-    name = study if profile == "quick" or study in OF_ONE_PROFILE else f"{study}-{profile}"
-    asked_for = _as_asked(study, profile, optimiser) if study in BY_EITHER else None
-    return f"{name}-{asked_for}" if asked_for else name
-
-
 def is_as_first_tried(config: Config) -> bool:
     """Whether these are the initial weights, the decay and, of SGD, the momentum that the first networks had."""
     settings, idle = config.as_dict(), without_effect(config, BEFORE)
     return all(settings[name] == value for name, value in BEFORE.items() if name not in idle)
-
-
-def with_word(runs: Sequence[Run], word: str) -> list[Run]:
-    """The runs whose names have a word. Raises BadInput where none has."""
-    wanted = [run for run in runs if word in run.name]
-    if not wanted:
-        raise BadInput(f"--only {word}: no run of the study has that in its name; there is {runs[0].name}, for example")
-    return wanted
-
-
-def require_own_settings(runs: Sequence[Run], wanted: Sequence[Run], changes: Mapping[str, str]) -> None:
-    """Raise BadInput where --set would take from one of the wanted runs what tells it from the study's first run."""
-    for run in wanted:
-        for name in changes:
-            if run.changes.get(name) != runs[0].changes.get(name):
-                raise BadInput(
-                    f"--set {name}={changes[name]}: {run.name} is told from {runs[0].name} by its own {name}; leave "
-                    "that setting out, or such runs, by --only"
-                )
-
-
-def _runs_of(study: str, seeds: int, profile: str, rate: float, optimiser: str | None) -> list[Run]:
-    if study in ("folds", "registered-folds"):
-        is_registered = study == "registered-folds"
-        last, who = (4, "the choice of today's Adam") if optimiser == "adam" else (5, "the hyper-parameter search")
-        subgroup = f"folds 2 to {last}, without sections of {who}"
-        return [
-            Run(
-                f"{'registered-' if is_registered else ''}fold-{n}",
-                f"5 folds{', labels registered' if is_registered else ''}",
-                f"{n}/5",
-                REGISTERED if is_registered else {},
-                subgroup=subgroup if 1 < n <= last else None,
-            )
-            for n in range(1, 6)
-        ]
-    if study == "full-fold":
-        return [Run("fold-6", "fold 6/6", SCORED_FOLD)]
-    if study == "seeds":
-        runs = [Run(f"seed-{seed}", "fold 6/6", SCORED_FOLD, {"seed": seed}) for seed in range(seeds)]
-        exact = [
-            replace(run, name=f"float32-{run.name}", group=f"{run.group}, float32", changes=run.changes | FLOAT32)
-            for run in runs
-        ]
-        return runs + (exact if optimiser == "adam" else [])
-    if study == "budgets":
-        return budgets(seeds)
-    if study == "adam-rate":
-        return [
-            Run(_named(group, seed), group, SEARCH_FOLD, changes | {"seed": seed} | ONE_PASS, profile=of_group)
-            for seed in range(seeds)
-            for group, (of_group, changes) in RATES_OF_ADAM.items()
-        ]
-    if study == "arms":
-        runs = [Run(name, "all 30 sections", None, changes, profile=of_arm) for name, (of_arm, changes) in ARMS.items()]
-        return runs + _branches(Run(FULL_ARM[0], "all 30 sections", None, FULL_ARM[1], profile="paper"), FULL_ARM_TILES)
-    if study == "release":
-        return [Run("final", "all 30 sections", None)]
-    if study == "hyper-parameter-search":
-        return _search()
-    if study == "interventions":
-        return [
-            Run(_named(group, seed), group, SEARCH_FOLD, changes | {"seed": seed})
-            for seed in range(seeds)
-            for group, changes in interventions(profile, rate).items()
-        ]
-    groups = _ablations(profile, optimiser)
-    return [
-        Run(
-            _named(group, seed),
-            group,
-            SCORED_FOLD,
-            settings | {"seed": seed},
-            leave_out=LEFT_OUT.get(group),
-            zeros_too=group == "as the paper",
-        )
-        for seed in range(seeds)
-        for group, settings in groups.items()
-    ]
-
-
-def _ablations(profile: str, optimiser: str | None) -> dict[str, dict[str, Any]]:
-    """What each ablation by an optimiser is called, and its settings."""
-    if optimiser is not None:
-        added = ADAM_ABLATIONS if (optimiser, profile) == ("adam", "quick") else {}
-        return {group: ABLATIONS[group] for group in (WITH_ADAM if optimiser == "adam" else WITH_SGD)} | added
-    by_adam = FIRST_ADAM if ("ablations", profile) in BY_FIRST_SGD else optimiser_settings("adam", profile)
-    at_first = {group: settings for group, settings in ABLATIONS.items() if group not in NOT_AT_FIRST}
-    return at_first | {"Adam": by_adam} | dict.fromkeys(LEFT_OUT, {})

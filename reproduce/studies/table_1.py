@@ -9,7 +9,7 @@ from typing import Any
 
 from reproduce.studies import archive
 from reproduce.studies.archive import StudyRun
-from reproduce.studies.definitions import FIRST_FOLDS
+from reproduce.studies.catalogue import STUDIES
 from reproduce.studies.statistics import mean_and_deviation
 from unet_paper.metrics.registry import PIXEL_ERROR, TABLE_1_METRICS, V_INFO, V_RAND
 from unet_paper.report.table import Table
@@ -89,6 +89,7 @@ class Entry:
         return [run for run in runs if run.record.dataset == "isbi" and run.name.startswith(self.prefix)]
 
 
+FIRST_FOLDS = STUDIES["folds"].first_folders
 ENTRIES = (
     Entry("full recipe", "paper"),
     Entry("full recipe, 5 folds", "folds-paper", "fold-"),

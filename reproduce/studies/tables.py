@@ -3,16 +3,9 @@
 from collections.abc import Mapping, Sequence
 
 from reproduce.studies.archive import StudyRun
+from reproduce.studies.catalogue import STUDIES, runs_of, usual_seeds
 from reproduce.studies.comparisons import compared, zeros
-from reproduce.studies.definitions import (
-    BY_EITHER,
-    CONTROLS,
-    FIRST_FOLDS,
-    Run,
-    is_as_first_tried,
-    runs_of,
-    usual_seeds,
-)
+from reproduce.studies.definitions import Run, is_as_first_tried
 from reproduce.studies.groups import Values, as_group, collect, count, seeds_of
 from reproduce.studies.statistics import mean_and_deviation, prediction_interval
 from unet_paper.cli.values import changed_config
@@ -34,12 +27,12 @@ def command(study: str, name: str, record: RunRecord, seeds: int | None = None, 
     """The command that makes a study, of so many seeds (None: as many as usual) and by the optimiser asked for, as its
     run `name`, of this record, was made.
     """
-    config = record.config
+    config, of_study = record.config, STUDIES[study]
     words = ["python -m reproduce.studies", study]
     planned = {run.name: run for run in runs_of(study, seeds or usual_seeds(study), config.profile, optimiser)}[name]
     if planned.profile is None and config.profile != "quick":
         words.append(f"--profile {config.profile}")
-    if optimiser and study in BY_EITHER:
+    if optimiser and of_study.takes_optimiser:
         words.append(f"--optimiser {optimiser}")
     changes = [f"{setting}={value}" for setting, value in planned.changes.items()]
     usual = changed_config(PROFILES[planned.profile or config.profile], changes).as_dict()
@@ -48,8 +41,8 @@ def command(study: str, name: str, record: RunRecord, seeds: int | None = None, 
         is_idle = bool(without_effect(config, [setting]))
         if value != usual[setting] and setting not in OMITTED and not by_minutes and not is_idle:
             words.append(f"--set {setting}={as_text(value)}")
-    if (study, config.profile) == ("folds", "quick") and is_as_first_tried(config):
-        words.append(f"--out results/isbi/{FIRST_FOLDS[config.optimiser]}")  # `folds` holds those of today
+    if of_study.first_folders and config.profile == "quick" and is_as_first_tried(config):
+        words.append(f"--out results/isbi/{of_study.first_folders[config.optimiser]}")
     if seeds not in (None, usual_seeds(study)) and len(runs_of(study, 1)) < len(runs_of(study, 2)):
         words.append(f"--seeds {seeds}")
     return " ".join(words)
@@ -57,7 +50,7 @@ def command(study: str, name: str, record: RunRecord, seeds: int | None = None, 
 
 def title(study: str, record: RunRecord) -> str:
     """What the page of a study is called."""
-    if study not in BY_EITHER:
+    if not STUDIES[study].takes_optimiser:
         return study
     optimiser = "Adam" if record.config.optimiser == "adam" else "SGD"
     return f"{study}, with {optimiser}{' as first tried' if is_as_first_tried(record.config) else ''}"
@@ -89,6 +82,7 @@ def table(
     """
     first = finished[runs[0].name].record
     primary, protocol = first.config.primary, first.protocol
+    of_study = STUDIES[study]
     of_one_seed = len(runs_of(study, 1, first.config.profile, optimiser))
     made_by = command(study, runs[0].name, first, max(1, planned // of_one_seed), optimiser)
     scored, trained = len(protocol.scored_sections), len(protocol.training_sections)
@@ -106,12 +100,12 @@ def table(
         f"{what_was_trained(runs, finished)}; scored on "
         f"held-out sections of the training stack ({scored} of {scored + trained}){profile}. "
         "Mean ± standard deviation over the runs of a "
-        f"row{', each a fold with one seed' if study == 'folds' else ''}. Every run: [runs.csv](runs.csv), "
+        f"row{of_study.note_on_rows}. Every run: [runs.csv](runs.csv), "
         "[histories.csv](histories.csv), and whole in [records.jsonl](records.jsonl).",
     ]
-    if runs[0].group == CONTROLS[0]:
+    if of_study.leaves_out:
         ours = "width, length and optimiser" if first.config.optimiser == "adam" else "width and length"
-        lines += ["", f"`{CONTROLS[0]}` is this recipe with nothing left out; its {ours} are ours."]
+        lines += ["", f"`{of_study.control}` is this recipe with nothing left out; its {ours} are ours."]
     if same_fold:
         lines += ["", interval_of_seeds(next(iter(elsewhere.values())), primary)]
     rows = []
@@ -136,9 +130,10 @@ def table(
     if diverged:
         lines += ["", f"Diverged, twice from their last checkpoint, and in no row: {', '.join(diverged)}."]
     if len(runs) > 1:
+        seeds_of_rows = seeds_of(runs, finished) | seeds_of(others, of_others)
         lines += [
             "",
-            *compared(own, elsewhere, seeds_of(runs, finished) | seeds_of(others, of_others), runs, same_fold, primary),
+            *(compared(own, elsewhere, seeds_of_rows, runs, same_fold, primary) if of_study.control else []),
             *zeros(runs, finished, primary),
             *each(runs, finished),
         ]

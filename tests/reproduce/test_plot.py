@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from reproduce.studies import archive, plot
-from reproduce.studies.definitions import ADAM_ABLATIONS, WITH_ADAM, runs_of
+from reproduce.studies.catalogue import runs_of
+from reproduce.studies.definitions import ADAM_ABLATIONS, WITH_ADAM
 from reproduce.studies.plot import draw, limits_without_a_far_row
 
 RESULTS = Path(__file__).parents[2] / "results"

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from reproduce.studies import archive, registration
-from reproduce.studies.definitions import REGISTERED, runs_of
+from reproduce.studies.catalogue import runs_of
+from reproduce.studies.definitions import REGISTERED
 from reproduce.studies.statistics import mean_and_deviation, paired_p_values
 from unet_paper.datasets.phantom import write_phantom
 from unet_paper.datasets.registration import measure

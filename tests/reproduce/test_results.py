@@ -15,16 +15,12 @@ from reproduce.benchmarks.record import readme
 from reproduce.studies import archive, budgets, cells, dynamics_summary, model_cards, search, table_1, tables
 from reproduce.studies.__main__ import gather
 from reproduce.studies.archive import StudyRun
-from reproduce.studies.definitions import (
-    CONTROLS,
-    FIRST_ADAM,
-    FIRST_FOLDS,
-    FIRST_SGD,
-    SEARCH_FOLD,
-    runs_of,
-)
+from reproduce.studies.catalogue import STUDIES as CATALOGUE
+from reproduce.studies.catalogue import runs_of
+from reproduce.studies.definitions import FIRST_ADAM, FIRST_SGD, SCORED_FOLD, SEARCH_FOLD
 from reproduce.studies.groups import same_training
 from reproduce.studies.release import PUBLISHED
+from reproduce.studies.table_1 import FIRST_FOLDS
 from reproduce.studies.training_dynamics import read_rows
 from unet_paper.cli.run_commands import published_weights
 from unet_paper.cli.values import changed_config, sections
@@ -121,8 +117,8 @@ def test_the_table_of_a_study_is_what_its_records_say(committed, study):
     planned = runs_of(name, number_of_seeds(kept), profile_of_folder(study), by)
     found, seeds = gather(folder, planned), []
     assert len(found) == len(kept)
-    if planned[0].group in CONTROLS:
-        seeds = same_training(folder.parent, found[planned[0].name], same_fold=planned[0].group == CONTROLS[0])
+    if CATALOGUE[name].control is not None:
+        seeds = same_training(folder.parent, found[planned[0].name], same_fold=planned[0].fold == SCORED_FOLD)
     done = [run for run in planned if run.name in found]
     assert (folder / "README.md").read_text() == tables.table(name, done, found, len(planned), (), seeds, by)
 

@@ -10,7 +10,8 @@ import pytest
 
 from reproduce.studies import spread as module
 from reproduce.studies.__main__ import with_their_trunks
-from reproduce.studies.definitions import Run, runs_of
+from reproduce.studies.catalogue import runs_of
+from reproduce.studies.definitions import Run
 from reproduce.studies.runner import NOT_DONE, OutOfTime
 from reproduce.studies.spread import Task, spread
 

@@ -15,7 +15,8 @@ from reproduce.studies import __main__ as studies
 from reproduce.studies import archive, budgets, release, spread
 from reproduce.studies.__main__ import NOT_DONE
 from reproduce.studies.budgets import parts_of
-from reproduce.studies.definitions import Run, runs_of
+from reproduce.studies.catalogue import runs_of
+from reproduce.studies.definitions import Run
 from reproduce.studies.runner import OutOfTime, make
 from reproduce.studies.statistics import mean_and_deviation
 from unet_paper.cli.commands import main

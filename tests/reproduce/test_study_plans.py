@@ -14,8 +14,10 @@ import pytest
 from reproduce.studies import __main__ as studies
 from reproduce.studies import archive, cells, table_1
 from reproduce.studies.__main__ import gather, of_part
-from reproduce.studies.definitions import ABLATIONS, FIRST_SGD, STUDIES, Run, require_own_settings, runs_of
+from reproduce.studies.catalogue import STUDIES, runs_of
+from reproduce.studies.definitions import ABLATIONS, FIRST_SGD, Run
 from reproduce.studies.kept import require_as_planned, require_same_data, require_shorter_branches
+from reproduce.studies.plans import require_own_settings
 from unet_paper.cli.values import changed_config
 from unet_paper.config import OPTIMISERS, PROFILES, Config, optimiser_settings
 from unet_paper.datasets.cell_tracking import HELA, U373
@@ -37,6 +39,31 @@ def test_every_run_has_a_folder_of_its_own_and_settings_that_exist(name, profile
         changes = [f"{setting}={value}" for setting, value in run.changes.items()]
         changed_config(PROFILES[run.profile or profile], changes).check()
         assert (run.fold == "1/6") == (name in ("hyper-parameter-search", "adam-rate", "interventions"))
+
+
+@pytest.mark.parametrize("name", STUDIES)
+@pytest.mark.parametrize("optimiser", [None, *OPTIMISERS])
+def test_what_a_study_says_of_itself_is_so_of_its_runs(name, optimiser):
+    study, runs = STUDIES[name], runs_of(name, 2, optimiser=optimiser)
+    assert study.name == name and study.summary and not (study.is_release and study.of_cells)
+    assert all(run.fold is None for run in runs) == (study.is_release or study.of_cells)
+    assert all(run.trained_on is not None for run in runs) == study.of_cells
+    if study.control is not None:  # of every seed the first, and of a group of its own
+        groups = [run.group for run in runs]
+        assert groups[0] == study.control and groups.count(study.control) == 2 < len(groups)
+    assert set(study.first_folders) <= set(OPTIMISERS) and set(study.first_sgd) <= set(PROFILES)
+    assert study.takes_optimiser or not (study.first_folders or study.first_sgd)
+    assert study.takes_optimiser or runs == runs_of(name, 2)
+
+
+def test_the_help_names_every_study(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["studies", "--help"])
+    with pytest.raises(SystemExit, match="0"):
+        studies.main()
+    said = capsys.readouterr().out
+    told = re.findall("^  (\\S+) {2,}\\S", said.split("NAME is one of\n")[1].split("\n\n")[0], re.MULTILINE)
+    assert told == [*STUDIES, "all"] and "folds, ablations, interventions and release, one after the other" in said
+    assert all(study.summary in re.sub(r"\s+", " ", said) for study in STUDIES.values())
 
 
 def settings_of(run: Run, profile: str) -> Config:

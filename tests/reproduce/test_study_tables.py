@@ -10,7 +10,8 @@ from scipy import stats
 from reproduce.studies import archive, search, tables
 from reproduce.studies.__main__ import write
 from reproduce.studies.archive import StudyRun
-from reproduce.studies.definitions import Run, runs_of, usual_seeds
+from reproduce.studies.catalogue import runs_of, usual_seeds
+from reproduce.studies.definitions import Run
 from reproduce.studies.groups import same_training
 from unet_paper.metrics.registry import CHALLENGE_METRICS
 

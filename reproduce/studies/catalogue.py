@@ -1,0 +1,170 @@
+"""Every study: what it is, how its runs are planned, and in what it differs from the others."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from reproduce.studies import plans
+from reproduce.studies.definitions import AS_THE_PAPER, BASELINE, FIRST_SGD, Run
+from reproduce.studies.plans import Asked
+from unet_paper.config import optimiser_settings
+
+SEEDS = 3  # of whatever a study repeats
+
+
+@dataclass(frozen=True)
+class Study:
+    """One study. What the command, the pages and the folders make of it they ask here, and not its name."""
+
+    name: str  # of the command, and of its folder
+    summary: str  # for the command's help
+    plan: Callable[[Asked], list[Run]]
+    seeds: int = SEEDS  # unless --seeds says another number
+    takes_optimiser: bool = False  # by SGD unless Adam is asked for; the runs of other studies say by which they train
+    # Profiles with which it was begun before they had what came out of it: it goes on so, by SGD as first tried, unless
+    # an optimiser is asked for.
+    first_sgd: tuple[str, ...] = ()
+    # {optimiser: folder} of the runs of `quick` that are as first tried, where `name` holds those of today.
+    first_folders: Mapping[str, str] = field(default_factory=dict)
+    control: str | None = None  # the group, that of its first run, with which the others are compared
+    leaves_out: bool = False  # whether the others are the control without something, as its page says
+    waits_for_first: bool = True  # whether there is no page before the first run is done
+    page: Literal["table", "search", "budgets"] = "table"  # which module writes it
+    note_on_rows: str = ""  # on its page, of what the mean of a row is over
+    of_one_profile: bool = False  # its folder is named without the profile
+    is_release: bool = False  # of networks trained on all sections, a folder each beside the studies'; none is scored
+    of_cells: bool = False  # of data sets of the cell tracking challenge; carried out by cells.py
+    in_all: bool = False  # one of those that `all` carries out
+
+
+STUDIES: dict[str, Study] = {
+    study.name: study
+    for study in (
+        Study(
+            "hyper-parameter-search",
+            "what the paper leaves open, short runs scored on fold 1/6",
+            plans.search,
+            waits_for_first=False,
+            page="search",
+            of_one_profile=True,
+        ),
+        Study(
+            "folds",
+            "contiguous 5-fold cross-validation of the training stack",
+            plans.folds,
+            takes_optimiser=True,
+            first_folders={"sgd": "folds-first-sgd", "adam": "folds-first-adam"},
+            note_on_rows=", each a fold with one seed",
+            in_all=True,
+        ),
+        Study(
+            "registered-folds",
+            "the same folds, with labels registered: moved to where what they mark lies in the image",
+            plans.registered_folds,
+            takes_optimiser=True,
+        ),
+        Study(
+            "full-fold",
+            "fold 6/6 alone, for the full network on two CPU cores",
+            plans.full_fold,
+            takes_optimiser=True,
+            first_sgd=("paper",),
+            of_one_profile=True,
+        ),
+        Study(
+            "seeds",
+            "the same run with other seeds",
+            plans.seeds,
+            seeds=5,
+            takes_optimiser=True,
+            first_sgd=("quick",),
+            waits_for_first=False,
+        ),
+        Study(
+            "ablations",
+            "one thing changed at a time; and, with SGD as first tried, sections left out",
+            plans.ablations,
+            takes_optimiser=True,
+            first_sgd=("quick",),
+            control=AS_THE_PAPER,
+            leaves_out=True,
+            in_all=True,
+        ),
+        Study(
+            "interventions",
+            "against what the metrics show, by settings alone; scored on fold 1/6 as the search is",
+            plans.intervened,
+            takes_optimiser=True,
+            first_sgd=("quick",),
+            control=BASELINE,
+            in_all=True,
+        ),
+        Study(
+            "adam-rate",
+            "Adam's learning rate for a quarter of the channels and for all; scored on fold 1/6",
+            plans.adam_rate,
+        ),
+        Study(
+            "budgets",
+            "error against tiles and minutes, for three widths and both optimisers; scored on fold 6/6",
+            plans.budgets,
+            waits_for_first=False,
+            page="budgets",
+        ),
+        Study(
+            "release",
+            "a network trained on all sections, its weights in half precision, and the test sections' probabilities",
+            plans.release,
+            of_one_profile=True,
+            is_release=True,
+            in_all=True,
+        ),
+        Study(
+            "arms",
+            "what `release` makes, of the quarter network with either optimiser, and of the full one with Adam: "
+            "branches of one training",
+            plans.arms,
+            of_one_profile=True,
+            is_release=True,
+        ),
+        Study(
+            "cells-ablations",
+            "without the border term, elastic deformation, class balance, or turning and mirroring, on cells; DIR is "
+            "one data set of the cell tracking challenge, and results go to results/cells/NAME/DATASET",
+            plans.cell_ablations,
+            of_cells=True,
+        ),
+    )
+}
+
+
+def usual_seeds(study: str) -> int:
+    """How many seeds a study has, unless --seeds says another number."""
+    return STUDIES[study].seeds
+
+
+def runs_of(study: str, seeds: int, profile: str = "quick", optimiser: str | None = None) -> list[Run]:
+    """The runs of a study with a profile; so many `seeds` of whatever it repeats (`usual_seeds`).
+
+    optimiser : of the studies that take either (None: the paper's, as the study began); the other studies
+        say by which they train.
+    """
+    of_study = STUDIES[study]
+    optimiser = _as_asked(of_study, profile, optimiser)
+    is_as_first = optimiser is None and profile in of_study.first_sgd
+    trained = optimiser_settings(optimiser or "sgd", profile) | (FIRST_SGD if is_as_first else {})
+    runs = of_study.plan(Asked(seeds, profile, optimiser, is_as_first, trained["learning_rate"]))
+    return [replace(run, changes=trained | run.changes) for run in runs] if of_study.takes_optimiser else runs
+
+
+def folder_of(study: str, profile: str, optimiser: str | None) -> str:
+    """Where a study's results are, within those of the ISBI stack."""
+    of_study = STUDIES[study]
+    name = study if profile == "quick" or of_study.of_one_profile else f"{study}-{profile}"
+    asked_for = _as_asked(of_study, profile, optimiser) if of_study.takes_optimiser else None
+    return f"{name}-{asked_for}" if asked_for else name
+
+
+def _as_asked(study: Study, profile: str, optimiser: str | None) -> str | None:
+    """None for the optimiser with which a study began."""
+    return None if optimiser == "sgd" and profile not in study.first_sgd else optimiser

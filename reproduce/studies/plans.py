@@ -1,0 +1,203 @@
+"""How the runs of each study are planned, and which of them a command asks for."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from reproduce.studies.definitions import (
+    ABLATIONS,
+    ADAM_ABLATIONS,
+    ARMS,
+    AS_THE_PAPER,
+    BUDGETS,
+    CELL_ABLATIONS,
+    FIRST_ADAM,
+    FIRST_SGD,
+    FLOAT32,
+    FULL_ARM,
+    FULL_ARM_TILES,
+    LEFT_OUT,
+    NOT_AT_FIRST,
+    ONE_PASS,
+    RATES_OF_ADAM,
+    REGISTERED,
+    SCORED_FOLD,
+    SEARCH,
+    SEARCH_FOLD,
+    TILES,
+    WITH_ADAM,
+    WITH_SGD,
+    Run,
+    interventions,
+)
+from unet_paper.config import DECAY_PARTS, SGD_RATES, optimiser_settings
+from unet_paper.datasets.cell_tracking import SEQUENCES
+from unet_paper.support.errors import BadInput
+
+ALL_SECTIONS = "all 30 sections"  # the group of the networks that are released
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a plan is made for. Where a study takes either optimiser, its settings are added to the plan's runs."""
+
+    seeds: int  # of whatever the study repeats
+    profile: str
+    optimiser: str | None  # that was asked for; None: the one with which the study began, or the runs' own
+    is_as_first: bool  # whether the study began by SGD as first tried, and goes on so
+    rate: float  # the learning rate of that optimiser
+
+
+def folds(asked: Asked) -> list[Run]:
+    """Each fifth of the training stack held out."""
+    return [Run(f"fold-{n}", "5 folds", f"{n}/5", subgroup=_unseen(n, asked)) for n in range(1, 6)]
+
+
+def registered_folds(asked: Asked) -> list[Run]:
+    """The same, with the labels registered."""
+    group = "5 folds, labels registered"
+    return [Run(f"registered-fold-{n}", group, f"{n}/5", REGISTERED, subgroup=_unseen(n, asked)) for n in range(1, 6)]
+
+
+def _unseen(fold: int, asked: Asked) -> str | None:
+    """The subgroup of the folds whose sections had no say in the recipe; None for the others."""
+    last, who = (4, "the choice of today's Adam") if asked.optimiser == "adam" else (5, "the hyper-parameter search")
+    return f"folds 2 to {last}, without sections of {who}" if 1 < fold <= last else None
+
+
+def full_fold(_asked: Asked) -> list[Run]:
+    """One run."""
+    return [Run("fold-6", "fold 6/6", SCORED_FOLD)]
+
+
+def seeds(asked: Asked) -> list[Run]:
+    """A run for each seed; of Adam each in float32 too."""
+    runs = [Run(f"seed-{seed}", "fold 6/6", SCORED_FOLD, {"seed": seed}) for seed in range(asked.seeds)]
+    exact = [
+        replace(run, name=f"float32-{run.name}", group=f"{run.group}, float32", changes=run.changes | FLOAT32)
+        for run in runs
+    ]
+    return runs + (exact if asked.optimiser == "adam" else [])
+
+
+def search(_asked: Asked) -> list[Run]:
+    """What was tried for each choice; settings that several choices share are one run."""
+    runs = {}
+    for title, choice in SEARCH.items():
+        usual = {} if choice.profile == "paper" else {"learning_rate": SGD_RATES[choice.profile], "steps": 1000}
+        for name, changes in choice.tried.items():
+            settings = FIRST_SGD | usual | changes | ONE_PASS
+            runs[name] = Run(name, title, SEARCH_FOLD, settings, profile=choice.profile)
+    return list(runs.values())
+
+
+def adam_rate(asked: Asked) -> list[Run]:
+    """Every rate of each width, seed by seed."""
+    return [
+        Run(_named(group, seed), group, SEARCH_FOLD, changes | {"seed": seed} | ONE_PASS, profile=of_group)
+        for seed in range(asked.seeds)
+        for group, (of_group, changes) in RATES_OF_ADAM.items()
+    ]
+
+
+def budgets(asked: Asked) -> list[Run]:
+    """The branches of every trunk, shorter ones first, as the trunk must stand where a branch begins."""
+    runs = []
+    for seed in range(asked.seeds):
+        for group, changes in BUDGETS.items():
+            settings = changes | {"seed": seed, "warmup": 125.0}
+            runs += _branches(Run(_named(group, seed), group, SCORED_FOLD, settings), TILES)
+    return runs
+
+
+def intervened(asked: Asked) -> list[Run]:
+    """Every intervention, seed by seed."""
+    return [
+        Run(_named(group, seed), group, SEARCH_FOLD, changes | {"seed": seed})
+        for seed in range(asked.seeds)
+        for group, changes in interventions(asked.profile, asked.rate).items()
+    ]
+
+
+def ablations(asked: Asked) -> list[Run]:
+    """Every ablation by an optimiser, seed by seed."""
+    return [
+        Run(
+            _named(group, seed),
+            group,
+            SCORED_FOLD,
+            settings | {"seed": seed},
+            leave_out=LEFT_OUT.get(group),
+            zeros_too=group == AS_THE_PAPER,
+        )
+        for seed in range(asked.seeds)
+        for group, settings in _settings_of_ablations(asked).items()
+    ]
+
+
+def _settings_of_ablations(asked: Asked) -> dict[str, dict[str, Any]]:
+    """What each ablation by an optimiser is called, and its settings."""
+    if asked.optimiser is not None:
+        added = ADAM_ABLATIONS if (asked.optimiser, asked.profile) == ("adam", "quick") else {}
+        return {group: ABLATIONS[group] for group in (WITH_ADAM if asked.optimiser == "adam" else WITH_SGD)} | added
+    by_adam = FIRST_ADAM if asked.is_as_first else optimiser_settings("adam", asked.profile)
+    at_first = {group: settings for group, settings in ABLATIONS.items() if group not in NOT_AT_FIRST}
+    return at_first | {"Adam": by_adam} | dict.fromkeys(LEFT_OUT, {})
+
+
+def release(_asked: Asked) -> list[Run]:
+    """One training on all sections."""
+    return [Run("final", ALL_SECTIONS, None)]
+
+
+def arms(_asked: Asked) -> list[Run]:
+    """Each arm's training on all sections, and the branches of the full network's."""
+    runs = [Run(name, ALL_SECTIONS, None, changes, profile=of_arm) for name, (of_arm, changes) in ARMS.items()]
+    return runs + _branches(Run(FULL_ARM[0], ALL_SECTIONS, None, FULL_ARM[1], profile="paper"), FULL_ARM_TILES)
+
+
+def cell_ablations(asked: Asked) -> list[Run]:
+    """Every ablation on cells, trained on each of the two sequences, seed by seed."""
+    return [
+        Run(f"{_named(group, seed)}-trained-on-{trained}", group, None, settings | {"seed": seed}, trained_on=trained)
+        for seed in range(asked.seeds)
+        for group, settings in CELL_ABLATIONS.items()
+        for trained in SEQUENCES
+    ]
+
+
+def _branches(run: Run, every: Sequence[int]) -> list[Run]:
+    """A run for each number of tiles, off one trunk of constant rate that ends where the last fifth begins."""
+    return [
+        replace(
+            run,
+            name=f"{run.name}-{tiles}",
+            group=f"{run.group}, {tiles:,} tiles",
+            trunk=f"{run.name}-trunk",
+            trunk_steps=tiles * (DECAY_PARTS - 1) // DECAY_PARTS,
+        )
+        for tiles in every
+    ]
+
+
+def _named(group: str, seed: int) -> str:
+    return f"{'-'.join(group.replace(',', '').split())}-seed-{seed}"
+
+
+def with_word(runs: Sequence[Run], word: str) -> list[Run]:
+    """The runs whose names have a word. Raises BadInput where none has."""
+    wanted = [run for run in runs if word in run.name]
+    if not wanted:
+        raise BadInput(f"--only {word}: no run of the study has that in its name; there is {runs[0].name}, for example")
+    return wanted
+
+
+def require_own_settings(runs: Sequence[Run], wanted: Sequence[Run], changes: Mapping[str, str]) -> None:
+    """Raise BadInput where --set would take from one of the wanted runs what tells it from the study's first run."""
+    for run in wanted:
+        for name in changes:
+            if run.changes.get(name) != runs[0].changes.get(name):
+                raise BadInput(
+                    f"--set {name}={changes[name]}: {run.name} is told from {runs[0].name} by its own {name}; leave "
+                    "that setting out, or such runs, by --only"
+                )

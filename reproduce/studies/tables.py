@@ -83,8 +83,9 @@ def table(
     first = finished[runs[0].name].record
     primary, protocol = first.config.primary, first.protocol
     of_study = STUDIES[study]
-    of_one_seed = len(runs_of(study, 1, first.config.profile, optimiser))
-    made_by = command(study, runs[0].name, first, max(1, planned // of_one_seed), optimiser)
+    numbers = range(1, planned + 1)  # of seeds; the right one has as many runs
+    asked = next((n for n in numbers if len(runs_of(study, n, first.config.profile, optimiser)) >= planned), 1)
+    made_by = command(study, runs[0].name, first, asked, optimiser)
     scored, trained = len(protocol.scored_sections), len(protocol.training_sections)
     own, inactive = collect(runs, finished), collect(runs, finished, inactive=True)
     others, of_others = as_group(runs[0].group, seeds), {run.name: run for run in seeds}

@@ -303,3 +303,13 @@ def test_numbers_that_no_study_can_have(tmp_path, monkeypatch, capsys, name, opt
     with pytest.raises(SystemExit) as stop:
         studies.main()
     assert stop.value.code == 2 and f"argument {option}: {value!r} is not a" in capsys.readouterr().err
+
+
+def test_two_seeds_of_adam_are_trained_in_float32_too():
+    """Beside the same in bfloat16; none of the five that chose the recipe, and none of SGD."""
+    runs = {run.name: run for run in runs_of("seeds", 14, optimiser="adam")}
+    exact = {name for name, run in runs.items() if run.changes.get("bfloat16") is False}
+    assert exact == {"float32-seed-5", "float32-seed-6"} and len(runs) == 16
+    for name in exact:
+        assert runs[name].changes == runs[name.removeprefix("float32-")].changes | {"bfloat16": False}
+    assert len(runs_of("seeds", 14)) == 14 and len(runs_of("seeds", 5, optimiser="adam")) == 5

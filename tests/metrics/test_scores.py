@@ -75,3 +75,10 @@ def test_scores_survive_json(random_stack):
 def test_anything_else_is_no_record(content):
     with pytest.raises(BadInput, match="the scores lack .*sections"):
         Scores.from_json(content)
+
+
+def test_what_is_printed_of_scores_is_short(random_stack):
+    """The errors and their thresholds; not the curves, nor the counts of every section."""
+    scores = score(*random_stack((3, 20, 25), "tenths"))
+    assert f"pixel_error={scores.pixel_error}" in repr(scores) and "pixel_error': " in repr(scores)
+    assert len(repr(scores)) < 1000 < len(str(scores.to_json()))

@@ -40,10 +40,12 @@ class Scores:
     rand_error_pairs: float | None = None
     v_rand: float | None = None
     v_info: float | None = None
-    thresholds: tuple[float, ...] = ()
-    curves: dict[str, Curve] = field(default_factory=dict)  # over `thresholds`, the warping error over the first ten
+    # What is long is not printed with the rest.
+    thresholds: tuple[float, ...] = field(default=(), repr=False)
+    # Over `thresholds`, the warping error over the first ten.
+    curves: dict[str, Curve] = field(default_factory=dict, repr=False)
     warping_counts_at_best: WarpingCounts | None = None  # summed over the stack
-    warping_counts: tuple[tuple[WarpingCounts, ...], ...] = ()  # [threshold][section]
+    warping_counts: tuple[tuple[WarpingCounts, ...], ...] = field(default=(), repr=False)  # [threshold][section]
     ignored_pixels: int = 0
     tta: str | None = None  # the test-time augmentation that the probabilities tell
     labels_sha256: str | None = None

@@ -22,7 +22,7 @@ from unet_paper.io.quiet import quiet_readers
 from unet_paper.network import UNet
 from unet_paper.normalisation import Standardisation
 from unet_paper.support.arguments import as_path
-from unet_paper.support.errors import BadInput
+from unet_paper.support.errors import BadInput, first_line
 from unet_paper.support.files import atomic_write
 from unet_paper.support.logs import logger
 from unet_paper.support.out_of_memory import is_out_of_memory
@@ -220,7 +220,7 @@ def save(path: Path | str, checkpoint: Checkpoint, earlier: Path | None = None) 
         except RuntimeError as error:
             if not any(word in str(error) for word in ("inline_container", "PytorchStreamWriter")):
                 raise
-            raise OSError(f"PyTorch could not write it: {str(error).splitlines()[0]}") from None
+            raise OSError(f"PyTorch could not write it: {first_line(error)}") from None
 
 
 def load(path: Path | str) -> Checkpoint:
@@ -295,8 +295,7 @@ def _damage_told(path: Path | str, what: str, advice: str) -> Iterator[None]:
             raise BadInput(
                 f"{path} cannot be read: {cause.strerror}; mend that and try again, or give a copy of it"
             ) from None
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise Damaged(f"{path} cannot be read as {what} ({reason}); {advice}") from None
+        raise Damaged(f"{path} cannot be read as {what} ({first_line(error)}); {advice}") from None
 
 
 def _unpickled(path: Path) -> dict[str, Any]:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import requests
+import urllib3
 
 from unet_paper.datasets import isbi2012
 from unet_paper.datasets.folds import Fold
@@ -209,6 +211,16 @@ def test_missing_test_labels_alone_do_not_fail(official, tmp_path):
 def test_no_network(tmp_path):
     with pytest.raises(BadInput, match="could not be downloaded.*by hand from https://imagej.net"):
         isbi2012.fetch(tmp_path / "to", url="http://127.0.0.1:9/ISBI.zip")
+
+
+@pytest.mark.parametrize("innermost, said", [(TimeoutError(), "TimeoutError"), (OSError("one\ntwo"), "one")])
+def test_of_a_failed_download_the_innermost_error_is_told(innermost, said):
+    """Also where it has no text."""
+    layers = requests.ConnectionError(urllib3.exceptions.ProtocolError("Connection broken", innermost))
+    assert isbi2012._reason(layers) == said
+    pool = urllib3.HTTPConnectionPool("127.0.0.1")
+    layers = requests.ConnectionError(urllib3.exceptions.MaxRetryError(pool, "/", innermost))
+    assert isbi2012._reason(layers) == said
 
 
 @pytest.mark.skipif("ISBI_DATA" not in os.environ, reason="needs the real stacks, which are not in the repository")

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from unet_paper.compute.precision import autocast, float32_unrounded
+from unet_paper.support.errors import first_line
 from unet_paper.support.logs import logger
 
 SHORTEST = 5000  # steps from which a GPU should earn the minute back: a guess, not measured yet
@@ -38,8 +39,7 @@ def compiled_network(network: nn.Module, tile: torch.Tensor, bfloat16: bool) -> 
         with float32_unrounded(tile.device), autocast(tile.device, bfloat16):
             faster(tile).sum().backward()
     except Exception as error:  # of many kinds: no compiler, no Triton, an unsupported platform
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        logger.warning(f"compilation failed, training runs without it ({reason})")
+        logger.warning(f"compilation failed, training runs without it ({first_line(error)})")
         return network
     finally:
         network.zero_grad(set_to_none=True)

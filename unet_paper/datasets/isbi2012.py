@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 
 from unet_paper.io.hashes import labels_sha256
 from unet_paper.io.stack import read_stack
-from unet_paper.support.errors import BadInput
+from unet_paper.support.errors import BadInput, first_line
 from unet_paper.support.files import atomic_write
 from unet_paper.support.progress import progress_bar
 
@@ -183,7 +183,8 @@ def _reason(error: Exception) -> str:
     """The innermost cause, which says what the layers around it only quote."""
     while error.args and isinstance(error.args[-1], Exception):
         error = error.args[-1]
-    return str(getattr(error, "reason", error)).splitlines()[0]
+    reason = getattr(error, "reason", None)
+    return first_line(reason if isinstance(reason, Exception) else error)
 
 
 def _is_whole_archive(path: Path) -> bool:

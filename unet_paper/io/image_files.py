@@ -24,7 +24,7 @@ from unet_paper.io.pixel_size import PixelSize
 from unet_paper.io.quiet import quiet_readers
 from unet_paper.io.raw_image import SECTION_AXES, Kind, RawImage, Scratch
 from unet_paper.io.tiff import MAGIC, open_tiff
-from unet_paper.support.errors import BadInput
+from unet_paper.support.errors import BadInput, first_line
 from unet_paper.support.logs import logger
 
 PATTERN = re.compile(r"[*?\[]")
@@ -106,7 +106,7 @@ def _read(path: Path, scratch: Scratch) -> RawImage:
         raise
     except Exception as error:  # the readers raise many kinds for a damaged file
         kind = suffix[1:].upper() if suffix in IMAGE_SUFFIXES else "TIFF"
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = first_line(error)
         advice = (
             "get the whole file" if ENDS_EARLY.search(reason) else "give a TIFF stack of gray-value sections, or a PNG"
         )

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from unet_paper.support.errors import BadInput
+from unet_paper.support.errors import BadInput, first_line
 from unet_paper.support.out_of_memory import is_out_of_memory
 
 COLOURS = (3, 4)  # samples of a pixel in colour
@@ -69,8 +69,9 @@ def as_array(values: ArrayLike | Sequence[ArrayLike], name: str) -> np.ndarray:
         if isinstance(error, ValueError) and isinstance(values, (list, tuple)):
             raise BadInput(f"{name} are arrays of several shapes; give them one by one, each (H, W)") from None
         kind = f"{type(values).__module__}.{type(values).__qualname__}"
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
-        raise BadInput(f"{name} are given as {kind}, of which NumPy makes no array ({reason}); give an array") from None
+        raise BadInput(
+            f"{name} are given as {kind}, of which NumPy makes no array ({first_line(error)}); give an array"
+        ) from None
 
 
 def lone_label(ignore: Any) -> int | None:

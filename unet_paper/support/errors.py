@@ -1,4 +1,4 @@
-"""The two ways in which a command ends badly."""
+"""The two ways in which a command ends badly, and what others' errors say."""
 
 
 class BadInput(ValueError):
@@ -17,3 +17,9 @@ class Diverged(RuntimeError):
     def __init__(self, what: str, advice: str) -> None:
         super().__init__(f"training stopped at {what}; {advice}")
         self.what = what
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of what an error says that is not blank, or the name of its type where it says nothing."""
+    lines = (line.strip() for line in str(error).splitlines())
+    return next(filter(None, lines), type(error).__name__)

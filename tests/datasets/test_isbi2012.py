@@ -11,6 +11,7 @@ import pytest
 import requests
 import urllib3
 
+from unet_paper.cli.commands import main
 from unet_paper.datasets import isbi2012
 from unet_paper.datasets.folds import Fold
 from unet_paper.datasets.training_stacks import load
@@ -71,8 +72,27 @@ def test_wrong_content_is_never_put_in_place(official, tmp_path, name):
     stack = read_stack(official / f"{name}.tif").pixels.copy()
     stack[0, 0, 0] ^= 255
     write_stack(official / f"{name}.tif", stack)
-    findings = isbi2012.fetch(tmp_path / "to", official)
-    assert states(findings)[name] == "wrong" and not (tmp_path / "to" / f"{name}.tif").exists()
+    findings = {finding.name: finding for finding in isbi2012.fetch(tmp_path / "to", official)}
+    rejected, place = official / f"{name}.tif", tmp_path / "to" / f"{name}.tif"
+    assert findings[name].state == "missing" and not place.exists()
+    assert findings[name].sentence.startswith(f"{place} is missing, as {rejected} is not the official stack: its ")
+    archive = pack(official, tmp_path / "a.zip")
+    findings = {finding.name: finding for finding in isbi2012.fetch(tmp_path / "other", archive)}
+    assert f".tif in {archive} is not the official stack: its " in findings[name].sentence
+
+
+def test_other_test_labels_are_rejected_and_the_three_stacks_are_not(official, tmp_path, capsys):
+    """The command does what it was asked, and names no file that is not there; one that is there fails it."""
+    labels = read_stack(official / "test-labels.tif").pixels.copy()
+    labels[0, 0, 0] ^= 255
+    write_stack(official / "test-labels.tif", labels)
+    assert main(["data", "--from", str(official), "--to", str(tmp_path / "to")]) == 0
+    assert sorted(path.stem for path in (tmp_path / "to").iterdir()) == sorted(isbi2012.REQUIRED)
+    said = capsys.readouterr()
+    assert f"as {official / 'test-labels.tif'} is not the official stack" in said.out and not said.err
+    assert "Without the official test-labels.tif, runs are scored on a fold" in said.out
+    assert main(["data", "--check", "--to", str(official)]) == 2
+    assert f"{official / 'test-labels.tif'} is not the official stack (many copies" in capsys.readouterr().err
 
 
 def test_labels_are_compared_by_their_foreground(official):

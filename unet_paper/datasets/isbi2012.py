@@ -38,7 +38,7 @@ STACKS = (*REQUIRED, "test-labels")
 
 @dataclass(frozen=True)
 class Finding:
-    """What was found of one stack: its name, "verified", "missing" or "wrong", and a sentence about it."""
+    """What a folder holds of one stack: its name, "verified", "missing" or "wrong", and a sentence about it."""
 
     name: str
     state: str
@@ -96,8 +96,9 @@ def fetch(folder: Path | str, source: Path | str | None = None, url: str = ARCHI
 
     Returns
     -------
-    list of Finding, for what the folder holds afterwards. A stack that is already there and verified stays.
-    When only the test labels are missing and cannot be downloaded, their Finding says why.
+    list of Finding, for what the folder holds afterwards. A stack that is already there and verified stays. The
+    Finding of a missing one says which file of the source was rejected, and why. When only the test labels are missing
+    and cannot be downloaded, their Finding says that.
 
     Raises
     ------
@@ -123,14 +124,15 @@ def fetch(folder: Path | str, source: Path | str | None = None, url: str = ARCHI
     rejected: dict[str, Finding] = {}
     for name in wanted:
         with _candidates(source, name) as candidates:
-            for candidate in candidates:
+            for candidate, called in candidates:
                 finding = check_stack(name, candidate)
                 if finding.state == "verified":
                     with atomic_write(folder / f"{name}.tif") as temporary:
                         shutil.copyfile(candidate, temporary)
                     rejected.pop(name, None)
                     break
-                rejected[name] = Finding(name, "wrong", finding.sentence.replace(str(candidate), f"{name} in {source}"))
+                why = finding.sentence.replace(str(candidate), called)
+                rejected[name] = Finding(name, "missing", f"{folder / f'{name}.tif'} is missing, as {why}")
     return [
         rejected.get(finding.name, finding) if finding.state == "missing" else finding
         for finding in check_folder(folder)
@@ -138,26 +140,29 @@ def fetch(folder: Path | str, source: Path | str | None = None, url: str = ARCHI
 
 
 @contextmanager
-def _candidates(source: Path, name: str) -> Iterator[list[Path]]:
-    """Paths of the files called `name`.tif or .tiff, wherever they lie in a folder or zip archive."""
+def _candidates(source: Path, name: str) -> Iterator[list[tuple[Path, str]]]:
+    """The files called `name`.tif or .tiff, wherever they lie in a folder or zip archive: where each can be read, and
+    what to call it.
+    """
     names = {f"{name}.tif", f"{name}.tiff"}
     if source.is_dir():
-        yield sorted(path for path in source.rglob("*") if path.name.lower() in names)
+        yield [(path, str(path)) for path in sorted(source.rglob("*")) if path.name.lower() in names]
         return
     if not zipfile.is_zipfile(source):
         raise BadInput(f"{source} is neither a folder nor a zip archive; give the challenge's archive or its folder")
     with tempfile.TemporaryDirectory() as temporary:
-        paths: list[Path] = []
+        found: list[tuple[Path, str]] = []
         try:
             with zipfile.ZipFile(source) as archive:
                 for number, member in enumerate(archive.infolist()):
                     if PurePosixPath(member.filename).name.lower() in names:
-                        paths.append(Path(temporary) / f"{number}-{name}.tif")
-                        with archive.open(member) as packed, open(paths[-1], "wb") as unpacked:
+                        path = Path(temporary) / f"{number}-{name}.tif"
+                        with archive.open(member) as packed, open(path, "wb") as unpacked:
                             shutil.copyfileobj(packed, unpacked)
+                        found.append((path, f"{member.filename} in {source}"))
         except ZIP_ERRORS as error:
             raise BadInput(f"{source} cannot be unpacked ({error}); delete it and fetch it again") from None
-        yield paths
+        yield found
 
 
 def download(url: str, path: Path) -> Path:

@@ -1,6 +1,5 @@
 """Checkpoints (section 3): what a run needs to resume, what a prediction needs to start, and weights for handing on."""
 
-import errno
 import json
 import math
 import zipfile
@@ -26,6 +25,7 @@ from unet_paper.support.errors import BadInput, first_line
 from unet_paper.support.files import atomic_write
 from unet_paper.support.logs import logger
 from unet_paper.support.out_of_memory import is_out_of_memory
+from unet_paper.support.system_errors import raise_if_of_system
 from unet_paper.support.training_log import TrainingLog
 
 SUFFIX = ".safetensors"
@@ -286,15 +286,7 @@ def _damage_told(path: Path | str, what: str, advice: str) -> Iterator[None]:
     except BadInput:
         raise
     except Exception as error:  # many kinds, for a damaged file
-        if is_out_of_memory(error):
-            raise
-        # Of what the system refuses zipfile makes damage, where it looks for the archive's end.
-        cause = error.__context__ if isinstance(error, zipfile.BadZipFile) else error
-        # EINVAL is of a place outside the file, to which a damaged one points.
-        if isinstance(cause, OSError) and cause.errno not in (None, errno.EINVAL):
-            raise BadInput(
-                f"{path} cannot be read: {cause.strerror}; mend that and try again, or give a copy of it"
-            ) from None
+        raise_if_of_system(error, path)
         raise Damaged(f"{path} cannot be read as {what} ({first_line(error)}); {advice}") from None
 
 

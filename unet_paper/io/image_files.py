@@ -26,6 +26,7 @@ from unet_paper.io.raw_image import SECTION_AXES, Kind, RawImage, Scratch
 from unet_paper.io.tiff import MAGIC, open_tiff
 from unet_paper.support.errors import BadInput, first_line
 from unet_paper.support.logs import logger
+from unet_paper.support.system_errors import raise_if_of_system
 
 PATTERN = re.compile(r"[*?\[]")
 TIFF_SUFFIXES = (".tif", ".tiff", ".btf")
@@ -60,7 +61,8 @@ def open_stack(
     packed TIFF a LazyStack, which is read where it is asked for. A single image becomes Z = 1.
 
     Raises BadInput for a file that is missing, no image, cut off, empty, in colour or of several channels (without
-    `channel`), or with more than one axis of sections; for labels of a lossy format.
+    `channel`), or with more than one axis of sections; for labels of a lossy format; for what the system does not let
+    be read. MemoryError where it does not fit in memory.
     """
     path = Path(path)
     if is_zarr(path):
@@ -105,6 +107,7 @@ def _read(path: Path, scratch: Scratch) -> RawImage:
     except BadInput:
         raise
     except Exception as error:  # the readers raise many kinds for a damaged file
+        raise_if_of_system(error, path)
         kind = suffix[1:].upper() if suffix in IMAGE_SUFFIXES else "TIFF"
         reason = first_line(error)
         advice = (

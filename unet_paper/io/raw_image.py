@@ -1,6 +1,5 @@
 """What a reader finds in a file: numbers as they are stored, and what turns them into the values that are meant."""
 
-import errno
 import os
 import tempfile
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from numpy.typing import DTypeLike
 from unet_paper.compute.memory import require_memory
 from unet_paper.io.pixel_size import PixelSize
 from unet_paper.support.errors import BadInput
+from unet_paper.support.files import NO_ROOM
 
 Kind = Literal["image", "labels", "probabilities"]  # what a file is read as
 
@@ -61,9 +61,10 @@ class Scratch:
                 if hasattr(os, "posix_fallocate"):  # a full disk is found here, not in the middle of the work
                     os.posix_fallocate(unpacked.fileno(), 0, size)
             except OSError as error:
-                if error.errno not in (errno.ENOSPC, errno.EFBIG):
+                if error.errno not in NO_ROOM:
                     raise
                 raise BadInput(
-                    f"{path} is packed and its disk has no room to unpack it; write the result where there is more"
+                    f"{path} is packed and cannot be unpacked on its disk: {error.strerror}; write the result where "
+                    "there is more room"
                 ) from None
             return np.memmap(unpacked, dtype, "r+", shape=shape)

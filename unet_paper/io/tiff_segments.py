@@ -14,6 +14,7 @@ from unet_paper.io.lazy_stack import LazyStack
 from unet_paper.io.raw_image import SECTION_AXES
 from unet_paper.io.tiff_directory import BITS, ORIENTATION, PHOTOMETRIC, Page
 from unet_paper.support.errors import BadInput
+from unet_paper.support.system_errors import is_of_system
 
 # None, LZW, deflate, PackBits, LZMA, Zstandard: what is read does not depend on other tiles or tables.
 COMPRESSIONS = (1, 5, 8, 32773, 32946, 34925, 34926, 50000)
@@ -38,7 +39,9 @@ class TiffSegments(LazyStack):
         self._lock = threading.Lock()  # the file has one position, which tifffile moves too: pages are read when needed
 
     def read(self, sections: slice, rows: slice, columns: slice) -> np.ndarray:
-        """See LazyStack. Raises BadInput for a damaged tile or strip."""
+        """See LazyStack. Raises BadInput for a damaged tile or strip, and as it is what says nothing of the file, such
+        as too little memory.
+        """
         with self._lock:
             return self._read(sections, rows, columns)
 
@@ -65,6 +68,8 @@ class TiffSegments(LazyStack):
         try:
             segment = self._unpack(page, index)
         except Exception as error:  # the codecs raise many kinds
+            if is_of_system(error):
+                raise
             raise BadInput(
                 f"{self.path} is damaged in tile or strip {index} of section {section} ({error}); get the whole file"
             ) from None

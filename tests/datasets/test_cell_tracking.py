@@ -223,6 +223,30 @@ def test_what_an_archive_holds_besides_is_no_difference(folder, tmp_path):
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["NAME"]
 
 
+@pytest.mark.parametrize("others", [None, "01/t003.tif"])
+def test_of_two_that_unpack_an_archive_at_once_none_fails(folder, tmp_path, monkeypatch, others):
+    """Unless the other one has put something else there."""
+    shutil.copytree(folder, tmp_path / "packed" / "NAME", ignore=shutil.ignore_patterns("packed"))
+    archive = Path(shutil.make_archive(str(tmp_path / "NAME"), "zip", tmp_path / "packed", "NAME"))
+    extract = zipfile.ZipFile.extractall
+
+    def meanwhile(*given):
+        monkeypatch.setattr(zipfile.ZipFile, "extractall", extract)
+        extract(*given)
+        unpack(archive, tmp_path / "out")
+        if others:
+            (tmp_path / "out/NAME" / others).write_bytes(b"another")
+
+    monkeypatch.setattr(zipfile.ZipFile, "extractall", meanwhile)
+    if others:
+        with pytest.raises(BadInput, match="out/NAME is not what .*NAME.zip holds .*t003.tif differs"):
+            unpack(archive, tmp_path / "out")
+    else:
+        unpack(archive, tmp_path / "out")
+        assert is_cell_tracking_folder(tmp_path / "out" / "NAME")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["NAME"]
+
+
 def test_an_archive_is_unpacked_once_and_puts_nothing_else_aside(folder, tmp_path):
     shutil.copytree(folder, tmp_path / "packed" / "NAME", ignore=shutil.ignore_patterns("packed"))
     archive = Path(shutil.make_archive(str(tmp_path / "NAME"), "zip", tmp_path / "packed", "NAME"))

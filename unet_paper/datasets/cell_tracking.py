@@ -219,7 +219,12 @@ def _unpack_through(temporary: Path, archive: Path, dataset: Path) -> None:
     unpacked = temporary / archive.stem
     if not is_cell_tracking_folder(unpacked):
         raise BadInput(f"{archive} holds no {archive.stem} in the challenge's layout: {LAYOUT}")
-    unpacked.replace(dataset)
+    try:
+        unpacked.replace(dataset)
+    except OSError:
+        if not dataset.exists():
+            raise
+        _require_unpacked(packed, dataset)  # another process has put it there meanwhile
 
 
 def _require_unpacked(packed: zipfile.ZipFile, dataset: Path) -> None:

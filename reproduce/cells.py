@@ -11,7 +11,7 @@ from reproduce import ROOT, script
 from reproduce.cell_recipe import cell_changes
 from reproduce.script import say
 from unet_paper.cli.help_text import SMOKE
-from unet_paper.cli.values import above_zero, changed_config, chosen_optimiser, note_idle_settings
+from unet_paper.cli.values import above_zero, changed_config, chosen_optimiser, note_idle_settings, path
 from unet_paper.compute.allocator import keep_freed_memory
 from unet_paper.config import OPTIMISERS, PROFILES
 from unet_paper.datasets.cell_phantom import is_whole, write_cell_phantom
@@ -49,7 +49,7 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument(
         "--data",
-        type=Path,
+        type=path,
         metavar="DIR",
         help=f"holds {' or '.join(DATASETS)} or their archives NAME.zip (else $CTC_DATA, or data/ctc)",
     )
@@ -58,7 +58,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--profile", choices=PROFILES, help="default: paper with a GPU, quick without one")
     parser.add_argument("--run", metavar="NAME", help="name of the folder of the runs (default: the profile)")
     parser.add_argument("--require-real", action="store_true", help="fail rather than run on the phantom")
-    parser.add_argument("--results", type=Path, metavar="DIR", help="where results go (default: results)")
+    parser.add_argument("--results", type=path, metavar="DIR", help="where results go (default: results)")
     parser.add_argument("--optimiser", choices=OPTIMISERS, help="Adam (the default), or sgd, the paper's")
     parser.add_argument("--minutes", type=above_zero, metavar="M", help="train each run for so long instead of steps")
     parser.add_argument(

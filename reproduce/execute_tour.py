@@ -8,6 +8,7 @@ import json
 import os
 from pathlib import Path
 
+from unet_paper.cli.values import path
 from unet_paper.support.files import atomic_write
 
 HERE = Path(__file__).parent
@@ -55,7 +56,7 @@ def main(given: list[str] | None = None) -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("out", type=Path, nargs="?", default=NOTEBOOK, metavar="OUT.ipynb")
+    parser.add_argument("out", type=path, nargs="?", default=NOTEBOOK, metavar="OUT.ipynb")
     execute(out=parser.parse_args(given).out)
 
 

@@ -13,7 +13,7 @@ from reproduce.studies.definitions import SCORED_FOLD
 from unet_paper.cli.commands import main as unet_paper
 from unet_paper.cli.help_text import SMOKE
 from unet_paper.cli.program import typed
-from unet_paper.cli.values import above_zero, changed_config, chosen_optimiser, note_idle_settings, recipe
+from unet_paper.cli.values import above_zero, changed_config, chosen_optimiser, note_idle_settings, path, recipe
 from unet_paper.compute.allocator import keep_freed_memory
 from unet_paper.config import OPTIMISERS, PROFILES
 from unet_paper.datasets import isbi2012
@@ -34,7 +34,7 @@ def parse() -> argparse.Namespace:
         description="Train on the ISBI 2012 stack, predict, score, and compare with the paper.",
     )
     parser.add_argument(
-        "--data", type=Path, metavar="DIR", help="the stacks (else $ISBI_DATA, data/isbi2012, or the download)"
+        "--data", type=path, metavar="DIR", help="the stacks (else $ISBI_DATA, data/isbi2012, or the download)"
     )
     parser.add_argument("--profile", choices=PROFILES, help="default: paper with a GPU, quick without one")
     parser.add_argument(
@@ -46,7 +46,7 @@ def parse() -> argparse.Namespace:
         help=f"hold out block K of N and score that (default without test-labels.tif: {SCORED_FOLD})",
     )
     parser.add_argument("--require-real", action="store_true", help="fail rather than run on the phantom")
-    parser.add_argument("--results", type=Path, metavar="DIR", help="where results go (default: results)")
+    parser.add_argument("--results", type=path, metavar="DIR", help="where results go (default: results)")
     parser.add_argument("--optimiser", choices=OPTIMISERS, help="the paper's, or Adam; default: the profile's")
     parser.add_argument("--minutes", type=above_zero, metavar="M", help="train for so long instead of for steps")
     parser.add_argument(

@@ -24,6 +24,7 @@ import torch
 
 from reproduce import ROOT
 from reproduce.benchmarks import metrics, record, runtimes, scaling, speed, steps
+from unet_paper.cli.values import path
 from unet_paper.compute.allocator import keep_freed_memory
 from unet_paper.config import PAPER
 from unet_paper.datasets.phantom import make_phantom
@@ -38,16 +39,16 @@ def parse(given: list[str] | None = None) -> argparse.Namespace:
         prog="python -m reproduce.benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(record.PARTS))
-    parser.add_argument("--data", type=Path, metavar="DIR", help="the challenge's stacks; default: the phantom")
+    parser.add_argument("--data", type=path, metavar="DIR", help="the challenge's stacks; default: the phantom")
     parser.add_argument(
-        "--weights", type=Path, metavar="FILE", help="a trained network's weights.pt; of `runtimes` that of a fold"
+        "--weights", type=path, metavar="FILE", help="a trained network's weights.pt; of `runtimes` that of a fold"
     )
     parser.add_argument(
-        "--oracle", type=Path, default=ROOT / "tests" / "data", metavar="DIR", help="reference cases of the metrics"
+        "--oracle", type=path, default=ROOT / "tests" / "data", metavar="DIR", help="reference cases of the metrics"
     )
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--quick-only", action="store_true", help="leave the full network out")
-    parser.add_argument("--out", type=Path, default=ROOT / "results" / "benchmarks", metavar="DIR")
+    parser.add_argument("--out", type=path, default=ROOT / "results" / "benchmarks", metavar="DIR")
     options = parser.parse_args(given)
     unknown = [part for part in options.parts if part not in record.PARTS]
     if unknown:

@@ -26,6 +26,7 @@ from reproduce import ROOT
 from reproduce.benchmarks import record
 from reproduce.benchmarks.volumes_page import WHOLE, WHOLE_RUN, write_page
 from unet_paper import checkpoint
+from unet_paper.cli.values import path
 from unet_paper.support.errors import BadInput
 from unet_paper.support.json_files import read_json
 
@@ -48,7 +49,7 @@ def parse(given: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("measurements", nargs="*", metavar="MEASUREMENT", help=", ".join(MEASUREMENTS))
     parser.add_argument(
         "--weights",
-        type=Path,
+        type=path,
         default=ROOT / "results" / "isbi" / "quarter-adam" / "weights.safetensors",
         metavar="FILE",
         help="of a trained network; default: the quarter network's",
@@ -61,7 +62,7 @@ def parse(given: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--sides", type=int, nargs="+", default=[1024, 8192, 65536], metavar="PX", help="of which memory is measured"
     )
-    parser.add_argument("--results", type=Path, default=ROOT / "results", metavar="DIR")
+    parser.add_argument("--results", type=path, default=ROOT / "results", metavar="DIR")
     options = parser.parse_args(given)
     unknown = [name for name in options.measurements if name not in MEASUREMENTS]
     if unknown:

@@ -39,7 +39,7 @@ from reproduce.studies.kept import require_as_planned, require_same_data, requir
 from reproduce.studies.plans import require_own_settings, with_word
 from reproduce.studies.runner import NOT_DONE, OutOfTime, command, is_left_out, lacks_trunk, make
 from reproduce.studies.spread import Task, spread
-from unet_paper.cli.values import above_zero, changed_config, chosen_optimiser, positive
+from unet_paper.cli.values import above_zero, changed_config, chosen_optimiser, path, positive
 from unet_paper.config import OPTIMISERS, PROFILES
 from unet_paper.datasets.cell_tracking import DATASETS, cell_dataset_name
 from unet_paper.runs.folder import RunFolder
@@ -273,7 +273,7 @@ def main() -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("study", choices=(*STUDIES, "all"), metavar="NAME", help="one of the list above")
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--data", type=path, required=True, metavar="DIR")
     parser.add_argument("--minutes", type=above_zero, metavar="M", help="then stop; the same command resumes")
     parser.add_argument("--profile", choices=PROFILES, default="quick")
     parser.add_argument(
@@ -293,7 +293,7 @@ def main() -> int:
     who = parser.add_mutually_exclusive_group()
     who.add_argument("--part", metavar="K/N", help="make part K of N of the runs")
     who.add_argument("--scheduler", metavar="ADDRESS", help="of a cluster of dask.distributed, whose workers make them")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="default: results/isbi/NAME")
+    parser.add_argument("--out", type=path, metavar="DIR", help="default: results/isbi/NAME")
     arguments = parser.parse_args()
     deadline = None if arguments.minutes is None else time.monotonic() + 60 * arguments.minutes
     try:

@@ -25,6 +25,7 @@ from reproduce.studies.errors_of_map import (
     thickness,
 )
 from unet_paper import checkpoint
+from unet_paper.cli.values import path
 from unet_paper.io.stack import read_labels, read_probabilities, read_stack
 from unet_paper.metrics import score, warping_errors
 from unet_paper.metrics.registry import CHALLENGE_METRICS, RAND_ERROR_PAIRS
@@ -178,7 +179,7 @@ def main() -> int:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("runs", type=Path, nargs="+", metavar="RUN")
+    parser.add_argument("runs", type=path, nargs="+", metavar="RUN")
     for folder in parser.parse_args().runs:
         try:
             text = report(folder)

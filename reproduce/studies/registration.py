@@ -13,6 +13,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from reproduce.studies.definitions import REGISTERED, SCORED_FOLD
+from unet_paper.cli.values import path
 from unet_paper.datasets.folds import Fold
 from unet_paper.datasets.registration import measure
 from unet_paper.datasets.training_stacks import load
@@ -84,8 +85,8 @@ def main() -> int:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument("--data", type=path, required=True, metavar="DIR")
+    parser.add_argument("--out", type=path, required=True, metavar="FOLDER")
     arguments = parser.parse_args()
     try:
         stacks = load(arguments.data)

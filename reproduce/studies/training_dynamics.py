@@ -26,7 +26,7 @@ from torch import nn
 from reproduce.studies import dynamics_summary
 from reproduce.studies.definitions import FIRST_ADAM, FIRST_SGD, SEARCH_FOLD, UNCLIPPED
 from unet_paper.checkpoint import new_network
-from unet_paper.cli.values import positive
+from unet_paper.cli.values import path, positive
 from unet_paper.compute.precision import autocast
 from unet_paper.config import PROFILES, SGD_RATES, Config
 from unet_paper.datasets.folds import Fold
@@ -151,8 +151,8 @@ def main() -> int:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--data", type=Path, metavar="DIR")
-    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument("--data", type=path, metavar="DIR")
+    parser.add_argument("--out", type=path, required=True, metavar="FOLDER")
     parser.add_argument("--seeds", type=positive, default=10, metavar="N")
     parser.add_argument("--steps", type=positive, default=300, metavar="N")
     parser.add_argument("--arms", default=";".join(ARMS), metavar="A;B", help="parted by semicolons (all)")

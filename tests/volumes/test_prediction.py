@@ -1,5 +1,6 @@
 """Prediction into OME-Zarr: the map of a TIFF, bit for bit, from and to every kind of file."""
 
+import json
 import shutil
 from dataclasses import replace
 
@@ -153,6 +154,18 @@ def test_chunks_that_are_not_there_are_told(predict, make_zarr, pixels, tmp_path
     assert "image.zarr has 7 of its 8 chunks; the others are read as 0" in capsys.readouterr().out
     shutil.rmtree(image / "full" / "c")
     assert predict(image, tmp_path / "third.zarr") == 2 and "none of its 8 chunks" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("named", [None, 0, 7])
+def test_of_missing_chunks_it_is_told_what_they_are_read_as(predict, make_zarr, pixels, tmp_path, capsys, named):
+    """Version 2 of zarr may name nothing (null)."""
+    image = make_zarr(tmp_path / "image.zarr", pixels, version="0.4")
+    description = json.loads((image / "full" / ".zarray").read_text())
+    (image / "full" / ".zarray").write_text(json.dumps(description | {"fill_value": named}))
+    (image / "full" / "1" / "1" / "0").unlink()
+    assert (np.asarray(open_stack(image).pixels)[2, 64:, :64] == (named or 0)).all()
+    assert predict(image, tmp_path / "out.zarr") == 0
+    assert f"has 7 of its 8 chunks; the others are read as {named or 0}." in capsys.readouterr().out
 
 
 def test_it_is_done_once_and_replaced_only_by_force(predict, image, tmp_path, capsys):

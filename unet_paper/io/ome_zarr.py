@@ -60,6 +60,11 @@ class ZarrStack(LazyStack):
         """Sections that are stored, and so are read, together."""
         return int(self.array.chunks[self.axes.index("z")]) if "z" in self.axes else 1
 
+    @property
+    def missing_value(self) -> float:
+        """What missing chunks are read as: 0 where the array names nothing, as version 2 of zarr allows (null)."""
+        return float(self.array.fill_value or 0)
+
     def missing_chunks(self) -> tuple[int, int]:
         """(chunks, or shards, that are not stored, how many there would be); none is counted of more than can be
         listed while somebody waits.

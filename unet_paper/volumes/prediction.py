@@ -164,7 +164,7 @@ def _tell_of_missing_chunks(stack: ImageStack) -> None:
     if missing:
         logger.warning(
             f"note: {stack.source} has {count - missing:,} of its {count:,} chunks; the others are read as "
-            f"{pixels.array.fill_value:g}. If that is a surprise, it was not copied to its end"
+            f"{pixels.missing_value:g}. If that is a surprise, it was not copied to its end"
         )
 
 

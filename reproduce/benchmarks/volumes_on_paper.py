@@ -6,10 +6,11 @@ from typing import Any
 
 from unet_paper.network import CONTEXT, multiply_adds
 from unet_paper.overlap_tile import plan_blocks, tile_size
-from unet_paper.prediction import MOST_PIXELS
+from unet_paper.prediction import BYTES_PER_PIXEL_AND_CHANNEL
 from unet_paper.report.table import Table
 from unet_paper.test_time_augmentation import views
 from unet_paper.volumes.blocks import Grid
+from unet_paper.volumes.prediction import tile_memory
 from unet_paper.volumes.result import LEVELS_OF_A_BLOCK
 
 SHAPE = (10_000, 10_000, 10_000)  # of the volume, 10^12 px
@@ -25,7 +26,8 @@ def on_paper(part: Mapping[str, Any]) -> list[str]:
     rows = [_row(channels) for channels in NETWORKS]
     grid, _ = _grid(16)
     down, across = grid.shard[1:]
-    read = (down + 2 * CONTEXT) * (across + 2 * CONTEXT) / (down * across)
+    read = _pixels_read(grid)
+    of_full, _ = _grid(64)
     chunks = (math.ceil((down + 2 * CONTEXT) / CHUNK[1]) + 1) * (math.ceil((across + 2 * CONTEXT) / CHUNK[2]) + 1)
     files = 2 + LEVELS_OF_A_BLOCK  # the levels that a block writes, and its done mark
     terabytes = math.prod(SHAPE) / 1e12
@@ -43,11 +45,12 @@ def on_paper(part: Mapping[str, Any]) -> list[str]:
         "Times are hours for cores that do 10^9 multiply-adds a second each, and GPUs that do 10^12; divide by what "
         "yours do. No GPU has been measured.",
         "",
-        f"- **Context**: a block of {grid.shard[0]} x {down} x {across} px reads {read:.2f} times its own pixels, and "
-        f"the arithmetic grows with them (counted above). In all {read * terabytes:.1f} TB are read and {written:.1f} "
-        "TB written before compression.",
-        f"- **Requests**: a block reads up to {chunks} chunks and writes {files} files. With {CORES:,} cores the store "
-        f"serves {CORES * (chunks + files):,} requests in the time of a block.",
+        f"- **Context**: a block of the `quick` network, {' x '.join(map(str, grid.shard))} px, reads {read:.2f} times "
+        f"its own pixels, and one of the full network, {' x '.join(map(str, of_full.shard))} px, "
+        f"{_pixels_read(of_full):.2f} times; the arithmetic grows with them (counted above). With the `quick` network "
+        f"{read * terabytes:.1f} TB are read in all and {written:.1f} TB written before compression.",
+        f"- **Requests**: a block of the `quick` network reads up to {chunks} chunks and writes {files} files. With "
+        f"{CORES:,} cores the store serves {CORES * (chunks + files):,} requests in the time of a block.",
         *_scheduler_limit(part),
         f"- **End of scaling**: {GPUS} GPUs that do 10^13 multiply-adds a second each would need a store of "
         f"{_rate(read * terabytes + written):.1f} GB a second with the `quick` network, and a sixteenth of that with "
@@ -58,12 +61,19 @@ def on_paper(part: Mapping[str, Any]) -> list[str]:
 
 
 def _grid(channels: int) -> tuple[Grid, float]:
-    """The volume's blocks, and the multiply-adds of one of its pixels."""
+    """The volume's blocks, as `predict` cuts them by itself, and the multiply-adds of one of its pixels."""
     depth, height, width = SHAPE
-    plan = plan_blocks(height, width, views("none"), MOST_PIXELS["cpu"], None, channels)
+    pixels = tile_memory(channels) // (BYTES_PER_PIXEL_AND_CHANNEL * channels)
+    plan = plan_blocks(height, width, views("none"), pixels, None, channels)
     grid = Grid.of_plan(depth, height, width, plan, CHUNK[0])
     tall, wide = (tile_size(length) for length in grid.shard[1:])
     return grid, float(multiply_adds(tall, wide, channels)) / math.prod(grid.shard[1:])
+
+
+def _pixels_read(grid: Grid) -> float:
+    """What a block reads of a section, its context included, in its own pixels."""
+    down, across = grid.shard[1:]
+    return (down + 2 * CONTEXT) * (across + 2 * CONTEXT) / (down * across)
 
 
 def _row(channels: int) -> list[str]:

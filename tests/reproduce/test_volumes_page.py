@@ -1,8 +1,21 @@
 """The page of the benchmark of volumes says what its record holds, and what was not measured."""
 
-import pytest
+from pathlib import Path
 
+import pytest
+import torch
+
+from reproduce import ROOT
+from reproduce.benchmarks import volumes_on_paper
 from reproduce.benchmarks.volumes_page import figure, page, write_page
+from unet_paper.io.image_stack import ImageStack
+from unet_paper.io.lazy_stack import LazyStack
+from unet_paper.network import UNet
+from unet_paper.normalisation import Standardisation
+from unet_paper.prediction import Predictor
+from unet_paper.runs.predicting import PredictionRequest
+from unet_paper.support.json_files import read_json
+from unet_paper.volumes.prediction import layout_of
 
 
 def described():
@@ -25,6 +38,30 @@ def test_memory_of_other_sides_stays_if_all_else_is_the_same():
     for changed in ({"depth": 1}, {"base_channels": 4}, {"code": {"commit": "b" * 40}}):
         assert with_other_sides(second, first | changed) == second
     assert with_other_sides(second, {}) == second
+
+
+class OnPaper(LazyStack):
+    """A volume of which nothing but its shape is asked."""
+
+    chunk_depth = volumes_on_paper.CHUNK[0]
+
+    def read(self, sections, rows, columns):
+        raise AssertionError("it has no pixels")
+
+
+@pytest.mark.parametrize("channels", volumes_on_paper.NETWORKS)
+def test_on_paper_the_blocks_are_those_that_the_program_cuts(channels):
+    with torch.device("meta"):
+        network = UNet(base_channels=channels)
+    predictor = Predictor(network, Standardisation(0.5, 0.1, "uint8"), "none")
+    stack = ImageStack(OnPaper(volumes_on_paper.SHAPE, "uint8"), None, Path("image.zarr"))
+    request = PredictionRequest(Path("weights.pt"), stack.source, Path("out.zarr"))
+    assert volumes_on_paper._grid(channels)[0] == layout_of(predictor, stack, request, "0.5").grid
+
+
+def test_the_page_is_what_its_record_gives():
+    part = read_json(ROOT / "results" / "benchmarks" / "cpu.json")["volumes"]
+    assert (ROOT / "results" / "scaling" / "README.md").read_text(encoding="utf-8") == page(part)
 
 
 def test_what_is_measured_is_said_and_the_rest_too(tmp_path):

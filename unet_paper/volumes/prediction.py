@@ -129,11 +129,15 @@ def _version_of(image: Path) -> str:
     return version if version in WRITTEN_VERSIONS else WRITTEN_VERSIONS[-1]
 
 
+def tile_memory(base_channels: int) -> int:
+    """Bytes that a tile may take unless the request says otherwise: no more than is fast on a CPU."""
+    return min(TILE_MEMORY, MOST_PIXELS["cpu"] * BYTES_PER_PIXEL_AND_CHANNEL * base_channels)
+
+
 def layout_of(predictor: Predictor, stack: ImageStack, request: PredictionRequest, version: str) -> Layout:
     """Blocks are those that cost least within the memory of a tile, which does not depend on what is free here."""
     depth, height, width = stack.pixels.shape
-    of_pixel = BYTES_PER_PIXEL_AND_CHANNEL * predictor.network.classifier.in_channels
-    memory = min(TILE_MEMORY, MOST_PIXELS["cpu"] * of_pixel) if request.memory is None else request.memory
+    memory = tile_memory(predictor.network.classifier.in_channels) if request.memory is None else request.memory
     plan = predictor.plan(height, width, memory, request.largest_tile)
     grid = Grid.of_plan(depth, height, width, plan, getattr(stack.pixels, "chunk_depth", 1))
     return Layout(grid, predictor.out_channels, version, *_measured(stack), stack.origin)

@@ -10,7 +10,7 @@ from unet_paper import checkpoint
 from unet_paper.cli.commands import main
 from unet_paper.config import PROFILES
 from unet_paper.datasets.folds import Fold
-from unet_paper.runs.branching import branch, branch_config
+from unet_paper.runs.branching import Branch, branch_config
 from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.record import Trunk, read_record
 from unet_paper.runs.training_run import TrainingRequest, train_run
@@ -27,6 +27,13 @@ def trunk(small_phantom, tmp_path_factory):
     path = tmp_path_factory.mktemp("branching") / "trunk"
     train_run(TrainingRequest(small_phantom, path, TRUNK, Fold(1, 2)))
     return RunFolder(path)
+
+
+def branch(trunk, out):
+    """Make of a folder a branch that is to be trained. Returns its Config."""
+    planned = Branch.plan(trunk, out)
+    planned.begin(out)
+    return planned.config
 
 
 def test_a_branch_equals_a_training_that_was_planned_so(trunk, small_phantom, tmp_path):
@@ -143,12 +150,13 @@ def test_a_branch_and_its_trunk_have_names_from_within_their_folders(trunk, tmp_
     assert read_record(tmp_path / "new" / "run.json").name == "new"
 
 
-def test_a_folder_that_is_trained_in_is_left_alone(trunk, tmp_path):
+def test_a_folder_that_is_trained_in_is_left_alone(trunk, small_phantom, tmp_path):
     out = RunFolder(tmp_path / "branch")
     with exclusive_lock(out.lock, out.path):
         read_record(trunk.record).write(out.record)
+        planned = Branch.plan(trunk, out)
         with pytest.raises(BadInput, match="is being written by another process"):
-            branch(trunk, out)
+            train_run(TrainingRequest(small_phantom, out.path, planned.config, Fold(1, 2), branch=planned))
         assert sorted(path.name for path in out.path.iterdir()) == ["being-trained.lock", "run.json"]
 
 

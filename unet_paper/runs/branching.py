@@ -17,7 +17,6 @@ from unet_paper.runs.record import RunRecord, Trunk, read_record
 from unet_paper.runs.resuming import changed_data
 from unet_paper.schedule import in_steps
 from unet_paper.support.errors import BadInput
-from unet_paper.support.locks import exclusive_lock
 from unet_paper.support.logs import logger
 
 
@@ -77,16 +76,6 @@ class Branch:
         checkpoints.save(out.checkpoint, self.checkpoint)
         step, self.checkpoint = self.checkpoint.step, None  # it needs no memory while the branch is trained
         logger.info(f"branched off {self.trunk} at step {step:,}; it ends after {self.config.steps:,}")
-
-
-def branch(trunk: RunFolder, out: RunFolder) -> Config:
-    """Make a folder that, resumed, ends the trunk's training. Returns its Config. See `Branch.plan` for what is
-    refused; a folder that another process trains in is, too.
-    """
-    planned = Branch.plan(trunk, out)
-    with exclusive_lock(out.lock, out.path):
-        planned.begin(out)
-    return planned.config
 
 
 def _is_of_trunk(record: RunRecord, trunk: RunFolder) -> bool:

@@ -1,6 +1,5 @@
 """The metrics in use: what each is called, how it is printed, and which way is better."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -26,10 +25,6 @@ class Metric:
     def formatted(self, value: float) -> str:
         """A value with the metric's digits."""
         return f"{value:.{self.digits}f}"
-
-    def best(self, values: Iterable[float]) -> float:
-        """The best of several values."""
-        return min(values) if self.better == "lower" else max(values)
 
 
 WARPING_ERROR = Metric(

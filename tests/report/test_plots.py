@@ -8,8 +8,10 @@ import pytest
 
 from unet_paper.config import PROFILES
 from unet_paper.metrics import score
+from unet_paper.report import comparison as comparisons
 from unet_paper.report.comparison import comparison_page
 from unet_paper.report.plots import DRAWN, SMALLEST_DRAWN, history_figure, thresholds_figure
+from unet_paper.runs.results import read_run
 
 
 def histories(count):
@@ -72,6 +74,17 @@ def test_an_empty_history_has_no_curve(make_record, tmp_path):
     make_record(PROFILES["smoke"]).write(tmp_path / "run.json")
     (tmp_path / "history.csv").touch()
     assert comparison_page([tmp_path], tmp_path).curves == []
+
+
+def test_a_page_of_several_runs_reads_each_once(make_record, tmp_path, monkeypatch):
+    """Scores have megabytes."""
+    for name in ("a", "b"):
+        make_record(PROFILES["smoke"]).write(tmp_path / name / "run.json")
+    seen = []
+    monkeypatch.setattr(comparisons, "read_run", lambda run: seen.append(run.path.name) or read_run(run))
+    page = comparison_page([tmp_path / "a", tmp_path / "b"], tmp_path)
+    (table,) = page.document.blocks
+    assert seen == ["a", "b"] and [row[0] for row in table.rows] == ["a", "b"]
 
 
 def test_names_are_shown_as_they_are():

@@ -34,13 +34,17 @@ def require_comparable(folders: Sequence[str | Path]) -> None:
 
 def comparison(folders: Sequence[str | Path]) -> Table:
     """The table of several runs, which are called by their folders."""
-    runs, cells = [], {}
-    for name, folder in zip(unique_names(folders), folders, strict=True):
-        run = RunFolder(Path(folder))
-        record, scores = read_run(run)
-        runs.append((name, record, scores))
-        cells[name] = cells_of_run(run, record) if record.dataset == "own" else {}
-    return comparison_table(runs, cells)
+    return _table(_read(folders))
+
+
+def _read(folders: Sequence[str | Path]) -> list[tuple[RunFolder, NamedRun]]:
+    runs = [RunFolder(Path(folder)) for folder in folders]
+    return [(run, (name, *read_run(run))) for name, run in zip(unique_names(folders), runs, strict=True)]
+
+
+def _table(runs: Sequence[tuple[RunFolder, NamedRun]]) -> Table:
+    cells = {name: cells_of_run(run, record) for run, (name, record, _) in runs if record.dataset == "own"}
+    return comparison_table([named for _, named in runs], cells)
 
 
 def comparison_table(runs: Sequence[NamedRun], cells: Mapping[str, Mapping[str, CellScores]] | None = None) -> Table:
@@ -80,10 +84,9 @@ def comparison_page(folders: Sequence[str | Path], page_folder: Path) -> Page:
     """The page of several runs: their table, their curves, and two of them at a time side by side. Runs whose pictures
     were never made are named in a note.
     """
+    runs = _read(folders)
     histories, primary, viewed, missing, short = {}, {}, [], [], []
-    for name, folder in zip(unique_names(folders), folders, strict=True):
-        run = RunFolder(Path(folder))
-        record, scores = read_run(run)
+    for run, (name, record, scores) in runs:
         history = read_history(run.history) if run.history.is_file() else []
         if history:
             histories[name] = history
@@ -104,7 +107,7 @@ def comparison_page(folders: Sequence[str | Path], page_folder: Path) -> Page:
         curves.append(("Errors by threshold, each run's primary test-time augmentation", thresholds_figure(primary)))
     return Page(
         title=f"{len(folders)} runs",
-        document=Document("Metrics", (comparison(folders),)),
+        document=Document("Metrics", (_table(runs),)),
         note=f"Not in the viewer, as their folders hold no pictures for it: {', '.join(missing)}." if missing else "",
         curves=curves,
         viewed=viewed,

@@ -7,7 +7,7 @@ from typing import Any
 
 from unet_paper.checkpoint import Checkpoint
 from unet_paper.datasets import cell_tracking
-from unet_paper.metrics.registry import F1, PIXEL_ERROR, RAND_ERROR, SEG, V_INFO, V_RAND, WARPING_ERROR, Metric
+from unet_paper.metrics.registry import CELL_METRICS, PIXEL_ERROR, RAND_ERROR, V_INFO, V_RAND, WARPING_ERROR, Metric
 from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.own_scoring import fitting_metrics
 from unet_paper.runs.record import RunRecord, record_beside
@@ -20,8 +20,7 @@ DATASETS = {
     cell_tracking.PHANTOM: "a synthetic sequence of touching cells, which are no real cells",
     "own": "images of its maker's own",
 }
-OF_CELLS = (SEG, F1)
-METRICS = (WARPING_ERROR, RAND_ERROR, PIXEL_ERROR, V_RAND, V_INFO, *OF_CELLS)
+METRICS = (WARPING_ERROR, RAND_ERROR, PIXEL_ERROR, V_RAND, V_INFO, *CELL_METRICS)
 TEST_SCORES = "test-scores*.json"  # of a network trained on all sections, on the official test sections
 
 
@@ -61,7 +60,7 @@ def provenance(weights: Path | str, checkpoint: Checkpoint) -> Provenance:
     if record is None:
         return Provenance(None, ())
     errors = []
-    fitting = (*fitting_metrics(record), *OF_CELLS) if record.dataset == "own" else METRICS
+    fitting = (*fitting_metrics(record), *CELL_METRICS) if record.dataset == "own" else METRICS
     scored_on = f"{record.protocol}, {len(record.protocol.scored_sections)} sections"
     for tta in record.config.tta:
         path = run.scores(tta, record.config.primary)

@@ -105,4 +105,5 @@ F1 = Metric(
 
 CHALLENGE_METRICS = (WARPING_ERROR, RAND_ERROR, RAND_ERROR_PAIRS, PIXEL_ERROR, V_RAND, V_INFO)  # ISBI 2012
 TABLE_1_METRICS = (WARPING_ERROR, RAND_ERROR, PIXEL_ERROR)  # of the paper's table 1, in its order
-METRICS = {metric.key: metric for metric in (*CHALLENGE_METRICS, SEG, F1)}
+CELL_METRICS = (SEG, F1)  # of numbered cells
+METRICS = {metric.key: metric for metric in (*CHALLENGE_METRICS, *CELL_METRICS)}

@@ -3,10 +3,9 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from unet_paper.metrics.registry import TABLE_1_METRICS
+from unet_paper.metrics.registry import CELL_METRICS, TABLE_1_METRICS
 from unet_paper.metrics.scores import Scores
 from unet_paper.report.document import Document
-from unet_paper.report.own_data import CELL_METRICS
 from unet_paper.report.plots import history_figure, thresholds_figure
 from unet_paper.report.table import Cell, Table
 from unet_paper.report.viewer.page import Page

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from unet_paper.metrics.registry import F1, SEG
+from unet_paper.metrics.registry import CELL_METRICS
 from unet_paper.metrics.scores import Scores
 from unet_paper.report.document import Block, Document
 from unet_paper.report.table import Cell, Table
@@ -12,7 +12,6 @@ from unet_paper.runs.cell_segmentation import threshold_of
 from unet_paper.runs.own_scoring import fitting_metrics
 from unet_paper.runs.record import RunRecord
 
-CELL_METRICS = (SEG, F1)
 COUNTS = ("cells", "found", "missed", "split", "merged", "of no cell")
 READING = (
     "SEG is the cell tracking challenge's measure, and that of the paper's table 2. A cell is found when one segment "

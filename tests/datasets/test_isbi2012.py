@@ -2,6 +2,8 @@
 
 import http.server
 import os
+import signal
+import sys
 import threading
 import zipfile
 from pathlib import Path
@@ -144,6 +146,21 @@ def test_bad_source(tmp_path, content):
     else:
         with pytest.raises(BadInput, match="neither a folder nor a zip archive"):
             isbi2012.fetch(tmp_path / "to", tmp_path / "a.zip")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not limit the size of a file")
+def test_a_whole_archive_is_not_to_be_deleted_where_a_disk_is_full(official, tmp_path):
+    import resource
+
+    archive, limit = pack(official, tmp_path / "a.zip"), resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limit[1]))
+    try:
+        with pytest.raises(BadInput, match="a.zip cannot be read: File too large; mend that and try again"):
+            isbi2012.fetch(tmp_path / "to", archive)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+        signal.signal(signal.SIGXFSZ, handler)
 
 
 class Server(http.server.ThreadingHTTPServer):

@@ -18,6 +18,7 @@ from unet_paper.io.stack import read_stack
 from unet_paper.support.errors import BadInput, first_line
 from unet_paper.support.files import atomic_write
 from unet_paper.support.progress import progress_bar
+from unet_paper.support.system_errors import raise_if_of_system
 
 ARCHIVE_URL = "https://downloads.imagej.net/ISBI-2012-challenge.zip"
 CHALLENGE_PAGE = "https://imagej.net/events/isbi-2012-segmentation-challenge"
@@ -161,6 +162,7 @@ def _candidates(source: Path, name: str) -> Iterator[list[tuple[Path, str]]]:
                             shutil.copyfileobj(packed, unpacked)
                         found.append((path, f"{member.filename} in {source}"))
         except ZIP_ERRORS as error:
+            raise_if_of_system(error, source)
             raise BadInput(f"{source} cannot be unpacked ({error}); delete it and fetch it again") from None
         yield found
 

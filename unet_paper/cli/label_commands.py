@@ -19,6 +19,7 @@ from unet_paper.io.sections import Sections
 from unet_paper.support.errors import BadInput
 from unet_paper.support.logs import logger
 from unet_paper.support.progress import progress_bar
+from unet_paper.support.words import counted
 
 if TYPE_CHECKING:
     from unet_paper.metrics.scores import Scores
@@ -103,7 +104,7 @@ def _write_maps(
     for out, truth in zip(outs, truths, strict=True):
         write_stack(out, np.stack([next(remaining) for _ in truth.pixels]), info, truth.pixel_size)
     lowest, largest = min(float(section.min()) for section in maps), max(float(section.max()) for section in maps)
-    print(f"wrote {len(maps)} weight maps, {lowest:.3f} to {largest:.3f}, to {arguments.out}")
+    print(f"wrote {counted(len(maps), 'weight map')}, {lowest:.3f} to {largest:.3f}, to {arguments.out}")
 
 
 def _images_of(arguments: Namespace, truths: Sequence[ImageStack]) -> Sections | None:
@@ -246,10 +247,11 @@ def _score_cells(arguments: Namespace) -> None:
     if cell_scores.segmentation is None and segmentation is not None:
         logger.warning(f"note: {arguments.probability} holds numbered cells; {NAMES} are of probabilities")
     counts = cell_scores.scores
-    print(f"SEG               {counts.seg:.6f}  ({counts.found + counts.missed} cells)")
+    print(f"SEG               {counts.seg:.6f}  ({counted(counts.found + counts.missed, 'cell')})")
     print(f"F1 at IoU 0.5     {counts.f1:.6f}")
     print(
-        f"{counts.found} cells found, {counts.missed} missed, {counts.split} split; {counts.merged} segments merged, "
+        f"{counted(counts.found, 'cell')} found, {counts.missed} missed, {counts.split} split; "
+        f"{counted(counts.merged, 'segment')} merged, "
         f"{counts.unmatched} of no cell"
     )
 

@@ -16,6 +16,7 @@ from unet_paper.separation_border import (
 from unet_paper.support.arguments import labels_option, require_choice
 from unet_paper.support.errors import BadInput
 from unet_paper.support.logs import logger
+from unet_paper.support.words import counted
 from unet_paper.weight_map import require_no_negatives
 
 LABELS_ARE = {
@@ -212,7 +213,11 @@ def _separated(labels: Sections, values: np.ndarray, name: Path | str, connectiv
     separated = stacked([separate_touching_cells(section, connectivity) for section in labels])
     lost = sum(lost_cells(before, after, connectivity) for before, after in zip(labels, separated, strict=True))
     if lost:
-        logger.warning(f"note: {lost} cells of {name} are too thin to be separated from their neighbours, and are lost")
+        be, their = ("is", "its") if lost == 1 else ("are", "their")
+        logger.warning(
+            f"note: {counted(lost, 'cell')} of {name} {be} too thin to be separated from {their} neighbours, and "
+            f"{be} lost"
+        )
     if len(values) > 2 and not doubtful and not scored:
         note_cells_in_pieces(separated, name, connectivity)
     return separated

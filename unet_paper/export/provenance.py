@@ -13,6 +13,7 @@ from unet_paper.runs.own_scoring import fitting_metrics
 from unet_paper.runs.record import RunRecord, record_beside
 from unet_paper.support.errors import BadInput
 from unet_paper.support.json_files import read_json
+from unet_paper.support.words import counted
 
 DATASETS = {
     "isbi": "the training stack of the ISBI 2012 EM challenge (Drosophila first instar larva, ventral nerve cord)",
@@ -61,7 +62,7 @@ def provenance(weights: Path | str, checkpoint: Checkpoint) -> Provenance:
         return Provenance(None, ())
     errors = []
     fitting = (*fitting_metrics(record), *CELL_METRICS) if record.dataset == "own" else METRICS
-    scored_on = f"{record.protocol}, {len(record.protocol.scored_sections)} sections"
+    scored_on = f"{record.protocol}, {counted(len(record.protocol.scored_sections), 'section')}"
     for tta in record.config.tta:
         path = run.scores(tta, record.config.primary)
         if path.is_file():

@@ -13,6 +13,7 @@ from unet_paper.io.pixel_size import PixelSize
 from unet_paper.io.raw_image import Kind
 from unet_paper.support.errors import BadInput
 from unet_paper.support.extras import require_extra
+from unet_paper.support.words import counted
 
 SUFFIX = ".zarr"
 ATTRIBUTE = "unet_paper"  # of the group of a result of ours: what it was made with
@@ -182,7 +183,7 @@ def _channel(path: Path, lengths: Mapping[str, int], channel: int | str | None, 
         option = f" (--channel takes one, from 0 to {count - 1})" if kind == "image" else ""
         raise BadInput(f"{path} holds {count} channels; give one channel only{option}")
     if not 0 <= int(channel or 0) < count:
-        raise BadInput(f"{path} has {count} channels, numbered from 0; there is no channel {channel}")
+        raise BadInput(f"{path} has {counted(count, 'channel')}, numbered from 0; there is no channel {channel}")
     return int(channel or 0)
 
 

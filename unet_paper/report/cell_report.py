@@ -20,6 +20,7 @@ from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.results import read_cell_run, read_history
 from unet_paper.runs.scoring import require_scores_of_its_maps
 from unet_paper.support.files import atomic_write
+from unet_paper.support.words import counted
 
 
 def write_cell_report(run: RunFolder, figures: bool = False) -> str:
@@ -57,7 +58,7 @@ def write_table_2(folder: Path, runs: Sequence[RunFolder]) -> str:
         if pictures is not None:
             viewed.append(viewed_run(run, record, None, pictures, folder, record.name))
     Page(
-        title=f"Cells: {len(runs)} runs",
+        title=f"Cells: {counted(len(runs), 'run')}",
         document=document,
         links=["table2.md", *(f"{run.path.name}/index.html" for run in runs if run.page.is_file())],
         banner=next((banner for record, _ in cell_runs if (banner := smoke_banner(record))), None),

@@ -17,6 +17,7 @@ from unet_paper.runs.record import RunRecord, read_record
 from unet_paper.runs.results import read_history, read_run
 from unet_paper.support.errors import BadInput
 from unet_paper.support.files import atomic_write
+from unet_paper.support.words import counted
 
 NamedRun = tuple[str, RunRecord, Mapping[str, Scores]]
 
@@ -105,7 +106,7 @@ def comparison_page(folders: Sequence[str | Path], page_folder: Path) -> Page:
     if primary:
         curves.append(("Errors by threshold, each run's primary test-time augmentation", thresholds_figure(primary)))
     return Page(
-        title=f"{len(folders)} runs",
+        title=counted(len(folders), "run"),
         document=Document("Metrics", (_table(runs),)),
         note=f"Not in the viewer, as their folders hold no pictures for it: {', '.join(missing)}." if missing else "",
         curves=curves,

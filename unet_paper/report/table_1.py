@@ -8,6 +8,7 @@ from unet_paper.metrics.scores import Scores
 from unet_paper.report.document import Block, Document
 from unet_paper.report.table import Cell, Table
 from unet_paper.runs.record import RunRecord
+from unet_paper.support.words import counted
 
 # Table 1 of the paper (6 March 2015): rank, group, warping error, Rand error, pixel error.
 TABLE_1 = (
@@ -84,29 +85,31 @@ def what_was_scored(record: RunRecord, has_scores: bool = True) -> str:
         "isbi": "the ISBI 2012 stack (contents verified)",
         "phantom": "**the built-in phantom: NOT the ISBI stack, not comparable with the paper's rows**",
     }.get(record.dataset, "the user's own")
-    every = "" if protocol.left_out else "all "
+    every = "" if protocol.left_out or training_sections == 1 else "all "
     not_paper = "" if record.dataset == "own" else ", not the paper's test"
     if protocol.kind == "fold":
         first, last = protocol.scored_sections[0], protocol.scored_sections[-1]
         numbers = f"sections {first} to {last}, counted from 0"
         which = named(protocol.names(protocol.scored_sections)) if protocol.files else numbers
         what = (
-            f"Trained on {training_sections} sections, {doing} the {scored} held out as fold {protocol.fold} "
-            f"({which}): "
-            f"**a validation fold of the training stack{not_paper}**."
+            f"Trained on {counted(training_sections, 'section')}, {doing} the {scored} held out as fold "
+            f"{protocol.fold} ({which}): **a validation fold of the training stack{not_paper}**."
         )
     elif protocol.kind == "test":
         how = {"isbi": ", as the challenge did", "own": ""}.get(record.dataset, ", with the challenge's metrics")
-        what = f"Trained on {every}{training_sections} training sections, {doing} the {scored} test sections{how}."
+        what = (
+            f"Trained on {every}{counted(training_sections, 'training section')}, {doing} the "
+            f"{counted(scored, 'test section')}{how}."
+        )
     else:
-        what = f"Trained on {every}{training_sections} sections; the run itself scored nothing."
+        what = f"Trained on {every}{counted(training_sections, 'section')}; the run itself scored nothing."
     if protocol.left_out:
         what += f" Sections {', '.join(map(str, protocol.left_out))} were left out of the training."
     return f"Data: {dataset}. Profile: `{record.profile_title}` ({_profile_note(record)}). {what}"
 
 
 def _profile_note(record: RunRecord) -> str:
-    note = f"{record.config.base_channels} base channels, {record.config.steps:,} steps"
+    note = f"{record.config.base_channels} base channels, {counted(record.config.steps, 'step')}"
     if record.config.base_channels != PAPERS_BASE_CHANNELS:
         note += f"; a reduced network, the paper's has {PAPERS_BASE_CHANNELS}"
     return note

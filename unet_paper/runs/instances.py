@@ -15,6 +15,7 @@ from unet_paper.io.stack import read_probabilities
 from unet_paper.segmentation import CELL_COLUMNS, Cell, CellSegmentation, measured_cells, segment_stack
 from unet_paper.support.errors import BadInput
 from unet_paper.support.logs import logger
+from unet_paper.support.words import counted
 
 SQUARE_NANOMETRES = 1e6  # in a square micrometre
 
@@ -67,8 +68,8 @@ def segment_file(probability: Path, out: Path, segmentation: CellSegmentation) -
         )
     else:
         middle = np.median([cell.area for cell in measured])
-        count = f"{len(measured)} cells (probability {segmentation})"
-        logger.info(f"numbered {count}; half of them have {middle:.0f} px or more")
+        areas = f"half of them have {middle:.0f} px or more" if len(measured) > 1 else f"it has {middle:.0f} px"
+        logger.info(f"numbered {counted(len(measured), 'cell')} (probability {segmentation}); {areas}")
     logger.info(f"wrote them to {out}, area, centroid and bounding box of each to {table}")
     return len(measured)
 

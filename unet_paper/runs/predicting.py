@@ -16,6 +16,7 @@ from unet_paper.runs.instances import is_numbered, is_table, segment_file, table
 from unet_paper.segmentation import CellSegmentation
 from unet_paper.support.errors import BadInput
 from unet_paper.support.logs import logger
+from unet_paper.support.words import counted
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def predict_files(request: PredictionRequest, images: Sequence[Path], force: boo
         raise BadInput(f"{taken} is there already; give another folder, or --force to replace it")
     for each in remaining:  # all of them before the first, which may take hours
         predictor.check(open_stack(each.image, each.channel).pixels, str(each.image))
-    logger.info(f"predicting {len(remaining)} images in {made_with['precision']} on {request.device}")
+    logger.info(f"predicting {counted(len(remaining), 'image')} in {made_with['precision']} on {request.device}")
     for each in remaining:
         _predict_image(predictor, made_with, each, among_others=len(of_images) > 1)
     for each in (*unnumbered, *without_table):
@@ -136,7 +137,7 @@ def _predict_image(
     shape = predict_file(predictor, request.image, request.out, made_with, *how)
     classes = predictor.out_channels
     meaning = "probability of cell, 0 to 1" if classes == 1 else f"probabilities of {classes} classes"
-    logger.info(f"wrote {shape[0]} sections ({meaning}) to {request.out}")
+    logger.info(f"wrote {counted(shape[0], 'section')} ({meaning}) to {request.out}")
     _number(request)
 
 

@@ -41,6 +41,7 @@ from unet_paper.support.files import remove_leftovers
 from unet_paper.support.locks import exclusive_lock
 from unet_paper.support.logs import logger
 from unet_paper.support.signals import Interrupted
+from unet_paper.support.words import counted
 from unet_paper.training import train
 
 # Of a training step in bfloat16, measured with the profiles paper and quick.
@@ -92,7 +93,7 @@ def train_run(request: TrainingRequest, draw: DrawTraining | None = None) -> Run
         if earlier is not None:
             require_same_start(read_record(run.record), request.start)
         if earlier is not None and is_finished(run, earlier, config):
-            logger.info(f"{run.path} is already trained ({earlier.step} steps); nothing to do")
+            logger.info(f"{run.path} is already trained ({counted(earlier.step, 'step')}); nothing to do")
             return completed_record(run, earlier, stacks, request.device)
         if earlier is not None:
             logger.info(f"resuming from step {earlier.step} of {_length(config)}")
@@ -183,14 +184,16 @@ def _log_start(record: RunRecord, stacks: Stacks) -> None:
     gray = record.standardisation.described()
     logger.info(f"gray values: {gray}; kept with the weights, prediction does the same")
     logger.info(
-        f"training {record.profile_title} on {record.sessions[-1].hardware.device}: {len(stacks.volume)} sections, "
-        f"{record.parameters:,} parameters, {_length(record.config)}"
+        f"training {record.profile_title} on {record.sessions[-1].hardware.device}: "
+        f"{counted(len(stacks.volume), 'section')}, {record.parameters:,} parameters, {_length(record.config)}"
     )
 
 
 def _length(config: Config) -> str:
     """How long a training is, in words."""
-    return f"{config.minutes:g} minutes" if config.minutes else f"{config.steps:,} steps"
+    if config.minutes:
+        return f"{config.minutes:g} minute{'s' * (config.minutes != 1)}"
+    return counted(config.steps, "step")
 
 
 def _train(

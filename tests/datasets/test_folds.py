@@ -39,8 +39,14 @@ def test_the_first_records_counted_the_sections(kind, fold, counts, left_out, pr
 
 def test_there_are_at_most_as_many_folds_as_sections():
     assert [part.tolist() for part in Fold(2, 3).split(3)] == [[0, 2], [1]]
-    with pytest.raises(BadInput, match="2 sections cannot be cut into 3 folds"):
+    with pytest.raises(BadInput, match="2 sections cannot be cut into 3 folds, .*; take at most 2 folds"):
         Fold(2, 3).split(2)
+
+
+def test_a_single_section_that_cannot_be_cut_is_told_the_ways_out():
+    way_out = "1 section cannot be cut into 4 folds, each of which needs one; leave --fold out, or cut the image into"
+    with pytest.raises(BadInput, match=way_out):
+        Fold(1, 4).split(1)
 
 
 def test_sections_that_are_left_out_are_in_order_and_named_once():

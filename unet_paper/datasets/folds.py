@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from unet_paper.support.errors import BadInput
+from unet_paper.support.words import counted
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,10 @@ class Fold:
         The held-out block is contiguous, because neighbouring sections resemble each other.
         """
         if sections < self.count:
-            raise BadInput(f"{sections} sections cannot be cut into {self.count} folds; every fold needs a section")
+            fewer = f"take at most {sections} folds"
+            advice = fewer if sections > 1 else "leave --fold out, or cut the image into several files"
+            count = counted(sections, "section")
+            raise BadInput(f"{count} cannot be cut into {self.count} folds, each of which needs one; {advice}")
         blocks = np.array_split(np.arange(sections), self.count)
         held_out = blocks.pop(self.number - 1)
         return np.concatenate(blocks), held_out

@@ -43,7 +43,7 @@ def test_probabilities_of_small_cells(nuclei, capsys):
     assert (scores["found"], scores["missed"], scores["split"], scores["merged"]) == (3, 0, 0, 1)
     assert scores["f1"] == pytest.approx(2 * 2 / (3 + 2))
     printed = capsys.readouterr().out
-    assert "3 cells found, 0 missed, 0 split; 1 segments merged, 0 of no cell" in printed
+    assert "3 cells found, 0 missed, 0 split; 1 segment merged, 0 of no cell" in printed
 
 
 def test_settings(nuclei):

@@ -38,3 +38,9 @@ def test_a_stack_of_one_value_has_deviation_1(dtype, value):
     gray = gray_values(np.full((2, 250, 250), value, dtype))
     found = Standardisation.of(gray, np.dtype(dtype))
     assert found.deviation == 1 and np.abs(found(gray)).max() < 1e-6
+
+
+def test_the_range_of_those_trained_on_is_told():
+    assert Standardisation(0.25, 0.1, "uint8").range_told() == "0 to 255 for uint8, whose mean was 64"
+    assert Standardisation(0.25, 0.1, "uint16").range_told() == "0 to 65535 for uint16, whose mean was 16384"
+    assert Standardisation(0.25, 0.1, "float32").range_told() == "float32 whose mean was 0.25"

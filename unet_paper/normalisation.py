@@ -45,6 +45,13 @@ class Standardisation:
         divided = self.dtype + (f" / {self.largest}" if self.largest > 1 else "")
         return f"{divided}, minus {self.mean:.4g}, divided by {self.deviation:.4g}"
 
+    def range_told(self) -> str:
+        """In words, which gray values of a file are like those of the training stack."""
+        mean = self.mean * self.largest
+        if self.dtype.startswith("uint"):
+            return f"0 to {self.largest} for {self.dtype}, whose mean was {mean:.0f}"
+        return f"{self.dtype} whose mean was {mean:.4g}"
+
     def __call__(self, gray: Values) -> Values:
         return (gray - self.mean) / self.deviation
 

@@ -99,7 +99,7 @@ class Predictor:
         if volume.dtype.name != self.standardisation.dtype:
             raise BadInput(
                 f"{name} holds {volume.dtype.name} values but the network was trained on {self.standardisation.dtype}; "
-                "convert it to that type"
+                f"scale its values to those trained on, {self.standardisation.range_told()}"
             )
 
     def predict_block(self, section: np.ndarray, block: Block) -> np.ndarray:

@@ -215,7 +215,10 @@ CALLS = [
     ("predict --weights run/weights.pt none.tif out.tif", "none.tif is not a file"),
     ("predict --weights run/weights.pt cut.tif out.tif", "cut.tif cannot be read as TIFF"),
     ("predict --weights run/weights.pt rgb.tif out.tif", "rgb.tif is in colour"),
-    ("predict --weights run/weights.pt floats.tif out.tif", "float32 values but the network was trained on uint8"),
+    (
+        "predict --weights run/weights.pt floats.tif out.tif",
+        "float32 values but the network was trained on uint8; scale its values to those trained on, 0 to 255 for uint8",
+    ),
     ("predict --weights run/weights.pt constant.tif out.tif", "constant.tif holds one gray value only"),
     ("predict --weights run/weights.pt gray.tif out.png", "out.png must be a TIFF"),
     ("predict --weights run/weights.pt gray.tif gray.tif", "gray.tif is the image itself"),

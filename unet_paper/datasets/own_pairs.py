@@ -64,7 +64,7 @@ def read_pairs(
         if read and gray.pixels.dtype != read[0][0].pixels.dtype:
             raise BadInput(
                 f"{read[0][0].source} holds {read[0][0].pixels.dtype} values and {image} {gray.pixels.dtype}; gray "
-                "values must be of one type, so convert one of them"
+                "values must be of one type, so scale those of one to the range of the other"
             )
         read.append((gray, labelled))
     first, second = zip(*read, strict=True)

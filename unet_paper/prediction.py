@@ -12,7 +12,7 @@ from unet_paper.compute.callers_torch import callers_settings_set_aside
 from unet_paper.compute.memory import available_memory, release
 from unet_paper.compute.precision import autocast, computes_in_bfloat16, float32_unrounded, usable_device
 from unet_paper.config import EXTRAPOLATIONS, PAPER, TTA
-from unet_paper.io.sections import as_array, require_no_colours
+from unet_paper.io.sections import as_array, note_odd_axes, require_no_colours
 from unet_paper.network import CONTEXT, UNet
 from unet_paper.normalisation import Standardisation, gray_values
 from unet_paper.overlap_tile import SMALLEST_TILE, Block, Plan, mirrored_region, plan_blocks
@@ -270,6 +270,7 @@ def _predict_array(
     require_no_colours(image, "images")
     predictor.check(image)
     volume = image[None] if image.ndim == 2 else image
+    note_odd_axes(volume.shape, "the array of images")
     note, warning = predictor.lone_value(*_range_of(volume)), predictor.warning(volume)
     if note:
         logger.warning(f"note: the images hold {note}")

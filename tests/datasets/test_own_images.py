@@ -13,7 +13,8 @@ from unet_paper.cli.commands import main
 from unet_paper.datasets.folds import Fold
 from unet_paper.datasets.labels import interpret_labels
 from unet_paper.datasets.training_stacks import OwnFiles, load_files
-from unet_paper.io.stack import read_stack, write_stack
+from unet_paper.io.sections import sizes_told
+from unet_paper.io.stack import read_gray, read_stack, write_stack
 from unet_paper.prediction import predict_stack
 from unet_paper.support.errors import BadInput
 
@@ -55,7 +56,7 @@ def test_the_three_commands(nuclei, tmp_path, capsys):
     options = ["--labels-are", "instances", "--fold", "4/4", "--set", "steps=150", "--set", "learning_rate=0.02"]
     assert train(nuclei, run, "numbers.tif", *options) == 0
     said = capsys.readouterr().out
-    assert "gray values: uint16 / 65535, minus" in said
+    assert "gray values: uint16 / 65535, minus" in said and ": 3 sections of 143 x 201 px, " in said
     record = json.loads((run / "run.json").read_text())
     assert record["dataset"] == "own" and record["protocol"]["labels_are"] == "instances"
     probability = tmp_path / "probability.tif"
@@ -209,3 +210,16 @@ def test_images_and_labels_that_do_not_match(nuclei, tmp_path, capsys):
     assert "--images needs --labels" in capsys.readouterr().err
     assert main(["train", "--data", str(nuclei), "--labels", images, "--out", str(tmp_path / "run")]) == 2
     assert "belong to --images" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("shape", "noted"), [((50, 60, 8), True), ((8, 50, 60), False), ((1, 60, 8), False), ((50, 60, 15), False)]
+)
+def test_sections_as_narrow_as_a_stack_is_deep_are_noted(tmp_path, random, caplog, shape, noted):
+    """A stack whose sections come last trains on slices across it without an error."""
+    write_stack(tmp_path / "images.tif", random.integers(0, 256, shape, np.uint8))
+    pixels = read_gray(tmp_path / "images.tif").pixels
+    said = "holds 50 sections of 60 x 8 px; expected (sections, height, width), so if"
+    assert (said in caplog.text) == noted and ("surprise" in caplog.text) == noted
+    assert sizes_told(pixels) == f"{shape[0]} section{'s' * (shape[0] > 1)} of {shape[1]} x {shape[2]} px"
+    assert sizes_told([pixels[0], pixels[0][:9]]) == "2 sections of several sizes"

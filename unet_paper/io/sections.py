@@ -2,15 +2,19 @@
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from unet_paper.support.errors import BadInput, first_line
+from unet_paper.support.logs import logger
 from unet_paper.support.out_of_memory import is_out_of_memory
+from unet_paper.support.words import counted
 
 COLOURS = (3, 4)  # samples of a pixel in colour
+NARROW = 64  # px, the least width of which nobody wonders whether it is the number of sections
 Sections = np.ndarray | Sequence[np.ndarray]  # a (Z, H, W) array, or (H, W) arrays of any sizes
 
 
@@ -98,6 +102,17 @@ def require_no_colours(stack: np.ndarray, name: str) -> None:
         )
 
 
+def note_odd_axes(shape: tuple[int, ...], name: Path | str) -> None:
+    """Say so where (Z, H, W) sections are so narrow that their axes may be in another order. name : what they are
+    called.
+    """
+    if len(shape) == 3 and shape[2] < NARROW and 4 * shape[2] < min(shape[:2]):
+        logger.warning(
+            f"note: {name} holds {shape[0]} sections of {shape[1]} x {shape[2]} px; expected "
+            "(sections, height, width), so if that is a surprise, put its axes into this order"
+        )
+
+
 def require_contrast(sections: Sections) -> None:
     """Raise BadInput where there is nothing but blank sections to train on."""
     if all(section.min() == section.max() for section in sections):
@@ -146,3 +161,10 @@ def described(sections: Sections) -> str:
         return str(sections.shape)
     texts = [str(shape) for shape in dict.fromkeys(shapes(sections))]
     return ", ".join(texts[:3]) + (", ..." if len(texts) > 3 else "") + f" ({len(sections)} sections)"
+
+
+def sizes_told(sections: Sections) -> str:
+    """How many sections there are, and of which size, in words."""
+    first, *others = dict.fromkeys(shapes(sections))
+    size = "several sizes" if others else f"{first[0]} x {first[1]} px"
+    return f"{counted(len(sections), 'section')} of {size}"

@@ -17,7 +17,7 @@ from unet_paper.io.lazy_stack import Box, LazyBox, LazyStack
 from unet_paper.io.made_with import EIGHT_BITS
 from unet_paper.io.pixel_size import PixelSize, tiff_options
 from unet_paper.io.raw_image import Kind
-from unet_paper.io.sections import Sections
+from unet_paper.io.sections import Sections, note_odd_axes
 from unet_paper.support.errors import BadInput
 from unet_paper.support.files import atomic_write
 from unet_paper.support.logs import logger
@@ -77,7 +77,7 @@ def _require_no_lone_value(stack: ImageStack) -> None:
 
 
 def require_gray(stack: ImageStack, among_others: bool = False) -> tuple[float, float]:
-    """The lowest and the highest gray value. Reads every section.
+    """The lowest and the highest gray value. Reads every section, and says so where their axes look interchanged.
 
     Raises BadInput for a stack whose values are not all numbers to count on, or all the same; the latter is said only
     where it is one of several (`among_others`), as of a section among others.
@@ -85,6 +85,7 @@ def require_gray(stack: ImageStack, among_others: bool = False) -> tuple[float, 
     pixels, path = stack.pixels, stack.source
     if pixels.dtype.kind not in "uif":
         raise BadInput(f"{path} holds {pixels.dtype} values; give whole or floating-point gray values")
+    note_odd_axes(pixels.shape, path)
     lowest, highest = math.inf, -math.inf
     blank: list[str] = []
     for index, section in enumerate(pixels):

@@ -15,7 +15,16 @@ from unet_paper.config import PROFILES, Config, optimiser_settings, without_effe
 from unet_paper.datasets.labels import interpret_labels, pixels_to_ignore
 from unet_paper.datasets.training_set import prepare_training_set
 from unet_paper.io.hashes import sections_sha256
-from unet_paper.io.sections import Sections, as_array, as_sections, joined, lone_label, require_same_shapes, stacked
+from unet_paper.io.sections import (
+    Sections,
+    as_array,
+    as_sections,
+    joined,
+    lone_label,
+    note_odd_axes,
+    require_same_shapes,
+    stacked,
+)
 from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.results import read_history
 from unet_paper.runs.resuming import changed_settings, changed_type
@@ -100,6 +109,8 @@ def train(
         logger.warning(f"note: of {config.optimiser}, the setting {name} has no effect")
     volume, truth = as_sections(images, "images"), as_sections(labels, "labels")
     require_same_shapes(volume, truth, ("images", "labels"))
+    if isinstance(volume, np.ndarray):
+        note_odd_axes(volume.shape, "the array of images")
     for section in truth:
         if section.dtype.kind not in "bui":
             raise BadInput(f"the labels hold {section.dtype} values; give whole numbers or bool")

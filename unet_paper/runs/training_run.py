@@ -15,7 +15,7 @@ from unet_paper.datasets.folds import Fold
 from unet_paper.datasets.labels import renumbered
 from unet_paper.datasets.training_set import TrainingSet, prepare_training_set
 from unet_paper.datasets.training_stacks import OwnFiles, Stacks, load
-from unet_paper.io.sections import Sections, joined, like, stacked
+from unet_paper.io.sections import Sections, joined, like, sizes_told, stacked
 from unet_paper.io.stack import write_sections
 from unet_paper.runs.branching import Branch
 from unet_paper.runs.cell_threshold import seg_of_training_frames
@@ -185,7 +185,7 @@ def _log_start(record: RunRecord, stacks: Stacks) -> None:
     logger.info(f"gray values: {gray}; kept with the weights, prediction does the same")
     logger.info(
         f"training {record.profile_title} on {record.sessions[-1].hardware.device}: "
-        f"{counted(len(stacks.volume), 'section')}, {record.parameters:,} parameters, {_length(record.config)}"
+        f"{sizes_told(stacks.volume)}, {record.parameters:,} parameters, {_length(record.config)}"
     )
 
 

@@ -15,6 +15,7 @@ from unet_paper.support.errors import BadInput
 from unet_paper.support.logs import logger
 
 SPECK = 4  # px; most cells are larger
+MOST_SPECKS, LEAST_SPECKS = 0.95, 1000  # share of the cells that specks may have, and from how many on
 PIECES = 3  # of a number, on average, from which it is hardly a cell's
 
 
@@ -228,6 +229,42 @@ def warn_of_specks(areas: np.ndarray, name: Path | str) -> bool:
         "a smoothed mask, and no cells"
     )
     return True
+
+
+def require_no_gray_levels(labels: Sections, name: Path | str) -> None:
+    """Refuse what is read as numbered cells where nearly all of very many are specks, most of which touch others.
+
+    Annotated spots may be as small, but lie apart.
+
+    Parameters
+    ----------
+    labels : (Z, H, W) integer array, or a sequence of (H, W) sections
+        0 = background, every cell a number of its own.
+    name : path or str
+        Of the labels, for the message.
+
+    Raises
+    ------
+    BadInput
+        For such labels.
+    """
+    cells, specks, crowded = 0, 0, 0
+    for section in labels:
+        parts = label_cells(section)
+        touching = np.zeros(parts.shape, bool)
+        for first, second in _neighbours(parts.shape, 4):
+            touch = (parts[first] != parts[second]) & (parts[first] != 0) & (parts[second] != 0)
+            touching[first] |= touch
+            touching[second] |= touch
+        areas = np.bincount(parts.ravel())[1:]
+        cells += len(areas)
+        specks += np.count_nonzero(areas <= SPECK)
+        crowded += np.count_nonzero(areas[np.unique(parts[touching]) - 1] <= SPECK)
+    if specks >= LEAST_SPECKS and specks > MOST_SPECKS * cells and 2 * crowded > specks:
+        raise BadInput(
+            f"{specks:,} of the {cells:,} cells of {name} have at most {SPECK} px, as gray levels do; threshold it if "
+            "it is a mask that was smoothed or saved as JPEG, and see whether images and labels are swapped"
+        )
 
 
 def warn_of_other_meanings(labels: Sections, name: Path | str, may_be_said: bool = True) -> bool:

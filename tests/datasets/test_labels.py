@@ -7,16 +7,17 @@ import pytest
 import tifffile
 from PIL import Image
 from scipy import ndimage
+from skimage import draw
 
-from unet_paper import score
+from unet_paper import score, train
 from unet_paper.cli.commands import main
 from unet_paper.datasets.folds import Protocol
 from unet_paper.datasets.labels import interpret_labels
-from unet_paper.datasets.training_stacks import load_folder
+from unet_paper.datasets.training_stacks import OwnFiles, load_files, load_folder
 from unet_paper.io.sections import joined
 from unet_paper.io.stack import read_labels, read_stack, write_stack
 from unet_paper.runs.training_run import _stored
-from unet_paper.separation_border import label_cells
+from unet_paper.separation_border import label_cells, require_no_gray_levels
 from unet_paper.support.errors import BadInput
 
 INSTANCES = re.escape("--labels-are instances (from Python labels_are='instances')")
@@ -299,3 +300,60 @@ def test_where_the_meaning_of_labels_cannot_be_said_the_message_says_where_it_ca
     write_stack(tmp_path / "train-labels.tif", labels)
     with pytest.raises(BadInput, match="--ignore 255 .*; these go with --images and --labels, in place of --data$"):
         load_folder(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def jpeg_mask(tmp_path_factory):
+    """A folder with discs in noise, `images.png`, and a mask of them that was a JPEG once, `mask.png`."""
+    folder, random = tmp_path_factory.mktemp("jpeg"), np.random.default_rng(0)
+    mask = np.zeros((300, 360), np.uint8)
+    for row, column in random.integers(12, 288, (40, 2)):
+        mask[draw.disk((row, column), 10, shape=mask.shape)] = 255
+    Image.fromarray(np.clip(60 + mask // 2 + random.normal(0, 10, mask.shape), 0, 255).astype(np.uint8)).save(
+        folder / "images.png"
+    )
+    Image.fromarray(mask).save(folder / "mask.jpg", quality=75)
+    Image.open(folder / "mask.jpg").save(folder / "mask.png")
+    return folder
+
+
+def test_a_mask_that_was_a_jpeg_is_to_be_thresholded(jpeg_mask):
+    labels = read_labels(jpeg_mask / "mask.png").pixels
+    advice = "most pixels lie near 0 and 255, as of a mask that was saved as JPEG .*, threshold it at 128$"
+    with pytest.raises(BadInput, match=advice):
+        interpret_labels(labels, "cells", "mask.png")
+    interpret_labels((labels >= 128).astype(np.uint8), "cells", "mask.png")
+
+
+@pytest.mark.parametrize("last", [10, 100, 255])
+def test_numbered_cells_are_no_smoothed_mask(last):
+    """Most pixels are background, near the lowest value."""
+    labels = np.zeros((1, 200, 200), np.uint8)
+    for number in range(1, last + 1):
+        row, column = divmod(number, 16)
+        labels[0, 12 * row : 12 * row + 8, 12 * column : 12 * column + 8] = number
+    with pytest.raises(BadInput, match="numbers of their own are --labels-are instances") as raised:
+        interpret_labels(labels, "cells", "cells.tif")
+    assert "JPEG" not in str(raised.value)
+
+
+def test_thousands_of_gray_levels_are_refused_as_cells(jpeg_mask, capsys):
+    """In training, and where a result is scored against them; so are images that are given as labels."""
+    images, mask = jpeg_mask / "images.png", jpeg_mask / "mask.png"
+    refused = "cells of .* have at most 4 px, as gray levels do; threshold it if .* images and labels are swapped"
+    for given in (images, mask), (mask, images):
+        with pytest.raises(BadInput, match=refused):
+            load_files(OwnFiles(*given, "instances"))
+    with pytest.raises(BadInput, match=refused):
+        train(np.asarray(Image.open(images)), np.asarray(Image.open(mask)), "instances", "smoke")
+    for metrics in ("seg", "all", "challenge"):
+        assert main(["score", str(mask), str(mask), "--metrics", metrics, "--labels-are", "instances"]) == 2
+    assert "as gray levels do" in capsys.readouterr().err
+
+
+def test_thousands_of_annotated_spots_are_cells():
+    """Of a pixel each, as far from one another as they have to be."""
+    spots = np.zeros((1, 200, 200), np.uint16)
+    spots[0, ::4, ::4] = np.arange(1, 2501).reshape(50, 50)
+    require_no_gray_levels(spots, "spots.tif")
+    interpret_labels(spots, "instances", "spots.tif")

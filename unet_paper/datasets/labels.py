@@ -26,6 +26,7 @@ LABELS_ARE = {
     "classes": "every value is a class: 0, 1, 2, ...",
 }
 MOST_CLASSES = 255
+LEAST_RIM = 12  # gray levels near one end of a mask's, of which there are a hundred at least
 PLAINLY_INSTANCES = 12  # values from which "classes" that are in one piece each look like numbered cells
 
 
@@ -111,8 +112,9 @@ def interpret_labels(
                 )
             marked = values[0] if values[0] < 0 else values[-1]
             unknown = f"; {if_unannotated(marked)}" if len(values) == 3 else ""
+            smoothed = _if_smoothed(values, joined(labels)[known])
             raise BadInput(
-                f"{holds}, and cells that have numbers of their own are {labels_option('instances')}{unknown}"
+                f"{holds}, and cells that have numbers of their own are {labels_option('instances')}{unknown}{smoothed}"
             )
         cell = values[1] if labels_are == "cells" else values[0]
         labels = without_ignored([(section == cell).astype(np.uint8) * 255 for section in labels], ignored)
@@ -140,6 +142,20 @@ def _of_whole_numbers(labels: Sections, name: Path | str) -> Sections:
 
 def _shown(values: np.ndarray) -> str:
     return ", ".join(map(str, values[:5])) + ", ..." * (len(values) > 5)
+
+
+def _if_smoothed(values: np.ndarray, pixels: np.ndarray) -> str:
+    """What to do where most pixels lie near the two ends of many values, as those of a mask that was smoothed do."""
+    lowest, highest = int(values[0]), int(values[-1])
+    rim = (highest - lowest) // 8
+    low, high = (pixels <= lowest + rim).sum(), (pixels >= highest - rim).sum()
+    # numbers of cells may lie near 0, with the background, but seldom near the largest
+    if len(values) == 3 or rim < LEAST_RIM or low + high < 0.8 * len(pixels) or 2 * high < len(pixels) - low:
+        return ""
+    return (
+        f"; most pixels lie near {lowest} and {highest}, as of a mask that was saved as JPEG or resized with "
+        f"smoothing: where it is one, threshold it at {(lowest + highest + 1) // 2}"
+    )
 
 
 def without_ignored(labels: Sections, ignored: Sections | None) -> Sections:

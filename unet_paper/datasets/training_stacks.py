@@ -13,6 +13,7 @@ from unet_paper.io.image_stack import ImageStack
 from unet_paper.io.pixel_size import EM, PixelSize
 from unet_paper.io.sections import Sections, require_contrast, stacked
 from unet_paper.io.stack import read_gray, read_labels
+from unet_paper.separation_border import require_no_gray_levels
 from unet_paper.support.errors import BadInput
 
 
@@ -63,6 +64,8 @@ def load_files(files: OwnFiles, fold: Fold | None = None, leave_out: Sequence[in
     """
     own = read_pairs(files.images, files.labels, files.channel, files.ignore)
     ignored = pixels_to_ignore(own.labels, files.ignore, own.name)
+    if files.labels_are == "instances":
+        require_no_gray_levels(without_ignored(own.labels, ignored), own.name)
     labels, classes = interpret_labels(own.labels, files.labels_are, own.name, ignored)
     truth = labels if files.labels_are != "instances" else without_ignored(own.labels, ignored)
     stacks = _split(

@@ -28,7 +28,13 @@ from unet_paper.runs.environment import code_version
 from unet_paper.runs.recorded_tta import recorded_tta
 from unet_paper.runs.scoring import either, read_sections
 from unet_paper.segmentation import THRESHOLD, CellSegmentation
-from unet_paper.separation_border import areas_of_parts, label_cells, warn_of_other_meanings, warn_of_specks
+from unet_paper.separation_border import (
+    areas_of_parts,
+    label_cells,
+    require_no_gray_levels,
+    warn_of_other_meanings,
+    warn_of_specks,
+)
 from unet_paper.support.errors import BadInput
 from unet_paper.support.json_files import read_json, write_json
 from unet_paper.support.logs import logger
@@ -200,6 +206,7 @@ def _numbered_truth(
     values = _values(labels, ignored)
     cells = without_ignored(labels, ignored)
     if aloud and len(values) > 2:
+        require_no_gray_levels(cells, name)
         doubt_three_values(values, name, said=labels_are is not None)
         warn_of_other_meanings(cells, name, may_be_said=False)
     if labels_are == "instances" and 0 not in values:  # two numbers without a 0 are two cells

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from unet_paper.checkpoint import Checkpoint, load_last
 from unet_paper.compute.precision import usable_device
 from unet_paper.config import PROFILES, Config, optimiser_settings, without_effect
-from unet_paper.datasets.labels import interpret_labels, pixels_to_ignore
+from unet_paper.datasets.labels import interpret_labels, pixels_to_ignore, without_ignored
 from unet_paper.datasets.training_set import prepare_training_set
 from unet_paper.io.hashes import sections_sha256
 from unet_paper.io.sections import (
@@ -29,6 +29,7 @@ from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.results import read_history
 from unet_paper.runs.resuming import changed_settings, changed_type
 from unet_paper.runs.starting_weights import StartingWeights
+from unet_paper.separation_border import require_no_gray_levels
 from unet_paper.support.arguments import as_path, require_choice
 from unet_paper.support.errors import BadInput
 from unet_paper.support.locks import exclusive_lock
@@ -124,6 +125,8 @@ def train(
     data = {"train-volume": sections_sha256(volume), "train-labels": sections_sha256(truth)}
     truth = stacked([section.astype(np.uint8) if section.dtype == bool else section for section in truth])
     ignored = pixels_to_ignore(truth, _label_or_masks(ignore), "the labels")
+    if labels_are in (None, "instances"):
+        require_no_gray_levels(without_ignored(truth, ignored), "the array of labels")
     truth, classes = interpret_labels(
         truth, labels_are or "instances", "the array of labels", ignored, said=labels_are is not None
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from unet_paper.datasets.file_pairs import paired
-from unet_paper.datasets.labels import interpret_labels, pixels_to_ignore
+from unet_paper.datasets.labels import interpret_labels, pixels_to_ignore, without_ignored
 from unet_paper.io.hashes import labels_sha256, sections_sha256
 from unet_paper.io.image_stack import ImageStack
 from unet_paper.io.sections import Sections, joined, like, stacked
@@ -19,6 +19,7 @@ from unet_paper.metrics.scores import Scores
 from unet_paper.runs.environment import code_version
 from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.recorded_tta import recorded_tta
+from unet_paper.separation_border import require_no_gray_levels
 from unet_paper.support.errors import BadInput
 from unet_paper.support.json_files import write_json
 from unet_paper.support.logs import logger
@@ -125,6 +126,8 @@ def read_truth(
         every[slice(None) if ignored is None else ~joined(ignored)] = of_known
         return like(every, labels), ignored
     said = labels_are is not None
+    if numbered and labels_are in (None, "instances"):
+        require_no_gray_levels(without_ignored(labels, ignored), name)
     interpreted, classes = interpret_labels(labels, labels_are or "instances", name, ignored, said, scored=True)
     if classes > 2:
         raise BadInput(f"{name} holds {classes} classes; the challenge's metrics know two, so give labels of two")

@@ -272,7 +272,11 @@ def test_probabilities_of_many_classes_are_called_that(nuclei, capsys):
     for metrics in ("challenge", "seg", "all"):
         assert main(["score", str(nuclei / "labels.tif"), str(nuclei / "k3.tif"), "--metrics", metrics]) == 2
         said = capsys.readouterr().err
-        known = "give labels, or those of two" if metrics == "seg" else "the challenge's scores know two"
+        known = (
+            "give labels, or those of two"
+            if metrics == "seg"
+            else "numbered cells and the challenge's scores know two, and the label image of more is map.argmax(-3)"
+        )
         assert f"k3.tif holds probabilities of 3 classes; {known}" in said and "channel" not in said
 
 

@@ -136,6 +136,18 @@ def test_probabilities_only(tmp_path, capsys):
     assert "holds uint8 values; probabilities are 32-bit floats" in capsys.readouterr().err
 
 
+def test_a_map_of_several_classes_is_told_its_label_image(tmp_path, capsys):
+    """Cells are numbered of two; scores are not what was asked for."""
+    maps = np.full((2, 3, 40, 60), 1 / 3, np.float32)
+    tifffile.imwrite(tmp_path / "maps.tif", maps, imagej=True, metadata={"axes": "ZCYX"})
+    assert main(["segment", str(tmp_path / "maps.tif"), str(tmp_path / "cells.tif")]) == 2
+    said = capsys.readouterr().err
+    assert (
+        "holds probabilities of 3 classes; numbered cells " in said and "the label image of more is map.argmax(" in said
+    )
+    assert tifffile.imread(tmp_path / "maps.tif").argmax(-3).shape == (2, 40, 60)
+
+
 def test_no_option_of_another_command_is_named(tmp_path, capsys):
     """--channel is of images; a map in colour, by its samples or by a table, is refused without it."""
     indexed = Image.fromarray(np.eye(9, dtype=np.uint8))

@@ -72,7 +72,12 @@ def several_channels(
     """What is wrong with (..., C) pixels of which no channel is named."""
     count = pixels.shape[-1]
     if kind != "image" and pixels.dtype.kind == "f" and stored_as_planes:
-        known = "the challenge's scores know two" if kind == "probabilities" else "give labels, or those of two classes"
+        known = "give labels, or those of two classes"
+        if kind == "probabilities":
+            known = (
+                "numbered cells and the challenge's scores know two, and the label image of more is map.argmax(-3), as "
+                "its axes are (section, class, height, width)"
+            )
         return BadInput(f"{path} holds probabilities of {count} classes; {known}")
     in_colour = count in (3, 4)
     what = "in colour" if in_colour else f"of {count} channels"

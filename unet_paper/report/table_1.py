@@ -78,7 +78,8 @@ def further_metrics(scores: Mapping[str, Scores]) -> Table:
 
 def what_was_scored(record: RunRecord, has_scores: bool = True) -> str:
     """One paragraph: which data, which profile, which protocol."""
-    doing = "scored on" if has_scores else "not yet scored on"
+    of_classes = record.config.classes > 2
+    doing = "scored on" if has_scores else "without" if of_classes else "not yet scored on"
     protocol = record.protocol
     training_sections, scored = len(protocol.training_sections), len(protocol.scored_sections)
     dataset = {
@@ -103,6 +104,8 @@ def what_was_scored(record: RunRecord, has_scores: bool = True) -> str:
         )
     else:
         what = f"Trained on {every}{counted(training_sections, 'section')}; the run itself scored nothing."
+    if of_classes:
+        what += " Not scored: the scores know two classes."
     if protocol.left_out:
         what += f" Sections {', '.join(map(str, protocol.left_out))} were left out of the training."
     return f"Data: {dataset}. Profile: `{record.profile_title}` ({_profile_note(record)}). {what}"

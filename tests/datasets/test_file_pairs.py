@@ -297,3 +297,14 @@ def test_weight_maps_of_a_folder(nuclei_folders, tmp_path, capsys):
     assert main(one) == 2 and "link.tif is there already" in capsys.readouterr().err and not main([*one, "--force"])
     assert main(["weights", str(masks), str(tmp_path / "one.tif")]) == 2
     assert "is one file, and there are 3 of labels; give the name of a folder" in capsys.readouterr().err
+
+
+def test_only_what_the_command_can_do_is_advised(folders, capsys):
+    """`score` takes a path of each, `train` takes lists of files too."""
+    (folders / "masks/t1.tif").unlink()
+    images, masks = str(folders / "images"), str(folders / "masks")
+    for metrics in ("challenge", "seg", "all"):
+        assert main(["score", masks, images, "--metrics", metrics]) == 2
+        assert capsys.readouterr().err.endswith("; move what has no partner elsewhere\n")
+    with pytest.raises(BadInput, match="elsewhere, or name only the files that have one$"):
+        load(folders)

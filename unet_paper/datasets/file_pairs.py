@@ -20,11 +20,17 @@ ADDED = re.compile(rf"^(?:{ONE})(?:[ _.-]+|(?=[0-9]))|[ _.-]+(?:{ONE})$", re.IGN
 Pair = tuple[Path, Path]
 
 
-def paired(images: Sequence[Path], labels: Sequence[Path], names: tuple[str, str] = ("images", "labels")) -> list[Pair]:
+def paired(
+    images: Sequence[Path],
+    labels: Sequence[Path],
+    names: tuple[str, str] = ("images", "labels"),
+    may_be_listed: bool = True,
+) -> list[Pair]:
     """Files and their labels: of one file each as they are, else of folders and lists by name.
 
     A pair has the same name but for the ending, or but for such words as _mask at the beginning or the end of it. names
-    : of both, for messages. Raises BadInput for a file without its partner.
+    : of both, for messages. may_be_listed : whether the user can name several files in place of a folder. Raises
+    BadInput for a file without its partner.
     """
     if not several_files(images) and not several_files(labels):
         return [(images[0], labels[0])]
@@ -33,7 +39,7 @@ def paired(images: Sequence[Path], labels: Sequence[Path], names: tuple[str, str
     if len(without) > len(pairs):
         pairs = without
         logger.info(f"pairs are made by name without words such as mask: {pairs[0][0].name}, {pairs[0][1].name}")
-    _require_partners(first, second, pairs, names)
+    _require_partners(first, second, pairs, names, may_be_listed)
     return pairs
 
 
@@ -52,14 +58,16 @@ def _by(key: Callable[[Path], str], first: Sequence[Path], second: Sequence[Path
     return [(path, partners[key(path)]) for path in first if all(count[key(path)] == 1 for count in counts)]
 
 
-def _require_partners(first: Sequence[Path], second: Sequence[Path], pairs: list[Pair], names: tuple[str, str]) -> None:
+def _require_partners(
+    first: Sequence[Path], second: Sequence[Path], pairs: list[Pair], names: tuple[str, str], may_be_listed: bool
+) -> None:
     for index, files in enumerate((first, second)):
         lonely = [path for path in files if path not in {pair[index] for pair in pairs}]
         if lonely:
             others = (second, first)[index]
+            or_else = ", or name only the files that have one" if may_be_listed else ""
             there = f"{others[0].parent} holds {named(path.name for path in others)}"
             raise BadInput(
                 f"{lonely[0].parent} holds {names[index]} without {names[1 - index]} of the same name: "
-                f"{named(path.name for path in lonely)}; {there}; move what has no partner elsewhere, or name only the "
-                "files that have one"
+                f"{named(path.name for path in lonely)}; {there}; move what has no partner elsewhere{or_else}"
             )

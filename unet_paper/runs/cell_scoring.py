@@ -237,7 +237,7 @@ def _values(labels: Sections, ignored: Sections | None) -> np.ndarray:
 
 def _partners(labels: Path, others: Path, what: str) -> list[Path]:
     """The files that belong to a file of labels, or to those of a folder, in their order."""
-    return [path for _, path in paired([labels], [others], ("labels", what))]
+    return [path for _, path in paired([labels], [others], ("labels", what), may_be_listed=False)]
 
 
 def score_cells(
@@ -259,7 +259,7 @@ def score_cells(
     `unknown` count in nothing; they do not here either. The scores go to `out` as JSON, the segments to `segments_out`,
     where these are given. Raises BadInput for files that do not fit.
     """
-    pairs = paired([labels], [result], ("labels", "results"))
+    pairs = paired([labels], [result], ("labels", "results"), may_be_listed=False)
     given = read_sections([path for path, _ in pairs], lambda path: read_labels(path, ignore))
     ignored = pixels_to_ignore(given, ignore, labels, aloud=not beside_challenge)
     truth = _numbered_truth(given, labels, labels_are, ignored, aloud=not beside_challenge)

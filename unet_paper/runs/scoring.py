@@ -42,11 +42,12 @@ def score_file(
     labels_are : a key of LABELS_ARE. Where it is not given, two values are taken as cell and membrane, and of more
     each is a cell; those that touch are separated as `train` does.
     """
-    pairs = paired([labels], [probability], ("labels", "probabilities"))
+    pairs = paired([labels], [probability], ("labels", "probabilities"), may_be_listed=False)
     proposal = read_sections([path for _, path in pairs], read_probabilities)
     truth, ignored = read_truth([path for path, _ in pairs], labels, labels_are, ignore)
     if unknown is not None:
-        marks = read_sections([path for _, path in paired([labels], [unknown], ("labels", "marks"))], read_labels)
+        pairs = paired([labels], [unknown], ("labels", "marks"), may_be_listed=False)
+        marks = read_sections([path for _, path in pairs], read_labels)
         ignored = either(ignored, pixels_to_ignore(truth, marks, labels))
     try:
         scores = score(truth, proposal, ignored)

@@ -67,6 +67,18 @@ def test_too_large_weights_are_refused(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_the_weights_of_a_folder_are_named(tmp_path):
+    with pytest.raises(BadInput, match="run is not a file; give a run's weights.pt"):
+        checkpoint.load(tmp_path / "run")
+    (tmp_path / "run").mkdir()
+    publish(tmp_path / "run/weights.safetensors", made())
+    with pytest.raises(BadInput, match="run is not a file; give .*run/weights.safetensors$"):
+        checkpoint.load(tmp_path / "run")
+    (tmp_path / "run/weights.pt").write_bytes(b"any")
+    with pytest.raises(BadInput, match="run is not a file; give .*run/weights.pt$"):
+        checkpoint.load(tmp_path / "run")
+
+
 def test_other_files_are_refused(tmp_path):
     path = tmp_path / "weights.safetensors"
     with pytest.raises(BadInput, match="is not a file"):

@@ -250,7 +250,9 @@ def load(path: Path | str) -> Checkpoint:
     if path.suffix == SUFFIX:
         return load_published(path)
     if not path.is_file():
-        raise BadInput(f"{path} is not a file; give a run's weights.pt or checkpoint.pt")
+        within = [path / name for name in ("weights.pt", f"weights{SUFFIX}") if (path / name).is_file()]
+        advice = str(within[0]) if within else "a run's weights.pt or checkpoint.pt"
+        raise BadInput(f"{path} is not a file; give {advice}")
     with _damage_told(path, "a checkpoint", "give a weights.pt or checkpoint.pt that `train` wrote"):
         if is_safetensors(path):
             return load_published(path)

@@ -146,10 +146,11 @@ def test_one_file_is_not_its_own_labels(tmp_path, random):
 
 @pytest.mark.parametrize(
     ("given", "said"),
-    [("nofolder", "nofolder is not a file; give the path"), ("empty", "empty is a folder without images")],
+    [("nofolder", "there is no file or folder {}; give the path of"), ("empty", "{} is a folder without images")],
 )
 def test_a_folder_that_is_mistyped_or_empty_is_what_is_said(run, tmp_path, capsys, given, said):
     (tmp_path / "empty").mkdir()
+    said = said.format(tmp_path / given)
     for out in ("maps", "map.tif"):
         assert command("predict", "--weights", run / "weights.pt", tmp_path / given, tmp_path / out) == 2
         assert said in capsys.readouterr().err

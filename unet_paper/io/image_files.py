@@ -86,6 +86,11 @@ def open_stack(
 
 def no_file(path: Path) -> BadInput:
     """What is wrong with a path at which there is no file."""
+    of_a_file = path.suffix.lower() in (*TIFF_SUFFIXES, *IMAGE_SUFFIXES)
+    if not (path.exists() or of_a_file or PATTERN.search(path.name)):
+        return BadInput(
+            f"there is no file or folder {path}; give the path of an image, a TIFF stack or a folder of them"
+        )
     if path.exists() or not PATTERN.search(path.name):
         return BadInput(f"{path} is not a file; give the path of a TIFF stack or an image")
     folder = path.parent

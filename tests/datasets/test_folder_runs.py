@@ -69,7 +69,15 @@ def test_predicted_scored_and_reported(run, capsys):
     assert command(*predict) == 0
     assert read_stack(result / "t1.tif").pixels.shape == (1, 70, 90)
     before = (result / "t1.tif").stat().st_mtime_ns
-    assert command(*predict) == 0 and (result / "t1.tif").stat().st_mtime_ns == before  # it resumes: nothing is left
+    capsys.readouterr()
+    assert command(*predict, "--force") == 0 and (result / "t1.tif").stat().st_mtime_ns == before  # nothing is left
+    said = capsys.readouterr().out
+    assert "2 maps of these images are there already, made by these weights and settings, and are kept" in said
+    assert "predicting" not in said
+    (result / "t2.tif").unlink()
+    assert command(*predict) == 0 and (result / "t1.tif").stat().st_mtime_ns == before  # it resumes
+    said = capsys.readouterr().out
+    assert "1 map of these images is there already, " in said and "predicting 1 image in" in said
     other = [*predict[:-4], "--tta", "d4", "--device", "cpu"]
     assert command(*other) == 2 and "there already" in capsys.readouterr().err
     files = ["score", run / "evaluation-labels", result, "--metrics", "all", "--unknown", run / "evaluation-unknown"]

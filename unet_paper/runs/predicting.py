@@ -80,7 +80,12 @@ def predict_files(request: PredictionRequest, images: Sequence[Path], force: boo
         raise BadInput(f"{taken} is there already; give another folder, or --force to replace it")
     for each in remaining:  # all of them before the first, which may take hours
         predictor.check(open_stack(each.image, each.channel).pixels, str(each.image))
-    logger.info(f"predicting {counted(len(remaining), 'image')} in {made_with['precision']} on {request.device}")
+    kept = len(of_images) - len(remaining)
+    if kept:
+        maps, be = ("1 map", "is") if kept == 1 else (f"{kept:,} maps", "are")
+        logger.info(f"{maps} of these images {be} there already, made by these weights and settings, and {be} kept")
+    if remaining:
+        logger.info(f"predicting {counted(len(remaining), 'image')} in {made_with['precision']} on {request.device}")
     for each in remaining:
         _predict_image(predictor, made_with, each, among_others=len(of_images) > 1)
     for each in (*unnumbered, *without_table):

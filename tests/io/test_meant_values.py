@@ -281,6 +281,20 @@ def test_a_pgm_of_few_values(tmp_path, random):
 # White is zero
 
 
+def test_labels_of_two_values_that_are_shown_dark_need_nothing(tmp_path, caplog):
+    """As tifffile stores a bool mask, and ImageJ one with an inverting table."""
+    cells = np.pad(np.ones((1, 9, 9), bool), ((0, 0), (4, 4), (4, 4)))
+    for stored, number in ((cells, 1), (cells * np.uint8(255), 255)):
+        caplog.clear()
+        tifffile.imwrite(tmp_path / "a.tif", stored, photometric="miniswhite")
+        assert np.array_equal(read_labels(tmp_path / "a.tif").pixels > 0, cells)
+        assert f"so 0 is shown bright, and nothing needs to be done where {number} stands for cells" in caplog.text
+    caplog.clear()
+    tifffile.imwrite(tmp_path / "a.tif", cells * np.uint8(2) + np.eye(17, dtype=np.uint8), photometric="miniswhite")
+    read_labels(tmp_path / "a.tif")
+    assert "so 0 is shown bright" in caplog.text and "nothing needs" not in caplog.text
+
+
 def test_white_is_zero(tmp_path, section, random):
     """On any page; a bit is shown as it is meant, labels keep theirs."""
     for bad in (0, 1, 2):

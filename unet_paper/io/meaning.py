@@ -21,8 +21,11 @@ def labels_meant(path: Path, raw: RawImage, scratch: Scratch) -> None:
     if raw.calibration == SIGNED:
         _apply_line(path, raw, scratch)
     if raw.white_is_zero or any(_darkens(table, raw.pixels) for table in raw.tables):
+        values = np.unique(raw.pixels) if isinstance(raw.pixels, np.ndarray) else np.array(())
+        fine = f", and nothing needs to be done where {values[-1]} stands for cells" if len(values) == 2 else ""
         logger.warning(
-            f"note: {path} shows low numbers brighter than high ones; labels are its numbers, so 0 is shown bright"
+            f"note: {path} shows low numbers brighter than high ones; labels are its numbers, so 0 is "
+            f"shown bright{fine}"
         )
 
 

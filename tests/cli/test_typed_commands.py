@@ -15,6 +15,7 @@ from unet_paper.datasets.folds import Protocol
 from unet_paper.runs.cell_segmentation import segmentation_of
 from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.pipeline import Stage, stages_after_training
+from unet_paper.support.interpreter import python_as_typed
 
 CONFIG = replace(PROFILES["smoke"], tta=("none", "d4"), primary="d4")
 
@@ -76,4 +77,5 @@ def test_what_is_typed_next_is_of_the_primary_augmentation_alone(run, make_recor
 
 
 def test_no_path_looks_like_an_option():
+    assert typed(["predict"]) == f"{python_as_typed()} -m unet_paper predict"
     assert typed(["predict", "--weights", Path("-run/weights.pt")]).endswith(" predict --weights ./-run/weights.pt")

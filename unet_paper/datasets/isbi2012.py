@@ -17,6 +17,7 @@ from unet_paper.io.hashes import labels_sha256
 from unet_paper.io.stack import read_stack
 from unet_paper.support.errors import BadInput, first_line
 from unet_paper.support.files import atomic_write
+from unet_paper.support.interpreter import python_as_typed
 from unet_paper.support.progress import progress_bar
 from unet_paper.support.system_errors import raise_if_of_system
 
@@ -204,5 +205,5 @@ def _is_whole_archive(path: Path) -> bool:
 
 
 def _by_hand(folder: Path) -> str:
-    command = f"python -m unet_paper data --from ARCHIVE --to {folder}"
+    command = f"{python_as_typed()} -m unet_paper data --from ARCHIVE --to {folder}"
     return f"fetch the archive by hand from {CHALLENGE_PAGE} and run: {command}"

@@ -258,8 +258,8 @@ def require_no_gray_levels(labels: Sections, name: Path | str) -> None:
             touching[second] |= touch
         areas = np.bincount(parts.ravel())[1:]
         cells += len(areas)
-        specks += np.count_nonzero(areas <= SPECK)
-        crowded += np.count_nonzero(areas[np.unique(parts[touching]) - 1] <= SPECK)
+        specks += int(np.count_nonzero(areas <= SPECK))
+        crowded += int(np.count_nonzero(areas[np.unique(parts[touching]) - 1] <= SPECK))
     if specks >= LEAST_SPECKS and specks > MOST_SPECKS * cells and 2 * crowded > specks:
         raise BadInput(
             f"{specks:,} of the {cells:,} cells of {name} have at most {SPECK} px, as gray levels do; threshold it if "

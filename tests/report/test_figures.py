@@ -4,8 +4,10 @@ import dataclasses
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
+from mpl_toolkits.axes_grid1.anchored_artists import AnchoredSizeBar
 from PIL import Image
 
 from unet_paper.augmentation import source_coordinates
@@ -26,7 +28,7 @@ from unet_paper.report.figures.section_figures import (
     drawn_tile,
     show_cells,
 )
-from unet_paper.report.panels import length_text, round_length
+from unet_paper.report.panels import length_text, round_length, row_of_panels
 from unet_paper.report.shown_threshold import VIEWER_THRESHOLDS
 from unet_paper.report.viewer.run_page import write_section_pictures
 from unet_paper.runs.folder import RunFolder
@@ -248,3 +250,30 @@ def test_figure_2_tells_what_its_tile_yields(side, tile, label):
     assert drawn_tile(np.zeros((side, side))) == (min(side, 388), tile)
     labels = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
     assert labels[1].startswith(f"input tile, {tile} px") and label in labels[2]
+
+
+@pytest.mark.parametrize("shape", [(300, 60), (60, 300), (100, 120)])
+def test_no_title_is_wider_than_its_image(shape):
+    """Which would leave a strip beside the last one."""
+    titles = "probability of cell", "errors, cell above 0.5: missed membrane blue, missed cell red"
+    figure, axes = row_of_panels(titles, shape, 10.0)
+    for axis in axes:
+        axis.imshow(np.zeros(shape))
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    figure.draw(renderer)
+    for axis, letter, title in zip(axes, "ab", titles, strict=True):
+        assert " ".join(axis.get_title(loc="left").split()) == f"{letter} {title}"
+        (shown,) = [part for part in axis.findobj(Text) if part.get_text() == axis.get_title("left")]
+        assert shown.get_window_extent(renderer).x1 <= axis.get_window_extent(renderer).x1 + 1
+
+
+def test_the_scale_bar_hides_no_number_of_a_cell():
+    """Without an image it lies below the cells, which have their numbers written on them."""
+    cells = np.zeros((60, 80), np.uint8)
+    cells[48:, 50:] = 7
+    for section, lies_below in ((None, True), (cells, False)):
+        figure = draw_weight_figure(np.ones(cells.shape), section, cells)
+        renderer = FigureCanvasAgg(figure).get_renderer()
+        figure.draw(renderer)
+        (bar,) = figure.axes[0].findobj(AnchoredSizeBar)
+        assert (bar.get_window_extent(renderer).y1 <= figure.axes[0].get_window_extent(renderer).y0) == lies_below

@@ -12,6 +12,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Patch
 from matplotlib.spines import Spine
 from matplotlib.text import Text
+from matplotlib.textpath import TextPath
 from mpl_toolkits.axes_grid1.anchored_artists import AnchoredSizeBar
 
 from unet_paper.io.pixel_size import PixelSize
@@ -21,6 +22,7 @@ GRAY = "#808088"  # as far from white as from the dark page's ground
 KEEP_COLOUR = "keep-colour"  # the gid of what has a ground of its own
 BAR_SHARE = 0.3  # of a panel's width that a scale bar takes at most
 UNITS = (("mm", 1e6), ("µm", 1e3), ("nm", 1.0))  # with their nm
+TITLE_SIZE, TITLE_INCHES = 12, 0.2  # points, and the height of a line
 GRID_SPACING = 48  # px between the lines drawn to show a deformation
 
 
@@ -75,14 +77,36 @@ def row_of_panels(
     # The scale's column with its numbers takes about 0.7 inches, the titles 0.4.
     side = (width - 0.7 * scale) / len(titles)
     layout = ConstrainedLayoutEngine(w_pad=0.03, h_pad=0.03, wspace=0.0, hspace=0.0)
-    figure = Figure(figsize=(width, side * ratio + 0.4), dpi=100, layout=layout)
+    figure = Figure(figsize=(width, side * ratio + 2 * TITLE_INCHES), dpi=100, layout=layout)
+    shown = side * min(1, ratio * shape[1] / shape[0])  # inches that the images are wide
+    titles = tuple(_wrapped(title, shown) for title in _lettered(titles))
+    lines = max(title.count("\n") for title in titles) + 1
+    figure.set_figheight(side * ratio + TITLE_INCHES * (lines + 1))
     ratios = [1.0] * len(titles) + [0.04] * scale
     axes = list(figure.subplots(1, len(ratios), width_ratios=ratios, squeeze=False)[0])
-    for number, (axis, title) in enumerate(zip(axes, titles, strict=False)):
+    for axis, title in zip(axes, titles, strict=False):
         axis.set_axis_off()
-        letter = f"{chr(ord('a') + number)}  " if len(titles) > 1 else ""
-        axis.set_title(letter + title, loc="left", fontsize=12)
+        axis.set_title(title, loc="left", fontsize=TITLE_SIZE)
     return figure, axes
+
+
+def _lettered(titles: tuple[str, ...]) -> tuple[str, ...]:
+    """Titles with the letters of their panels, where there are several."""
+    if len(titles) == 1:
+        return titles
+    return tuple(f"{chr(ord('a') + number)}  {title}" for number, title in enumerate(titles))
+
+
+def _wrapped(title: str, inches: float) -> str:
+    """A title in lines that are no wider than its image, unless a word is."""
+    lines = [""]
+    for word in title.split(" "):
+        longer = f"{lines[-1]} {word}" if lines[-1] else word
+        if lines[-1].strip() and TextPath((0, 0), longer, size=TITLE_SIZE).get_extents().width > 72 * inches:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return "\n".join(lines)
 
 
 def gray_range(volume: np.ndarray) -> tuple[float, float]:
@@ -121,8 +145,8 @@ def length_text(nanometres: float) -> str:
     return f"{nanometres / scale:g} {unit}"
 
 
-def add_scale_bar(axis: Axes, width: float, height: float, pixel_size: PixelSize | None) -> None:
-    """Draw a scale bar into the lower right corner of a panel whose image is `width` by `height` px."""
+def add_scale_bar(axis: Axes, width: float, height: float, pixel_size: PixelSize | None, below: bool = False) -> None:
+    """Draw a scale bar into the lower right corner of a panel whose image is `width` by `height` px, or `below` it."""
     per_pixel = pixel_size.x if pixel_size else 1.0
     length = round_length(BAR_SHARE * width * per_pixel)
     text = length_text(length) if pixel_size else f"{length:g} px"
@@ -130,18 +154,18 @@ def add_scale_bar(axis: Axes, width: float, height: float, pixel_size: PixelSize
         axis.transData,
         length / per_pixel,
         text,
-        loc="lower right",
-        pad=0.4,
+        loc="upper right" if below else "lower right",
+        pad=0 if below else 0.4,
         borderpad=0.6,
         sep=3,
-        color="white",
+        color=GRAY if below else "white",
         size_vertical=0.012 * width,
         label_top=True,
         fontproperties=FontProperties(size=10),
         bbox_to_anchor=(width - 0.5, height - 0.5),
         bbox_transform=axis.transData,
     )
-    bar.patch.set(facecolor="black", alpha=0.6, edgecolor="none")
+    bar.patch.set(facecolor="black", alpha=0 if below else 0.6, edgecolor="none")
     axis.add_artist(bar)
 
 

@@ -93,7 +93,8 @@ def draw_weight_figure(
     for peak in marked:
         radius = 0.03 * weights.shape[1]
         panels[-1].add_patch(Circle((peak.x, peak.y), radius, fill=False, edgecolor="white", linewidth=1.4))
-    add_scale_bar(panels[0], weights.shape[1], weights.shape[0], pixel_size)
+    hides_numbers = section is None and cells is not None and mask is None
+    add_scale_bar(panels[0], weights.shape[1], weights.shape[0], pixel_size, below=hides_numbers)
     return figure
 
 

@@ -3,8 +3,7 @@
 import json
 import math
 import zipfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,44 +16,18 @@ from unet_paper.compute.callers_torch import callers_settings_set_aside
 from unet_paper.config import Config
 from unet_paper.io.foreign_weights import is_foreign, is_safetensors
 from unet_paper.io.half_precision import read_half_precision, write_half_precision
-from unet_paper.io.quiet import quiet_readers
+from unet_paper.io.weight_files import SUFFIX, Damaged, damage_told, foreign, unpickled
 from unet_paper.network import UNet
 from unet_paper.normalisation import Standardisation
 from unet_paper.support.arguments import as_path
 from unet_paper.support.errors import BadInput, first_line
 from unet_paper.support.files import atomic_write
 from unet_paper.support.logs import logger
-from unet_paper.support.out_of_memory import is_out_of_memory
-from unet_paper.support.system_errors import raise_if_of_system
 from unet_paper.support.training_log import TrainingLog
 
-SUFFIX = ".safetensors"
 DESCRIBED = ("step", "data", "seconds")  # of a Checkpoint, besides its configuration and standardisation
 CLASSIFIER = ("classifier.weight", "classifier.bias")  # the layer whose shape the number of classes decides
 FORMAT = 2  # of the files; 1 lacked the tiles' error
-
-
-class Damaged(BadInput):
-    """A file that is no whole checkpoint."""
-
-
-def foreign(path: Path | str) -> BadInput:
-    """What is said of another program's weights.
-
-    Parameters
-    ----------
-    path : path
-        Named in the message.
-
-    Returns
-    -------
-    BadInput
-        For the caller to raise.
-    """
-    return BadInput(
-        f"{path} holds another program's weights; give a weights.pt or checkpoint.pt that `train` wrote, or published "
-        f"weights ({SUFFIX})"
-    )
 
 
 def network_options(config: Config) -> dict[str, Any]:
@@ -253,7 +226,7 @@ def load(path: Path | str) -> Checkpoint:
         within = [path / name for name in ("weights.pt", f"weights{SUFFIX}") if (path / name).is_file()]
         advice = str(within[0]) if within else "a run's weights.pt or checkpoint.pt"
         raise BadInput(f"{path} is not a file; give {advice}")
-    with _damage_told(path, "a checkpoint", "give a weights.pt or checkpoint.pt that `train` wrote"):
+    with damage_told(path, "a checkpoint", "give a weights.pt or checkpoint.pt that `train` wrote"):
         if is_safetensors(path):
             return load_published(path)
         if is_foreign(path):
@@ -262,7 +235,7 @@ def load(path: Path | str) -> Checkpoint:
             damaged = archive.testzip()  # PyTorch itself does not look at them
         if damaged is not None:
             raise ValueError("its content does not have the checksum that it should have")
-        values = _unpickled(path)
+        values = unpickled(path)
         format_number = values.pop("format", 1)
         if format_number == 1:
             values["sums"] = [values.pop("loss_sum", 0.0), 0.0]
@@ -276,34 +249,6 @@ def load(path: Path | str) -> Checkpoint:
         checkpoint = Checkpoint(**values)
         must_fit(checkpoint)
     return checkpoint
-
-
-@contextmanager
-def _damage_told(path: Path | str, what: str, advice: str) -> Iterator[None]:
-    """Whatever goes wrong inside is Damaged, but for what says nothing of the file: too little memory, which is raised
-    as it is, and a system that cannot read it now, which is BadInput.
-    """
-    try:
-        yield
-    except BadInput:
-        raise
-    except Exception as error:  # many kinds, for a damaged file
-        raise_if_of_system(error, path)
-        raise Damaged(f"{path} cannot be read as {what} ({first_line(error)}); {advice}") from None
-
-
-def _unpickled(path: Path) -> dict[str, Any]:
-    """The values of a whole file of torch.save. Raises BadInput for those of another program."""
-    try:
-        with quiet_readers():
-            values = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # many kinds: for classes that are not known here, and for what is no pickle
-        if is_out_of_memory(error) or isinstance(error, OSError):
-            raise
-        raise foreign(path) from None
-    if not isinstance(values, dict) or not {"config", "network", "standardisation"} <= values.keys():
-        raise foreign(path)
-    return values
 
 
 def must_fit(checkpoint: Checkpoint) -> None:
@@ -411,7 +356,7 @@ def load_published(path: Path | str) -> Checkpoint:
     """
     if not Path(path).is_file():
         raise BadInput(f"{path} is not a file; give a run's weights.pt, or published weights ({SUFFIX})")
-    with _damage_told(path, "published weights", "take the file anew"):
+    with damage_told(path, "published weights", "take the file anew"):
         read = read_half_precision(path)
         if read is None:
             raise foreign(path)

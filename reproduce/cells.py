@@ -1,19 +1,16 @@
 """The whole experiment on cells, called by cells.sh: every stage is a command that can be typed by hand."""
 
 import argparse
-import os
 import sys
 import time
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from reproduce import ROOT, script
 from reproduce.cell_recipe import cell_changes
 from reproduce.script import say
 from unet_paper.cli.help_text import SMOKE
-from unet_paper.cli.values import above_zero, changed_config, chosen_optimiser, note_idle_settings, path
-from unet_paper.compute.allocator import keep_freed_memory
-from unet_paper.config import OPTIMISERS, PROFILES
+from unet_paper.cli.values import path
 from unet_paper.datasets.cell_phantom import is_whole, write_cell_phantom
 from unet_paper.datasets.cell_tracking import (
     CHALLENGE_PAGE,
@@ -26,18 +23,12 @@ from unet_paper.datasets.cell_tracking import (
 from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.results import read_cell_run
 from unet_paper.support.errors import BadInput
-from unet_paper.support.locks import exclusive_lock
-
-if TYPE_CHECKING:
-    from unet_paper.runs.training_run import TrainingRequest
 
 PHANTOM_FOLDER = "phantom-cells"
-PHANTOM_NOTICE = (
-    "*" * 88,
-    "*  THE CELL TRACKING CHALLENGE'S DATA COULD NOT BE HAD.  THIS RUN IS ON A PHANTOM.        *",
-    "*  Its cells are drawn, and its numbers CANNOT be compared with the paper's table.        *",
-    "*  For the real thing: data/README.md says how to get the training data by hand.          *",
-    "*" * 88,
+PHANTOM_NOTICE = script.framed(
+    "THE CELL TRACKING CHALLENGE'S DATA COULD NOT BE HAD.  THIS RUN IS ON A PHANTOM.",
+    "Its cells are drawn, and its numbers CANNOT be compared with the paper's table.",
+    "For the real thing: data/README.md says how to get the training data by hand.",
 )
 
 
@@ -55,15 +46,8 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument("--dataset", choices=DATASETS, help="only this one")
     parser.add_argument("--train-on", choices=SEQUENCES, help="only this direction")
-    parser.add_argument("--profile", choices=PROFILES, help="default: paper with a GPU, quick without one")
     parser.add_argument("--run", metavar="NAME", help="name of the folder of the runs (default: the profile)")
-    parser.add_argument("--require-real", action="store_true", help="fail rather than run on the phantom")
-    parser.add_argument("--results", type=path, metavar="DIR", help="where results go (default: results)")
-    parser.add_argument("--optimiser", choices=OPTIMISERS, help="Adam (the default), or sgd, the paper's")
-    parser.add_argument("--minutes", type=above_zero, metavar="M", help="train each run for so long instead of steps")
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="NAME=VALUE", help="change a setting, as in train"
-    )
+    script.add_options(parser, "Adam (the default), or sgd, the paper's")
     return parser.parse_args()
 
 
@@ -89,13 +73,12 @@ def find_data(options: argparse.Namespace) -> list[Path]:
 def phantom() -> Path:
     """Say so unmistakably, and make the phantom."""
     say("", *PHANTOM_NOTICE)
-    folder = ROOT / "data" / PHANTOM_FOLDER
-    if not is_whole(folder):
-        with exclusive_lock(folder.with_suffix(".lock"), folder):  # two at once would take each other's frames away
-            if not is_whole(folder):  # else another process has drawn it meanwhile, and may read it
-                say("", "drawing the phantom of cells")
-                write_cell_phantom(folder)
-    return folder
+
+    def draw(folder: Path) -> None:
+        say("", "drawing the phantom of cells")
+        write_cell_phantom(folder)
+
+    return script.drawn(ROOT / "data" / PHANTOM_FOLDER, is_whole, draw)
 
 
 def make_runs(options: argparse.Namespace, folders: list[Path], out: Path, profile: str) -> list[RunFolder]:
@@ -107,17 +90,8 @@ def make_runs(options: argparse.Namespace, folders: list[Path], out: Path, profi
             run = RunFolder(out / f"{folder.name}-trained-on-{trained}")
             train = ["train", "--data", folder, "--sequence", trained, "--out", run.path, "--profile", profile]
             train += ["--resume", *(word for change in changes for word in ("--set", change))]
-
-            def request(folder: Path = folder, trained: str = trained, run: RunFolder = run) -> "TrainingRequest":
-                from unet_paper.compute.precision import usable_device
-                from unet_paper.runs.training_run import TrainingRequest
-
-                config = changed_config(PROFILES[profile], changes)
-                note_idle_settings(config, changes)
-                files = SequenceFiles(folder, trained)
-                return TrainingRequest(files, run.path, config, resume=True, device=usable_device(None))
-
-            script.make_run(train, run, request)
+            files = SequenceFiles(folder, trained)
+            script.make_run(train, run, partial(script.request, files, run, profile, changes))
             runs.append(run)
     return runs
 
@@ -145,23 +119,15 @@ def main() -> int:
 
 def experiment(options: argparse.Namespace) -> None:
     """Data, trainings, predictions, scores, report. May raise BadInput."""
-    from unet_paper.compute.precision import usable_device
-
-    options.optimiser = chosen_optimiser(options.optimiser, options.set)
     started = time.monotonic()
-    keep_freed_memory()
-    options.data = options.data or os.environ.get("CTC_DATA")
-    if options.data:
-        options.data = Path(options.data).absolute()
-    results = options.results.absolute() if options.results else Path("results")
-    os.chdir(ROOT)
+    script.prepare(options, "CTC_DATA")
     folders = find_data(options)
     real = bool(folders)
     if not real and options.require_real:
         say("", "The challenge's data could not be had, and --require-real forbids the phantom: nothing was run.")
         sys.exit(2)
-    profile = options.profile or ("paper" if usable_device(None) == "cuda" else "quick")
-    out = results / ("cells" if real else "phantom/cells") / (options.run or profile)
+    profile = script.profile_of(options)
+    out = options.results / ("cells" if real else "phantom/cells") / (options.run or profile)
     runs = make_runs(options, folders if real else [phantom()], out, profile)
     shown = with_finished_ones(out, runs)
     from unet_paper.report.cell_report import write_table_2

@@ -1,11 +1,9 @@
 """The whole EM experiment, called by isbi.sh: every stage is a command that can be typed by hand."""
 
 import argparse
-import os
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from reproduce import ROOT, script
 from reproduce.script import command, say
@@ -13,16 +11,10 @@ from reproduce.studies.definitions import SCORED_FOLD
 from unet_paper.cli.commands import main as unet_paper
 from unet_paper.cli.help_text import SMOKE
 from unet_paper.cli.program import typed
-from unet_paper.cli.values import above_zero, changed_config, chosen_optimiser, note_idle_settings, path, recipe
-from unet_paper.compute.allocator import keep_freed_memory
-from unet_paper.config import OPTIMISERS, PROFILES
+from unet_paper.cli.values import path, recipe
 from unet_paper.datasets import isbi2012
 from unet_paper.datasets.folds import Fold
 from unet_paper.runs.folder import RunFolder
-from unet_paper.support.locks import exclusive_lock
-
-if TYPE_CHECKING:
-    from unet_paper.runs.training_run import TrainingRequest
 
 STOPPED_BY_A_SIGNAL = 128  # exit codes above this
 
@@ -36,7 +28,6 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--data", type=path, metavar="DIR", help="the stacks (else $ISBI_DATA, data/isbi2012, or the download)"
     )
-    parser.add_argument("--profile", choices=PROFILES, help="default: paper with a GPU, quick without one")
     parser.add_argument(
         "--run", metavar="NAME", help="name of the run's folder in results/<dataset>/ (default: the profile)"
     )
@@ -45,13 +36,7 @@ def parse() -> argparse.Namespace:
         metavar="K/N",
         help=f"hold out block K of N and score that (default without test-labels.tif: {SCORED_FOLD})",
     )
-    parser.add_argument("--require-real", action="store_true", help="fail rather than run on the phantom")
-    parser.add_argument("--results", type=path, metavar="DIR", help="where results go (default: results)")
-    parser.add_argument("--optimiser", choices=OPTIMISERS, help="the paper's, or Adam; default: the profile's")
-    parser.add_argument("--minutes", type=above_zero, metavar="M", help="train for so long instead of for steps")
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="NAME=VALUE", help="change a setting, as in train"
-    )
+    script.add_options(parser, "the paper's, sgd, or Adam; default: the profile's")
     return parser.parse_args()
 
 
@@ -77,12 +62,7 @@ def phantom(options: argparse.Namespace) -> Path:
         say("", "The real ISBI 2012 stacks could not be had, and --require-real forbids the phantom: nothing was run.")
         sys.exit(2)
     say("", *PHANTOM_NOTICE)
-    folder = Path("data/phantom")
-    if not is_whole(folder):
-        with exclusive_lock(folder.with_suffix(".lock"), folder):  # a second one at once is told to wait
-            if not is_whole(folder):  # else another process has drawn it meanwhile, and may read it
-                command("phantom", "--to", folder, "--force")
-    return folder
+    return script.drawn(Path("data/phantom"), is_whole, lambda folder: command("phantom", "--to", folder, "--force"))
 
 
 def is_whole(phantom: Path) -> bool:
@@ -91,12 +71,10 @@ def is_whole(phantom: Path) -> bool:
 
 
 PHANTOM_FILES = ("phantom.json", *(f"{name}.tif" for name in isbi2012.STACKS))
-PHANTOM_NOTICE = (
-    "*" * 88,
-    "*  THE REAL ISBI 2012 DATA COULD NOT BE HAD.  THIS RUN IS ON THE BUILT-IN PHANTOM.       *",
-    "*  Its images are synthetic, and its numbers CANNOT be compared with the paper's table.  *",
-    "*  For the real thing: data/README.md says how to get the stacks by hand.                *",
-    "*" * 88,
+PHANTOM_NOTICE = script.framed(
+    "THE REAL ISBI 2012 DATA COULD NOT BE HAD.  THIS RUN IS ON THE BUILT-IN PHANTOM.",
+    "Its images are synthetic, and its numbers CANNOT be compared with the paper's table.",
+    "For the real thing: data/README.md says how to get the stacks by hand.",
 )
 
 
@@ -106,17 +84,7 @@ def make_run(options: argparse.Namespace, run: RunFolder, data: Path, profile: s
     train: list[str | Path] = ["train", "--data", data, "--out", run.path, "--profile", profile, "--resume"]
     train += [word for change in changes for word in ("--set", change)]
     train += ["--fold", fold] if fold else []
-
-    def request() -> "TrainingRequest":
-        from unet_paper.compute.precision import usable_device
-        from unet_paper.runs.training_run import TrainingRequest
-
-        config = changed_config(PROFILES[profile], changes)
-        note_idle_settings(config, changes)
-        held_out = Fold.parse(fold) if fold else None
-        return TrainingRequest(data, run.path, config, held_out, resume=True, device=usable_device(None))
-
-    script.make_run(train, run, request)
+    script.make_run(train, run, lambda: script.request(data, run, profile, changes, Fold.parse(fold) if fold else None))
 
 
 def main() -> int:
@@ -127,21 +95,12 @@ def main() -> int:
 
 def experiment(options: argparse.Namespace) -> None:
     """Data, training, prediction, scores, report. May raise BadInput."""
-    from unet_paper.compute.precision import usable_device
-
-    options.optimiser = chosen_optimiser(options.optimiser, options.set)
     started = time.monotonic()
-    keep_freed_memory()
-    options.data = options.data or os.environ.get("ISBI_DATA")
-    if options.data:
-        options.data = Path(options.data).absolute()
-    options.results = options.results.absolute() if options.results else Path("results")
-    os.chdir(ROOT)
+    script.prepare(options, "ISBI_DATA")
     official = find_data(options)
     real = official is not None
     data = official or phantom(options)
-    profile = options.profile or ("paper" if usable_device(None) == "cuda" else "quick")
-    fold = options.fold
+    profile, fold = script.profile_of(options), options.fold
     if fold is None and real and not (data / "test-labels.tif").is_file():
         fold = SCORED_FOLD
         say(

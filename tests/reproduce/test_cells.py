@@ -149,7 +149,7 @@ def test_a_phantom_that_another_process_has_just_drawn_is_left_alone(tmp_path, m
             yield
 
     monkeypatch.setattr(cells, "ROOT", tmp_path)
-    monkeypatch.setattr(cells, "exclusive_lock", lock_that_had_to_be_waited_for)
+    monkeypatch.setattr(script, "exclusive_lock", lock_that_had_to_be_waited_for)
     assert len(read_sequence(cells.phantom(), "02").numbers) == 2
     assert "drawing the phantom" not in capsys.readouterr().out
 
@@ -187,7 +187,8 @@ def test_the_table_keeps_the_runs_of_other_calls(tmp_path):
 @pytest.mark.parametrize("name", ["phantom", "archive", "write_table_2"])
 def test_what_cannot_be_written_is_told_in_a_sentence(name, tmp_path, monkeypatch, capsys):
     """The phantom's folder, that of an archive, and the table of the runs."""
-    monkeypatch.setattr(cells, "ROOT", tmp_path)
+    for module in (cells, script):
+        monkeypatch.setattr(module, "ROOT", tmp_path)
     monkeypatch.setattr(sys, "argv", ["cells.py", "--profile", "smoke"])
     monkeypatch.setattr(cells, "make_runs", lambda *_: [])
     monkeypatch.delenv("CTC_DATA", raising=False)

@@ -49,7 +49,7 @@ def test_one_draws_the_phantom_at_a_time(tmp_path, monkeypatch, capsys):
         write_phantom(what, train_sections=2, test_sections=1, size=96)
         yield
 
-    monkeypatch.setattr(isbi, "exclusive_lock", drawn_meanwhile)
+    monkeypatch.setattr(script, "exclusive_lock", drawn_meanwhile)
     monkeypatch.setattr(isbi, "command", pytest.fail)
     assert isbi.phantom(options) == isbi.phantom(options) == Path("data/phantom")
 

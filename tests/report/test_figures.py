@@ -27,6 +27,7 @@ from unet_paper.report.figures.section_figures import (
     draw_weight_figure,
     drawn_tile,
     show_cells,
+    shown_cells,
 )
 from unet_paper.report.panels import length_text, round_length, row_of_panels
 from unet_paper.report.shown_threshold import VIEWER_THRESHOLDS
@@ -277,3 +278,12 @@ def test_the_scale_bar_hides_no_number_of_a_cell():
         figure.draw(renderer)
         (bar,) = figure.axes[0].findobj(AnchoredSizeBar)
         assert (bar.get_window_extent(renderer).y1 <= figure.axes[0].get_window_extent(renderer).y0) == lies_below
+
+
+def test_a_run_shows_the_numbers_that_cells_have():
+    """As `weights` does; components are numbered where all cells have one value."""
+    numbers = np.zeros((20, 30), np.uint16)
+    numbers[2:8, 2:8], numbers[10:18, 10:25], numbers[2:5, 20:25] = 7, 3, 3
+    assert np.array_equal(shown_cells(numbers, of_classes=False), numbers)
+    assert np.array_equal(np.unique(shown_cells((numbers > 0) * np.uint8(255), of_classes=False)), range(4))
+    assert np.array_equal(shown_cells((numbers > 0) * 1, of_classes=True), numbers > 0)

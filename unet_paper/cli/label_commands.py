@@ -142,7 +142,7 @@ def _draw(
     pixel_size: PixelSize | None,
 ) -> None:
     """Figure 3 of every section, and in words where the weights are largest. background : its class weight."""
-    from unet_paper.report.figures.section_figures import draw_weight_figure
+    from unet_paper.report.figures.section_figures import draw_weight_figure, shown_cells
     from unet_paper.report.largest_weights import PLURALS, largest_weights
     from unet_paper.report.panels import save_figure
     from unet_paper.separation_border import label_cells
@@ -152,8 +152,7 @@ def _draw(
     largest = max(float(section.max()) for section in maps)
     for index, (picture, name) in enumerate(progress_bar(pictures.items(), desc="draw", unit="section")):
         parts = label_cells(labels[index] > 0 if what == "class" else labels[index], arguments.connectivity)
-        numbered = what == "class" or len(np.unique(labels[index])) > 2
-        cells = labels[index] if numbered else parts
+        cells = shown_cells(labels[index], what == "class", arguments.connectivity)
         peaks = largest_weights(maps[index], parts, cells, arguments.sigma, background, what)
         weights += [(peak.weight, f"{peak}, {name}") for peak in peaks]
         image = None if images is None else images[index]

@@ -12,10 +12,9 @@ from unet_paper.metrics.warping_error import MERGE, SPLIT
 from unet_paper.report import colours
 from unet_paper.report.components import spots
 from unet_paper.report.figures.deformation_figure import draw_deformations, shown_deformations
-from unet_paper.report.figures.section_figures import draw_weight_figure
+from unet_paper.report.figures.section_figures import draw_weight_figure, shown_cells
 from unet_paper.report.panels import literal, panels, row_of_panels, save_figure, show_gray
 from unet_paper.runs.folder import RunFolder
-from unet_paper.separation_border import label_cells
 
 MOST_SECTIONS = 6  # drawn in one picture
 MOST_CIRCLES = 40  # of a kind around the errors of one section
@@ -98,7 +97,7 @@ def draw_training_pictures(
 ) -> None:
     """The weight map of the first training section, alone and beside the raw section, and deformations of that."""
     save_figure(draw_weight_figure(weights), run.path / "weight-map.png")
-    cells = label_cells(labels) if config.classes == 2 else labels
+    cells = shown_cells(labels, config.classes > 2)
     save_figure(draw_weight_figure(weights, image, cells), run.sections / "weight-map.png")
     size, deformations = shown_deformations(image.shape, config.displacement_sigma, config.grid_points, config.seed)
     save_figure(draw_deformations(image, deformations, size), run.sections / "deformations.png")

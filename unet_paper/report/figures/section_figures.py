@@ -16,6 +16,7 @@ from unet_paper.report.colours import COMPONENTS, WEIGHTS, hexadecimal, in_colou
 from unet_paper.report.components import components, different_colours
 from unet_paper.report.largest_weights import LargeWeight
 from unet_paper.report.panels import KEEP_COLOUR, add_scale_bar, row_of_panels, show_gray
+from unet_paper.separation_border import label_cells
 
 SMALLEST_NUMBERED, MOST_NUMBERED = 0.002, 80  # share of the section that a cell with a number takes; such cells
 PAPERS_BLOCK = 388  # px, of figure 2
@@ -96,6 +97,13 @@ def draw_weight_figure(
     hides_numbers = section is None and cells is not None and mask is None
     add_scale_bar(panels[0], weights.shape[1], weights.shape[0], pixel_size, below=hides_numbers)
     return figure
+
+
+def shown_cells(labels: np.ndarray, of_classes: bool, connectivity: int = 4) -> np.ndarray:
+    """(H, W) labels as a weight figure shows them: the numbers that they have, or their parts where they have none."""
+    if of_classes or len(np.unique(labels)) > 2:
+        return labels
+    return label_cells(labels, connectivity)
 
 
 def show_cells(axis: Axes, cells: np.ndarray, section: np.ndarray | None = None, stretched: bool = False) -> None:

@@ -78,13 +78,13 @@ def test_what_is_told_of_registered_labels(committed):
     assert f"[Adam, labels registered](isbi/registered-folds-adam/README.md) | {row} |" in text
     full = {run.name: run.primary for run in archive.read(committed / "results/isbi/registered-folds-paper-adam")}
     quarter = {run.name: run.primary for run in by_folder["registered-folds-adam"]}
-    assert [*full] == ["registered-fold-1", "registered-fold-2"]
-    told = [
-        " and ".join(f"{getattr(of[name], error):.4f}" for name in full)
-        for error in ("pixel_error", "rand_error")
-        for of in (full, quarter)
-    ]
-    assert f"pixel errors of {told[0]} on folds 1 and 2, where the quarter network has {told[1]}" in text
+    assert [*full] == [f"registered-fold-{number}" for number in (1, 2, 3)]
+    told = []
+    for error in ("pixel_error", "rand_error"):
+        for of in (full, quarter):
+            *first, last = (f"{getattr(of[name], error):.4f}" for name in full)
+            told.append(f"{', '.join(first)} and {last}")
+    assert f"pixel errors of {told[0]} on folds 1 to 3, where the quarter network has {told[1]}" in text
     assert f"Rand errors of {told[2]} instead of {told[3]}." in text
     groups = {}
     for run in archive.read(committed / "results/isbi/ablations-adam"):

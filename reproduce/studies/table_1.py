@@ -57,7 +57,8 @@ READING = (
     "- Our folds train on 24 or 25 sections, the paper on 30; the sections next to the scored ones, 50 nm away, are "
     "trained on, while the test sections are a stack of their own. SGD's hyper-parameters were chosen on fold 1/6, "
     "whose sections are in fold 1/5 too; the mean of the other four is in the tables of the folds. The quarter "
-    "network's initial weights, decay and rate with Adam were chosen on fold 6/6, whose sections are in fold 5/5.",
+    "network's initial weights, decay and rate with Adam were chosen on fold 6/6, whose sections are in fold 5/5; SGD "
+    "has taken over this decay.",
     "- `As first tried`: with initial weights of the up-convolutions of N = C_in and a cosine decay, SGD with momentum "
     "0.99 from the first step, Adam with rate 0.001. The full network with Adam has these initial weights too. "
     "`Labels registered`: with registration_x=0.15 and registration_y=0.6, as the labels lie beside what they show "

@@ -13,6 +13,7 @@ from unet_paper.metrics.registry import (
     PIXEL_ERROR,
     SEG,
     TABLE_1_METRICS,
+    V_INFO,
     V_RAND,
     WARPING_ERROR,
 )
@@ -35,9 +36,10 @@ def test_a_metric_cannot_be_changed():
         SEG.digits = 2
 
 
-def test_digits_and_titles():
+def test_digits_titles_and_direction():
     assert WARPING_ERROR.formatted(0.00035294) == "0.000353" and PIXEL_ERROR.formatted(0.06111) == "0.0611"
     assert V_RAND.error_title == "1 - V_rand" and PIXEL_ERROR.error_title == "pixel error"
+    assert best(PIXEL_ERROR, 0.2, 0.1) == 0.1 and best(V_INFO, 0.2, 0.1) == 0.2
 
 
 def best(metric, *values):

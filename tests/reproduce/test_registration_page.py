@@ -33,6 +33,7 @@ def test_the_page_is_what_the_stack_says(found):
 
 @with_the_stack
 def test_the_labels_lie_above_in_every_section_and_each_folds_own_say_what_is_taken(found, committed):
+    assert 0.3 < found[:, 1].min() and found[:, 1].max() < 0.8
     told = f"{found[:, 1].min():.1f} to {found[:, 1].max():.1f} px in every section"
     for page in ("README.md", "results/README.md"):
         assert told in " ".join((committed / page).read_text().split())

@@ -19,167 +19,21 @@ results/isbi/table1.md is renewed.
 """
 
 import argparse
-import os
 import signal
 import sys
 import textwrap
 import time
-from collections.abc import Container, Sequence
-from dataclasses import replace
-from pathlib import Path
 
-from reproduce import ROOT
-from reproduce.cell_recipe import cell_changes
-from reproduce.studies import archive, budgets, cells, model_cards, plot, release, search, table_1, tables
-from reproduce.studies.archive import StudyRun
-from reproduce.studies.catalogue import SEEDS, STUDIES, Study, folder_of, runs_of, usual_seeds
-from reproduce.studies.definitions import SCORED_FOLD, Run
-from reproduce.studies.groups import same_training
-from reproduce.studies.kept import require_as_planned, require_same_data, require_shorter_branches
-from reproduce.studies.plans import require_own_settings, with_word
-from reproduce.studies.runner import NOT_DONE, OutOfTime, command, is_left_out, lacks_trunk, make
-from reproduce.studies.spread import Task, spread
+from reproduce.studies.carrying_out import Request, carry_out, planned
+from reproduce.studies.catalogue import SEEDS, STUDIES, usual_seeds
+from reproduce.studies.runner import NOT_DONE, OutOfTime
 from unet_paper.cli.values import above_zero, changed_config, chosen_optimiser, path, positive
 from unet_paper.config import OPTIMISERS, PROFILES
-from unet_paper.datasets.cell_tracking import DATASETS, cell_dataset_name
-from unet_paper.runs.folder import RunFolder
 from unet_paper.support.errors import BadInput
-from unet_paper.support.files import atomic_write
 from unet_paper.support.parts import Part
 
 ALL = [study for study in STUDIES.values() if study.in_all]
 BY_EITHER = [study.name for study in STUDIES.values() if study.takes_optimiser]
-
-
-def gather(folder: Path, runs: Sequence[Run]) -> dict[str, StudyRun]:
-    """The finished runs of a study by name, in the study's order: those that are kept, and those that have a folder.
-    Raises BadInput where what is kept is damaged.
-    """
-    kept = {run.name: run for run in archive.read(folder)}
-    for run in runs:
-        of_run = RunFolder(folder / run.name)
-        if of_run.table.is_file() or of_run.own_table.is_file():
-            kept[run.name] = archive.from_folder(folder / run.name)
-    return {run.name: replace(kept[run.name], group=run.group) for run in runs if run.name in kept}
-
-
-def carry_out(study: Study, arguments: argparse.Namespace, deadline: float | None) -> None:
-    """All runs of one study, and its table."""
-    results = ROOT / "results" / "isbi"
-    if study.is_release:  # a folder of its own
-        carry_out_release(study, (arguments.out or results).absolute(), arguments, deadline)
-    else:
-        folder = arguments.out or results
-        if arguments.study == "all" or not arguments.out:
-            folder = folder / folder_of(study.name, arguments.profile, arguments.optimiser)
-        if not carry_out_scored(study, folder.absolute(), arguments, deadline):
-            return
-    if arguments.out is None:
-        print(table_1.write(results))
-        model_cards.write(results)
-
-
-def carry_out_scored(study: Study, folder: Path, arguments: argparse.Namespace, deadline: float | None) -> bool:
-    """All runs of a study that are scored, and its table. Returns whether this is the part that has written it."""
-    changes, data = given_changes(arguments), arguments.data.absolute()
-    runs, wanted = planned(study, arguments)
-    finished = gather(folder, runs)
-    require_as_planned(folder, finished, runs, changes)
-    require_same_data(folder, finished, data)
-    require_shorter_branches(folder, finished, runs, wanted)
-    text: str | None = None
-    is_left_to_others = is_whole = False
-    try:
-        make_wanted(study, wanted, finished, folder, arguments, deadline)
-        is_whole = True
-    finally:  # also of what is done when the minutes are over, a run fails or the study is stopped
-        done = gather(folder, runs)
-        diverged = [run.name for run in runs if run.name not in done and is_left_out(run, folder)]
-        if is_whole or not (folder / "README.md").exists() or done.keys() > finished.keys():
-            is_left_to_others = bool(arguments.part) and {run.name for run in runs} > {*diverged, *done}
-            text = None if is_left_to_others else write(folder, study.name, runs, arguments.optimiser)
-    if is_left_to_others:
-        print(f"Part {Part.parse(arguments.part)} is done; the last part to end writes the tables.")
-        return False
-    end_without_table(diverged, text)
-    if text is not None:
-        print(text)
-    return True
-
-
-def carry_out_release(study: Study, folder: Path, arguments: argparse.Namespace, deadline: float | None) -> None:
-    """Networks trained on all sections, and what is published of each."""
-    data = arguments.data.absolute()
-    runs, wanted = planned(study, arguments)
-    require_shorter_branches(folder, {}, runs, wanted)
-    committed = {run.name for run in runs if release.is_committed(RunFolder(folder / run.name))}
-    make_wanted(study, wanted, committed, folder, arguments, deadline)
-    end_without_table([run.name for run in runs if is_left_out(run, folder)], None)
-    for of_run in (RunFolder(folder / run.name) for run in wanted):
-        if of_run.weights.is_file():
-            release.finish(of_run, data, lambda *words: command(deadline, *words))
-        else:
-            print(f"{of_run.path} is this repository's own, and not made again; --out FOLDER makes yours")
-
-
-def end_without_table(diverged: Sequence[str], text: str | None) -> None:
-    """Name the runs that diverged; where no table is left of the others, end the command."""
-    if diverged:
-        print(f"Diverged: {', '.join(diverged)}")
-        if text is None:
-            sys.exit(1)  # nothing to resume, or to compare with
-
-
-def make_wanted(
-    study: Study,
-    wanted: Sequence[Run],
-    done_before: Container[str],
-    folder: Path,
-    arguments: argparse.Namespace,
-    deadline: float | None,
-) -> None:
-    """Make the wanted runs, in this process or by the workers of --scheduler, but those that were done before."""
-    data, changes = arguments.data.absolute(), given_changes(arguments)
-    if arguments.scheduler:
-        remaining = with_their_trunks([run for run in wanted if run.name not in done_before])
-        tasks = [Task(group, folder, data, arguments.profile, changes) for group in remaining]
-        spread(tasks, arguments.scheduler, deadline)
-        return
-    given_up: set[str | None] = set()  # trunks that diverged just now
-    for number, run in enumerate(wanted, 1):
-        print(f"\n{study.name} [{number} of {len(wanted)}] {run.name}", flush=True)
-        if run.name not in done_before and run.trunk not in given_up:
-            make(run, RunFolder(folder / run.name), data, arguments.profile, changes, deadline)
-            given_up |= {run.trunk} if lacks_trunk(run, folder) else set()
-
-
-def carry_out_cells(study: Study, arguments: argparse.Namespace, deadline: float | None) -> None:
-    """All runs of a study on a data set of cells, and its table."""
-    changes, data = given_changes(arguments), arguments.data.absolute()
-    name = cell_dataset_name(data)
-    dataset = name if name in DATASETS else os.path.basename(os.path.realpath(data))
-    usual = ROOT / "results" / "cells" / f"{study.name}-{arguments.profile}" / dataset
-    folder = (arguments.out or usual).absolute()
-    if arguments.part:
-        raise BadInput(f"{study.name} takes no --part; --scheduler and --only spread it")
-    runs, _ = planned(study, arguments)
-    finished = {run.name: run for run in cells.gather(folder, runs)}
-    of_cells = dict(change.split("=", 1) for change in cell_changes(arguments.profile))
-    require_as_planned(folder, finished, runs, of_cells | changes)
-    require_same_data(folder, finished, data)
-    seeds = arguments.seeds or study.seeds
-    cells.carry_out(folder, data, arguments.profile, changes, seeds, arguments.only, deadline, arguments.scheduler)
-
-
-def planned(study: Study, arguments: argparse.Namespace) -> tuple[list[Run], list[Run]]:
-    """All runs of a study, and those that --only and --part want. Raises BadInput where there is none of that word, and
-    where --set would make two of them alike.
-    """
-    runs = runs_of(study.name, arguments.seeds or study.seeds, arguments.profile, arguments.optimiser)
-    of_all = arguments.study == "all"  # of which some studies may have no such run
-    wanted = [run for run in runs if arguments.only in run.name] if of_all else with_word(runs, arguments.only)
-    require_own_settings(runs, wanted, given_changes(arguments))
-    return runs, of_part(wanted, Part.parse(arguments.part)) if arguments.part else wanted
 
 
 def require_optimiser_taken(arguments: argparse.Namespace) -> None:
@@ -201,56 +55,23 @@ def require_optimiser_taken(arguments: argparse.Namespace) -> None:
         )
 
 
-def given_changes(arguments: argparse.Namespace) -> dict[str, str]:
-    """{name: text} of --set. Raises BadInput for what is no setting of the profile."""
+def request_of(arguments: argparse.Namespace) -> Request:
+    """What the options ask for. Raises BadInput for what is no setting of the profile, and no part."""
+    started = time.monotonic()
     changed_config(PROFILES[arguments.profile], arguments.changes)
-    return {change.partition("=")[0]: change.partition("=")[2] for change in arguments.changes}
-
-
-def with_their_trunks(runs: Sequence[Run]) -> list[list[Run]]:
-    """Runs that must be made one after the other: branches of one trunk, as only one of them can train it."""
-    groups: dict[str, list[Run]] = {}
-    for run in runs:
-        groups.setdefault(run.trunk or run.name, []).append(run)
-    return list(groups.values())
-
-
-def of_part(runs: Sequence[Run], part: Part) -> list[Run]:
-    """A part's runs."""
-    return [run for group in part.of(with_their_trunks(runs)) for run in group]
-
-
-def write(folder: Path, name: str, runs: Sequence[Run], optimiser: str | None = None) -> str | None:
-    """The records, README.md and plot of a study, of those of its runs that are done. Returns the table's text; None,
-    and nothing is written, where none is, or the first is not done, which others are compared with.
-
-    optimiser : that was asked for
-    """
-    finished = gather(folder, runs)
-    study = STUDIES[name]
-    if not finished or (study.waits_for_first and runs[0].name not in finished):
-        return None
-    others = [run for run in archive.read(folder) if run.name not in finished]  # of more seeds than now are asked for
-    archive.write(folder, [*finished.values(), *others])
-    done = [run for run in runs if run.name in finished]
-    if study.page == "search":
-        text = search.text(finished, ROOT / "results" / "isbi")  # which holds the seeds, wherever the search is
-    elif study.page == "budgets":
-        text = budgets.text([finished[run.name] for run in done])
-        budgets.draw(folder / "plot.png", [finished[run.name] for run in done])
-    else:
-        seeds = (
-            same_training(folder.parent, finished[runs[0].name], same_fold=runs[0].fold == SCORED_FOLD)
-            if study.control
-            else []
-        )
-        diverged = [run.name for run in runs if run.name not in finished and is_left_out(run, folder)]
-        text = tables.table(name, done, finished, len(runs), diverged, seeds, optimiser)
-        if runs[0].profile is None:  # else the runs differ in more than what a plot would compare
-            plot.draw(folder / "plot.png", done, finished, seeds)
-    with atomic_write(folder / "README.md") as temporary:
-        temporary.write_text(text, encoding="utf-8")
-    return text
+    return Request(
+        data=arguments.data.absolute(),
+        profile=arguments.profile,
+        optimiser=arguments.optimiser,
+        changes=dict(change.split("=", 1) for change in arguments.changes),
+        seeds=arguments.seeds,
+        only=arguments.only,
+        part=Part.parse(arguments.part) if arguments.part else None,
+        scheduler=arguments.scheduler,
+        out=arguments.out,
+        is_of_all=arguments.study == "all",
+        deadline=None if arguments.minutes is None else started + 60 * arguments.minutes,
+    )
 
 
 def summaries() -> str:
@@ -295,14 +116,14 @@ def main() -> int:
     who.add_argument("--scheduler", metavar="ADDRESS", help="of a cluster of dask.distributed, whose workers make them")
     parser.add_argument("--out", type=path, metavar="DIR", help="default: results/isbi/NAME")
     arguments = parser.parse_args()
-    deadline = None if arguments.minutes is None else time.monotonic() + 60 * arguments.minutes
     try:
         require_optimiser_taken(arguments)
-        chosen = ALL if arguments.study == "all" else [STUDIES[arguments.study]]
+        request = request_of(arguments)
+        chosen = ALL if request.is_of_all else [STUDIES[arguments.study]]
         for study in chosen:  # before the first is carried out
-            planned(study, arguments)
+            planned(study, request)
         for study in chosen:
-            (carry_out_cells if study.of_cells else carry_out)(study, arguments, deadline)
+            carry_out(study, request)
     except OutOfTime:
         print("The minutes are over; the same command resumes the study.")
         return NOT_DONE

@@ -13,14 +13,9 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from reproduce.cell_recipe import cell_changes
 from reproduce.studies.archive import RECORDS, read_records
-from reproduce.studies.catalogue import runs_of
 from reproduce.studies.definitions import AS_THE_PAPER, Run
 from reproduce.studies.definitions import CELL_ABLATIONS as ABLATIONS
-from reproduce.studies.plans import with_word
-from reproduce.studies.runner import has_diverged, make
-from reproduce.studies.spread import Task, spread
 from reproduce.studies.statistics import confidence_interval, mean_and_deviation, paired_p_values
 from unet_paper.datasets.cell_tracking import PHANTOM, SEQUENCES
 from unet_paper.metrics.registry import SEG
@@ -65,49 +60,6 @@ class CellStudyRun:
         return cls(values["name"], values["group"], RunRecord.from_json(values["record"]), scores)
 
 
-def cell_runs(seeds: int) -> list[Run]:
-    """All runs, those of one seed together."""
-    return runs_of(STUDY, seeds)
-
-
-def carry_out(
-    folder: Path,
-    data: Path,
-    profile: str,
-    changes: Mapping[str, str],
-    seeds: int,
-    only: str = "",
-    deadline: float | None = None,
-    scheduler: str | None = None,
-) -> None:
-    """Make the runs that are not there yet, in `folder`, and write the table of those that are.
-
-    data : the folder of one data set. scheduler : the address of a cluster whose workers make them. Raises OutOfTime at
-    the deadline, and BadInput where no run's name has `only` in it.
-    """
-    runs = cell_runs(seeds)
-    wanted = with_word(runs, only)
-    settings = dict(change.split("=", 1) for change in cell_changes(profile)) | dict(changes)
-    done = {run.name for run in gather(folder, runs)}
-    try:
-        if scheduler:
-            remaining = [run for run in wanted if run.name not in done]
-            tasks = [Task([run], folder, data, profile, settings) for run in remaining]
-            spread(tasks, scheduler, deadline)
-        for number, run in enumerate(() if scheduler else wanted, 1):
-            print(f"\n{STUDY} [{number} of {len(wanted)}] {run.name}", flush=True)
-            if run.name not in done:
-                make(run, RunFolder(folder / run.name), data, profile, settings, deadline)
-    finally:
-        kept, names = gather(folder, runs), [run.name for run in runs]
-        finished = [run for run in kept if run.name in names]
-        diverged = [name for name in names if has_diverged(RunFolder(folder / name))]
-        if finished:
-            write(folder, finished, len(runs), diverged, [run for run in kept if run.name not in names])
-    nothing = f"No run is done: {', '.join(diverged)} diverged."
-    print((folder / "README.md").read_text(encoding="utf-8") if finished else nothing)
-
-
 def gather(folder: Path, runs: Sequence[Run]) -> list[CellStudyRun]:
     """The finished runs, in the study's order: those that are kept, and those that have a folder. Raises BadInput where
     what is kept is damaged.
@@ -125,18 +77,32 @@ def read(folder: Path) -> list[CellStudyRun]:
     return read_records(folder / RECORDS, CellStudyRun.from_json)
 
 
+def write_page(folder: Path, runs: Sequence[Run], diverged: Sequence[str]) -> str | None:
+    """records.jsonl and README.md, of the study's runs that are done. Returns the page; None, and nothing is written,
+    where none is.
+    """
+    kept, names = gather(folder, runs), [run.name for run in runs]
+    finished = [run for run in kept if run.name in names]
+    if not finished:
+        return None
+    others = [run for run in kept if run.name not in names]  # of more seeds than now are asked for
+    return write(folder, finished, len(runs), diverged, others)
+
+
 def write(
     folder: Path,
     finished: Sequence[CellStudyRun],
     planned: int,
     diverged: Sequence[str] = (),
     others: Sequence[CellStudyRun] = (),
-) -> None:
-    """Write records.jsonl and README.md. others : of more seeds than are planned now, which are kept and not shown."""
+) -> str:
+    """Write records.jsonl and README.md, whose text is returned. others : are kept, and not shown."""
     lines = (json.dumps(run.to_json(), separators=(",", ":")) + "\n" for run in (*finished, *others))
-    for name, text in ((RECORDS, "".join(lines)), ("README.md", table(finished, planned, diverged))):
+    page = table(finished, planned, diverged)
+    for name, text in ((RECORDS, "".join(lines)), ("README.md", page)):
         with atomic_write(folder / name) as temporary:
             temporary.write_text(text, encoding="utf-8")
+    return page
 
 
 def table(finished: Sequence[CellStudyRun], planned: int, diverged: Sequence[str] = ()) -> str:

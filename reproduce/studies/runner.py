@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from reproduce import ROOT
@@ -73,7 +73,7 @@ def make(
     folder: RunFolder,
     data: Path,
     profile: str,
-    changes: dict[str, str],
+    changes: Mapping[str, str],
     deadline: float | None,
 ) -> None:
     """Train, predict, score and report one run; nothing where it is done, no more where it or its trunk diverged."""
@@ -81,7 +81,7 @@ def make(
         print(f"{folder.path} is done and is not made again")
         return
     wait_until_free(folder)
-    settings = [f"{name}={value}" for name, value in (run.changes | changes).items()]
+    settings = [f"{name}={value}" for name, value in {**run.changes, **changes}.items()]
     what = (
         *("--data", data, *(("--fold", run.fold) if run.fold else ())),
         *(("--sequence", run.trained_on) if run.trained_on else ()),

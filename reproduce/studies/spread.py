@@ -32,7 +32,7 @@ def carry_out(task: Task, ends: float | None) -> int:
     try:
         for run in task.runs:
             folder = RunFolder(task.folder / run.name)
-            make(run, folder, task.data, task.profile, dict(task.changes), deadline)
+            make(run, folder, task.data, task.profile, task.changes, deadline)
             if lacks_trunk(run, task.folder):  # and so do the longer branches
                 break
     except OutOfTime:

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from reproduce.cell_recipe import cell_changes
-from reproduce.studies import cells
+from reproduce.studies import carrying_out, cells
+from reproduce.studies.catalogue import STUDIES, runs_of
 from unet_paper.cli.values import changed_config
 from unet_paper.config import OPTIMISERS, PROFILES, optimiser_settings
 from unet_paper.datasets.cell_tracking import HELA, PHANTOM, SEQUENCES
@@ -24,7 +25,7 @@ TINY = [f"--set={change}" for change in ("base_channels=2", "steps=4", "tile_siz
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_every_run_changes_one_thing_and_has_settings_that_exist(profile):
-    runs = cells.cell_runs(3)
+    runs = runs_of(cells.STUDY, 3)
     assert len({run.name for run in runs}) == len(runs) == 3 * len(cells.ABLATIONS) * 2
     for run in runs:
         changes = [*cell_changes(profile), *(f"{name}={value}" for name, value in run.changes.items())]
@@ -37,7 +38,7 @@ def test_every_run_changes_one_thing_and_has_settings_that_exist(profile):
 def found(make_record):
     """Runs of two seeds, of which the SEG is known."""
     runs = []
-    for run in cells.cell_runs(2):
+    for run in runs_of(cells.STUDY, 2):
         trained = run.trained_on
         protocol = Protocol.of_sequences(trained, (3,), "02" if trained == "01" else "01", (7,))
         config = replace(changed_config(PROFILES["quick"], cell_changes("quick")), **run.changes)
@@ -83,18 +84,25 @@ def test_single_seeds_are_compared_with_nothing():
 
 def test_runs_that_are_kept_of_more_seeds_come_last(found, tmp_path):
     cells.write(tmp_path, found, len(found))
-    planned = [run for run in cells.cell_runs(2) if run.changes["seed"] == 1]
+    planned = [run for run in runs_of(cells.STUDY, 2) if run.changes["seed"] == 1]
     names = [run.name for run in cells.gather(tmp_path, planned)]
     assert names[: len(planned)] == [run.name for run in planned]
     assert sorted(names) == sorted(run.name for run in found)
 
 
+def carry_out(folder, changes=None, **asked):
+    """Carry out the study in a folder, with data that is not there."""
+    usual = dict.fromkeys(("optimiser", "seeds", "part", "scheduler", "deadline"))
+    request = {**usual, "data": folder / "nowhere", "profile": "quick", "only": "", "is_of_all": False, **asked}
+    carrying_out.carry_out(STUDIES[cells.STUDY], carrying_out.Request(out=folder, changes=changes or {}, **request))
+
+
 def test_fewer_seeds_than_are_kept_are_counted_by_themselves(found, tmp_path, monkeypatch, capsys):
     """Of the first seed one run is missing. None that is kept is lost."""
-    monkeypatch.setattr(cells, "make", lambda *_: None)
+    monkeypatch.setattr(carrying_out, "make", lambda *_: None)
     kept = [run for run in found if run.name != "no-border-term-seed-0-trained-on-02"]
     cells.write(tmp_path, kept, len(found))
-    cells.carry_out(tmp_path, tmp_path, "quick", {}, 1)
+    carry_out(tmp_path, seeds=1)
     text = (tmp_path / "README.md").read_text()
     assert "its runs, 9 of 10 so far." in text and text in capsys.readouterr().out
     assert "| as the paper | 1 | 0.8500 |" in text
@@ -103,14 +111,15 @@ def test_fewer_seeds_than_are_kept_are_counted_by_themselves(found, tmp_path, mo
 
 def test_a_study_gives_its_recipe_and_what_is_set_to_the_runs_that_are_not_done(found, tmp_path, monkeypatch):
     made = []
-    monkeypatch.setattr(cells, "make", lambda *given: made.append(given))
-    cells.write(tmp_path, found, len(found))
-    cells.carry_out(tmp_path, tmp_path, "quick", {"steps": "7"}, 3, "as-the-paper", 99.0)
+    monkeypatch.setattr(carrying_out, "make", lambda *given: made.append(given))
+    of_seven = [replace(run, record=replace(run.record, config=replace(run.record.config, steps=7))) for run in found]
+    cells.write(tmp_path, of_seven, len(found))
+    carry_out(tmp_path, {"steps": "7"}, seeds=3, only="as-the-paper", deadline=99.0)
     assert [(run.name, run.trained_on) for run, *_ in made] == [
         (f"as-the-paper-seed-2-trained-on-{sequence}", sequence) for sequence in SEQUENCES
     ]
     _, folder, data, profile, settings, deadline = made[0]
-    assert (folder.path, data, profile, deadline) == (tmp_path / made[0][0].name, tmp_path, "quick", 99.0)
+    assert (folder.path, data, profile, deadline) == (tmp_path / made[0][0].name, tmp_path / "nowhere", "quick", 99.0)
     wanted = changed_config(PROFILES["quick"], [*cell_changes("quick"), "steps=7"])
     assert changed_config(PROFILES["quick"], [f"{name}={value}" for name, value in settings.items()]) == wanted
 

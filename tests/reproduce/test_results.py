@@ -13,12 +13,12 @@ import pytest
 
 from reproduce.benchmarks.record import readme
 from reproduce.studies import archive, budgets, cells, dynamics_summary, model_cards, search, table_1, tables
-from reproduce.studies.__main__ import gather
 from reproduce.studies.archive import StudyRun
 from reproduce.studies.catalogue import STUDIES as CATALOGUE
 from reproduce.studies.catalogue import runs_of
 from reproduce.studies.definitions import FIRST_ADAM, FIRST_SGD, SCORED_FOLD, SEARCH_FOLD
 from reproduce.studies.groups import same_training
+from reproduce.studies.pages import gather
 from reproduce.studies.release import PUBLISHED
 from reproduce.studies.table_1 import FIRST_FOLDS
 from reproduce.studies.training_dynamics import read_rows
@@ -101,7 +101,7 @@ def in_order(folder: Path) -> tuple[int, str]:
 @pytest.mark.parametrize("name", CELL_STUDIES, ids=str)
 def test_the_table_of_a_study_on_cells_is_what_its_records_say(committed, name):
     found = cells.read(committed / name)
-    planned = cells.cell_runs(1 + max(run.record.config.seed for run in found))
+    planned = runs_of(cells.STUDY, 1 + max(run.record.config.seed for run in found))
     assert (committed / name / "README.md").read_text() == cells.table(found, len(planned))
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from reproduce.studies import spread as module
-from reproduce.studies.__main__ import with_their_trunks
+from reproduce.studies.carrying_out import with_their_trunks
 from reproduce.studies.catalogue import runs_of
 from reproduce.studies.definitions import Run
 from reproduce.studies.runner import NOT_DONE, OutOfTime

@@ -12,12 +12,11 @@ import numpy as np
 import pytest
 
 from reproduce.studies import __main__ as studies
-from reproduce.studies import archive, budgets, release, spread
-from reproduce.studies.__main__ import NOT_DONE
+from reproduce.studies import archive, budgets, carrying_out, release, spread
 from reproduce.studies.budgets import parts_of
 from reproduce.studies.catalogue import runs_of
 from reproduce.studies.definitions import Run
-from reproduce.studies.runner import OutOfTime, make
+from reproduce.studies.runner import NOT_DONE, OutOfTime, make
 from reproduce.studies.statistics import mean_and_deviation
 from unet_paper.cli.commands import main
 from unet_paper.io.stack import read_stack
@@ -39,7 +38,7 @@ def study(name, data, out, *options, changes=TINY):
 @pytest.fixture
 def carry_out(tmp_path, monkeypatch):
     """Carries out a study of which some runs are kept, and no other can be made; returns its exit code."""
-    monkeypatch.setattr(studies, "make", lambda *_: None)
+    monkeypatch.setattr(carrying_out, "make", lambda *_: None)
 
     def carry_out(name, kept, *options):
         (tmp_path / "out" / name).mkdir(parents=True, exist_ok=True)
@@ -68,7 +67,7 @@ def test_a_trunk_that_diverged_is_not_tried_for_each_of_its_branches(tmp_path, m
         trunk.path.mkdir(parents=True, exist_ok=True)
         replace(read_record(RESULTS / "isbi/final/run.json"), status="diverged").write(trunk.record)
 
-    monkeypatch.setattr(studies, "make", diverges)
+    monkeypatch.setattr(carrying_out, "make", diverges)
     monkeypatch.setattr(spread, "make", diverges)
     given = ["--data", str(tmp_path / "nowhere"), "--only", "16-channels", "--seeds", "1"]
     monkeypatch.setattr(sys, "argv", ["studies", "budgets", *given, "--out", str(tmp_path / "out")])
@@ -88,7 +87,7 @@ def test_a_branch_that_diverged_leaves_the_others_of_its_trunk(tmp_path, monkeyp
             path.mkdir(parents=True, exist_ok=True)
             replace(read_record(RESULTS / "isbi/final/run.json"), status=status).write(RunFolder(path).record)
 
-    monkeypatch.setattr(studies, "make", diverges)
+    monkeypatch.setattr(carrying_out, "make", diverges)
     monkeypatch.setattr(spread, "make", diverges)
     given = ["--data", str(tmp_path / "nowhere"), "--only", "16-channels-SGD", "--seeds", "1"]
     monkeypatch.setattr(sys, "argv", ["studies", "budgets", *given, "--out", str(tmp_path / "out")])
@@ -106,7 +105,7 @@ def test_what_is_kept_is_not_left_out(tmp_path, monkeypatch, capsys):
     trunk = RunFolder(tmp_path / "16-channels-SGD-seed-0-trunk")
     trunk.path.mkdir()
     replace(read_record(RESULTS / "isbi/final/run.json"), status="diverged").write(trunk.record)
-    monkeypatch.setattr(studies, "make", lambda *_: None)
+    monkeypatch.setattr(carrying_out, "make", lambda *_: None)
     given = ["--data", str(tmp_path / "nowhere"), "--only", "16-channels-SGD", "--seeds", "1", "--out", str(tmp_path)]
     monkeypatch.setattr(sys, "argv", ["studies", "budgets", *given])
     assert studies.main() == 0
@@ -129,7 +128,7 @@ def test_a_study_that_ends_early_writes_the_table_of_what_is_done(
     def make(*_):
         raise ended
 
-    monkeypatch.setattr(studies, "make", make)
+    monkeypatch.setattr(carrying_out, "make", make)
     try:
         found = carry_out("folds", archive.read(RESULTS / "isbi/folds")[:-1], *options)
     except SystemExit as end:
@@ -143,7 +142,7 @@ def test_a_study_that_fails_before_it_makes_a_run_leaves_the_page(carry_out, tmp
     def make(*_):
         raise SystemExit(2)
 
-    monkeypatch.setattr(studies, "make", make)
+    monkeypatch.setattr(carrying_out, "make", make)
     readme = tmp_path / "out/folds/README.md"
     readme.parent.mkdir(parents=True)
     readme.write_text("of earlier")
@@ -167,7 +166,7 @@ def test_the_search_writes_what_is_done_wherever_it_is(carry_out, tmp_path, firs
 @pytest.mark.parametrize(("options", "seconds"), [((), None), (("--minutes", "3"), 180)])
 def test_minutes_are_a_deadline(carry_out, monkeypatch, options, seconds):
     deadlines = []
-    monkeypatch.setattr(studies, "make", lambda *given: deadlines.append(given[5]))
+    monkeypatch.setattr(carrying_out, "make", lambda *given: deadlines.append(given[5]))
     started = time.monotonic()
     carry_out("folds", archive.read(RESULTS / "isbi/folds")[:-1], *options)
     (deadline,) = deadlines
@@ -192,8 +191,8 @@ def test_minutes_are_a_deadline(carry_out, monkeypatch, options, seconds):
 def test_where_results_go_unless_that_is_said(tmp_path, monkeypatch, options, folder):
     """No study into the folder of another recipe."""
     made = []
-    monkeypatch.setattr(studies, "ROOT", tmp_path)
-    monkeypatch.setattr(studies, "make", lambda run, run_folder, *_: made.append(run_folder.path))
+    monkeypatch.setattr(carrying_out, "ROOT", tmp_path)
+    monkeypatch.setattr(carrying_out, "make", lambda run, run_folder, *_: made.append(run_folder.path))
     monkeypatch.setattr(sys, "argv", ["studies", *options, "--data", str(tmp_path / "nowhere")])
     (tmp_path / "results/isbi").mkdir(parents=True)
     assert studies.main() == 0 and made[0] == tmp_path / "results/isbi" / folder
@@ -326,7 +325,7 @@ def test_no_scheduler_is_given_a_release_that_is_committed(tmp_path, monkeypatch
     (tmp_path / "quarter-adam").mkdir()
     shutil.copy(RESULTS / "isbi/quarter-adam/run.json", tmp_path / "quarter-adam/run.json")
     spread_over = []
-    monkeypatch.setattr(studies, "spread", lambda tasks, *_: spread_over.extend(map(str, tasks)))
+    monkeypatch.setattr(carrying_out, "spread", lambda tasks, *_: spread_over.extend(map(str, tasks)))
     given = ["--data", str(tmp_path), "--out", str(tmp_path), "--only", "quarter", "--scheduler", "tcp://nowhere"]
     monkeypatch.setattr(sys, "argv", ["studies", "arms", *given])
     assert studies.main() == 0 and spread_over == ["quarter-sgd"]

@@ -13,10 +13,11 @@ import pytest
 
 from reproduce.studies import __main__ as studies
 from reproduce.studies import archive, cells, table_1
-from reproduce.studies.__main__ import gather, of_part
+from reproduce.studies.carrying_out import of_part
 from reproduce.studies.catalogue import STUDIES, runs_of
 from reproduce.studies.definitions import ABLATIONS, FIRST_SGD, Run
 from reproduce.studies.kept import require_as_planned, require_same_data, require_shorter_branches
+from reproduce.studies.pages import gather
 from reproduce.studies.plans import require_own_settings
 from unet_paper.cli.values import changed_config
 from unet_paper.config import OPTIMISERS, PROFILES, Config, optimiser_settings

@@ -8,11 +8,11 @@ import pytest
 from scipy import stats
 
 from reproduce.studies import archive, search, tables
-from reproduce.studies.__main__ import write
 from reproduce.studies.archive import StudyRun
 from reproduce.studies.catalogue import runs_of, usual_seeds
 from reproduce.studies.definitions import Run
 from reproduce.studies.groups import same_training
+from reproduce.studies.pages import write
 from unet_paper.metrics.registry import CHALLENGE_METRICS
 
 RESULTS = Path(__file__).parents[2] / "results/isbi"

@@ -10,6 +10,7 @@ PART is one of
   runtimes predictions, in turn with ONNX Runtime and OpenVINO where they are here; with --weights of a fold errors too
   metrics  agreement with the challenge's reference scorer on the cases of --oracle (three are kept with the tests)
   scaling  weight maps by area and cells, predictions by size and tile, memory too; needs --weights
+  tables   README.md alone, of the records that are there
 Without one: speed and metrics, and scaling where --weights is given.
 
 Writes each part into <device>.json, the record, and README.md, the tables of all records. Close everything else.
@@ -32,13 +33,15 @@ from unet_paper.datasets.training_set import prepare_training_set
 from unet_paper.io.stack import read_labels, read_stack
 from unet_paper.support.errors import BadInput
 
+TABLES = "tables"  # the part that measures nothing
+
 
 def parse(given: list[str] | None = None) -> argparse.Namespace:
     """The options, and the parts that they ask for."""
     parser = argparse.ArgumentParser(
         prog="python -m reproduce.benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(record.PARTS))
+    parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join((*record.PARTS, TABLES)))
     parser.add_argument("--data", type=path, metavar="DIR", help="the challenge's stacks; default: the phantom")
     parser.add_argument(
         "--weights", type=path, metavar="FILE", help="a trained network's weights.pt; of `runtimes` that of a fold"
@@ -50,7 +53,7 @@ def parse(given: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--quick-only", action="store_true", help="leave the full network out")
     parser.add_argument("--out", type=path, default=ROOT / "results" / "benchmarks", metavar="DIR")
     options = parser.parse_args(given)
-    unknown = [part for part in options.parts if part not in record.PARTS]
+    unknown = [part for part in options.parts if part not in (*record.PARTS, TABLES)]
     if unknown:
         parser.error(f"there is no part {unknown[0]}; choose from {', '.join(record.PARTS)}")
     options.parts = options.parts or ["speed", "metrics", *(["scaling"] if options.weights else [])]
@@ -72,7 +75,7 @@ def main(given: list[str] | None = None) -> int:
     options = parse(given)
     keep_freed_memory()
     try:
-        for part in options.parts:
+        for part in (part for part in options.parts if part != TABLES):
             of_part = record.described(options.device if part == "speed" else "cpu")
             if part == "speed":
                 volume, labels, name = stacks(options.data)

@@ -9,7 +9,9 @@ MEASUREMENT is one of
   memory     of a process that predicts one block of a volume of each side, by the network of --weights; other sides
              that were measured with the same code stay
   scheduler  blocks without work, and a tenth of them
-Without one: all. The volume is predicted by the network of --weights, or by an untrained one of --base-channels.
+  page       nothing: the page and the figure are written of what is kept
+Without one: all but the last. The volume is predicted by the network of --weights, or by an untrained one of
+--base-channels.
 
 Needs the extra `volumes`. Keeps each measurement in benchmarks/<device>.json, and writes scaling/README.md and
 scaling/scaling.png of all that are kept.
@@ -36,7 +38,9 @@ except ModuleNotFoundError as error:
     sys.exit(f"{error.name} is not installed; pip install '.[volumes]'")
 
 MEASUREMENTS = ("proof", "workers", "memory", "scheduler")
+PAGE = "page"  # what measures nothing
 PART = "volumes"  # of the device's record
+DEVICE = "cpu"
 
 
 def parse(given: list[str] | None = None) -> argparse.Namespace:
@@ -46,7 +50,7 @@ def parse(given: list[str] | None = None) -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("measurements", nargs="*", metavar="MEASUREMENT", help=", ".join(MEASUREMENTS))
+    parser.add_argument("measurements", nargs="*", metavar="MEASUREMENT", help=", ".join((*MEASUREMENTS, PAGE)))
     parser.add_argument(
         "--weights",
         type=path,
@@ -64,9 +68,9 @@ def parse(given: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--results", type=path, default=ROOT / "results", metavar="DIR")
     options = parser.parse_args(given)
-    unknown = [name for name in options.measurements if name not in MEASUREMENTS]
+    unknown = [name for name in options.measurements if name not in (*MEASUREMENTS, PAGE)]
     if unknown:
-        parser.error(f"there is no measurement {unknown[0]}; choose from {', '.join(MEASUREMENTS)}")
+        parser.error(f"there is no measurement {unknown[0]}; choose from {', '.join((*MEASUREMENTS, PAGE))}")
     options.measurements = options.measurements or list(MEASUREMENTS)
     return options
 
@@ -89,7 +93,7 @@ def measure(name: str, options: argparse.Namespace, folder: Path) -> dict[str, A
         measured |= volumes_measured.described(weights, image, is_trained=not options.base_channels)
         run = volumes_measured.proof if name == "proof" else volumes_measured.by_workers
         measured |= run(weights, image, folder)
-    return record.described("cpu") | {"load": load} | measured
+    return record.described(DEVICE) | {"load": load} | measured
 
 
 def with_other_sides(measured: dict[str, Any], earlier: dict[str, Any]) -> dict[str, Any]:
@@ -103,24 +107,33 @@ def with_other_sides(measured: dict[str, Any], earlier: dict[str, Any]) -> dict[
     return measured | {"runs": [runs[side] for side in sorted(runs)]}
 
 
+def kept(path: Path) -> dict[str, Any]:
+    """What a device's record has of volumes, by measurement."""
+    of_volumes: dict[str, Any] = (read_json(path) if path.is_file() else {}).get(PART, {})
+    return of_volumes
+
+
 def main(given: list[str] | None = None) -> int:
     """Measure and write."""
     options = parse(given)
     benchmarks = options.results / "benchmarks"
-    for name in options.measurements:
-        try:
+    path = benchmarks / f"{DEVICE}.json"
+    try:
+        for name in (name for name in options.measurements if name != PAGE):
             with tempfile.TemporaryDirectory() as folder:
                 measured = measure(name, options, Path(folder))
-        except BadInput as error:
-            print(error, file=sys.stderr)
-            return 2
-        path = benchmarks / f"{record.slug(measured)}.json"
-        part = (read_json(path) if path.is_file() else {}).get(PART, {})
-        if name == "memory":
-            measured = with_other_sides(measured, part.get(name, {}))
-        part |= {"hardware": measured["hardware"], name: measured}
-        record.keep(benchmarks, PART, part)
-        write_page(options.results / "scaling", part)
+            part = kept(path)
+            if name == "memory":
+                measured = with_other_sides(measured, part.get(name, {}))
+            record.keep(benchmarks, PART, part | {"hardware": measured["hardware"], name: measured})
+            write_page(options.results / "scaling", kept(path))
+        if PAGE in options.measurements:
+            if not kept(path):
+                raise BadInput(f"{path} holds nothing of volumes; measure something first")
+            write_page(options.results / "scaling", kept(path))
+    except BadInput as error:
+        print(error, file=sys.stderr)
+        return 2
     print((options.results / "scaling" / "README.md").read_text(encoding="utf-8"))
     return 0
 

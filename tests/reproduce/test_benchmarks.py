@@ -206,3 +206,11 @@ def test_parts(capsys, tmp_path):
         assert ended.value.code == 2 and said in capsys.readouterr().err
     assert main(["metrics", "--oracle", str(tmp_path), "--out", str(tmp_path)]) == 2
     assert "reference.json" in capsys.readouterr().err
+
+
+def test_tables_are_written_of_what_is_kept_without_measuring(tmp_path):
+    kept = ROOT / "results" / "benchmarks"
+    shutil.copy(kept / "cpu.json", tmp_path)
+    assert main(["tables", "--out", str(tmp_path)]) == 0
+    assert (tmp_path / "README.md").read_bytes() == (kept / "README.md").read_bytes()
+    assert (tmp_path / "cpu.json").read_bytes() == (kept / "cpu.json").read_bytes()

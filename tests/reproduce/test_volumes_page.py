@@ -1,5 +1,6 @@
 """The page of the benchmark of volumes says what its record holds, and what was not measured."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,20 @@ def test_memory_of_other_sides_stays_if_all_else_is_the_same():
     for changed in ({"depth": 1}, {"base_channels": 4}, {"code": {"commit": "b" * 40}}):
         assert with_other_sides(second, first | changed) == second
     assert with_other_sides(second, {}) == second
+
+
+def test_the_page_is_written_of_what_is_kept_without_measuring(tmp_path, capsys):
+    pytest.importorskip("zarr")
+    pytest.importorskip("psutil")
+    from reproduce.benchmarks.volumes import main
+
+    assert main(["page", "--results", str(tmp_path)]) == 2
+    assert f"{tmp_path / 'benchmarks' / 'cpu.json'} holds nothing of volumes" in capsys.readouterr().err
+    (tmp_path / "benchmarks").mkdir()
+    shutil.copy(ROOT / "results" / "benchmarks" / "cpu.json", tmp_path / "benchmarks")
+    assert main(["page", "--results", str(tmp_path)]) == 0
+    written, committed = (folder / "scaling" / "README.md" for folder in (tmp_path, ROOT / "results"))
+    assert written.read_bytes() == committed.read_bytes() and (tmp_path / "scaling" / "scaling.png").is_file()
 
 
 class OnPaper(LazyStack):

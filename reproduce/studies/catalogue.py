@@ -130,7 +130,7 @@ STUDIES: dict[str, Study] = {
         Study(
             "cells-ablations",
             "without the border term, elastic deformation, class balance, or turning and mirroring, on cells; DIR is "
-            "one data set of the cell tracking challenge, and results go to results/cells/NAME/DATASET",
+            "one data set of the cell tracking challenge, and results go to results/cells/NAME-PROFILE/DATASET",
             plans.cell_ablations,
             of_cells=True,
         ),

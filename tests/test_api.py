@@ -380,3 +380,15 @@ def test_segment():
 def test_maps_that_cannot_be_segmented(given, message):
     with pytest.raises(BadInput, match=message):
         segment(*given)
+
+
+def test_a_step_that_takes_more_memory_than_there_is_is_refused_before_the_work(phantom):
+    with pytest.raises(BadInput, match=r"training on tiles of 60012 px takes some [0-9,.]+ GiB of memory"):
+        train(*phantom, **(TINY | dict(tile_size=60012)))
+
+
+def test_a_value_that_stands_for_nothing_is_refused_as_in_a_file(phantom):
+    images = phantom[0] / np.float32(255)
+    images[0, 0, 0] = -9999
+    with pytest.raises(BadInput, match="the array of images holds -9999 in 1 pixels, far from all others"):
+        train(images, phantom[1], **TINY)

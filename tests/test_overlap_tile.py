@@ -205,3 +205,10 @@ def test_a_part_of_a_list_and_by_numpys_numbers():
     assert mirrored_region([[1, 2], [3, 4]], *map(np.int8, (-1, 1, 0, 1))).tolist() == [[3], [1]]
     with pytest.raises(BadInput, match="rows 3 to 1"):
         mirrored_region(np.zeros((4, 4)), np.uint8(3), np.uint8(1), 0, 2)
+
+
+def test_a_part_of_masked_pixels_or_of_a_tensor_with_a_gradient_is_refused():
+    masked = np.ma.array(np.eye(4), mask=np.eye(4) > 0)
+    for section, said in ((masked, "are masked"), (torch.ones((4, 4), requires_grad=True), "NumPy makes no array")):
+        with pytest.raises(BadInput, match=said):
+            mirrored_region(section, -1, 3, 0, 4)

@@ -305,3 +305,11 @@ def test_a_stack_is_no_section():
         weight_map(np.ones((2, 3, 3), int))
     with pytest.raises(BadInput, match=r"expected \(Z, H, W\)"):
         weight_maps(np.ones((3, 3), int))
+
+
+@pytest.mark.parametrize("number", [np.uint8, np.int8, np.int16, np.float16])
+def test_numpys_small_numbers_do_not_overflow(number):
+    labels = np.zeros((1, 60), np.uint8)
+    labels[0, 0], labels[0, 50] = 1, 2
+    expected = weight_map(labels, w_0=10, sigma=20)
+    assert np.array_equal(weight_map(labels, w_0=number(10), sigma=number(20)), expected)

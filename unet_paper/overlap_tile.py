@@ -251,7 +251,7 @@ def mirrored_region(section: np.ndarray, top: int, bottom: int, left: int, right
         require_memory(needed, f"a part of {height:,} x {width:,} px", "give a smaller one")
     rows = mirrored_indices(top, bottom, section.shape[0])
     columns = mirrored_indices(left, right, section.shape[1])
-    seen = np.asarray(section[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1])
+    seen = as_array(section[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1], "the section")
     if seen.ndim != 2:  # of what NumPy makes no array
         raise BadInput(f"a section of shape {seen.shape}; expected (H, W)")
     return seen[np.ix_(rows - rows.min(), columns - columns.min())]

@@ -226,6 +226,7 @@ def border_terms(cells: np.ndarray, w_0: float, sigma: float) -> Iterator[tuple[
     """
     from unet_paper.compute.nearest_cells import bands_of_distances  # Numba is slow to import
 
+    w_0, sigma = float(w_0), float(sigma)  # of NumPy's small types a square overflows
     for rows, d1, d2 in bands_of_distances(cells, REACH * sigma):
         border = np.zeros(d1.shape)
         near = (cells[rows] == 0) & np.isfinite(d2)

@@ -389,3 +389,16 @@ def test_devices_and_pipes_are_not_replaced_by_files(tmp_path, capsys):
     assert main(["weights", str(labels), str(pipe), "--force"]) == 2
     assert "pipe.tif is a device or a pipe" in capsys.readouterr().err
     assert pipe.is_fifo()
+
+
+def test_what_the_outputs_encoding_lacks_is_escaped(tmp_path):
+    """As of a pipe on Windows: the work that comes after a sentence is done."""
+    write_stack(tmp_path / "labels.tif", np.eye(9, dtype=np.uint8)[None])
+    words = ["weights", str(tmp_path / "labels.tif"), str(tmp_path / "→.tif"), "--png", str(tmp_path / "maps")]
+    done = subprocess.run(
+        [sys.executable, "-m", "unet_paper", *words],
+        capture_output=True,
+        env=os.environ | {"PYTHONIOENCODING": "cp1252"},
+        cwd=Path(__file__).parents[2],
+    )
+    assert done.returncode == 0 and rb"\u2192" in done.stdout and len(list((tmp_path / "maps").iterdir())) == 1

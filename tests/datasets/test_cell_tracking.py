@@ -260,3 +260,9 @@ def test_an_archive_is_unpacked_once_and_puts_nothing_else_aside(folder, tmp_pat
     with pytest.raises(BadInput, match="out/NAME is not what .*NAME.zip holds .*t003.tif differs.*; move one"):
         unpack(archive, tmp_path / "out")
     assert frame.read_bytes() == b"another" and [path.name for path in (tmp_path / "out").iterdir()] == ["NAME"]
+
+
+def test_two_frames_of_one_number_are_refused(folder):
+    (folder / "01" / "t0003.tif").write_bytes((folder / "01" / "t003.tif").read_bytes())
+    with pytest.raises(BadInput, match=r"t0003.tif and t003.tif are both of number 3; keep one of them"):
+        read_sequence(folder, "01")

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import unicodedata
 from pathlib import Path
 
 import imageio.v3 as imageio
@@ -14,6 +15,7 @@ from unet_paper.datasets.file_pairs import paired, without_words
 from unet_paper.datasets.folds import Fold
 from unet_paper.datasets.own_pairs import read_pairs
 from unet_paper.datasets.training_stacks import OwnFiles, load_files
+from unet_paper.io import image_folder
 from unet_paper.io.image_files import open_stack
 from unet_paper.io.image_folder import image_files
 from unet_paper.io.pixel_size import PixelSize
@@ -308,3 +310,28 @@ def test_only_what_the_command_can_do_is_advised(folders, capsys):
         assert capsys.readouterr().err.endswith("; move what has no partner elsewhere\n")
     with pytest.raises(BadInput, match="elsewhere, or name only the files that have one$"):
         load(folders)
+
+
+def test_names_that_not_every_system_tells_apart(tmp_path, monkeypatch):
+    (tmp_path / "more").mkdir()
+    files = [tmp_path / "A.png", tmp_path / "more" / "a.png"]
+    for file in files:
+        imageio.imwrite(file, np.eye(9, dtype=np.uint8))
+    for ignores_case in (False, True):
+        monkeypatch.setattr(image_folder, "IGNORES_CASE", ignores_case)
+        if ignores_case:
+            with pytest.raises(BadInput, match="A.png and .*a.png have one name but for the ending or the folder"):
+                image_files(files)
+        else:
+            assert image_files(files) == files
+
+
+def test_letters_with_accents_are_the_same_however_they_are_written(tmp_path):
+    """macOS writes them as two characters."""
+    for folder, form in (("images", "NFC"), ("labels", "NFD")):
+        (tmp_path / folder).mkdir()
+        for name in ("é", "ü"):
+            imageio.imwrite(tmp_path / folder / f"{unicodedata.normalize(form, name)}.png", np.eye(9, dtype=np.uint8))
+    pairs = paired([tmp_path / "images"], [tmp_path / "labels"])
+    assert [unicodedata.normalize("NFC", labels.stem) for _, labels in pairs] == [image.stem for image, _ in pairs]
+    assert len(pairs) == 2

@@ -1,6 +1,7 @@
 """What labels mean: checked, and what is lost or doubtful is said aloud with its count."""
 
 import re
+import struct
 
 import numpy as np
 import pytest
@@ -14,8 +15,10 @@ from unet_paper.cli.commands import main
 from unet_paper.datasets.folds import Protocol
 from unet_paper.datasets.labels import interpret_labels
 from unet_paper.datasets.training_stacks import OwnFiles, load_files, load_folder
+from unet_paper.io.lossy import lossy_file
 from unet_paper.io.sections import joined
 from unet_paper.io.stack import read_labels, read_stack, write_stack
+from unet_paper.runs.scoring import read_truth
 from unet_paper.runs.training_run import _stored
 from unet_paper.separation_border import label_cells, require_no_gray_levels
 from unet_paper.support.errors import BadInput
@@ -46,6 +49,7 @@ def test_instances_without_a_background_are_counted_aloud(caplog):
         ([3, 3, 7, 7], [3, 0, 0, 7]),  # of two values, 3 would be read as background
         ([0, 5, 70_000, 2**32 - 1], [0, 5, 70_000, 2**32 - 1]),
         ([0, 1, 2**32 + 1, 2**32], [0, 1, 3, 2]),
+        ([0, 7, 2**32 - 1, 0], [0, 1, 2, 0]),  # else what reads them takes them for a mask with a third value
         ([2**63 + 4, 2**63 + 5, 2**63 + 5, 4], [2, 3, 3, 1]),
     ],
 )
@@ -357,3 +361,25 @@ def test_thousands_of_annotated_spots_are_cells():
     spots[0, ::4, ::4] = np.arange(1, 2501).reshape(50, 50)
     require_no_gray_levels(spots, "spots.tif")
     interpret_labels(spots, "instances", "spots.tif")
+
+
+def test_three_numbers_of_a_runs_truth_are_no_mask(tmp_path):
+    """Of 16 bits, 65,535 beside 0 and one more would be."""
+    stored = _stored(np.array([[[0, 3, 0, 65_535]]], np.uint16), False)
+    assert stored.tolist() == [[[0, 3, 0, 65_535]]] and stored.dtype == np.uint32
+    write_stack(tmp_path / "truth.tif", stored)
+    truth, _ = read_truth([tmp_path / "truth.tif"], tmp_path / "truth.tif")
+    assert truth.tolist() == [[[False, True, False, True]]]
+
+
+def test_lossy_formats_are_known_behind_what_else_a_file_holds(tmp_path):
+    mask = np.zeros((64, 64), np.uint8)
+    mask[10:40, 20:50] = 255
+    for lossy in (True, False):
+        Image.fromarray(mask).save(tmp_path / "mask.jp2", irreversible=lossy)
+        content = (tmp_path / "mask.jp2").read_bytes()
+        code = content.index(b"jp2c") - 4
+        told = content[:code] + struct.pack(">I", 5008) + b"xml " + b" " * 5000 + content[code:]
+        assert lossy_file("JPEG2000", told) == ("JPEG 2000" if lossy else None)
+        Image.fromarray(mask).save(tmp_path / "mask.webp", lossless=not lossy, icc_profile=b"\0" * 5000)
+        assert lossy_file("WEBP", (tmp_path / "mask.webp").read_bytes()) == ("WebP" if lossy else None)

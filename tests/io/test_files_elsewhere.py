@@ -98,6 +98,9 @@ def test_the_pixel_size_of_a_file_goes_on_to_what_is_made_of_it(run, tmp_path):
             for unit in ("micron", "microns", "micrometer", "Micrometers", "micrometre", "micrometres")
         ),
         (dict(imagej=True, resolution=(0.25, 0.2), metadata={"unit": "nanometers"}), (4, 5, 0)),
+        (dict(imagej=True, resolution=(0.25, 0.2), metadata={"unit": "nm", "spacing": -30.0}), (4, 5, 30)),
+        (dict(imagej=True, resolution=(0.25, 0.2), metadata={"unit": "nm", "spacing": 1e-9}), (4, 5, 0)),
+        (dict(imagej=True, resolution=(1000, 1000), metadata={"unit": "nm"}), None),  # smaller than an atom
         (dict(imagej=True, resolution=(250, 500), metadata={"unit": "mm", "spacing": 0.5}), (4000, 2000, 500_000)),
         (dict(imagej=True, resolution=(0.002, 0.001), metadata={"unit": "pm"}), (0.5, 1, 0)),
         (dict(resolution=(1e5, 2e5), resolutionunit="CENTIMETER"), (100, 50, 0)),
@@ -109,6 +112,17 @@ def test_the_pixel_size_of_a_file_goes_on_to_what_is_made_of_it(run, tmp_path):
                 ome=True,
                 metadata={"PhysicalSizeX": 0.2, "PhysicalSizeXUnit": "µm", "PhysicalSizeY": 100.0}
                 | {"PhysicalSizeYUnit": "nm", "axes": "ZYX"},
+            ),
+            (200, 100, 0),
+        ),
+        (  # as XML is written without a declaration of its encoding
+            dict(
+                description='<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"><Image ID="Image:0">'
+                '<Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="uint8" SizeX="30" SizeY="20" SizeZ="3" '
+                'SizeC="1" SizeT="1" '
+                'PhysicalSizeX="0.2" PhysicalSizeXUnit="&#181;m" PhysicalSizeY="0.1" PhysicalSizeYUnit="&#181;m">'
+                "<TiffData/></Pixels></Image></OME>",
+                metadata=None,
             ),
             (200, 100, 0),
         ),

@@ -80,9 +80,9 @@ def test_cells_one_pixel_wide_or_high_keep_their_shape(tmp_path, shape, random):
 
 
 def test_table(tmp_path):
-    write_table(tmp_path / "cells.csv", ("cell", "x"), [(1, 2 / 3), (70_000, 1234.5)])
+    write_table(tmp_path / "cells.csv", ("cell", "x"), [(1, 2 / 3), (70_000, 1234.5), (2, 123456.75)])
     with open(tmp_path / "cells.csv", newline="") as file:
-        assert list(csv.reader(file)) == [["cell", "x"], ["1", "0.666667"], ["70000", "1234.5"]]
+        assert list(csv.reader(file)) == [["cell", "x"], ["1", "0.666667"], ["70000", "1234.5"], ["2", "123456.75"]]
     assert b"\r" not in (tmp_path / "cells.csv").read_bytes()
 
 

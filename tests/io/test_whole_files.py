@@ -10,6 +10,7 @@ import tifffile
 from PIL import Image
 
 from unet_paper.cli.commands import main
+from unet_paper.io import tiff_promises
 from unet_paper.io.image_files import open_stack
 from unet_paper.io.source_files import files_sha256
 from unet_paper.io.stack import read_gray, read_stack, write_stack
@@ -154,6 +155,20 @@ def ome_set(tmp_path, stack):
 def test_a_set_of_ome_tiffs(ome_set, stack):
     for name in ("a", "b"):
         assert np.array_equal(read_stack(ome_set / f"{name}.ome.tif").pixels, stack)
+
+
+def test_a_file_of_a_set_that_is_named_for_each_of_its_images_is_looked_at_once(tmp_path, stack, monkeypatch):
+    whole, plane = '<TiffData FirstZ="2" IFD="0" PlaneCount="2">', '<TiffData FirstZ="{}" IFD="{}" PlaneCount="1">'
+    rest = '<UUID FileName="b.ome.tif">urn:uuid:b</UUID></TiffData>'
+    described = OME.replace(whole + rest, plane.format(2, 0) + rest + plane.format(3, 1) + rest)
+    for name, sections in (("a", stack[:2]), ("b", stack[2:])):
+        with tifffile.TiffWriter(tmp_path / f"{name}.ome.tif", ome=False) as file:
+            for number, section in enumerate(sections):
+                description = described.format(own=name) if number == 0 else None
+                file.write(section, photometric="minisblack", description=description, metadata=None, contiguous=False)
+    looked_at, look = [], tiff_promises._ome_uuid
+    monkeypatch.setattr(tiff_promises, "_ome_uuid", lambda path: looked_at.append(path.name) or look(path))
+    assert np.array_equal(read_stack(tmp_path / "a.ome.tif").pixels, stack) and looked_at == ["b.ome.tif"]
 
 
 def test_a_set_is_known_by_all_of_its_files(ome_set):

@@ -66,6 +66,11 @@ def test_objects_of_all_frames_count_alike():
     assert score_instances(list(reference), list(result)) == scores
 
 
+def test_a_frame_may_be_a_list_of_its_rows():
+    frame = [[0, 1], [2, 1]]
+    assert score_instances(frame, frame) == score_instances(np.array(frame), np.array(frame))
+
+
 def test_frames_of_a_list_may_differ_in_size():
     reference = [np.array([[1, 0]]), np.array([[0], [3], [3]])]
     assert score_instances(reference, reference).seg == 1

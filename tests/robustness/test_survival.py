@@ -17,6 +17,8 @@ from unet_paper.cli.commands import main
 from unet_paper.config import PROFILES
 from unet_paper.datasets.training_set import prepare_training_set
 from unet_paper.io.stack import read_labels, read_stack
+from unet_paper.runs import training_run
+from unet_paper.support import signals
 from unet_paper.support.errors import BadInput, Diverged
 from unet_paper.support.locks import exclusive_lock
 from unet_paper.support.training_log import FLAT_STEPS
@@ -83,6 +85,45 @@ def test_a_signal_keeps_the_step_and_says_how_to_go_on(small_phantom, tmp_path, 
     assert "the same command with --resume resumes from the last checkpoint" in error and "Traceback" not in error
     assert json.loads((tmp_path / "run" / "run.json").read_text())["status"] == "interrupted"
     assert main([*arguments, "steps=100001", "--resume"]) == 2  # the schedule would be another
+
+
+def test_a_signal_keeps_the_step_where_nobody_reads_what_is_said(small_phantom, tmp_path):
+    """As Ctrl-C stops `tee` too, which the training writes to."""
+    out = tmp_path / "run"
+    words = ["train", "--data", str(small_phantom), "--out", str(out), *TINY_RUN, "--set", "steps=100000"]
+    training = subprocess.Popen(
+        [sys.executable, "-m", "unet_paper", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
+    while not (out / "history.csv").exists():
+        assert training.poll() is None
+        time.sleep(0.05)
+    training.stdout.close()
+    training.send_signal(signal.SIGINT)
+    assert training.wait(60) in (128 + signal.SIGINT, 120)  # 120: Python's own, where it could not flush stdout
+    assert checkpoint.load(out / "checkpoint.pt").step > 0
+    assert json.loads((out / "run.json").read_text())["status"] == "interrupted"
+
+
+def test_what_ends_a_training_otherwise_is_recorded_too(small_phantom, tmp_path, monkeypatch):
+    def fails(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(training_run, "train", fails)
+    out = tmp_path / "run"
+    assert main(["train", "--data", str(small_phantom), "--out", str(out), *TINY_RUN]) == 2
+    assert json.loads((out / "run.json").read_text())["status"] == "interrupted"
+
+
+def test_a_handler_of_other_code_than_pythons_is_left_alone(monkeypatch):
+    """As in a program that embeds Python: what handled the signal before is told as None, which cannot be put back."""
+    kept = []
+    monkeypatch.setattr(signals.signal, "signal", lambda number, handler: kept.append(handler))
+    with signals.stop_requests():
+        pass
+    assert len(kept) == 2 and None not in kept
 
 
 def test_an_interrupted_training_ends_as_one_that_was_not(training_set, tmp_path):

@@ -31,3 +31,13 @@ def test_of_a_large_section_the_middle_is_shown(tmp_path, monkeypatch, random):
     predictor = Predictor(network, standardisation, "none")
     expected = predictor.predict_block(middle, predictor.plan(40, 30).blocks[0])[0]
     assert np.abs(np.asarray(Image.open(picture)) / 255 - expected).max() < 0.51 / 255
+
+
+def test_a_picture_that_cannot_be_written_does_not_end_the_training(tmp_path, caplog):
+    run = RunFolder(tmp_path)
+    run.previews.write_text("in its place")
+    Preview(run, 1, np.eye(30, dtype=np.uint8), Standardisation(0.5, 0.2, "uint8"), CONFIG).after_step(
+        1, new_network(CONFIG)
+    )
+    (said,) = caplog.messages
+    assert "step-000001.png cannot be written" in said and "the training goes on without it" in said

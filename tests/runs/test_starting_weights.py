@@ -156,3 +156,9 @@ def test_a_registration_is_not_taken_over_and_that_is_said(files, capsys):
         assert finetune(files, *options, weights="registered.pt", out=f"run-{number}") == 0
         assert ("is of labels registered by (0.15, 0.6) px" in capsys.readouterr().out) == told
     assert read_record(files / "run-0" / "run.json").config.registration == (0.0, 0.0)
+
+
+def test_weights_in_the_home_folder(phantom, files, monkeypatch):
+    monkeypatch.setenv("HOME", str(files))
+    assert StartingWeights.read("~/weights.pt").sha256 == StartingWeights.read(files / "weights.pt").sha256
+    assert train(*phantom, "cells", start="~/weights.pt", **TINY).step == 2

@@ -1,9 +1,11 @@
 """The command line: unet-paper {data,phantom,weights,train,predict,segment,publish,score,report}."""
 
+import io
 import signal
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from unet_paper.cli.cell_commands import do_segment
 from unet_paper.cli.data_commands import do_data, do_phantom
@@ -30,7 +32,7 @@ COMMANDS: dict[str, Callable[[Namespace], None]] = {
 }
 
 RESUMED_BY = {
-    "train": "the same command with --resume resumes from the last checkpoint",
+    "train": "the same command with --resume resumes from the last checkpoint, if there is one",
     "predict": "the same command resumes from the last tile",
 }
 
@@ -51,23 +53,32 @@ def exit_code(command: str, work: Callable[[], None], again: str | None = None, 
     """
     use_large_pages()
     configure()
+    for stream in (sys.stdout, sys.stderr):  # as names of files may not be of their encoding, nor an arrow
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
     with ends_on_sigterm():
         prefix = caller or f"{program_name()} {command}"
         return _exit_code(prefix, command, work, RESUMED_BY.get(command) if again is None else again)
+
+
+def _complain(sentence: str) -> None:
+    """On stderr, if anybody reads it still: Ctrl-C may have stopped that program too."""
+    with suppress(OSError):
+        print(sentence, file=sys.stderr)
 
 
 def _exit_code(prefix: str, command: str, work: Callable[[], None], again: str | None) -> int:
     try:
         work()
     except BadInput as error:
-        print(f"{prefix}: {error}", file=sys.stderr)
+        _complain(f"{prefix}: {error}")
         return 2
     except Diverged as error:
-        print(f"{prefix}: {error}", file=sys.stderr)
+        _complain(f"{prefix}: {error}")
         return 1
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        print(f"{prefix}: {where}{error.strerror or error}", file=sys.stderr)
+        _complain(f"{prefix}: {where}{error.strerror or error}")
         return 2
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
@@ -76,10 +87,10 @@ def _exit_code(prefix: str, command: str, work: Callable[[], None], again: str |
             "predict": "predict with a smaller --tile or --memory",
             "train": "train with a smaller tile_size or base_channels",
         }.get(command, "give fewer or smaller sections")
-        print(f"{prefix}: there is too little memory; {advice}", file=sys.stderr)
+        _complain(f"{prefix}: there is too little memory; {advice}")
         return 2
     except KeyboardInterrupt as stop:
         kept = f": {stop}" if str(stop) else ""
-        print(f"\nstopped{kept}{f'; {again}' if again else ''}", file=sys.stderr)
+        _complain(f"\nstopped{kept}{f'; {again}' if again else ''}")
         return getattr(stop, "exit_code", 128 + signal.SIGINT)
     return 0

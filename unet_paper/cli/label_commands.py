@@ -184,7 +184,7 @@ def do_score(arguments: Namespace) -> None:
     from unet_paper.runs.scoring import score_file
 
     if arguments.unknown is None and arguments.ignore is None:
-        arguments.unknown = _unknown_of_run(arguments.labels)
+        arguments.unknown = _unknown_of_run(arguments.labels, arguments.metrics)
     if arguments.json:
         must_fit(arguments.json)
         must_spare((arguments.labels, arguments.probability, arguments.unknown), arguments.json, "the scores")
@@ -208,14 +208,15 @@ def do_score(arguments: Namespace) -> None:
     )
 
 
-def _unknown_of_run(labels: Path) -> Path | None:
+def _unknown_of_run(labels: Path, metrics: str) -> Path | None:
     """Where the truth of a run's held-out sections is not known, as the run itself is scored; None for other labels."""
     from unet_paper.runs.folder import RunFolder
 
     run = RunFolder(labels.parent)
     if labels != run.labels or not run.unknown.exists():
         return None
-    print(f"pixels that {run.unknown} marks count in no metric, as their truth is not known")
+    but_seg = "" if metrics == "challenge" else " but SEG"
+    print(f"pixels that {run.unknown} marks count in no metric{but_seg}, as their truth is not known")
     return run.unknown
 
 

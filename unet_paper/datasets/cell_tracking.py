@@ -148,13 +148,22 @@ def largest_reach(masks: Sequence[np.ndarray], markers: Sequence[np.ndarray]) ->
     """How far a cell of (H, W) frames reaches from its own marker at most, px; 0 where no cell has both."""
     largest = 0.0
     for of_frame, marked in zip(masks, markers, strict=True):
-        for number in np.unique(of_frame[of_frame > 0]):
-            cell = of_frame == number
-            inside = marked[cell & (marked > 0)]
-            if inside.size:
-                own = np.argwhere(marked == np.bincount(inside).argmax())
-                largest = max(largest, float(scipy.spatial.cKDTree(own).query(np.argwhere(cell))[0].max()))
+        place, marker = _places(of_frame), _places(marked)
+        for pixels in place.values():
+            numbers = marked[tuple(pixels.T)]
+            if numbers.any():
+                own = marker[int(np.bincount(numbers[numbers > 0]).argmax())]
+                largest = max(largest, float(scipy.spatial.cKDTree(own).query(pixels)[0].max()))
     return largest
+
+
+def _places(frame: np.ndarray) -> dict[int, np.ndarray]:
+    """{number: its (n, 2) pixels} of an (H, W) frame, but of 0."""
+    pixels = np.argwhere(frame)
+    numbers = frame[tuple(pixels.T)]
+    order = np.argsort(numbers, kind="stable")
+    each, first = np.unique(numbers[order], return_index=True)
+    return dict(zip(each.tolist(), np.split(pixels[order], first)[1:], strict=True))
 
 
 def unknown_pixels(masks: np.ndarray, markers: np.ndarray, reach: float) -> np.ndarray:
@@ -172,12 +181,14 @@ def unknown_pixels(masks: np.ndarray, markers: np.ndarray, reach: float) -> np.n
 
 
 def _numbered(folder: Path, start: str) -> dict[int, Path]:
-    """The TIFFs of a folder whose names are `start` and a number, in order of that."""
-    paths = {}
-    for path in folder.glob(f"{start}*.tif*"):
+    """The TIFFs of a folder whose names are `start` and a number, in order of that. Raises BadInput for two of one."""
+    paths: dict[int, Path] = {}
+    for path in sorted(folder.glob(f"{start}*.tif*")):
         match = re.fullmatch(rf"{start}(\d+)\.tiff?", path.name)
         if match:
-            paths[int(match[1])] = path
+            other = paths.setdefault(int(match[1]), path)
+            if other != path:
+                raise BadInput(f"{other} and {path.name} are both of number {int(match[1])}; keep one of them")
     return dict(sorted(paths.items()))
 
 

@@ -62,7 +62,8 @@ def _require_partners(
     first: Sequence[Path], second: Sequence[Path], pairs: list[Pair], names: tuple[str, str], may_be_listed: bool
 ) -> None:
     for index, files in enumerate((first, second)):
-        lonely = [path for path in files if path not in {pair[index] for pair in pairs}]
+        with_partner = {pair[index] for pair in pairs}
+        lonely = [path for path in files if path not in with_partner]
         if lonely:
             others = (second, first)[index]
             or_else = ", or name only the files that have one" if may_be_listed else ""

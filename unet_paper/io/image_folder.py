@@ -1,6 +1,8 @@
 """Images that lie in several files: folders, and lists of files as a shell makes them of a pattern."""
 
 import re
+import sys
+import unicodedata
 from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
@@ -12,6 +14,7 @@ from unet_paper.support.logs import logger
 
 SYSTEM_FILES = ("thumbs.db", "desktop.ini")  # besides hidden ones, whose names begin with a dot
 SHOWN = 3  # names in a message
+IGNORES_CASE = sys.platform in ("win32", "darwin")  # of names: what is made of A.tif and a.tif would be one file
 
 
 def is_folder(path: Path) -> bool:
@@ -27,7 +30,8 @@ def several_files(paths: Sequence[Path]) -> bool:
 def image_files(paths: Sequence[Path]) -> list[Path]:
     """The files of what was named: files, and folders of images. Those of a folder in the order of their names.
 
-    Raises BadInput for a folder without images, and where two files have one name but for the ending.
+    Raises BadInput for a folder without images, and where two files have one name but for the ending, or, on systems
+    that do not tell them apart, for capital letters.
     """
     files = [file for path in paths for file in (_in_folder(path) if is_folder(path) else [path])]
     for file in files:
@@ -35,7 +39,7 @@ def image_files(paths: Sequence[Path]) -> list[Path]:
             raise no_file(file)
     seen: dict[str, Path] = {}
     for file in files:
-        other = seen.setdefault(stem(file), file)
+        other = seen.setdefault(stem(file).casefold() if IGNORES_CASE else stem(file), file)
         if other is not file and len(files) > 1:
             raise BadInput(
                 f"{other} and {file} have one name but for the ending or the folder; files are told apart by it, so "
@@ -50,9 +54,11 @@ def results_of(inputs: Sequence[Path], out: Path) -> list[tuple[Path, Path]]:
 
 
 def stem(path: Path) -> str:
-    """A file's name without its ending, and without the .ome before it."""
+    """A file's name without its ending, and without the .ome before it, composed: macOS writes an e and its accent as
+    two.
+    """
     name = path.name[: len(path.name) - len(path.suffix)]
-    return name[:-4] if name.lower().endswith(".ome") else name
+    return unicodedata.normalize("NFC", name[:-4] if name.lower().endswith(".ome") else name)
 
 
 def section_names(files: Iterable[tuple[Path, int]]) -> list[str]:

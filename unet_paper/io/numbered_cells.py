@@ -76,9 +76,13 @@ def cell_colours() -> np.ndarray:
 
 
 def write_table(path: Path | str, columns: Sequence[str], rows: Iterable[Sequence[int | float]]) -> None:
-    """Write a CSV; floats with six digits."""
+    """Write a CSV; floats with six digits, and with three behind the point."""
     with atomic_write(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(columns)
         for row in rows:
-            writer.writerow(f"{value:.6g}" if isinstance(value, float) else value for value in row)
+            writer.writerow(_digits(value) if isinstance(value, float) else value for value in row)
+
+
+def _digits(value: float) -> str:
+    return f"{value:.3f}".rstrip("0").rstrip(".") if abs(value) >= 1000 else f"{value:.6g}"

@@ -1,5 +1,6 @@
 """How large a pixel is: read from people's TIFFs, and written so that Fiji shows nanometres."""
 
+import html
 import re
 from typing import Any, NamedTuple
 
@@ -10,6 +11,7 @@ NANOMETRES = {"nm": 1, "um": 1e3, "µm": 1e3, "μm": 1e3, "\\u00b5m": 1e3, "mm":
     word + plural: length for word, length in WORDS.items() for plural in ("", "s")
 }
 CENTIMETRES = 3  # TIFF's number for the unit
+SMALLEST, LARGEST = 0.01, 1e12  # nm; what lies outside is no pixel's, and no TIFF's resolution
 
 
 class PixelSize(NamedTuple):
@@ -29,11 +31,13 @@ def pixel_size_of(file: tifffile.TiffFile) -> PixelSize | None:
         size = _of_ome(file.ome_metadata) if file.ome_metadata else _of_imagej(file)
     except Exception:  # of many kinds, for metadata that is damaged; the pixels may be whole
         return None
-    return size if size and all(0 <= length < 1e12 for length in size) and size.x and size.y else None
+    if size is None or not all(SMALLEST <= length < LARGEST for length in size[:2]):
+        return None
+    return size if SMALLEST <= size.z < LARGEST else size._replace(z=0.0)
 
 
 def _of_ome(text: str) -> PixelSize:
-    pixels = re.findall(r"<Pixels[^>]*>", text)[0]
+    pixels = html.unescape(re.findall(r"<Pixels[^>]*>", text)[0])
     lengths = []
     for axis in "XYZ":
         length = re.search(rf'PhysicalSize{axis}="([^"]+)"', pixels)
@@ -52,7 +56,7 @@ def _of_imagej(file: tifffile.TiffFile) -> PixelSize | None:
         return None
     across, down = (tags[name].value for name in ("XResolution", "YResolution"))  # (pixels, units)
     return PixelSize(
-        scale * across[1] / across[0], scale * down[1] / down[0], scale * float(metadata.get("spacing", 0))
+        scale * across[1] / across[0], scale * down[1] / down[0], abs(scale * float(metadata.get("spacing", 0)))
     )
 
 

@@ -52,13 +52,15 @@ def read_gray(
     """Read a stack of gray values; see `require_gray`. Raises BadInput also where one value outweighs all others."""
     stack = read_stack(path, channel, box=box)
     require_gray(stack, among_others)
-    _require_no_lone_value(stack)
+    require_no_lone_value(stack.pixels, stack.source)
     return stack
 
 
-def _require_no_lone_value(stack: ImageStack) -> None:
-    """Raise BadInput for one lowest or highest value, such as -9999 for "nothing", beside which the others are one."""
-    pixels = stack.pixels
+def require_no_lone_value(pixels: np.ndarray, name: Path | str) -> None:
+    """Raise BadInput for one lowest or highest value, such as -9999 for "nothing", beside which the others are one.
+
+    name : for the message
+    """
     deep = pixels.dtype.kind == "f" or pixels.dtype.itemsize > 2
     if pixels.dtype.kind == "u" and not deep:
         return  # black borders and saturated spots are seen every day
@@ -71,7 +73,7 @@ def _require_no_lone_value(stack: ImageStack) -> None:
         gap = max(lowest - float(lone), float(lone) - highest)
         if highest > lowest and gap > LONE * (highest - lowest) and deviation > 10 * others.std(dtype=np.float64):
             raise BadInput(
-                f"{stack.source} holds {lone:g} in {pixels.size - others.size} pixels, far from all others "
+                f"{name} holds {lone:g} in {pixels.size - others.size} pixels, far from all others "
                 f"({lowest:g} to {highest:g}); if it stands for missing values or is a hot pixel, replace it"
             )
 

@@ -73,6 +73,7 @@ def require_ome_files(path: Path, description: str) -> None:
     except ElementTree.ParseError:
         raise ValueError("its OME description is damaged") from None
     own = root.attrib.get("UUID")
+    others: dict[tuple[str, str | None], None] = {}  # that it names, some for each of their images, in that order
     for element in root.iter():
         kind = element.tag.rpartition("}")[2]
         if kind == "BinaryOnly":
@@ -82,8 +83,9 @@ def require_ome_files(path: Path, description: str) -> None:
         if kind != "UUID" or "FileName" not in element.attrib:
             continue
         name, uuid = os.path.basename(element.attrib["FileName"]), element.text
-        if uuid == own and own is not None or (own is None and name.lower() == path.name.lower()):
-            continue
+        if not (uuid == own and own is not None or (own is None and name.lower() == path.name.lower())):
+            others[name, uuid] = None
+    for name, uuid in others:
         other = path.parent / name
         if not other.is_file():
             raise ValueError(f"it is one file of a set, of which {name} is missing (or has another name)")

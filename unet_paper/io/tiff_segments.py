@@ -36,6 +36,7 @@ class TiffSegments(LazyStack):
         self.file = tifffile.TiffFile(path)
         weakref.finalize(self, self.file.close)  # its pages and it hold each other, until the collector comes round
         self._kept: OrderedDict[tuple[int, int], np.ndarray] = OrderedDict()
+        self._kept_bytes = 0
         self._lock = threading.Lock()  # the file has one position, which tifffile moves too: pages are read when needed
 
     def read(self, sections: slice, rows: slice, columns: slice) -> np.ndarray:
@@ -74,8 +75,9 @@ class TiffSegments(LazyStack):
                 f"{self.path} is damaged in tile or strip {index} of section {section} ({error}); get the whole file"
             ) from None
         self._kept[key] = segment
-        while len(self._kept) > 1 and sum(kept.nbytes for kept in self._kept.values()) > KEPT_BYTES:
-            self._kept.popitem(last=False)
+        self._kept_bytes += segment.nbytes
+        while len(self._kept) > 1 and self._kept_bytes > KEPT_BYTES:
+            self._kept_bytes -= self._kept.popitem(last=False)[1].nbytes
         return segment
 
     def _unpack(self, page: tifffile.TiffPage, index: int) -> np.ndarray:

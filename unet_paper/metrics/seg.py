@@ -193,7 +193,10 @@ def _masks(ignore: ArrayLike | Sequence[ArrayLike], frames: list[np.ndarray]) ->
 def _split_into_frames(arrays: ArrayLike | Sequence[ArrayLike], name: str) -> list[np.ndarray]:
     """One frame, a stack or a sequence of frames as a list of arrays; of another shape a list of the whole."""
     if isinstance(arrays, (list, tuple)):
-        return [as_array(frame, name) for frame in arrays]
+        frames = [as_array(frame, name) for frame in arrays]
+        are_rows = len({frame.shape for frame in frames}) == 1 and frames[0].ndim == 1
+        if not are_rows:  # of one frame
+            return frames
     stack = as_array(arrays, name)
     return list(stack) if stack.ndim == 3 else [stack]
 

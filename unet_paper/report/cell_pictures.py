@@ -71,7 +71,9 @@ def draw_cell_errors(
 
     truth, segments : (Z, H, W) numbers; volume : (Z, H, W) gray values; names : of the Z sections.
     """
-    of_section = [[cell for cell in scores.objects if cell.frame == number] for number in range(len(truth))]
+    of_section: list[list[ObjectScore]] = [[] for _ in range(len(truth))]
+    for cell in scores.objects:
+        of_section[cell.frame].append(cell)
     wrong = [sum(outcome(cell) != "right" for cell in cells) for cells in of_section]
     drawn = sorted(np.argsort(-np.array(wrong), kind="stable")[:MOST_SECTIONS])
     black_and_white = None if volume is None else gray_range(volume)

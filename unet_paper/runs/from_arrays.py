@@ -25,10 +25,12 @@ from unet_paper.io.sections import (
     require_same_shapes,
     stacked,
 )
+from unet_paper.io.stack import require_no_lone_value
 from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.results import read_history
 from unet_paper.runs.resuming import changed_settings, changed_type
 from unet_paper.runs.starting_weights import StartingWeights
+from unet_paper.runs.step_memory import require_step_memory
 from unet_paper.separation_border import require_no_gray_levels
 from unet_paper.support.arguments import as_path, require_choice
 from unet_paper.support.errors import BadInput
@@ -131,6 +133,8 @@ def train(
         truth, labels_are or "instances", "the array of labels", ignored, said=labels_are is not None
     )
     config = replace(config, classes=classes)
+    require_no_lone_value(joined(volume), "the array of images")
+    require_step_memory(config, device)
     training_set = prepare_training_set(volume, truth, config, device, ignored)
     trained = None if weights is None else weights.trained
     if folder is None:

@@ -68,9 +68,16 @@ def predict_files(request: PredictionRequest, images: Sequence[Path], force: boo
     predictor, made_with = make_predictor(request)
     of_images = [_of_image(request, image, out) for image, out in results_of(images, request.out)]
     _require_places_for_cells(of_images)
-    remaining = [each for each in of_images if not _is_done(predictor, made_with, each)]
-    unnumbered = [each for each in of_images if each not in remaining and not _is_numbered(each)]
-    without_table = [each for each in of_images if each not in (*remaining, *unnumbered) and _lacks_table(each)]
+    remaining: list[PredictionRequest] = []
+    unnumbered: list[PredictionRequest] = []
+    without_table: list[PredictionRequest] = []
+    for each in of_images:
+        if not _is_done(predictor, made_with, each):
+            remaining.append(each)
+        elif not _is_numbered(each):
+            unnumbered.append(each)
+        elif _lacks_table(each):
+            without_table.append(each)
     cells = [each.instances for each in (*remaining, *unnumbered) if each.instances is not None]
     tables = [table_of(each.instances) for each in remaining if each.instances is not None]
     # a table without its cells is what an interruption leaves

@@ -11,7 +11,9 @@ from unet_paper.network import UNet
 from unet_paper.normalisation import Standardisation
 from unet_paper.prediction import Predictor
 from unet_paper.runs.folder import RunFolder
+from unet_paper.support.errors import BadInput
 from unet_paper.support.files import atomic_write
+from unet_paper.support.logs import logger
 
 LARGEST_SIDE = 512  # px of a side; of larger sections the middle is shown
 
@@ -34,7 +36,7 @@ class Preview:
     def write(self, step: int, network: UNet) -> None:
         """Write step-NNNNNN.png, gray: the probability of cell, white = 1, or the class where there are more than two.
 
-        It is one pass, of a copy of the network, as dropout is for training alone.
+        It is one pass, of a copy of the network, as dropout is for training alone. Says so where it cannot be written.
         """
         copy = new_network(self.config)
         copy.load_state_dict(network.state_dict())
@@ -49,8 +51,12 @@ class Preview:
             of_block = probability[:, block.top : block.bottom, block.left : block.right]
             of_block[...] = predictor.predict_block(shown, block)
         values = probability[0] if len(probability) == 1 else probability.argmax(0) / (len(probability) - 1)
-        with atomic_write(self.run.previews / f"step-{step:06}.png") as temporary:
-            Image.fromarray(np.round(255 * values).astype(np.uint8)).save(temporary, format="PNG", optimize=True)
+        picture = self.run.previews / f"step-{step:06}.png"
+        try:
+            with atomic_write(picture) as temporary:
+                Image.fromarray(np.round(255 * values).astype(np.uint8)).save(temporary, format="PNG", optimize=True)
+        except (OSError, BadInput) as error:
+            logger.warning(f"note: {picture} cannot be written ({error}); the training goes on without it")
 
     def _shown(self) -> np.ndarray:
         """The section's middle."""

@@ -9,6 +9,7 @@ from unet_paper.config import Config
 from unet_paper.datasets.training_stacks import Stacks
 from unet_paper.io.hashes import file_sha256
 from unet_paper.runs.record import RunRecord, Start
+from unet_paper.support.arguments import as_path
 from unet_paper.support.errors import BadInput
 from unet_paper.support.logs import logger
 
@@ -30,8 +31,9 @@ class StartingWeights:
     @classmethod
     def read(cls, path: Path | str) -> "StartingWeights":
         """Of a run's weights.pt or of published ones. Raises what `checkpoint.load` raises."""
+        path = as_path("start", path)
         trained = load(path)
-        return cls(Path(path).name, str(path), file_sha256(path), trained)
+        return cls(path.name, str(path), file_sha256(path), trained)
 
     @classmethod
     def of(cls, start: Checkpoint | Path | str | None) -> "StartingWeights | None":

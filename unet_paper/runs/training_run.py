@@ -1,14 +1,13 @@
 """The training of a run: from stacks to a folder with weights, weight maps and a complete record."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from unet_paper.checkpoint import Checkpoint
-from unet_paper.compute.memory import require_memory
-from unet_paper.compute.precision import computes_in_bfloat16
 from unet_paper.config import Config
 from unet_paper.datasets.cell_tracking import SequenceFiles, load_sequences
 from unet_paper.datasets.folds import Fold
@@ -25,10 +24,10 @@ from unet_paper.runs.preview import Preview
 from unet_paper.runs.record import RunRecord, read_record
 from unet_paper.runs.resuming import checkpoint_to_resume, is_finished
 from unet_paper.runs.starting_weights import StartingWeights, require_same_start
+from unet_paper.runs.step_memory import require_step_memory
 from unet_paper.runs.training_record import (
     compiled_record,
     completed_record,
-    count_parameters,
     effect_of,
     new_record,
     new_session,
@@ -40,13 +39,8 @@ from unet_paper.support.errors import Diverged
 from unet_paper.support.files import remove_leftovers
 from unet_paper.support.locks import exclusive_lock
 from unet_paper.support.logs import logger
-from unet_paper.support.signals import Interrupted
 from unet_paper.support.words import counted
 from unet_paper.training import train
-
-# Of a training step in bfloat16, measured with the profiles paper and quick.
-TRAINING_BYTES_PER_PIXEL_AND_CHANNEL = 60
-BYTES_PER_PARAMETER = 24
 
 # Draws the first section of a run, its labels, its weight map and some deformations before the training begins.
 DrawTraining = Callable[[RunFolder, np.ndarray, np.ndarray, np.ndarray, Config], None]
@@ -77,9 +71,7 @@ def train_run(request: TrainingRequest, draw: DrawTraining | None = None) -> Run
     """
     config = request.config
     config.check()
-    what = f"training on tiles of {config.tile_size} px"
-    advice = "take a smaller tile_size or base_channels"
-    require_memory(training_memory(config, request.device), what, advice, request.device)
+    require_step_memory(config, request.device)
     stacks = _load(request)
     if config.classes != stacks.classes:
         config = replace(config, classes=stacks.classes)
@@ -122,13 +114,6 @@ def _load(request: TrainingRequest) -> Stacks:
     if isinstance(request.source, SequenceFiles):
         return load_sequences(request.source)
     return load(request.source, request.fold, request.leave_out)
-
-
-def training_memory(config: Config, device: str) -> int:
-    """Bytes that a step takes, roughly: feature maps kept for the backward pass, weights and what goes with them."""
-    wider = 1 if config.bfloat16 and computes_in_bfloat16(device) else 2
-    feature_maps = wider * TRAINING_BYTES_PER_PIXEL_AND_CHANNEL * config.tile_size**2 * config.base_channels
-    return feature_maps + BYTES_PER_PARAMETER * count_parameters(config)
 
 
 def _archive_previous_run(run: RunFolder) -> None:
@@ -174,9 +159,10 @@ def _stored(labels: Sections, are_numbers: bool) -> Sections:
         values = np.unique(joined(labels))
     if not are_numbers and len(values) <= 2:
         return stacked([(section > 0).astype(np.uint8) * 255 for section in labels])
-    if values[-1] >= 2**32:
-        labels, values = like(renumbered(joined(labels)), labels), np.arange(len(values))
-    kind = np.uint16 if values[-1] < 2**16 else np.uint32
+    largest = int(values[-1]) + (len(values) == 3)  # of three values, the largest of a type reads as a mask's
+    if largest >= 2**32:
+        labels, largest = like(renumbered(joined(labels)), labels), len(values)
+    kind = np.uint16 if largest < 2**16 else np.uint32
     return stacked([section.astype(kind) for section in labels])
 
 
@@ -220,8 +206,9 @@ def _train(
     except Diverged as error:
         replace(record, status="diverged", diverged=(*record.diverged, error.what)).write(run.record)
         raise
-    except Interrupted:
-        replace(record, status="interrupted").write(run.record)
+    except BaseException:  # Interrupted, and whatever else ends it early
+        with suppress(OSError):  # such as a full disk
+            replace(record, status="interrupted").write(run.record)
         raise
     times = times_of(final, request.device)
     if preview:

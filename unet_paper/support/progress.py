@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from contextlib import suppress
 from typing import Any, TextIO
 
 from tqdm import tqdm
@@ -10,7 +11,9 @@ from unet_paper.support.logs import logger
 
 
 class _Lines:
-    """A log, into which a bar that would be drawn over and over goes line by line."""
+    """A log, into which a bar that would be drawn over and over goes line by line. Where nobody reads it any more, as
+    when Ctrl-C has stopped that program too, the work goes on.
+    """
 
     def __init__(self, log: TextIO) -> None:
         self.log = log
@@ -18,11 +21,13 @@ class _Lines:
     def write(self, text: str) -> None:
         """Write what is not empty, as a line."""
         if text.strip():
-            self.log.write(text.strip("\r\n") + "\n")
+            with suppress(OSError):
+                self.log.write(text.strip("\r\n") + "\n")
 
     def flush(self) -> None:
         """Flush the log."""
-        self.log.flush()
+        with suppress(OSError):
+            self.log.flush()
 
 
 def progress_bar(*arguments: Any, **options: Any) -> tqdm:

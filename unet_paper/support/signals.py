@@ -4,8 +4,9 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
+from typing import Any
 
 
 class Interrupted(KeyboardInterrupt):
@@ -35,7 +36,13 @@ def ends_on_sigterm() -> Iterator[None]:
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        _restore(signal.SIGTERM, before)
+
+
+def _restore(number: int, handler: Any) -> None:
+    """Put back what handled a signal before, unless that was set by other code than Python, which cannot."""
+    if handler is not None:
+        signal.signal(number, handler)
 
 
 class Request:
@@ -56,11 +63,12 @@ def stop_requests() -> Iterator[Request]:
         if request.number is not None:
             raise Interrupted(number=number)
         request.number = number
-        os.write(2, b"\nstopping after this step; once more stops at once\n")  # print may be at work already
+        with suppress(OSError):  # whoever read it may have been stopped too
+            os.write(2, b"\nstopping after this step; once more stops at once\n")  # print may be at work already
 
     before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield request
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            _restore(number, handler)

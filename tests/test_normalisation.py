@@ -44,3 +44,8 @@ def test_the_range_of_those_trained_on_is_told():
     assert Standardisation(0.25, 0.1, "uint8").range_told() == "0 to 255 for uint8, whose mean was 64"
     assert Standardisation(0.25, 0.1, "uint16").range_told() == "0 to 65535 for uint16, whose mean was 16384"
     assert Standardisation(0.25, 0.1, "float32").range_told() == "float32 whose mean was 0.25"
+
+
+@pytest.mark.parametrize(("dtype", "gray"), [("uint8", "uint8 / 255"), ("float32", "float32")])
+def test_what_is_done_to_gray_values_in_words(dtype, gray):
+    assert Standardisation(0.5, 0.25, dtype).described() == f"{gray}, minus 0.5, divided by 0.25"

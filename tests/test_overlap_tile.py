@@ -1,5 +1,7 @@
 """Figure 2: tiles without seams, mirrored borders, any image size."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -212,3 +214,10 @@ def test_a_part_of_masked_pixels_or_of_a_tensor_with_a_gradient_is_refused():
     for section, said in ((masked, "are masked"), (torch.ones((4, 4), requires_grad=True), "NumPy makes no array")):
         with pytest.raises(BadInput, match=said):
             mirrored_region(section, -1, 3, 0, 4)
+
+
+def test_the_pixels_that_are_said_to_be_needed_are_enough():
+    with pytest.raises(BadInput, match="are needed; allow more memory") as told:
+        plan_blocks(40, 40, views("none"), largest_pixels=1)
+    needed = int(str(told.value).split(" but ")[1].split(" px")[0].replace(",", ""))
+    assert math.prod(plan_blocks(40, 40, views("none"), largest_pixels=needed).tile) == needed

@@ -140,3 +140,10 @@ def test_next_to_no_memory_is_a_limit(network, monkeypatch, memory, free):
     monkeypatch.setattr("unet_paper.prediction.available_memory", lambda device: free)
     with pytest.raises(BadInput, match="memory allows tiles of [0-9] px .* allow more memory"):
         predict_stack(network, STANDARDISATION, np.zeros((20, 30), np.uint8), "none", memory=memory)
+
+
+def test_a_blank_first_or_last_section_is_not_the_one_looked_at(random):
+    predictor = Predictor(UNet(base_channels=2), Standardisation(0.0, 1.0, "float32"), "none")
+    values = random.normal(0, 1, (3, 100, 100)).astype(np.float32)
+    values[[0, -1]] = -9
+    assert predictor.warning(values) is None

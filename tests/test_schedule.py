@@ -157,3 +157,8 @@ def test_rates_of_a_step_reach_the_optimiser():
     assert weights["momentum"] == momentum_at(5, config) < 0.99
     assert all(values.ndim == 1 for values in biases["params"]) and len(biases["params"]) == len(weights["params"])
     assert len(new_optimiser(network, SMALL).param_groups) == 1
+
+
+def test_steps_that_there_is_time_for_are_rounded():
+    config = replace(PAPER, minutes=1.0)
+    assert schedule_after(10, 34.0, config).steps == 18 and schedule_after(10, 35.0, config).steps == 17

@@ -313,3 +313,7 @@ def test_numpys_small_numbers_do_not_overflow(number):
     labels[0, 0], labels[0, 50] = 1, 2
     expected = weight_map(labels, w_0=10, sigma=20)
     assert np.array_equal(weight_map(labels, w_0=number(10), sigma=number(20)), expected)
+
+
+def test_the_largest_class_weight_is_taken():
+    assert weight_map(np.eye(4, dtype=np.uint8), class_weights=(1e30, 1.0)).max() == np.float32(1e30)

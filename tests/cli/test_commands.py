@@ -402,3 +402,24 @@ def test_what_the_outputs_encoding_lacks_is_escaped(tmp_path):
         cwd=Path(__file__).parents[2],
     )
     assert done.returncode == 0 and rb"\u2192" in done.stdout and len(list((tmp_path / "maps").iterdir())) == 1
+
+
+def test_a_map_of_half_of_the_cells_is_not_called_one_of_hardly_any(sections, tmp_path, capsys):
+    labels = sections[1][:1, :100, :100]
+    write_stack(tmp_path / "labels.tif", labels)
+    half = (labels > 0).astype(np.float32)
+    half[:, :50] = 0
+    write_stack(tmp_path / "half.tif", half)
+    assert main(["score", str(tmp_path / "labels.tif"), str(tmp_path / "half.tif")]) == 0
+    assert "of the map is cell" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("touching", [False, True])
+def test_score_says_where_cells_touch(tmp_path, capsys, touching):
+    labels = np.zeros((1, 30, 30), np.uint8)
+    labels[0, 2:12, 2:12], labels[0, 15:25, 2:12], labels[0, 2:12, 15:25] = 1, 2, 3
+    write_stack(tmp_path / "map.tif", (labels > 0).astype(np.float32))
+    labels[0, 12:15, 2:12] = touching
+    write_stack(tmp_path / "labels.tif", labels)
+    assert main(["score", str(tmp_path / "labels.tif"), str(tmp_path / "map.tif")]) == 0
+    assert ("touch; they are separated by background" in capsys.readouterr().out) == touching

@@ -309,3 +309,14 @@ def test_no_advice_is_given_that_would_be_refused(tmp_path, capsys):
     assert main(["score", str(tmp_path / "pieces.tif"), str(tmp_path / "result.tif"), "--metrics", "seg"]) == 2
     told = capsys.readouterr().err
     assert "result.tif holds negative labels" in told and "--ignore" not in told
+
+
+def test_scoring_does_not_speak_of_weights(tmp_path, capsys):
+    """Cells in pieces get a border term in training alone."""
+    pieces = np.zeros((1, 60, 60), np.uint8)
+    pieces[0, 2:9, 2:9] = pieces[0, 20:29, 2:9] = 1
+    pieces[0, 40:50, 40:50], pieces[0, 2:9, 40:50] = 2, 3
+    write_stack(tmp_path / "pieces.tif", pieces)
+    write_stack(tmp_path / "map.tif", (pieces > 0).astype(np.float32))
+    assert main(["score", str(tmp_path / "pieces.tif"), str(tmp_path / "map.tif")]) == 0
+    assert "border weight" not in "".join(capsys.readouterr())

@@ -266,3 +266,7 @@ def test_two_frames_of_one_number_are_refused(folder):
     (folder / "01" / "t0003.tif").write_bytes((folder / "01" / "t003.tif").read_bytes())
     with pytest.raises(BadInput, match=r"t0003.tif and t003.tif are both of number 3; keep one of them"):
         read_sequence(folder, "01")
+
+
+def test_the_first_number_beyond_16_bits_becomes_another():
+    assert cell_tracking._in_16_bits(np.array([[0, 2**16]], np.uint32)).tolist() == [[0, 1]]

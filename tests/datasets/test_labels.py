@@ -383,3 +383,25 @@ def test_lossy_formats_are_known_behind_what_else_a_file_holds(tmp_path):
         assert lossy_file("JPEG2000", told) == ("JPEG 2000" if lossy else None)
         Image.fromarray(mask).save(tmp_path / "mask.webp", lossless=not lossy, icc_profile=b"\0" * 5000)
         assert lossy_file("WEBP", (tmp_path / "mask.webp").read_bytes()) == ("WebP" if lossy else None)
+
+
+def test_there_may_be_255_classes():
+    assert interpret_labels(np.arange(255).reshape(1, 15, 17), "classes", "x")[1] == 255
+    with pytest.raises(BadInput, match="255 classes"):
+        interpret_labels(np.arange(256).reshape(1, 16, 16), "classes", "x")
+
+
+@pytest.mark.parametrize(("classes", "doubted"), [(11, False), (12, True)])
+def test_many_classes_of_one_piece_each_are_doubted(classes, doubted, caplog):
+    interpret_labels(np.arange(classes)[None, :, None].repeat(3, 2), "classes", "x")
+    assert bool(caplog.messages) == doubted
+
+
+@pytest.mark.parametrize(("pieces", "doubted"), [(2, False), (3, True)])
+def test_numbers_of_many_pieces_each_are_doubted(pieces, doubted, caplog):
+    labels = np.zeros((1, 30, 40), np.uint8)
+    for number in (1, 2):
+        for piece in range(pieces):
+            labels[0, 10 * piece : 10 * piece + 5, 12 * number : 12 * number + 5] = number
+    interpret_labels(labels, "instances", "x")
+    assert ("if these are classes" in caplog.text) == doubted

@@ -151,3 +151,11 @@ def test_what_does_not_fit(phantom, change, message):
     images, labels, *ignore = change(*phantom)
     with pytest.raises(BadInput, match=message):
         prepare_training_set(images, labels, TINY, "cpu", *ignore)
+
+
+def test_a_tile_that_is_ignored_whole_has_no_error():
+    logits = torch.zeros((1, 2, 1, 4), requires_grad=True)
+    optimiser, labels = torch.optim.SGD([logits], lr=0.0), torch.ones((1, 1, 4), dtype=torch.long)
+    tile = torch.zeros(1, 1, 1, 4), labels, torch.zeros(1, 1, 4)
+    loss, wrong, _ = training_step(lambda _: logits * 1, optimiser, TINY, *tile)
+    assert float(loss) == 0 and float(wrong) == 0

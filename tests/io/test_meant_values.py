@@ -336,3 +336,23 @@ def test_gray_is_not_made_of_other_colours_than_red_green_and_blue(tmp_path, ran
     with pytest.raises(BadInput, match="CMYK colours; gray is made of red, green and blue"):
         read_stack(tmp_path / "a.tif", "gray")
     assert np.array_equal(pixels(tmp_path / "a.tif", 2)[0], inks[..., 2])
+
+
+def test_pages_that_are_turned_in_different_ways(tmp_path, random):
+    section = random.integers(0, 255, (20, 30), dtype=np.uint8)
+    with tifffile.TiffWriter(tmp_path / "a.tif") as file:
+        for orientation in (1, 3):
+            turned = [(274, "H", 1, orientation, True)]
+            file.write(section, photometric="minisblack", contiguous=False, metadata=None, extratags=turned)
+    with pytest.raises(BadInput, match="turned in different ways"):
+        read_stack(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize(("table", "said"), [([255, 255, 0], True), ([0, 255, 255], False)])
+def test_labels_whose_0_is_shown_bright_though_two_values_look_alike(tmp_path, caplog, table, said):
+    colours = np.zeros((3, 256), np.uint16)
+    colours[:, :3] = np.array(table) * 257
+    labels = np.array([[0, 1, 2]] * 9, np.uint8)
+    tifffile.imwrite(tmp_path / "a.tif", labels, photometric="palette", colormap=colours)
+    read_labels(tmp_path / "a.tif")
+    assert ("so 0 is shown bright" in caplog.text) == said

@@ -92,3 +92,17 @@ def test_a_result_too_large_for_a_classic_tiff_is_a_big_one(tmp_path):
         assert file.is_bigtiff and file.series[0].shape == shape
     assert (tifffile.memmap(tmp_path / "out.tif", mode="r")[1, -16:, -16:] == 0.25).all()
     assert os.stat(tmp_path / "out.tif").st_blocks * 512 < 2**26  # empty parts take no room where the disk allows
+
+
+def test_what_is_written_after_half_a_line_counts(tmp_path):
+    """A line of which a killed program wrote a part is cut off, and not joined with the next one."""
+    blocks = (Block(0, 16, 0, 16), Block(0, 16, 16, 20))
+    given = tmp_path / "out.tif", (1, 16, 20), {"weights": "a"}, blocks
+    with ResumableTiff(*given) as first:
+        first.write(Job(0, 0), np.ones((1, 16, 16), np.float32))
+    with open(first.journal, "a") as file:
+        file.write("0 1")
+    with ResumableTiff(*given) as again:
+        again.write(Job(0, 1), np.ones((1, 16, 4), np.float32))
+    with ResumableTiff(*given) as last:
+        assert last.done == {(0, 0), (0, 1)}

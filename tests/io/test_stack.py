@@ -5,6 +5,7 @@ import pytest
 import tifffile
 
 from unet_paper.io.pixel_size import PixelSize
+from unet_paper.io.sections import as_sections, note_odd_axes
 from unet_paper.io.stack import read_labels, read_probabilities, read_stack, write_stack
 from unet_paper.support.errors import BadInput
 from unet_paper.support.files import atomic_write
@@ -72,3 +73,18 @@ def test_labels_and_probabilities_are_checked(tmp_path):
         write_stack(tmp_path / "x.tif", values)
         with pytest.raises(BadInput, match=match):
             read(tmp_path / "x.tif")
+
+
+def test_few_narrow_sections_are_no_picture_in_colour():
+    assert as_sections(np.zeros((4, 50, 4), np.uint8), "images").shape == (4, 50, 4)
+    with pytest.raises(BadInput, match="in colour"):
+        as_sections(np.zeros((5, 50, 4), np.uint8), "images")
+
+
+@pytest.mark.parametrize(
+    ("shape", "said"),
+    [((200, 100, 30), False), ((200, 130, 30), True), ((100, 200, 30), False), ((300, 300, 64), False)],
+)
+def test_axes_that_look_interchanged(shape, said, caplog):
+    note_odd_axes(shape, "a")
+    assert bool(caplog.messages) == said

@@ -111,3 +111,12 @@ def test_little_shared_information_keeps_the_threshold():
     scores = score(labels, proposal)
     # The middle line is thinned to itself: each cell is cut into above, below and one pixel alone.
     assert scores.curve(V_INFO)[5] is not None and 0 < scores.v_info < 1
+
+
+def test_an_ordinary_mask_is_not_doubted(caplog):
+    mask = np.zeros((1, 40, 40), np.uint8)
+    for top in (5, 25):
+        for left in (5, 25):
+            mask[0, top : top + 10, left : left + 10] = 255
+    score(mask, mask / 255)
+    assert not caplog.messages

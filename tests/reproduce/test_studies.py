@@ -113,6 +113,25 @@ def test_what_is_kept_is_not_left_out(tmp_path, monkeypatch, capsys):
     assert not any(f"{run.name}," in f"{said}," for run in kept)
 
 
+def test_what_goes_elsewhere_leaves_the_repositorys_tables(carry_out, monkeypatch):
+    written = []
+    monkeypatch.setattr(carrying_out.table_1, "write", lambda results: written.append(results) or "")
+    monkeypatch.setattr(carrying_out.model_cards, "write", written.append)
+    assert carry_out("folds", archive.read(RESULTS / "isbi/folds")) == 0 and not written
+
+
+def test_releases_that_are_not_wanted_are_left_as_they_are(tmp_path, monkeypatch):
+    finished = []
+    monkeypatch.setattr(carrying_out, "make", lambda *_: None)
+    monkeypatch.setattr(release, "finish", lambda run, *_: finished.append(run.name))
+    for name in ("quarter-adam", "quarter-sgd"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "weights.pt").touch()
+    given = ["--data", str(tmp_path), "--out", str(tmp_path), "--only", "quarter-sgd"]
+    monkeypatch.setattr(sys, "argv", ["studies", "arms", *given])
+    assert studies.main() == 0 and finished == ["quarter-sgd"]
+
+
 def test_a_study_without_parts_writes_the_table_of_what_is_done(carry_out, tmp_path):
     assert carry_out("folds", archive.read(RESULTS / "isbi/folds")[:-1], "--only", "fold-1") == 0
     assert "4 of 5 so far" in (tmp_path / "out/folds/README.md").read_text()

@@ -143,6 +143,16 @@ def test_an_interrupted_training_ends_as_one_that_was_not(training_set, tmp_path
     assert [row["loss"] for row in resumed.history] == [row["loss"] for row in whole.history]
 
 
+def test_a_signal_in_the_last_step_ends_it_after_its_weights(training_set, tmp_path):
+    def stop(step, _):
+        if step == TINY.steps:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(KeyboardInterrupt, match="step 20"):
+        train(TINY, training_set, tmp_path, {}, after_step=stop)
+    assert checkpoint.load(tmp_path / "weights.pt").step == 20
+
+
 def test_a_bad_last_checkpoint_falls_back_to_the_one_before(training_set, tmp_path, caplog):
     train(TINY, training_set, tmp_path, {})
     last, before = tmp_path / "checkpoint.pt", tmp_path / "checkpoint-before.pt"

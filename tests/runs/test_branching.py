@@ -176,3 +176,16 @@ def test_options_that_do_not_fit_leave_the_folder_as_it_is(
     assert main(["train", *given, "--device", "cpu", *options]) == 2
     assert message in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
+
+
+def test_a_branch_that_has_not_been_trained_is_recorded_as_what_it_is(trunk, tmp_path):
+    out = RunFolder(tmp_path / "branch")
+    Branch.plan(trunk, out).begin(out)
+    record = read_record(out.record)
+    assert record.status == "interrupted" and record.changes == record.config.changes()
+
+
+def test_a_step_that_is_advised_is_not_refused():
+    with pytest.raises(BadInput, match="branch after step 3"):
+        branch_config(replace(TRUNK, warmup=2.5), 2)
+    branch_config(replace(TRUNK, warmup=2.5), 3)

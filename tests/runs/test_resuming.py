@@ -10,9 +10,11 @@ from unet_paper.config import PAPER, Config
 from unet_paper.datasets.folds import Fold, Protocol
 from unet_paper.datasets.training_stacks import Stacks
 from unet_paper.normalisation import Standardisation
+from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.record import read_record
 from unet_paper.runs.resuming import changed_data, changed_settings
 from unet_paper.runs.training_run import TrainingRequest, train_run
+from unet_paper.support.errors import BadInput
 
 
 def test_what_has_no_effect_on_adam_may_differ():
@@ -53,3 +55,35 @@ def test_a_run_that_was_killed_after_its_last_step_is_finished_by_the_same_comma
     record = train_run(request)
     replace(record, status="training").write(tmp_path / "run.json")
     assert train_run(request).status == read_record(tmp_path / "run.json").status == "finished"
+
+
+@pytest.fixture
+def request_of_a_run(small_phantom, tmp_path):
+    """Of a training that is done."""
+    config = Config(base_channels=1, tile_size=188, steps=1, tta=("none",), primary="none")
+    request = TrainingRequest(small_phantom, tmp_path, config, Fold(1, 6))
+    train_run(request)
+    return request
+
+
+def test_a_run_of_which_the_earlier_checkpoint_is_left_needs_a_word_too(request_of_a_run):
+    """As one that was killed between the two renames."""
+    run = RunFolder(request_of_a_run.out)
+    run.checkpoint.replace(run.earlier_checkpoint)
+    with pytest.raises(BadInput, match="already holds a run; add --resume"):
+        train_run(request_of_a_run)
+
+
+def test_what_would_be_refused_again_is_not_advised(request_of_a_run):
+    other = replace(request_of_a_run, config=replace(request_of_a_run.config, seed=5), resume=True)
+    with pytest.raises(BadInput, match="; give another --out, or continue it with --set seed=0$"):
+        train_run(other)
+    with pytest.raises(BadInput, match="seed 0 -> 5.*; give another --out$"):
+        train_run(replace(other, fold=Fold(2, 6)))
+
+
+def test_a_training_of_constant_rate_may_end_where_it_stands_and_not_before():
+    began = replace(PAPER, decay="constant", steps=40, warmup=3.0, momentum_warmup=4.0)
+    at_20 = Checkpoint(20, began, Standardisation(0.0, 1.0, "uint8"), {}, None, [], {}, 1.0)
+    assert changed_settings(at_20, replace(began, steps=20)) == {}
+    assert changed_settings(at_20, replace(began, steps=19)) == {"steps": (40, 19)}

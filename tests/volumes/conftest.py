@@ -7,9 +7,11 @@ import torch
 from unet_paper import checkpoint as checkpoints
 from unet_paper.checkpoint import Checkpoint
 from unet_paper.config import PROFILES
+from unet_paper.io.image_files import open_stack
 from unet_paper.io.pixel_size import EM
 from unet_paper.io.stack import write_stack
 from unet_paper.normalisation import Standardisation
+from unet_paper.runs.predicting import PredictionRequest
 
 
 @pytest.fixture(scope="session")
@@ -88,3 +90,25 @@ def make_zarr():
 def image(pixels, make_zarr, tmp_path_factory):
     """The pixels as an OME-Zarr."""
     return make_zarr(tmp_path_factory.mktemp("image") / "image.zarr", pixels)
+
+
+@pytest.fixture
+def request_of(weights, image, tmp_path):
+    """A PredictionRequest for the result `name`."""
+    from unet_paper.volumes.work import opened
+
+    def make(name="out.zarr", image=image):
+        opened.cache_clear()
+        return PredictionRequest(weights, image, tmp_path / name, "none", largest_tile=252)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def expected(weights, image, tmp_path_factory):
+    """What one process makes of the image."""
+    from unet_paper.volumes.prediction import predict_volume
+
+    out = tmp_path_factory.mktemp("expected") / "out.zarr"
+    predict_volume(PredictionRequest(weights, image, out, "none", largest_tile=252))
+    return np.asarray(open_stack(out).pixels)

@@ -107,3 +107,9 @@ def test_a_part_of_what_was_read_is_that_of_the_section(random):
     section = random.integers(0, 256, (40, 50), np.uint8)
     region = Region(section[:30, 10:], 0, 10, section.shape)
     assert np.array_equal(mirrored_region(region, -5, 20, 15, 45), mirrored_region(section, -5, 20, 15, 45))
+
+
+@pytest.mark.parametrize(("side", "levels"), [(512, 1), (513, 2), (1024, 2)])
+def test_there_are_as_many_levels_as_are_needed(side, levels):
+    grid = Grid.of_plan(1, side, side, plan_blocks(side, side, views("none")), 1)
+    assert Layout(grid, 1, "0.5").levels == levels

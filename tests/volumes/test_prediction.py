@@ -255,3 +255,35 @@ def test_what_cannot_be_is_said(predict, image, tmp_path, capsys):
         assert predict(image, out, *options) == 2
         assert message in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["folder.zarr"]
+
+
+def test_what_a_tiff_does_not_tell_of_its_sections_is_not_made_up(predict, pixels, tmp_path):
+    write_stack(tmp_path / "image.tif", pixels[:1, :40], pixel_size=PixelSize(4.0, 5.0))
+    assert predict(tmp_path / "image.tif", tmp_path / "out.zarr") == 0
+    axes = zarr.open_group(tmp_path / "out.zarr", mode="r").attrs["ome"]["multiscales"][0]["axes"]
+    assert [axis.get("unit") for axis in axes] == [None, "nanometer", "nanometer"]
+
+
+def test_a_dark_corner_alone_is_no_other_gray_value(predict, make_zarr, tmp_path, capsys, random):
+    values = np.clip(random.normal(128, 51, (3, 96, 96)), 0, 255).astype(np.uint8)
+    values[0, :32, :32] = 0
+    assert predict(make_zarr(tmp_path / "image.zarr", values), tmp_path / "out.zarr") == 0
+    assert "the gray values differ" not in capsys.readouterr().out
+
+
+def test_an_older_version_than_can_be_written_becomes_todays(predict, make_zarr, pixels, tmp_path):
+    image = make_zarr(tmp_path / "image.zarr", pixels, version="0.4")
+    described = json.loads((image / ".zattrs").read_text())
+    described["multiscales"][0]["version"] = "0.3"
+    (image / ".zattrs").write_text(json.dumps(described))
+    assert predict(image, tmp_path / "out.zarr") == 0
+    assert zarr.open_group(tmp_path / "out.zarr", mode="r").metadata.zarr_format == 3
+
+
+def test_another_channel_is_another_prediction(predict, make_zarr, pixels, tmp_path, capsys):
+    other = pixels.copy()
+    other[2, 60:, 60:] //= 2  # where no square by which it is known lies
+    image = make_zarr(tmp_path / "image.zarr", np.stack([pixels, other]), "czyx")
+    assert predict(image, tmp_path / "out.zarr", "--channel", "0") == 0
+    assert predict(image, tmp_path / "out.zarr", "--channel", "1") == 2
+    assert "(channel differ)" in capsys.readouterr().err

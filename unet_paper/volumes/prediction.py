@@ -260,7 +260,10 @@ def _outcomes(
 def _finish(folder: WorkFolder, layout: Layout, part: Part | None) -> None:
     """When all blocks are done, make the rest of the pyramid and give the result its name."""
     missing = len(layout.grid) - len(folder.done())
-    if missing and part is None and folder.plan.is_file():
+    if not folder.plan.is_file():  # nor marks any more
+        logger.info(f"{folder.out} is complete: another process has ended it")
+        return
+    if missing and part is None:
         raise BadInput(
             f"{missing:,} blocks are reported as done and have no mark in {folder.marks}; all workers must share "
             f"{folder.path}, and the same command does them again"

@@ -51,7 +51,7 @@ def test_the_time_of_quick_and_what_float32_does_to_its_errors(committed, other_
     minutes, of_avx2 = ([run.record.times.training_cpu_seconds / 60 for run in runs] for runs in (usual, exact))
     readme, text = (text_of(committed / page) for page in ("README.md", "results/README.md"))
     assert f"{min(minutes):.0f} to {max(minutes):.0f} minutes of one core with AVX-512 bf16" in readme
-    (told,) = {f"with AVX2 alone {each:.0f} minutes of one core" for each in of_avx2}
+    (told,) = {f"with AVX2 alone {each:.0f} CPU minutes" for each in of_avx2}
     assert told in readme
     pairs = list(zip(usual, exact, strict=False))
     assert [one.record.config.seed for one, _ in pairs] == [two.record.config.seed for _, two in pairs] == [5, 6]

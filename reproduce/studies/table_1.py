@@ -60,9 +60,9 @@ READING = (
     "network's initial weights, decay and rate with Adam were chosen on fold 6/6, whose sections are in fold 5/5; SGD "
     "has taken over this decay.",
     "- `As first tried`: with initial weights of the up-convolutions of N = C_in and a cosine decay, SGD with momentum "
-    "0.99 from the first step, Adam with rate 0.001. The full network with Adam has these initial weights too. "
-    "`Labels registered`: with registration_x=0.15 and registration_y=0.6, as the labels lie beside what they show "
-    "([registration](registration/README.md)).",
+    "0.99 from the first step, Adam with rate 0.001. The full network with Adam has these initial weights too, but "
+    "where labels are registered. `Labels registered`: with registration_x=0.15 and registration_y=0.6, as the labels "
+    "lie beside what they show ([registration](registration/README.md)).",
     "- `SCI`: with post-processing fitted to this dataset.",
 )
 
@@ -98,12 +98,13 @@ ENTRIES = (
     Entry("released full network, Adam", "full-adam-2500"),
     Entry("released quarter network, Adam", "quarter-adam"),
     Entry("quarter network, SGD, all sections", "quarter-sgd"),
+    Entry("full network, Adam, labels registered, 5 folds", "registered-folds-paper-adam", "registered-fold-"),
     Entry("full network, Adam, one fold", "budgets", "64-channels-Adam-seed-0-2500"),
     Entry("full network, SGD as first tried, one fold", "full-fold"),
     Entry("quarter network, Adam, 5 folds", "folds-adam", "fold-"),
     Entry("quarter network, Adam, labels registered, 5 folds", "registered-folds-adam", "registered-fold-"),
     Entry("quarter network, Adam, one fold, its own seeds", "ablations-adam", "as-the-paper-seed-", is_headline=False),
-    Entry("quarter network, Adam, one fold, other seeds", "seeds-adam", "seed-"),
+    Entry("quarter network, Adam, one fold, other seeds", "seeds-adam", "seed-", is_headline=False),
     Entry("quarter network, SGD, 5 folds", "folds", "fold-"),
     Entry("quarter network, SGD, one fold", "ablations-sgd", "as-the-paper-seed-", is_headline=False),
     Entry("quarter network, Adam as first tried, 5 folds", FIRST_FOLDS["adam"], "fold-", is_headline=False),

@@ -70,7 +70,10 @@ def test_the_readme_quotes_the_scores_of_cells(committed):
     told = f"The border term adds {of_both[0]:.2f} of SEG on HeLa, where cells touch ("
     told += f"each at its own threshold; {of_both[1]:.2f} with all at one half)"
     assert told in " ".join(readme.split())
-    assert f"gains {of_both[0]:.2f} of SEG on HeLa, where cells touch; {of_both[1]:.2f} with all thresholds at one half" in text
+    assert (
+        f"gains {of_both[0]:.2f} of SEG on HeLa, where cells touch; {of_both[1]:.2f} with all thresholds at one half"
+        in text
+    )
     chosen = [run.primary.segmentation.threshold for run in found if run.group == NO_BORDER]
     assert len(chosen) == 6 and chosen.count(0.95) == 5 and max(TRIED_THRESHOLDS) == 0.95
     lower = [control[seed] - others[1][seed] for seed in control]

@@ -77,16 +77,27 @@ def test_what_is_told_of_registered_labels(committed):
     ]
     row = " | ".join(metric.formatted(mean) for metric, mean in zip(TABLE_1_METRICS, means, strict=True))
     assert f"[Adam, labels registered](isbi/registered-folds-adam/README.md) | {row} |" in text
-    full = {run.name: run.primary for run in archive.read(committed / "results/isbi/registered-folds-paper-adam")}
+    of_full = archive.read(committed / "results/isbi/registered-folds-paper-adam")
+    full, configs = {run.name: run.primary for run in of_full}, [run.record.config for run in of_full]
     quarter = {run.name: run.primary for run in by_folder["registered-folds-adam"]}
-    assert [*full] == [f"registered-fold-{number}" for number in (1, 2, 3)]
-    told = []
-    for error in ("pixel_error", "rand_error"):
-        for of in (full, quarter):
-            *first, last = (f"{getattr(of[name], error):.4f}" for name in full)
-            told.append(f"{', '.join(first)} and {last}")
-    assert f"pixel errors of {told[0]} on folds 1 to 3, where the quarter network has {told[1]}" in text
-    assert f"Rand errors of {told[2]} instead of {told[3]}." in text
+    assert [*full] == [*quarter] == [f"registered-fold-{number}" for number in range(1, 6)]
+    means = [
+        metric.formatted(np.mean([scores.value(metric) for scores in full.values()])) for metric in TABLE_1_METRICS
+    ]
+    assert f"[{means[0]}, {means[1]} and {means[2]}](isbi/registered-folds-paper-adam/README.md) over the five" in text
+    assert {config.steps for config in configs} == {2500} and float(means[2]) <= 0.049 and float(means[1]) > 0.07
+    rand, fourth = [scores.rand_error for scores in full.values()], full["registered-fold-4"].rand_error
+    others = np.mean([error for error in rand if error != fourth])
+    assert f"by fold 4 alone: {fourth:.4f} there, {others:.4f} on the other four." in text and others < 0.07
+    pixels, rands, warpings = (
+        [getattr(quarter[name], error) - getattr(full[name], error) for name in full]
+        for error in ("pixel_error", "rand_error", "warping_error")
+    )
+    assert f"pixel error is higher on each fold, by {mean_and_deviation(pixels, 4)};" in text and min(pixels) > 0
+    higher, lower = [each for each in rands if each > 0], fourth - quarter["registered-fold-4"].rand_error
+    assert len(higher) == 4 and lower > 0
+    assert f"on four of them, by {min(higher):.4f} to {max(higher):.4f}, and lower by {lower:.4f} on fold 4;" in text
+    assert sum(each > 0 for each in warpings) == 3 and "its warping error is higher on three." in text
     groups = {}
     for run in archive.read(committed / "results/isbi/ablations-adam"):
         groups.setdefault(run.group, {})[run.record.config.seed] = run.primary

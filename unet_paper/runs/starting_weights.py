@@ -31,7 +31,7 @@ class StartingWeights:
     @classmethod
     def read(cls, path: Path | str) -> "StartingWeights":
         """Of a run's weights.pt or of published ones. Raises what `checkpoint.load` raises."""
-        path = as_path("start", path)
+        path = as_path("the file of a trained network", path)
         trained = load(path)
         return cls(path.name, str(path), file_sha256(path), trained)
 

@@ -89,6 +89,11 @@ def test_what_is_told_of_registered_labels(committed):
     rand, fourth = [scores.rand_error for scores in full.values()], full["registered-fold-4"].rand_error
     others = np.mean([error for error in rand if error != fourth])
     assert f"by fold 4 alone: {fourth:.4f} there, {others:.4f} on the other four." in text and others < 0.07
+    page = (committed / "results/isbi/registered-folds-paper-adam/error-analysis-fold-4.md").read_text()
+    (best,) = (line.split("|")[1:-1] for line in page.splitlines() if "(best)" in line)
+    assert float(best[1]) == round(fourth, 4) and "The truth's membranes are 7.1 px thick" in page
+    told = f"membranes are {float(best[5]):.0f} px thick and the truth's 7 px;"
+    assert f"{told} thinned to lines it has {float(best[4]):.3f}." in text
     pixels, rands, warpings = (
         [getattr(quarter[name], error) - getattr(full[name], error) for name in full]
         for error in ("pixel_error", "rand_error", "warping_error")

@@ -291,7 +291,7 @@ def test_a_profile_is_named_without_the_seed(committed, name, shown):
 
 def test_an_error_analysis_names_the_recipe_of_its_run_as_it_is_called_now(committed):
     pages = sorted((committed / "results/isbi").glob("*/error-analysis*.md"))
-    assert [page.parent.name for page in pages] == ["folds-adam", "full-fold"]
+    assert [page.parent.name for page in pages] == ["folds-adam", "full-fold", "registered-folds-paper-adam"]
     for page in pages:
         title, _, source, *_ = page.read_text().splitlines()
         record = next(run.record for run in archive.read(page.parent) if f"`{run.name}`" in title)

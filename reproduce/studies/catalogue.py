@@ -33,7 +33,7 @@ class Study:
     note_on_rows: str = ""  # on its page, of what the mean of a row is over
     of_one_profile: bool = False  # its folder is named without the profile
     is_release: bool = False  # of networks trained on all sections, a folder each beside the studies'; none is scored
-    of_cells: bool = False  # of data sets of the cell tracking challenge; whose page cells.py writes
+    of_cells: bool = False  # of data sets of the cell tracking challenge; cells.py writes its page
     in_all: bool = False  # one of those that `all` carries out
 
 

@@ -1,11 +1,9 @@
 """What labels mean: checked, and what is lost or doubtful is said aloud with its count."""
 
 import re
-import struct
 
 import numpy as np
 import pytest
-import tifffile
 from PIL import Image
 from scipy import ndimage
 from skimage import draw
@@ -15,7 +13,6 @@ from unet_paper.cli.commands import main
 from unet_paper.datasets.folds import Protocol
 from unet_paper.datasets.labels import interpret_labels
 from unet_paper.datasets.training_stacks import OwnFiles, load_files, load_folder
-from unet_paper.io.lossy import lossy_file
 from unet_paper.io.sections import joined
 from unet_paper.io.stack import read_labels, read_stack, write_stack
 from unet_paper.runs.scoring import read_truth
@@ -221,67 +218,6 @@ def test_a_gray_picture_is_doubted_before_its_many_cells_are_separated(random, c
     assert [("gray levels" in said, "too thin" in said) for said in caplog.messages] == [(True, False), (False, True)]
 
 
-@pytest.mark.parametrize(
-    "name, options, lossy",
-    [
-        ("mask.jpg", {}, "JPEG"),
-        ("mask.webp", {"quality": 60}, "WebP"),
-        ("mask.webp", {"lossless": True}, None),
-        ("mask.jp2", {"irreversible": True}, "JPEG 2000"),
-        ("mask.jp2", {}, None),
-        ("mask.tif", {"compression": "jpeg"}, "JPEG"),
-        ("mask.tif", {"compression": "tiff_lzw"}, None),
-        ("mask.png", {}, None),
-    ],
-)
-def test_lossy_formats(tmp_path, capsys, name, options, lossy):
-    mask = np.zeros((64, 64), np.uint8)
-    mask[10:40, 20:50] = 255
-    path = tmp_path / name
-    Image.fromarray(mask).save(path, **options)
-    if lossy is None:
-        assert np.array_equal(read_labels(path).pixels[0], mask)
-        return
-    assert read_stack(path).pixels.shape == (1, 64, 64) if name != "mask.webp" else True  # a picture bears it
-    assert main(["weights", str(path), str(tmp_path / "out.tif")]) == 2
-    said = capsys.readouterr().err
-    assert f"{lossy} changes label values, so save PNG or TIFF" in said and said.count("\n") == 1
-
-
-@pytest.mark.parametrize(
-    "compression, level, lossy",
-    [("lerc", 0, None), ("lerc", 2, "LERC"), ("jpegxl", 90, "JPEG XL"), ("webp", None, None)],
-)
-def test_lossy_compressions_of_tiffs(tmp_path, compression, level, lossy):
-    mask = np.zeros((64, 64), np.uint8)
-    mask[10:40, 20:50], mask[10:40, 50:60] = 7, 9
-    options = {"lossless": True} if level is None else {"level": level}
-    photometric = "minisblack"
-    if compression == "webp":
-        mask, photometric = np.stack([mask] * 3, -1), "rgb"
-    tifffile.imwrite(
-        tmp_path / "a.tif", mask, photometric=photometric, compression=compression, compressionargs=options
-    )
-    if lossy is None:
-        assert np.array_equal(read_labels(tmp_path / "a.tif").pixels[0], mask if mask.ndim == 2 else mask[..., 0])
-        return
-    assert read_stack(tmp_path / "a.tif").pixels.shape == (1, 64, 64)
-    with pytest.raises(BadInput, match=f"{lossy} changes label values"):
-        read_labels(tmp_path / "a.tif")
-
-
-def test_jpeg_by_another_name(tmp_path):
-    """By content, not by name; and MPO, as telephones write."""
-    image = Image.fromarray(np.zeros((16, 16), np.uint8))
-    image.save(tmp_path / "a.jpg")
-    (tmp_path / "a.jpg").rename(tmp_path / "a.png")
-    image.save(tmp_path / "b.jpg", format="MPO", save_all=True, append_images=[image])
-    for name in ("a.png", "b.jpg"):
-        with pytest.raises(BadInput, match="JPEG changes label values"):
-            read_labels(tmp_path / name)
-        assert read_stack(tmp_path / name).pixels.shape[0] == 1
-
-
 def test_the_older_name_of_instances(tmp_path, capsys):
     write_stack(tmp_path / "labels.tif", np.pad(tiles(3), ((0, 0), (3, 3), (3, 3))))
     maps = []
@@ -370,19 +306,6 @@ def test_three_numbers_of_a_runs_truth_are_no_mask(tmp_path):
     write_stack(tmp_path / "truth.tif", stored)
     truth, _ = read_truth([tmp_path / "truth.tif"], tmp_path / "truth.tif")
     assert truth.tolist() == [[[False, True, False, True]]]
-
-
-def test_lossy_formats_are_known_behind_what_else_a_file_holds(tmp_path):
-    mask = np.zeros((64, 64), np.uint8)
-    mask[10:40, 20:50] = 255
-    for lossy in (True, False):
-        Image.fromarray(mask).save(tmp_path / "mask.jp2", irreversible=lossy)
-        content = (tmp_path / "mask.jp2").read_bytes()
-        code = content.index(b"jp2c") - 4
-        told = content[:code] + struct.pack(">I", 5008) + b"xml " + b" " * 5000 + content[code:]
-        assert lossy_file("JPEG2000", told) == ("JPEG 2000" if lossy else None)
-        Image.fromarray(mask).save(tmp_path / "mask.webp", lossless=not lossy, icc_profile=b"\0" * 5000)
-        assert lossy_file("WEBP", (tmp_path / "mask.webp").read_bytes()) == ("WebP" if lossy else None)
 
 
 def test_there_may_be_255_classes():

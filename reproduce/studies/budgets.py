@@ -12,6 +12,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 
 from reproduce.studies.archive import StudyRun
 from reproduce.studies.statistics import mean_and_deviation
+from unet_paper.config import BEFORE
 from unet_paper.metrics.registry import METRICS, PIXEL_ERROR
 from unet_paper.report.colours import LINES
 from unet_paper.report.panels import save_figure
@@ -108,6 +109,7 @@ def text(runs: Sequence[StudyRun]) -> str:
         "",
         "![Errors against tiles and minutes](plot.png)",
         "",
+        *recipes(runs),
         *fewer_seeds(runs),
         f"What a number of {unit} gets, the least pixel error:",
         "",
@@ -121,6 +123,23 @@ def text(runs: Sequence[StudyRun]) -> str:
         told = ", ".join(f"{name} ({count})" for name, count in lost.items() if count)
         lines += [f"Trainings whose deepest levels no longer reach the output, and how many of these: {told}.", ""]
     return "\n".join(lines)
+
+
+def recipes(runs: Sequence[StudyRun]) -> list[str]:
+    """Lines on the rate of each line of the figure, and on those with the initial weights that were first tried."""
+    configs = {title(*line): next(iter(by_tiles.values()))[0].record.config for line, by_tiles in series(runs).items()}
+    rates = ", ".join(f"{config.learning_rate:g} ({name})" for name, config in configs.items())
+    first = [
+        name for name, config in configs.items() if config.up_convolution_fan_in == BEFORE["up_convolution_fan_in"]
+    ]
+    lines = [f"Learning rates: {rates}.", ""]
+    if first:
+        lines += [
+            f"With the initial weights that were first tried, N = C_in in up-convolutions: {'; '.join(first)}. With "
+            "today's, N = 4 C_out: all others.",
+            "",
+        ]
+    return lines
 
 
 def named(part: Mapping[int, Sequence[StudyRun]]) -> str:

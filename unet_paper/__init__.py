@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from unet_paper.compute.nearest_cells import distances_to_two_nearest_cells
     from unet_paper.datasets.phantom import make_phantom
     from unet_paper.metrics import score, warping_errors
+    from unet_paper.metrics.class_scores import score_classes
     from unet_paper.network import UNet
     from unet_paper.overlap_tile import mirrored_region
     from unet_paper.prediction import predict
@@ -33,6 +34,7 @@ __all__ = [
     "mirrored_region",
     "predict",
     "score",
+    "score_classes",
     "segment",
     "separate_touching_cells",
     "train",
@@ -49,6 +51,7 @@ _HOMES = {
     "mirrored_region": "overlap_tile",
     "predict": "prediction",
     "score": "metrics",
+    "score_classes": "metrics.class_scores",
     "segment": "segmentation",
     "separate_touching_cells": "separation_border",
     "train": "runs.from_arrays",

@@ -11,6 +11,7 @@ Source = Literal["paper", "release", "ours"]
 
 TTA = ("none", "rot7", "d4")  # test-time augmentation, see test_time_augmentation.py
 EXTRAPOLATIONS = ("mirror", "zeros")  # what lies beyond the image in prediction
+MOST_CLASSES = 255  # of labels and of a network's output
 COMPILE_CHOICES = ("auto", "on", "off")  # of the network, see compute/torch_compile.py
 
 KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text", tuple: "a tuple of texts"}

@@ -53,11 +53,11 @@ def test_the_challenges_metrics_are_those_of_its_stack(run, make_record):
     assert (given.metrics, given.unknown, given.segmentation) == ("challenge", None, None)
 
 
-def test_classes_are_predicted_and_not_scored(run, make_record):
+def test_classes_are_predicted_and_scored_as_cells_are(run, make_record):
     two, three = make_record(CONFIG, "own"), make_record(replace(CONFIG, classes=3), "own")
     scored = ["predict none", "score none", "predict d4", "score d4", "report"]
     assert [str(stage) for stage in stages_after_training(run, two)] == scored
-    assert [str(stage) for stage in stages_after_training(run, three)] == ["predict none", "predict d4", "report"]
+    assert [str(stage) for stage in stages_after_training(run, three)] == scored
     run.labels.unlink()
     assert stages_after_training(run, two) == [Stage("report")]
 

@@ -18,7 +18,7 @@ from unet_paper.metrics.seg import InstanceScores, score_instances
 from unet_paper.report.cell_pictures import FILLS, NO_CELL, cells_in_colours, outcome
 from unet_paper.report.colours import CIRCLES
 from unet_paper.report.comparison import comparison, comparison_page
-from unet_paper.report.own_data import by_threshold, own_document, own_table
+from unet_paper.report.own_data import by_threshold, own_table
 from unet_paper.report.own_report import _draw
 from unet_paper.report.shown_threshold import how_shown
 from unet_paper.runs.cell_scoring import AtThreshold, CellScores
@@ -115,14 +115,6 @@ def test_membranes_have_the_errors_of_tessellations_too(make_run):
     assert COLUMNS.removesuffix(" |") + " | warping error | Rand error |" in run.own_table.read_text()
     assert "human values" not in run.own_table.read_text()
     assert (run.path / "thresholds.png").is_file()
-
-
-def test_a_run_on_classes_is_not_waiting_for_its_scores(make_record):
-    """Nobody can score it: the metrics are of two classes."""
-    record = make_record(Config(classes=3), "own", Protocol.of_fold(Fold(1, 2), 4))
-    text = own_document(record, {}, {}).to_markdown()
-    assert "Trained on 2 sections, without the 2 held out as fold 1/2" in text and "not yet scored" not in text
-    assert "Not scored: the scores know two classes." in text
 
 
 def test_smoke_says_that_it_means_nothing(make_run):

@@ -181,6 +181,7 @@ def _pictures(folder: Path, truths: Sequence[ImageStack]) -> dict[Path, str]:
 
 def do_score(arguments: Namespace) -> None:
     """`score`"""
+    from unet_paper.runs.class_scoring import are_classes
     from unet_paper.runs.scoring import score_file
 
     if arguments.unknown is None and arguments.ignore is None:
@@ -189,6 +190,9 @@ def do_score(arguments: Namespace) -> None:
         must_fit(arguments.json)
         must_spare((arguments.labels, arguments.probability, arguments.unknown), arguments.json, "the scores")
         must_be_writable(arguments.json, arguments.force)
+    if arguments.metrics != "seg" and are_classes(arguments.probability, arguments.labels_are):
+        _score_classes(arguments)
+        return
     if arguments.metrics != "challenge":
         _score_cells(arguments)
         return
@@ -254,6 +258,26 @@ def _score_cells(arguments: Namespace) -> None:
         f"{counted(counts.merged, 'segment')} merged, "
         f"{counts.unmatched} of no cell"
     )
+
+
+def _score_classes(arguments: Namespace) -> None:
+    """`score` of more than two classes"""
+    from unet_paper.runs.class_scoring import score_class_files
+
+    if arguments.labels_are not in (None, "classes"):
+        raise BadInput(
+            f"{arguments.probability} holds the probabilities of several classes, and labels of these are "
+            f"--labels-are classes, not {arguments.labels_are}"
+        )
+    if arguments.segments is not None or given_segmentation(arguments) is not None:
+        raise BadInput(f"--segments, {NAMES} are of cells; {arguments.probability} is scored by classes")
+    files = arguments.labels, arguments.probability, arguments.json, arguments.ignore, arguments.unknown
+    scores = score_class_files(*files)
+    for number, (iou, dice) in enumerate(zip(scores.iou, scores.dice, strict=True)):
+        told = "in neither" if iou is None or dice is None else f"IoU {iou:.6f}  Dice {dice:.6f}"
+        print(f"class {number:<4} {told}")
+    print(f"mean IoU   {scores.mean_iou:.6f}")
+    print(f"accuracy   {scores.accuracy:.6f}  (pixels of the right class; 1 is best of all)")
 
 
 def _print_challenge(scores: "Scores") -> None:

@@ -80,7 +80,8 @@ def add_score(command: argparse.ArgumentParser) -> None:
     )
     add_labels_are(
         command,
-        "unless given, the larger of two values is cell, and of more each is a cell, touching ones separated.",
+        "unless given, the larger of two values is cell, and of more each is a cell, touching ones separated. Of "
+        "probabilities of several classes they are classes.",
     )
     add_ignore(command, "They count in no metric.")
     command.add_argument(
@@ -88,7 +89,7 @@ def add_score(command: argparse.ArgumentParser) -> None:
         choices=("challenge", "seg", "all"),
         default="challenge",
         help="The EM challenge's; or SEG, the cell tracking challenge's, with F1 and counts of cells; or all, which a "
-        "report on your own data takes; %(default)s unless given.",
+        "report on your own data takes; %(default)s unless given. Of more than two classes: IoU and Dice of each.",
     )
     add_segmentation_options(command, "with seg or all, for probabilities")
     command.add_argument(

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 from skimage import measure
 
+from unet_paper.config import MOST_CLASSES
 from unet_paper.io.sections import Sections, joined, require_same_shapes, stacked
 from unet_paper.io.stack import if_unannotated
 from unet_paper.separation_border import (
@@ -25,7 +26,6 @@ LABELS_ARE = {
     "instances": "0 is background, every cell has a number of its own",
     "classes": "every value is a class: 0, 1, 2, ...",
 }
-MOST_CLASSES = 255
 LEAST_RIM = 12  # gray levels near one end of a mask's, of which there are a hundred at least
 PLAINLY_INSTANCES = 12  # values from which "classes" that are in one piece each look like numbered cells
 

@@ -84,6 +84,26 @@ def open_stack(
     return ImageStack(stack, _turned_size(raw), path, raw.nodata, made_with=raw.made_with)
 
 
+def class_count(path: Path | str) -> int | None:
+    """Of how many classes a file holds the probabilities, as `predict` writes those of more than two; None of other
+    files. Raises what `open_stack` raises where the file cannot be read.
+    """
+    path = Path(path)
+    if is_zarr(path):
+        stack = open_zarr(path, 0).pixels
+        count = stack.array.shape[stack.axes.index("c")] if "c" in stack.axes else 1
+        return count if count > 1 and stack.dtype.kind == "f" else None
+    if not path.is_file():
+        raise no_file(path)
+    with quiet_readers():
+        raw = _read(path, Scratch())
+    at = raw.axes.find("C")
+    if raw.sections_as_channels or at < 0 or raw.pixels.dtype.kind != "f" or at > raw.axes.find("Y"):
+        return None
+    count = raw.pixels.shape[at]
+    return count if count > 1 else None
+
+
 def no_file(path: Path) -> BadInput:
     """What is wrong with a path at which there is no file."""
     of_a_file = path.suffix.lower() in (*TIFF_SUFFIXES, *IMAGE_SUFFIXES)

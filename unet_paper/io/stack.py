@@ -163,9 +163,12 @@ def if_unannotated(label: int) -> str:
     return f"where {label} marks pixels that nobody annotated, give --ignore {label} (from Python ignore={label})"
 
 
-def read_probabilities(path: Path | str) -> ImageStack:
-    """Read a probability stack, also in 8 bits: float32 in [0, 1]. Raises BadInput outside that range or for NaN."""
-    stack = read_stack(path, kind="probabilities")
+def read_probabilities(path: Path | str, of_class: int | None = None) -> ImageStack:
+    """Read a probability stack, also in 8 bits: float32 in [0, 1]. Raises BadInput outside that range or for NaN.
+
+    of_class : the one that is read, of a file of several, see `class_count`.
+    """
+    stack = read_stack(path, of_class, kind="probabilities")
     pixels = stack.pixels
     if not stack.holds_probabilities:
         raise BadInput(
@@ -176,6 +179,19 @@ def read_probabilities(path: Path | str) -> ImageStack:
     if not (pixels.min() >= 0 and pixels.max() <= 1):
         raise BadInput(f"{path} holds values outside 0 to 1; probabilities run from 0 (membrane) to 1 (cell)")
     return replace(stack, pixels=pixels.astype(np.float32, copy=False))
+
+
+def read_most_probable(path: Path | str, classes: int) -> np.ndarray:
+    """(Z, H, W) uint8: the most probable class of each pixel, of several the first, in a file of the probabilities of
+    so many. Raises BadInput for values that are no probabilities.
+    """
+    highest = read_probabilities(path, 0).pixels
+    found = np.zeros(highest.shape, np.uint8)
+    for number in range(1, classes):
+        probability = read_probabilities(path, number).pixels
+        found[probability > highest] = number
+        highest = np.maximum(highest, probability)
+    return found
 
 
 def write_eight_bits(path: Path | str, probability: np.ndarray, tta: str) -> None:

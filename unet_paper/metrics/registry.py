@@ -102,8 +102,26 @@ F1 = Metric(
     "The F score of objects, where a true one and a segment match if they overlap (intersection over union) by more "
     "than half.",
 )
+ACCURACY = Metric(
+    "accuracy", "accuracy", "accuracy", 4, "higher", "The share of pixels that are given the class they have."
+)
+MEAN_IOU = Metric(
+    "mean_iou", "mean IoU", "mean IoU", 4, "higher", "The mean IoU of the classes that truth or result hold."
+)
+IOU = Metric(
+    "iou",
+    "IoU",
+    "IoU",
+    4,
+    "higher",
+    "Intersection over union of a class: of the pixels to which truth or result give it, the share to which both do.",
+)
+DICE = Metric(
+    "dice", "Dice", "Dice", 4, "higher", "The F score of a class's pixels, those of all sections taken together."
+)
 
 CHALLENGE_METRICS = (WARPING_ERROR, RAND_ERROR, RAND_ERROR_PAIRS, PIXEL_ERROR, V_RAND, V_INFO)  # ISBI 2012
 TABLE_1_METRICS = (WARPING_ERROR, RAND_ERROR, PIXEL_ERROR)  # of the paper's table 1, in its order
 CELL_METRICS = (SEG, F1)  # of numbered cells
-METRICS = {metric.key: metric for metric in (*CHALLENGE_METRICS, *CELL_METRICS)}
+CLASS_METRICS = (ACCURACY, MEAN_IOU, IOU, DICE)  # of more than two classes; the last two of each class
+METRICS = {metric.key: metric for metric in (*CHALLENGE_METRICS, *CELL_METRICS, *CLASS_METRICS)}

@@ -23,9 +23,17 @@ NamedRun = tuple[str, RunRecord, Mapping[str, Scores]]
 
 
 def require_comparable(folders: Sequence[str | Path]) -> None:
-    """Raise BadInput for runs on sequences of cells, which have other metrics, and for folders without a run."""
+    """Raise BadInput for runs on sequences of cells and on more than two classes, which have other metrics, and for
+    folders without a run.
+    """
     for folder in folders:
-        if read_record(RunFolder(Path(folder)).record).protocol.sequences is not None:
+        record = read_record(RunFolder(Path(folder)).record)
+        if record.config.classes > 2:
+            raise BadInput(
+                f"{folder} is a run on {record.config.classes} classes, which --compare does not take; leave it out, "
+                "and see its metrics.md"
+            )
+        if record.protocol.sequences is not None:
             raise BadInput(
                 f"{folder} is a run on sequences of cells, which --compare does not take; leave it out: `report` alone "
                 "writes its table 2, and reproduce/cells.sh that of several runs together"

@@ -8,6 +8,7 @@ from unet_paper.io.stack import read_labels, read_probabilities, read_stack
 from unet_paper.metrics import warping_errors
 from unet_paper.metrics.scores import Scores
 from unet_paper.report.cell_report import write_cell_report
+from unet_paper.report.class_report import write_class_report
 from unet_paper.report.figures import write_figures
 from unet_paper.report.figures.section_figures import draw_weight_figure
 from unet_paper.report.own_report import write_own_report
@@ -31,8 +32,12 @@ def write_report(folder: str | Path, figures: bool = False) -> str:
     Raises BadInput when the folder holds no run, a training that has not finished, or another map than was scored.
     """
     run = RunFolder(Path(folder))
-    if run.record.is_file() and read_record(run.record).protocol.sequences is not None:
-        return write_cell_report(run, figures)
+    if run.record.is_file():
+        known = read_record(run.record)
+        if known.protocol.sequences is not None:
+            return write_cell_report(run, figures)
+        if known.config.classes > 2:
+            return write_class_report(run, figures)
     record, scores = read_run(run)
     require_scores_of_its_maps(run, {tta: values.probability_sha256 for tta, values in scores.items()})
     if record.dataset == "own":

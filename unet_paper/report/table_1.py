@@ -78,8 +78,7 @@ def further_metrics(scores: Mapping[str, Scores]) -> Table:
 
 def what_was_scored(record: RunRecord, has_scores: bool = True) -> str:
     """One paragraph: which data, which profile, which protocol."""
-    of_classes = record.config.classes > 2
-    doing = "scored on" if has_scores else "without" if of_classes else "not yet scored on"
+    doing = "scored on" if has_scores else "not yet scored on"
     protocol = record.protocol
     training_sections, scored = len(protocol.training_sections), len(protocol.scored_sections)
     dataset = {
@@ -90,7 +89,7 @@ def what_was_scored(record: RunRecord, has_scores: bool = True) -> str:
     not_paper = "" if record.dataset == "own" else ", not the paper's test"
     if protocol.kind == "fold":
         first, last = protocol.scored_sections[0], protocol.scored_sections[-1]
-        numbers = f"sections {first} to {last}, counted from 0"
+        numbers = f"{f'section {first}' if first == last else f'sections {first} to {last}'}, counted from 0"
         which = named(protocol.names(protocol.scored_sections)) if protocol.files else numbers
         what = (
             f"Trained on {counted(training_sections, 'section')}, {doing} the {scored} held out as fold "
@@ -104,8 +103,6 @@ def what_was_scored(record: RunRecord, has_scores: bool = True) -> str:
         )
     else:
         what = f"Trained on {every}{counted(training_sections, 'section')}; the run itself scored nothing."
-    if of_classes:
-        what += " Not scored: the scores know two classes."
     if protocol.left_out:
         what += f" Sections {', '.join(map(str, protocol.left_out))} were left out of the training."
     return f"Data: {dataset}. Profile: `{record.profile_title}` ({_profile_note(record)}). {what}"
@@ -120,8 +117,6 @@ def _profile_note(record: RunRecord) -> str:
 
 def why_unscored(record: RunRecord) -> str:
     """Why a run has no metrics, and what to do about it."""
-    if record.config.classes > 2:
-        return "the challenge's metrics are of two classes"
     if record.protocol.kind == "none":
         return "no sections with a truth were held out, and there was no test stack with a truth"
     primary = record.config.primary

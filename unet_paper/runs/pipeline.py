@@ -9,6 +9,7 @@ from typing import Literal
 from unet_paper.io.image_folder import is_folder
 from unet_paper.runs.cell_scoring import score_cells
 from unet_paper.runs.cell_segmentation import segmentation_of
+from unet_paper.runs.class_scoring import score_class_files
 from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.own_scoring import score_all
 from unet_paper.runs.predicting import PredictionRequest, predict, predict_files
@@ -68,13 +69,11 @@ def _stage(stage: Stage, stopwatch: Stopwatch, announce: Announce) -> Iterator[N
 
 
 def stages_after_training(run: RunFolder, record: RunRecord) -> list[Stage]:
-    """What is left to do with a trained run. Only sections with a truth are predicted, only two classes scored."""
+    """What is left to do with a trained run. Only sections with a truth are predicted and scored."""
     stages = []
     if run.labels.exists():
         for tta in record.config.tta:
-            stages.append(Stage("predict", tta))
-            if record.config.classes == 2:
-                stages.append(Stage("score", tta))
+            stages += [Stage("predict", tta), Stage("score", tta)]
     return [*stages, Stage("report")]
 
 
@@ -95,6 +94,7 @@ def carry_out(stage: Stage, run: RunFolder, record: RunRecord, report: Report, d
             score_cells(run.labels, probability, segmentation_of(record), run.unknown, out, run.segments(stage.tta))
         elif record.dataset == "own":
             unknown = run.unknown if run.unknown.exists() else None
-            score_all(run.labels, probability, run.scores(stage.tta, record.config.primary), unknown=unknown)
+            score_own = score_class_files if record.config.classes > 2 else score_all
+            score_own(run.labels, probability, run.scores(stage.tta, record.config.primary), unknown=unknown)
         else:
             score_file(run.labels, probability, run.scores(stage.tta, record.config.primary))

@@ -20,7 +20,7 @@ def recorded_tta(result: Path) -> str | None:
     """
     several = is_folder(result)
     files = [file for file in image_files([result]) if file.suffix.lower() in TIFF_SUFFIXES] if several else [result]
-    ttas = {open_stack(path, kind="labels").made_with.get("tta") for path in files}
+    ttas = {open_stack(path, 0, kind="labels").made_with.get("tta") for path in files}
     if len(ttas) > 1:
         raise BadInput(
             f"{result} holds files of different test-time augmentations ({', '.join(sorted(map(str, ttas)))}); "
@@ -39,7 +39,7 @@ def require_recorded_tta(run: RunFolder, record: RunRecord, scored: dict[str, st
     scored : the one that each file of metrics tells, by the one that it is for.
     """
     for tta in record.config.tta:
-        if record.config.classes == 2 and run.probability(tta).exists():
+        if run.probability(tta).exists():
             recorded_tta(run.probability(tta))
     for tta, told in scored.items():
         if told not in (None, tta):

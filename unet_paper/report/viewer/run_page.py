@@ -1,13 +1,14 @@
 """The page of a run: what of its folder goes into it."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from matplotlib import colormaps
 from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
 
 from unet_paper.io.pixel_size import EM, PixelSize
 from unet_paper.io.stack import read_labels, read_probabilities, read_stack
@@ -41,13 +42,15 @@ def write_run_page(
     scores: Mapping[str, Scores],
     history: list[dict[str, float]] | None,
     document: Document,
+    shown: Sequence[tuple[str, Figure]] = (),
 ) -> None:
     """Write a run's index.html and the pictures beside it, as far as its results allow.
 
-    scores : by test-time augmentation; history : rows of history.csv; document : what table1.md holds.
+    scores : by test-time augmentation; history : rows of history.csv; document : what table1.md holds; shown : pictures
+    that stand above the curves, with their captions.
     """
     pictures, note = write_section_pictures(run, record)
-    curves = []
+    curves = [*shown]
     if history:
         curves.append(("Loss and error in training", history_figure({record.name: history})))
     complete = {tta: values for tta, values in scores.items() if values.is_complete}

@@ -1,0 +1,131 @@
+"""`score` of more than two classes: probabilities as `predict` writes them, or the numbers of classes."""
+
+import json
+
+import numpy as np
+import pytest
+import tifffile
+
+from unet_paper.cli.commands import main
+from unet_paper.io.image_files import class_count
+from unet_paper.io.stack import write_stack
+from unet_paper.metrics.class_scores import class_scores
+
+SHAPE = (3, 30, 44)
+
+
+@pytest.fixture
+def files(tmp_path, random):
+    """Classes of a truth, and probabilities that mostly agree with them; one of the classes is in neither."""
+    truth = random.choice([0, 1, 3], SHAPE).astype(np.uint8)
+    maps = random.random((4, *SHAPE)).astype(np.float32) * 0.8
+    maps[2] = 0
+    np.put_along_axis(maps, truth[None], 0.7, axis=0)
+    maps = (maps / maps.sum(axis=0)).transpose(1, 0, 2, 3)
+    write_stack(tmp_path / "labels.tif", truth)
+    write_stack(tmp_path / "found.tif", maps.argmax(axis=1).astype(np.uint8))
+    tifffile.imwrite(tmp_path / "maps.tif", maps, imagej=True, metadata={"axes": "ZCYX"})
+    return tmp_path, truth, maps.argmax(axis=1)
+
+
+def scored(folder, result, *options, labels="labels.tif"):
+    out = folder / "out.json"
+    given = [str(folder / labels), str(folder / result), "--json", str(out), "--force", *options]
+    assert main(["score", *given]) == 0
+    return json.loads(out.read_text())
+
+
+@pytest.mark.parametrize("options", [(), ("--metrics", "all"), ("--labels-are", "classes")])
+def test_probabilities(files, capsys, options):
+    folder, truth, found = files
+    expected = class_scores(truth, found, classes=4)
+    scores = scored(folder, "maps.tif", *options)
+    assert scores["confusion"] == [list(row) for row in expected.confusion]
+    assert 0.5 < scores["accuracy"] == (truth == found).mean() < 1
+    said = capsys.readouterr().out
+    assert f"class 1    IoU {scores['iou'][1]:.6f}  Dice {scores['dice'][1]:.6f}" in said
+    assert "class 2    in neither" in said and scores["iou"][2] is None
+    assert f"mean IoU   {scores['mean_iou']:.6f}" in said and f"accuracy   {scores['accuracy']:.6f}" in said
+
+
+def test_class_numbers_where_the_labels_are_said_to_be_classes(files):
+    folder, _, _ = files
+    of_maps, of_numbers = scored(folder, "maps.tif"), scored(folder, "found.tif", "--labels-are", "classes")
+    assert of_maps["confusion"] == of_numbers["confusion"] and of_maps["result_sha256"] == of_numbers["result_sha256"]
+
+
+def test_folders_are_paired_by_name_and_scored_together(files, capsys):
+    folder, truth, found = files
+    whole = tifffile.imread(folder / "maps.tif")
+    for number in range(3):
+        size = 30 - number
+        (folder / "labels").mkdir(exist_ok=True)
+        (folder / "maps").mkdir(exist_ok=True)
+        write_stack(folder / "labels" / f"a{number}.tif", truth[[number, 0], :size])
+        part = whole[[number, 0], :, :size]
+        tifffile.imwrite(folder / "maps" / f"a{number}.tif", part, imagej=True, metadata={"axes": "ZCYX"})
+    parts = [(each, slice(30 - number)) for number in range(3) for each in (number, 0)]
+    expected = class_scores(*([values[part] for part in parts] for values in (truth, found)), classes=4)
+    assert scored(folder, "maps", labels="labels")["confusion"] == [list(row) for row in expected.confusion]
+    tifffile.imwrite(folder / "maps" / "a2.tif", whole[[2, 0], :3, :28], imagej=True, metadata={"axes": "ZCYX"})
+    assert main(["score", str(folder / "labels"), str(folder / "maps")]) == 2
+    assert "maps holds files of different numbers of classes (3, 4)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("how", ["ignore", "unknown"])
+def test_pixels_whose_truth_is_not_known(files, how):
+    folder, truth, found = files
+    marks = np.zeros(SHAPE, np.uint8)
+    marks[:, :10] = 9
+    write_stack(folder / "marks.tif", marks)
+    write_stack(folder / "marked.tif", np.where(marks > 0, marks, truth))
+    if how == "ignore":
+        scores = scored(folder, "maps.tif", "--ignore", "9", labels="marked.tif")
+    else:
+        scores = scored(folder, "maps.tif", "--unknown", str(folder / "marks.tif"))
+    expected = class_scores(truth[:, 10:], found[:, 10:], classes=4)
+    assert scores["confusion"] == [list(row) for row in expected.confusion]
+    assert scores["ignored_pixels"] == (marks > 0).sum()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--metrics", "seg"), "maps.tif holds probabilities of 4 classes; give labels, or those of two classes"),
+        (("--labels-are", "cells"), "labels of these are --labels-are classes, not cells"),
+        (("--threshold", "0.4"), "are of cells"),
+        (("--segments", "segments.tif"), "are of cells"),
+        (("--unknown", "labels.tif"), "is not a file"),
+    ],
+)
+def test_what_is_of_cells_is_refused(files, capsys, options, message):
+    folder, _, _ = files
+    assert main(["score", str(folder / "labels.tif"), str(folder / "maps.tif"), *options]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_labels_beyond_the_classes_and_other_shapes(files, capsys):
+    folder, truth, _ = files
+    write_stack(folder / "more.tif", truth + np.uint8(1))
+    assert main(["score", str(folder / "more.tif"), str(folder / "maps.tif")]) == 2
+    assert "more.tif with the class 4, but " in capsys.readouterr().err
+    write_stack(folder / "fewer.tif", truth[:2])
+    assert main(["score", str(folder / "fewer.tif"), str(folder / "maps.tif")]) == 2
+    assert "both must be the same" in capsys.readouterr().err
+    maps = tifffile.imread(folder / "maps.tif") * np.float32(2)
+    tifffile.imwrite(folder / "logits.tif", maps, imagej=True, metadata={"axes": "ZCYX"})
+    assert main(["score", str(folder / "labels.tif"), str(folder / "logits.tif")]) == 2
+    assert "logits.tif holds values outside 0 to 1" in capsys.readouterr().err
+
+
+def test_what_holds_the_probabilities_of_classes(files, random):
+    """Neither sections without a word of their axes, nor a picture in colour."""
+    folder, _, _ = files
+    assert class_count(folder / "maps.tif") == 4 and class_count(folder / "labels.tif") is None
+    stack = random.random((3, 30, 44)).astype(np.float32)
+    write_stack(folder / "two.tif", stack)
+    tifffile.imwrite(folder / "imagej.tif", stack, imagej=True)
+    tifffile.imwrite(folder / "colour.tif", random.integers(0, 9, (30, 44, 3), dtype=np.uint8), photometric="rgb")
+    tifffile.imwrite(folder / "floats.tif", stack.transpose(1, 2, 0), photometric="rgb")
+    for name in ("two", "imagej", "colour", "floats"):
+        assert class_count(folder / f"{name}.tif") is None

@@ -1,0 +1,111 @@
+"""The report of a run on more than two classes."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import tifffile
+
+from unet_paper.cli.commands import main
+from unet_paper.config import Config
+from unet_paper.datasets.folds import Fold, Protocol
+from unet_paper.io.stack import write_stack
+from unet_paper.metrics.class_scores import score_classes
+from unet_paper.report.class_report import (
+    FEW,
+    MOST_COLUMNS,
+    by_tta,
+    class_colours,
+    class_document,
+    class_figure,
+    confusion_table,
+)
+from unet_paper.report.colours import COMPONENTS, SPLIT
+from unet_paper.runs.folder import RunFolder
+
+PROTOCOL = replace(Protocol.of_fold(Fold(1, 2), 4), labels_are="classes")
+
+
+@pytest.fixture
+def run(tmp_path, make_record, random):
+    """A run of predicted and scored sections of three classes."""
+    run = RunFolder(tmp_path / "run")
+    run.path.mkdir()
+    make_record(Config(classes=3, tta=("d4",), primary="d4"), "own", PROTOCOL).write(run.record)
+    truth = random.integers(0, 3, (2, 40, 60)).astype(np.uint8)
+    write_stack(run.labels, truth)
+    write_stack(run.volume, truth * 80)
+    maps = random.dirichlet((1, 1, 1), truth.shape).astype(np.float32).transpose(0, 3, 1, 2)
+    tifffile.imwrite(run.probability("d4"), maps, imagej=True, metadata={"axes": "ZCYX"})
+    assert main(["score", str(run.labels), str(run.probability("d4")), "--json", str(run.scores("d4", "d4"))]) == 0
+    return run
+
+
+def test_table_pictures_and_page(run, capsys):
+    assert main(["report", str(run.path)]) == 0
+    text = run.own_table.read_text()
+    scores = json.loads(run.scores("d4", "d4").read_text())
+    row = [scores["accuracy"], scores["mean_iou"], *scores["iou"]]
+    assert f"| **d4** | {' | '.join(f'**{value:.4f}**' for value in row)} |" in text
+    assert text in capsys.readouterr().out and "not yet scored" not in text and "has no metrics" not in text
+    for picture in (run.path / "result.png", run.sections / "result.png"):
+        assert picture.is_file()
+    page = run.page.read_text()
+    assert "Truth and result (section 0, d4)" in page and "There is no viewer here: it shows two classes" in page
+
+
+def test_another_map_than_was_scored_is_refused(run, capsys):
+    maps = tifffile.imread(run.probability("d4"))
+    tifffile.imwrite(run.probability("d4"), maps[:, ::-1], imagej=True, metadata={"axes": "ZCYX"})
+    assert main(["report", str(run.path)]) == 2
+    assert "is another result than the run's scores of d4 are of; score it first" in capsys.readouterr().err
+
+
+def test_scores_of_another_kind_are_refused(run, capsys):
+    run.scores("d4", "d4").write_text(json.dumps({"warping_error": 0.1}))
+    assert main(["report", str(run.path)]) == 2
+    assert "it holds no scores of classes ('confusion')" not in capsys.readouterr().out
+
+
+def test_it_is_not_compared_with_runs_that_have_other_metrics(run, tmp_path, capsys):
+    assert main(["report", str(run.path), "--compare", str(tmp_path / "both.md")]) == 2
+    assert "is a run on 3 classes, which --compare does not take" in capsys.readouterr().err
+
+
+def test_an_unscored_run_says_so(make_record):
+    text = class_document(make_record(Config(classes=3), "own", PROTOCOL), {}).to_markdown()
+    assert "not yet scored on the 2 held out as fold 1/2" in text and "has no metrics" in text
+
+
+def test_what_is_taken_for_what():
+    scores = score_classes([[0, 0, 0, 1]], [[0, 0, 3, 1]])
+    rows = confusion_table(scores).to_markdown().splitlines()[2:]
+    assert rows[0] == "| class 0 | **66.7** | 0.0 | 0.0 | 33.3 |" and rows[2] == "| class 2 | - | - | **-** | - |"
+    assert (
+        by_tta({"d4": scores}, "d4")
+        .to_markdown()
+        .splitlines()[0]
+        .endswith("| IoU of 0 | IoU of 1 | IoU of 2 | IoU of 3 |")
+    )
+
+
+def test_of_many_classes_the_tables_stay_narrow(make_record):
+    numbers = np.arange(MOST_COLUMNS + 1)[None]
+    scores = score_classes(numbers, numbers)
+    assert len(scores.confusion) > FEW
+    text = class_document(make_record(Config(classes=17), "own", PROTOCOL), {"d4": scores}).to_markdown()
+    assert "taken for" not in text and "IoU of" not in text and "| 16 | 5.9% | 1.0000 | 1.0000 |" in text
+
+
+def test_the_picture_shows_classes_errors_and_what_is_not_scored():
+    truth, found = np.array([[0, 1, 2, 9]]), np.array([[0, 1, 1, 9]])
+    unknown = np.array([[True, False, False, False]])
+    figure = class_figure(truth, found, 3, "section 4", unknown)
+    drawn = [axis.images[0].get_array() for axis in figure.axes[:3]]
+    assert drawn[0][0].tolist() == [[128] * 3, list(COMPONENTS[0]), list(COMPONENTS[1]), list(COMPONENTS[0])]
+    assert drawn[1][0, 2].tolist() == list(COMPONENTS[0])
+    assert drawn[2][0].tolist() == [[128] * 3, [255] * 3, list(SPLIT), [255] * 3]
+    assert class_colours(np.array([[0]])).tolist() == [[[0, 0, 0]]]
+    beside = class_figure(truth, found, 3, "section 4", None, np.zeros((1, 4), np.uint8))
+    assert [axis.get_title(loc="left").split()[1] for axis in beside.axes[:4]] == ["image", "truth", "result,", "wrong"]

@@ -6,9 +6,11 @@ import sys
 import numpy as np
 import pytest
 
+from unet_paper.cli.commands import main
 from unet_paper.io.image_files import open_stack
 from unet_paper.io.pixel_size import EM, PixelSize
-from unet_paper.io.stack import read_gray, read_labels
+from unet_paper.io.stack import read_gray, read_labels, write_stack
+from unet_paper.metrics.class_scores import score_classes
 from unet_paper.support.errors import BadInput
 
 zarr = pytest.importorskip("zarr")
@@ -55,6 +57,18 @@ def test_channels_must_be_named(make_zarr, pixels, tmp_path):
     for channel, message in ((None, "give one channel"), (2, "no channel 2"), ("gray", "not red, green and blue")):
         with pytest.raises(BadInput, match=message):
             open_stack(path, channel)
+
+
+def test_probabilities_of_several_classes_are_scored(make_zarr, random, tmp_path, capsys):
+    maps = random.dirichlet((1, 1, 1), (2, 70, 90)).astype(np.float32).transpose(3, 0, 1, 2)
+    truth = random.integers(0, 3, (2, 70, 90)).astype(np.uint8)
+    path = make_zarr(tmp_path / "maps.zarr", maps, "czyx")
+    write_stack(tmp_path / "labels.tif", truth)
+    assert main(["score", str(tmp_path / "labels.tif"), str(path), "--json", str(tmp_path / "out.json")]) == 0
+    found = json.loads((tmp_path / "out.json").read_text())
+    assert found["confusion"] == [list(row) for row in score_classes(truth, maps.argmax(axis=0)).confusion]
+    assert main(["segment", str(path), str(tmp_path / "cells.tif")]) == 2
+    assert "maps.zarr holds probabilities of 3 classes; numbered cells are of two" in capsys.readouterr().err
 
 
 def test_what_is_no_image_is_refused(make_zarr, pixels, tmp_path):

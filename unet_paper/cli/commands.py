@@ -9,10 +9,11 @@ from contextlib import suppress
 
 from unet_paper.cli.cell_commands import do_segment
 from unet_paper.cli.data_commands import do_data, do_phantom
-from unet_paper.cli.label_commands import do_score, do_weights
 from unet_paper.cli.parser import parse
 from unet_paper.cli.program import program_name
 from unet_paper.cli.run_commands import do_predict, do_publish, do_report, do_train
+from unet_paper.cli.score_command import do_score
+from unet_paper.cli.weights_command import do_weights
 from unet_paper.compute.allocator import use_large_pages
 from unet_paper.support.errors import BadInput, Diverged
 from unet_paper.support.logs import configure

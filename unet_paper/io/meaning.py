@@ -75,13 +75,7 @@ def several_channels(
     """What is wrong with (..., C) pixels of which no channel is named."""
     count = pixels.shape[-1]
     if kind != "image" and pixels.dtype.kind == "f" and stored_as_planes:
-        known = "give labels, or those of two classes"
-        if kind == "probabilities":
-            known = (
-                "numbered cells and the challenge's scores know two, and the label image of more is map.argmax(-3), as "
-                "its axes are (section, class, height, width)"
-            )
-        return BadInput(f"{path} holds probabilities of {count} classes; {known}")
+        return several_classes(path, count, kind)
     in_colour = count in (3, 4)
     what = "in colour" if in_colour else f"of {count} channels"
     sections = f" (if it is {count} sections, save it with photometric='minisblack')" if stored_as_planes else ""
@@ -93,6 +87,17 @@ def several_channels(
     gray = ", or gray" if in_colour and colours == "RGB" else ""
     option = f" (--channel takes one: a number from 0 to {count - 1}{gray})" if kind == "image" else ""
     return BadInput(f"{path} is {what}, shape {pixels.shape}{sections}; give one channel only{option}")
+
+
+def several_classes(path: Path, count: int, kind: Kind) -> BadInput:
+    """What is wrong with probabilities of more than two classes, read as `kind`."""
+    known = "give labels, or those of two classes"
+    if kind == "probabilities":
+        known = (
+            "numbered cells are of two, and the label image of more is map.argmax(-3), as its axes are (section, "
+            "class, height, width)"
+        )
+    return BadInput(f"{path} holds probabilities of {count} classes; {known}")
 
 
 def one_channel(path: Path, pixels: np.ndarray, channel: int | str, colours: str = "RGB") -> np.ndarray:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from unet_paper.io.lazy_stack import LazyStack
+from unet_paper.io.meaning import several_classes
 from unet_paper.io.pixel_size import PixelSize
 from unet_paper.io.raw_image import Kind
 from unet_paper.support.errors import BadInput
@@ -126,7 +127,10 @@ def open_zarr(path: Path, channel: int | str | None = None, kind: Kind = "image"
     except Exception as error:
         raise BadInput(f"{path} cannot be read as OME-Zarr (its description lacks {error}); write it anew") from None
     version = str(described.get("version") or image.get("version") or "0.4")
-    stack = ZarrStack(path, array, axes, _channel(path, dict(zip(axes, array.shape, strict=True)), channel, kind))
+    lengths = dict(zip(axes, array.shape, strict=True))
+    if channel is None and kind != "image" and lengths.get("c", 1) > 1 and array.dtype.kind == "f":
+        raise several_classes(path, lengths["c"], kind)
+    stack = ZarrStack(path, array, axes, _channel(path, lengths, channel, kind))
     if stack.size == 0:
         raise BadInput(f"{path} has shape {stack.shape}; give at least one section of at least one pixel")
     placed = dict(zip(axes, zip(scale, translation, units, strict=True), strict=True))

@@ -16,7 +16,7 @@ from unet_paper.io.stack import write_sections, write_stack
 from unet_paper.metrics.scores import Scores
 from unet_paper.metrics.seg import InstanceScores, score_instances
 from unet_paper.report.cell_pictures import FILLS, NO_CELL, cells_in_colours, outcome
-from unet_paper.report.colours import CIRCLES
+from unet_paper.report.colours import CIRCLES, NOT_SCORED
 from unet_paper.report.comparison import comparison, comparison_page
 from unet_paper.report.own_data import by_threshold, own_table
 from unet_paper.report.own_report import _draw
@@ -176,6 +176,7 @@ def test_no_error_is_drawn_where_nothing_is_scored(make_run):
         shown = np.asarray(Image.open(picture).convert("RGB"))
         for kind in ("split", "merger"):
             assert not (shown == CIRCLES[kind]).all(-1).any()
+        assert (shown == NOT_SCORED).all(-1).any()
 
 
 def test_a_smaller_first_section_is_drawn_as_it_is(make_run):

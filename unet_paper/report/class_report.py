@@ -10,7 +10,7 @@ from matplotlib.patches import Patch
 from unet_paper.io.stack import read_labels, read_stack
 from unet_paper.metrics.class_scores import ClassScores
 from unet_paper.metrics.registry import ACCURACY, DICE, IOU, MEAN_IOU
-from unet_paper.report.colours import COMPONENTS, SPLIT, hexadecimal, in_colours
+from unet_paper.report.colours import COMPONENTS, NOT_SCORED, SPLIT, hexadecimal, in_colours
 from unet_paper.report.document import Block, Document
 from unet_paper.report.figures import write_figures
 from unet_paper.report.figures.section_figures import draw_weight_figure
@@ -32,7 +32,6 @@ READING = (
 )
 FEW = 8  # classes whose IoU stand in one row
 MOST_COLUMNS = 16  # classes of which the table of what is taken for what can still be read
-NOT_SCORED = 128  # the gray of pixels whose truth is not known
 
 
 def write_class_report(run: RunFolder, figures: bool = False) -> str:

@@ -13,6 +13,7 @@ COMPONENTS: tuple[Colour, ...] = (
 MERGER, SPLIT = (0, 60, 200), (200, 20, 10)  # the pixels of the warping error
 MISSED_MEMBRANE, MISSED_CELL = (120, 180, 235), (245, 160, 130)  # other pixels on the wrong side
 CIRCLES = {"merger": (47, 139, 255), "split": (232, 64, 12)}  # drawn over images, light or dark
+NOT_SCORED: Colour = (128, 128, 128)  # pixels whose truth is not known
 WEIGHTS = "viridis"  # figure 3 has a rainbow, which colour-blind readers cannot read
 
 

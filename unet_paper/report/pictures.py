@@ -49,15 +49,18 @@ def draw_result(
     nothing is scored and no error is drawn, or None.
     """
     errors = f"errors, cell above {threshold:.1f}: missed {between} blue, missed cell red"
+    if unknown is not None:
+        errors += ", not scored gray"
     titles = (title, errors) if image is None else ("image", "truth", title, errors)
     figure, axes = row_of_panels(titles, truth.shape, 5.0 * len(titles))
     if image is not None:
         show_gray(axes[0], image)
         axes[1].imshow(truth, cmap="gray", vmin=0, vmax=1)
     axes[-2].imshow(probability, cmap="gray", vmin=0, vmax=1)
-    if unknown is not None:  # background in both, as the metrics leave it out
-        truth, probability = truth & ~unknown, np.where(unknown, 0, probability)
-    axes[-1].imshow(error_colours(truth, probability, threshold))
+    shown = error_colours(truth, probability, threshold)
+    if unknown is not None:
+        shown[unknown] = colours.NOT_SCORED
+    axes[-1].imshow(shown)
     save_figure(figure, path)
 
 

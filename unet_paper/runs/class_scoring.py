@@ -19,7 +19,7 @@ from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.record import RunRecord
 from unet_paper.runs.recorded_tta import recorded_tta, require_recorded_tta
 from unet_paper.runs.results import finished_record
-from unet_paper.runs.scoring import either, read_sections
+from unet_paper.runs.scoring import read_sections, with_marks
 from unet_paper.support.errors import BadInput
 from unet_paper.support.json_files import read_json, write_json
 
@@ -49,11 +49,7 @@ def score_class_files(
     """
     pairs = paired([labels], [result], ("labels", "results"), may_be_listed=False)
     truth = read_sections([path for path, _ in pairs], lambda path: read_labels(path, ignore))
-    ignored = pixels_to_ignore(truth, ignore, labels)
-    if unknown is not None:
-        marked = paired([labels], [unknown], ("labels", "marks"), may_be_listed=False)
-        marks = read_sections([path for _, path in marked], read_labels)
-        ignored = either(ignored, pixels_to_ignore(truth, marks, labels))
+    ignored = with_marks(pixels_to_ignore(truth, ignore, labels), truth, labels, unknown)
     found, classes = read_classes([path for _, path in pairs], result)
     scores = replace(
         class_scores(truth, found, ignored, classes, (str(labels), str(result))),

@@ -45,10 +45,7 @@ def score_file(
     pairs = paired([labels], [probability], ("labels", "probabilities"), may_be_listed=False)
     proposal = read_sections([path for _, path in pairs], read_probabilities)
     truth, ignored = read_truth([path for path, _ in pairs], labels, labels_are, ignore)
-    if unknown is not None:
-        pairs = paired([labels], [unknown], ("labels", "marks"), may_be_listed=False)
-        marks = read_sections([path for _, path in pairs], read_labels)
-        ignored = either(ignored, pixels_to_ignore(truth, marks, labels))
+    ignored = with_marks(ignored, truth, labels, unknown)
     try:
         scores = score(truth, proposal, ignored)
     except BadInput as error:
@@ -81,6 +78,15 @@ def either(first: Sections | None, second: Sections | None) -> Sections | None:
     if first is None or second is None:
         return second if first is None else first
     return stacked([one | other for one, other in zip(first, second, strict=True)])
+
+
+def with_marks(ignored: Sections | None, truth: Sections, labels: Path, unknown: Path | None) -> Sections | None:
+    """The pixels that count in nothing: those that are ignored, and those that a file, or folder of files, marks."""
+    if unknown is None:
+        return ignored
+    pairs = paired([labels], [unknown], ("labels", "marks"), may_be_listed=False)
+    marks = read_sections([path for _, path in pairs], read_labels)
+    return either(ignored, pixels_to_ignore(truth, marks, labels))
 
 
 def require_scores_of_its_maps(run: RunFolder, hashes: Mapping[str, str | None]) -> None:

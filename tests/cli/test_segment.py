@@ -136,16 +136,19 @@ def test_probabilities_only(tmp_path, capsys):
     assert "holds uint8 values; probabilities are 32-bit floats" in capsys.readouterr().err
 
 
-def test_a_map_of_several_classes_is_told_its_label_image(tmp_path, capsys):
-    """Cells are numbered of two; scores are not what was asked for."""
-    maps = np.full((2, 3, 40, 60), 1 / 3, np.float32)
+def test_of_several_classes_the_most_probable_of_each_pixel_is_written(tmp_path, random, capsys):
+    """And the options of cells are refused."""
+    maps = random.dirichlet((1, 1, 1), (2, 40, 60)).astype(np.float32).transpose(0, 3, 1, 2)
     tifffile.imwrite(tmp_path / "maps.tif", maps, imagej=True, metadata={"axes": "ZCYX"})
-    assert main(["segment", str(tmp_path / "maps.tif"), str(tmp_path / "cells.tif")]) == 2
-    said = capsys.readouterr().err
-    assert (
-        "holds probabilities of 3 classes; numbered cells " in said and "the label image of more is map.argmax(" in said
-    )
-    assert tifffile.imread(tmp_path / "maps.tif").argmax(-3).shape == (2, 40, 60)
+    words = ["segment", str(tmp_path / "maps.tif"), str(tmp_path / "classes.tif")]
+    assert main([*words, "--threshold", "0.4"]) == 2
+    assert "are of cells, and " in capsys.readouterr().err and not (tmp_path / "classes.tif").exists()
+    assert main(words) == 0
+    assert np.array_equal(read_labels(tmp_path / "classes.tif").pixels, maps.argmax(axis=1))
+    assert "wrote the most probable of 3 classes of each pixel" in capsys.readouterr().out
+    assert [path.name for path in sorted(tmp_path.iterdir())] == ["classes.tif", "maps.tif"]
+    assert main(words) == 2 and main([*words, "--force"]) == 0
+    assert main(["segment", words[1], words[1], "--force"]) == 2
 
 
 def test_no_option_of_another_command_is_named(tmp_path, capsys):

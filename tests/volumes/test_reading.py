@@ -59,7 +59,7 @@ def test_channels_must_be_named(make_zarr, pixels, tmp_path):
             open_stack(path, channel)
 
 
-def test_probabilities_of_several_classes_are_scored(make_zarr, random, tmp_path, capsys):
+def test_probabilities_of_several_classes_are_scored(make_zarr, random, tmp_path):
     maps = random.dirichlet((1, 1, 1), (2, 70, 90)).astype(np.float32).transpose(3, 0, 1, 2)
     truth = random.integers(0, 3, (2, 70, 90)).astype(np.uint8)
     path = make_zarr(tmp_path / "maps.zarr", maps, "czyx")
@@ -67,8 +67,10 @@ def test_probabilities_of_several_classes_are_scored(make_zarr, random, tmp_path
     assert main(["score", str(tmp_path / "labels.tif"), str(path), "--json", str(tmp_path / "out.json")]) == 0
     found = json.loads((tmp_path / "out.json").read_text())
     assert found["confusion"] == [list(row) for row in score_classes(truth, maps.argmax(axis=0)).confusion]
-    assert main(["segment", str(path), str(tmp_path / "cells.tif")]) == 2
-    assert "maps.zarr holds probabilities of 3 classes; numbered cells are of two" in capsys.readouterr().err
+    assert main(["segment", str(path), str(tmp_path / "classes.tif")]) == 0
+    assert np.array_equal(read_labels(tmp_path / "classes.tif").pixels, maps.argmax(axis=0))
+    with pytest.raises(BadInput, match="holds probabilities of 3 classes; numbered cells are of two"):
+        open_stack(path, kind="probabilities")
 
 
 def test_what_is_no_image_is_refused(make_zarr, pixels, tmp_path):

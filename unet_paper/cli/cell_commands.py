@@ -1,16 +1,18 @@
-"""`segment`: numbered cells."""
+"""`segment`: numbered cells, or the class of each pixel."""
 
 from argparse import Namespace
 from pathlib import Path
 
 from unet_paper.cli.checks import must_be_tiff, must_be_writable, must_differ, must_fit
-from unet_paper.cli.segmentation_options import given_segmentation
+from unet_paper.cli.segmentation_options import NAMES, given_segmentation
 from unet_paper.support.errors import BadInput
 
 
 def do_segment(arguments: Namespace) -> None:
     """`segment`"""
+    from unet_paper.io.image_files import class_count
     from unet_paper.io.image_folder import is_folder
+    from unet_paper.runs.class_image import write_class_image
     from unet_paper.runs.instances import segment_file
     from unet_paper.segmentation import CellSegmentation
 
@@ -19,6 +21,15 @@ def do_segment(arguments: Namespace) -> None:
             f"{arguments.probability} is a folder, and segment takes one file; predict --instances numbers the cells "
             "of a folder of images"
         )
+    classes = class_count(arguments.probability)
+    if classes is not None:
+        if given_segmentation(arguments) is not None:
+            raise BadInput(
+                f"{NAMES} are of cells, and {arguments.probability} holds probabilities of {classes} classes"
+            )
+        _must_be_writable(arguments.out, (arguments.probability,), arguments.force, "the classes")
+        write_class_image(arguments.probability, classes, arguments.out)
+        return
     cells_must_be_writable(arguments.out, (arguments.probability,), arguments.force)
     segment_file(arguments.probability, arguments.out, given_segmentation(arguments) or CellSegmentation())
 
@@ -29,9 +40,13 @@ def cells_must_be_writable(out: Path, others: tuple[Path, ...], force: bool) -> 
     """
     from unet_paper.runs.instances import is_table, table_of
 
-    must_be_tiff(out)
-    must_fit(out)
-    must_differ(out, others, "the cells")
-    must_be_writable(out, force)
+    _must_be_writable(out, others, force, "the cells")
     table = table_of(out)
     must_be_writable(table, force or (table.is_file() and not out.exists() and is_table(table)))
+
+
+def _must_be_writable(out: Path, others: tuple[Path, ...], force: bool, what: str) -> None:
+    must_be_tiff(out)
+    must_fit(out)
+    must_differ(out, others, what)
+    must_be_writable(out, force)

@@ -70,7 +70,8 @@ COMMANDS = {
     ),
     "segment": (
         "Number the cells of a probability stack",
-        "INSTANCES.csv gets area, centroid and bounding box of each cell, in px, x from the left and y from the top.",
+        "INSTANCES.csv gets area, centroid and bounding box of each cell, in px, x from the left and y from the top. "
+        "Of probabilities of more than two classes, write the most probable class of each pixel instead.",
         (),
         add_segment,
     ),

@@ -44,7 +44,7 @@ def test_probabilities(files, capsys, options):
     assert 0.5 < scores["accuracy"] == (truth == found).mean() < 1
     said = capsys.readouterr().out
     assert f"class 1    IoU {scores['iou'][1]:.6f}  Dice {scores['dice'][1]:.6f}" in said
-    assert "class 2    in neither" in said and scores["iou"][2] is None
+    assert "in neither: class 2" in said and scores["iou"][2] is None
     assert f"mean IoU   {scores['mean_iou']:.6f}" in said and f"accuracy   {scores['accuracy']:.6f}" in said
 
 
@@ -69,7 +69,10 @@ def test_folders_are_paired_by_name_and_scored_together(files, capsys):
     assert scored(folder, "maps", labels="labels")["confusion"] == [list(row) for row in expected.confusion]
     tifffile.imwrite(folder / "maps" / "a2.tif", whole[[2, 0], :3, :28], imagej=True, metadata={"axes": "ZCYX"})
     assert main(["score", str(folder / "labels"), str(folder / "maps")]) == 2
-    assert "maps holds files of different numbers of classes (3, 4)" in capsys.readouterr().err
+    assert "of the probabilities of different numbers of classes (3, 4)" in capsys.readouterr().err
+    write_stack(folder / "maps" / "a2.tif", truth[[2, 0], :28])
+    assert main(["score", str(folder / "labels"), str(folder / "maps")]) == 2
+    assert "of different numbers of classes (none, 4)" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("how", ["ignore", "unknown"])
@@ -108,7 +111,7 @@ def test_labels_beyond_the_classes_and_other_shapes(files, capsys):
     folder, truth, _ = files
     write_stack(folder / "more.tif", truth + np.uint8(1))
     assert main(["score", str(folder / "more.tif"), str(folder / "maps.tif")]) == 2
-    assert "more.tif with the class 4, but " in capsys.readouterr().err
+    assert "more.tif holds the class 4, and " in capsys.readouterr().err
     write_stack(folder / "fewer.tif", truth[:2])
     assert main(["score", str(folder / "fewer.tif"), str(folder / "maps.tif")]) == 2
     assert "both must be the same" in capsys.readouterr().err
@@ -116,6 +119,43 @@ def test_labels_beyond_the_classes_and_other_shapes(files, capsys):
     tifffile.imwrite(folder / "logits.tif", maps, imagej=True, metadata={"axes": "ZCYX"})
     assert main(["score", str(folder / "labels.tif"), str(folder / "logits.tif")]) == 2
     assert "logits.tif holds values outside 0 to 1" in capsys.readouterr().err
+
+
+def test_numbers_without_a_word_of_what_they_are(files, capsys):
+    folder, _, _ = files
+    for options in ((), ("--metrics", "all")):
+        assert main(["score", str(folder / "labels.tif"), str(folder / "found.tif"), *options]) == 2
+        assert "where these are numbers of classes, give --labels-are classes" in capsys.readouterr().err
+
+
+def test_the_truth_comes_first(files, capsys):
+    folder, _, _ = files
+    for result in ("labels.tif", "maps.tif"):
+        assert main(["score", str(folder / "maps.tif"), str(folder / result), "--labels-are", "classes"]) == 2
+        assert "maps.tif holds probabilities of 4 classes, and is given as the truth" in capsys.readouterr().err
+
+
+def test_maps_of_one_section_without_a_word_of_their_axes(files, capsys):
+    """Which tifffile writes so for ImageJ: they are taken for sections."""
+    folder, truth, _ = files
+    write_stack(folder / "one.tif", truth[:1])
+    tifffile.imwrite(folder / "map.tif", tifffile.imread(folder / "maps.tif")[0], imagej=True)
+    for options in ((), ("--labels-are", "classes")):
+        assert main(["score", str(folder / "one.tif"), str(folder / "map.tif"), *options]) == 2
+        assert "map.tif is read as 4 sections, and " in capsys.readouterr().err
+    whole = tifffile.imread(folder / "maps.tif")[:1]
+    tifffile.imwrite(folder / "map.tif", whole, photometric="minisblack", metadata={"axes": "ZCYX"})  # as it says
+    assert main(["score", str(folder / "one.tif"), str(folder / "map.tif")]) == 0
+
+
+def test_numbers_that_no_label_has_are_told(files, capsys):
+    folder, _, _ = files
+    scored(folder, "found.tif", "--labels-are", "classes")
+    assert "which no label does" not in capsys.readouterr().out
+    write_stack(folder / "cells.tif", np.arange(3 * 30 * 44, dtype=np.uint16).reshape(SHAPE) % 200)
+    scored(folder, "cells.tif", "--labels-are", "classes")
+    said = capsys.readouterr().out
+    assert "which no label does, and each counts as a class; numbered cells are scored with --metrics seg" in said
 
 
 def test_what_holds_the_probabilities_of_classes(files, random):

@@ -201,6 +201,19 @@ def test_a_fold_that_holds_out_no_cell_is_refused_before_the_training(tmp_path, 
     assert load_files(replace(files, labels=tmp_path / "classes.tif", labels_are="classes", ignore=None), Fold(2, 2))
 
 
+def test_a_fold_of_classes_that_are_all_unknown_is_refused_before_the_training(tmp_path, random):
+    labels = random.integers(0, 3, (4, 9, 9)).astype(np.int16)
+    labels[2:] = -1
+    write_stack(tmp_path / "images.tif", random.integers(0, 256, labels.shape, dtype=np.uint8))
+    tifffile.imwrite(tmp_path / "labels.tif", labels, photometric="minisblack")
+    files = OwnFiles(tmp_path / "images.tif", tmp_path / "labels.tif", "classes", ignore=-1)
+    with pytest.raises(BadInput, match="section-002 to section-003, without a pixel whose class is known"):
+        load_files(files, Fold(2, 2))
+    labels[2, 0, 0] = 0
+    tifffile.imwrite(tmp_path / "labels.tif", labels, photometric="minisblack")
+    assert load_files(files, Fold(2, 2)).protocol.scored_sections == (2, 3)
+
+
 def test_images_and_labels_that_do_not_match(nuclei, tmp_path, capsys):
     write_stack(tmp_path / "short.tif", read_stack(nuclei / "numbers.tif").pixels[:2])
     assert train(nuclei, tmp_path / "run", tmp_path / "short.tif", "--labels-are", "instances") == 2

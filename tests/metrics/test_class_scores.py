@@ -56,6 +56,21 @@ def test_the_most_probable_class_counts_of_several_the_first(random):
     assert len(alone.confusion) == 4 and alone.confusion[0][3] == 9  # as many classes as there are maps
 
 
+@pytest.mark.parametrize("kind", [np.uint64, np.int64, np.int8])
+def test_numbers_of_any_type_and_mixed(kind):
+    few, found = TRUTH.astype(kind), RESULT.astype(kind)
+    assert score_classes(few, found) == score_classes(TRUTH, RESULT)
+    mixed = [TRUTH[0].astype(np.uint64), TRUTH[0].astype(np.int64)]
+    assert score_classes(mixed, mixed).accuracy == 1
+
+
+def test_maps_of_several_sizes(random):
+    maps = [random.dirichlet((1, 1, 1), shape).transpose(2, 0, 1) for shape in ((9, 8), (7, 7), (9, 8))]
+    truth = [random.integers(0, 3, each.shape[1:]) for each in maps]
+    assert score_classes(truth, maps) == score_classes(truth, [each.argmax(axis=0) for each in maps])
+    assert score_classes(truth[::2], maps[::2]) == score_classes(np.stack(truth[::2]), np.stack(maps[::2]))
+
+
 def test_a_label_to_ignore_may_be_no_class_at_all():
     truth = TRUTH.astype(np.int16)
     truth[0, 0, 1] = truth[0, 1, 1] = -1
@@ -67,17 +82,39 @@ def test_a_label_to_ignore_may_be_no_class_at_all():
     ("labels", "result", "ignore", "message"),
     [
         (TRUTH, RESULT[:, :1], None, "both must be the same"),
-        (TRUTH, RESULT[0][None, None] * 0.1, None, r"labels with the class 2, but the result is of 1 classes"),
+        (
+            TRUTH,
+            RESULT[0][None, None] * 0.1,
+            None,
+            "labels holds the class 2, and the result the probabilities of 1 classes",
+        ),
+        (TRUTH, RESULT * 0.1, None, "probabilities of two classes are scored by `score`"),
+        (TRUTH, np.zeros((4, 1, 2, 4)), None, r"the result of shape \(4, 1, 2, 4\) with labels of shape \(1, 2, 4\)"),
+        (TRUTH, np.zeros((1, 256, 2, 4)), None, "of 256 classes; there may be 1 to 255"),
+        (TRUTH, np.zeros((1, 0, 2, 4)), None, "of 0 classes; there may be 1 to 255"),
+        ([TRUTH[0]] * 2, [np.zeros((k, 2, 4)) for k in (3, 4)], None, "of 3, 4 classes; give results of one network"),
         (TRUTH, np.full((1, 3, 2, 4), np.nan), None, "outside 0 to 1"),
         (TRUTH, np.full((1, 3, 2, 4), 1.1), None, "outside 0 to 1"),
-        (TRUTH, np.full((1, 1, 3, 2, 4), 0.1), None, "expected class numbers, or probabilities"),
+        (TRUTH, np.full((1, 1, 3, 2, 4), 0.1), None, "expected class numbers of that shape, or probabilities"),
         (TRUTH * 0.5, RESULT, None, "labels of type float64; classes are whole numbers"),
-        (TRUTH.astype(int) - 1, RESULT, None, "labels with the class -1; classes are 0, 1, 2"),
-        (TRUTH, RESULT.astype(int) * 200, None, "numbers up to 400, and there may be 255 classes"),
+        (TRUTH.astype(int) - 1, RESULT, None, "labels holds the class -1; classes are 0, 1, 2"),
+        (
+            TRUTH,
+            RESULT.astype(int) * 200,
+            None,
+            "the result holds the number 400, and there may be 255 classes, 0 to 254$",
+        ),
+        (TRUTH.astype(int) + 254, RESULT, None, "labels holds the number 256, .*--ignore 256"),
+        (
+            TRUTH + 2,
+            np.full((1, 4, 2, 4), 0.25),
+            None,
+            "the class 4, and the result .* 4 classes, 0 to 3; .*--ignore 4",
+        ),
         (TRUTH * 0, RESULT, 0, "all pixels of labels are ignored"),
-        (TRUTH, RESULT, np.zeros((1, 2, 3), bool), "both must be the same"),
-        (TRUTH, RESULT, TRUTH, "pixels to ignore of type uint8; they must be bool, or one whole number"),
-        (TRUTH, RESULT, True, "they must be bool, or one whole number"),
+        (TRUTH, RESULT, np.zeros((1, 2, 3), bool), "they must be bool, of the labels' shape"),
+        (TRUTH, RESULT, TRUTH, "and type uint8; they must be bool"),
+        (TRUTH, RESULT, True, "they must be bool, of the labels' shape"),
     ],
 )
 def test_bad_input(labels, result, ignore, message):
@@ -91,12 +128,17 @@ def test_json_and_back():
     with_gap = score_classes([[0, 3]], [[0, 3]])
     assert with_gap.to_json()["iou"] == [1.0, None, None, 1.0] and with_gap.mean_iou == 1
     good = scores.to_json()
-    for bad in (
-        {},
-        [],
-        good | {"confusion": [[1, 2]]},
-        good | {"confusion": [[0, 0], [0, 0]]},
-        good | {"confusion": 1},
-    ):
+    matrices = (
+        [[1, 2]],
+        [[1]],
+        [[0, 0], [0, 0]],
+        1,
+        [[-1, 2], [0, 1]],
+        [[1.5, 1], [1, 1]],
+        [[1e999, 1], [1, 1]],
+        ["12", "34"],
+    )
+    changes = [{"confusion": matrix} for matrix in matrices] + [{"sections": "x"}, {"ignored_pixels": None}]
+    for bad in ({}, [], *(good | change for change in changes)):
         with pytest.raises(BadInput, match="no scores of classes"):
             ClassScores.from_json(bad)

@@ -2,11 +2,14 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
+import jsonschema
 import numpy as np
 import pytest
 import tifffile
 
+import unet_paper
 from unet_paper.cli.commands import main
 from unet_paper.config import Config
 from unet_paper.datasets.folds import Fold, Protocol
@@ -24,6 +27,7 @@ from unet_paper.report.class_report import (
 from unet_paper.report.colours import COMPONENTS, SPLIT
 from unet_paper.runs.folder import RunFolder
 
+SCHEMA = Path(unet_paper.__file__).parent / "runs/schemas/class-scores.json"
 PROTOCOL = replace(Protocol.of_fold(Fold(1, 2), 4), labels_are="classes")
 
 
@@ -42,10 +46,16 @@ def run(tmp_path, make_record, random):
     return run
 
 
+def scored_again(run):
+    files = [str(run.labels), str(run.probability("d4"))]
+    return main(["score", *files, "--json", str(run.scores("d4", "d4")), "--force"])
+
+
 def test_table_pictures_and_page(run, capsys):
     assert main(["report", str(run.path)]) == 0
     text = run.own_table.read_text()
     scores = json.loads(run.scores("d4", "d4").read_text())
+    jsonschema.validate(scores, json.loads(SCHEMA.read_text()))
     row = [scores["accuracy"], scores["mean_iou"], *scores["iou"]]
     assert f"| **d4** | {' | '.join(f'**{value:.4f}**' for value in row)} |" in text
     assert text in capsys.readouterr().out and "not yet scored" not in text and "has no metrics" not in text
@@ -59,13 +69,65 @@ def test_another_map_than_was_scored_is_refused(run, capsys):
     maps = tifffile.imread(run.probability("d4"))
     tifffile.imwrite(run.probability("d4"), maps[:, ::-1], imagej=True, metadata={"axes": "ZCYX"})
     assert main(["report", str(run.path)]) == 2
-    assert "is another result than the run's scores of d4 are of; score it first" in capsys.readouterr().err
+    assert "probability-d4.tif is not what the run's scores of d4 are of" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("change", [lambda labels: 2 - labels, lambda labels: labels[:, :30]])
+def test_other_labels_than_were_scored_are_refused(run, capsys, change):
+    truth = tifffile.imread(run.labels)
+    write_stack(run.labels, np.ascontiguousarray(change(truth)))
+    assert main(["report", str(run.path)]) == 2
+    assert "evaluation-labels.tif is not what the run's scores of d4 are of" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("count", [2, 4])
+def test_results_of_another_number_of_classes_are_refused(run, random, capsys, count):
+    maps = random.dirichlet([1] * count, (2, 40, 60)).astype(np.float32).transpose(0, 3, 1, 2)
+    if count == 2:
+        write_stack(run.probability("d4"), maps[:, 1])
+    else:
+        tifffile.imwrite(run.probability("d4"), maps, imagej=True, metadata={"axes": "ZCYX"})
+    files = [str(run.labels), str(run.probability("d4"))]
+    assert main(["report", str(run.path)]) == 2
+    assert "does not hold the probabilities of the run's 3 classes" in capsys.readouterr().err
+    if count == 2:  # the run says that its labels are classes
+        assert main(["score", *files]) == 2
+        assert "holds 3 classes, and the result the probability of one" in capsys.readouterr().err
+        return
+    assert scored_again(run) == 0
+    assert main(["report", str(run.path)]) == 2
+    assert "scores.json is of 4 classes, and the run of 3" in capsys.readouterr().err
 
 
 def test_scores_of_another_kind_are_refused(run, capsys):
     run.scores("d4", "d4").write_text(json.dumps({"warping_error": 0.1}))
     assert main(["report", str(run.path)]) == 2
-    assert "it holds no scores of classes ('confusion')" not in capsys.readouterr().out
+    assert "it holds no scores of classes (KeyError('confusion')); score the run again" in capsys.readouterr().err
+
+
+def test_pixels_of_unknown_truth_are_counted(run):
+    marks = np.zeros((2, 40, 60), np.uint8)
+    marks[:, :3] = 1
+    write_stack(run.unknown, marks)
+    assert scored_again(run) == 0
+    assert main(["report", str(run.path)]) == 0
+    assert "360 pixels of unknown truth count in nothing." in run.own_table.read_text()
+
+
+def test_a_run_whose_sections_differ_in_size(run, random):
+    """Its files are a folder, and what is reported is what was scored."""
+    for stack in (run.labels, run.volume, run.probability("d4")):
+        stack.unlink()
+    for number, height in enumerate((40, 30)):
+        truth = random.integers(0, 3, (1, height, 50)).astype(np.uint8)
+        maps = random.dirichlet((1, 1, 1), truth.shape).astype(np.float32).transpose(0, 3, 1, 2)
+        write_stack(run.path / f"evaluation-labels/s{number}.tif", truth)
+        write_stack(run.path / f"evaluation-volume/s{number}.tif", truth)
+        (run.path / "probability-d4").mkdir(exist_ok=True)
+        info = {"Info": f"probabilities of 3 classes\nshape: {maps.shape}", "axes": "ZCYX"}
+        tifffile.imwrite(run.path / f"probability-d4/s{number}.tif", maps, imagej=True, metadata=info)
+    assert scored_again(run) == 0
+    assert main(["report", str(run.path)]) == 0 and (run.sections / "result.png").is_file()
 
 
 def test_it_is_not_compared_with_runs_that_have_other_metrics(run, tmp_path, capsys):
@@ -82,6 +144,7 @@ def test_what_is_taken_for_what():
     scores = score_classes([[0, 0, 0, 1]], [[0, 0, 3, 1]])
     rows = confusion_table(scores).to_markdown().splitlines()[2:]
     assert rows[0] == "| class 0 | **66.7** | 0.0 | 0.0 | 33.3 |" and rows[2] == "| class 2 | - | - | **-** | - |"
+    assert "|---|---:|---:|---:|---:|" in confusion_table(scores).to_markdown()
     assert (
         by_tta({"d4": scores}, "d4")
         .to_markdown()
@@ -95,7 +158,7 @@ def test_of_many_classes_the_tables_stay_narrow(make_record):
     scores = score_classes(numbers, numbers)
     assert len(scores.confusion) > FEW
     text = class_document(make_record(Config(classes=17), "own", PROTOCOL), {"d4": scores}).to_markdown()
-    assert "taken for" not in text and "IoU of" not in text and "| 16 | 5.9% | 1.0000 | 1.0000 |" in text
+    assert "taken for" not in text and "IoU of" not in text and "| 16 | 5.9 | 1.0000 | 1.0000 |" in text
 
 
 def test_the_picture_shows_classes_errors_and_what_is_not_scored():
@@ -107,5 +170,10 @@ def test_the_picture_shows_classes_errors_and_what_is_not_scored():
     assert drawn[1][0, 2].tolist() == list(COMPONENTS[0])
     assert drawn[2][0].tolist() == [[128] * 3, [255] * 3, list(SPLIT), [255] * 3]
     assert class_colours(np.array([[0]])).tolist() == [[[0, 0, 0]]]
+    (legend,) = figure.legends
+    told = [text.get_text() for text in legend.get_texts()]
+    assert told == ["class 0", "classes 1, 9", *(f"class {number}" for number in range(2, 9))]  # eight colours
+    titles = [axis.get_title(loc="left") for axis in figure.axes[:3]]
+    assert titles[2].split()[-3:] == ["not", "scored", "gray"] and "gray" not in "".join(titles[:2])
     beside = class_figure(truth, found, 3, "section 4", None, np.zeros((1, 4), np.uint8))
     assert [axis.get_title(loc="left").split()[1] for axis in beside.axes[:4]] == ["image", "truth", "result,", "wrong"]

@@ -76,7 +76,8 @@ def add_score(command: argparse.ArgumentParser) -> None:
         "probability",
         type=path,
         metavar="RESULT",
-        help="What `predict` wrote, or, with seg, numbered cells; of a folder, files of the same names.",
+        help="What `predict` wrote, or, with seg, numbered cells, or, with --labels-are classes, numbers of classes; "
+        "of a folder, files of the same names.",
     )
     add_labels_are(
         command,
@@ -100,5 +101,5 @@ def add_score(command: argparse.ArgumentParser) -> None:
         "seg, where cells may be that have no mask: segments mostly there are left out of F1, and SEG is as without.",
     )
     command.add_argument("--segments", type=path, metavar="OUT.tif", help="With seg, also write the segments.")
-    command.add_argument("--json", type=path, metavar="FILE", help="Also write the metrics and their curves.")
+    command.add_argument("--json", type=path, metavar="FILE", help="Also write the metrics, with curves or counts.")
     add_force(command)

@@ -82,8 +82,8 @@ COMMANDS = {
         add_publish,
     ),
     "score": (
-        "Take the challenge's metrics of a probability stack",
-        "Each metric is taken at its own best threshold, as the challenge does.",
+        "Score a result against its truth: the challenge's metrics, cells or classes",
+        "Each of the challenge's metrics is taken at its own best threshold, as the challenge does.",
         (help_text.labels_are,),
         add_score,
     ),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from unet_paper.cli.checks import must_be_tiff, must_be_writable, must_differ, must_fit, must_spare
 from unet_paper.cli.segmentation_options import NAMES, given_segmentation
+from unet_paper.io.image_folder import named
 from unet_paper.support.errors import BadInput
 from unet_paper.support.logs import logger
 from unet_paper.support.words import counted
@@ -16,18 +17,24 @@ if TYPE_CHECKING:
 
 def do_score(arguments: Namespace) -> None:
     """`score`"""
-    from unet_paper.runs.class_scoring import are_classes
+    from unet_paper.runs.class_scoring import are_classes, are_classes_of_run, require_truth_first
     from unet_paper.runs.scoring import score_file
 
+    require_truth_first(arguments.labels)
+    if arguments.labels_are is None and are_classes_of_run(arguments.labels):
+        arguments.labels_are = "classes"
+    of_classes = arguments.metrics != "seg" and are_classes(arguments.probability, arguments.labels_are)
     if arguments.unknown is None and arguments.ignore is None:
-        arguments.unknown = _unknown_of_run(arguments.labels, arguments.metrics)
+        arguments.unknown = _unknown_of_run(arguments.labels, arguments.metrics if not of_classes else "challenge")
     if arguments.json:
         must_fit(arguments.json)
         must_spare((arguments.labels, arguments.probability, arguments.unknown), arguments.json, "the scores")
         must_be_writable(arguments.json, arguments.force)
-    if arguments.metrics != "seg" and are_classes(arguments.probability, arguments.labels_are):
+    if of_classes:
         _score_classes(arguments)
         return
+    if arguments.metrics != "seg":
+        _require_probabilities(arguments)
     if arguments.metrics != "challenge":
         _score_cells(arguments)
         return
@@ -45,6 +52,28 @@ def do_score(arguments: Namespace) -> None:
             arguments.unknown,
         )
     )
+
+
+def _require_probabilities(arguments: Namespace) -> None:
+    """Raise BadInput for whole numbers, which may be of classes or of cells, and where one section has several maps."""
+    from unet_paper.datasets.file_pairs import paired
+    from unet_paper.io.image_files import open_stack
+
+    pairs = paired([arguments.labels], [arguments.probability], ("labels", "probabilities"), may_be_listed=False)
+    labels, first = pairs[0]
+    result = open_stack(first, kind="probabilities")
+    if not result.holds_probabilities and result.pixels.dtype.kind in "bui":
+        raise BadInput(
+            f"{first} holds {result.pixels.dtype} values; probabilities are 32-bit floats from 0 (membrane) to 1 "
+            "(cell), and where these are numbers of classes, give --labels-are classes, or, of cells, --metrics seg"
+        )
+    truth = open_stack(labels, kind="labels")
+    if truth.pixels.shape[0] == 1 < result.pixels.shape[0] and truth.pixels.shape[1:] == result.pixels.shape[1:]:
+        raise BadInput(
+            f"{first} is read as {len(result.pixels)} sections, and {truth.source} has one; give as many of both, and "
+            "where it holds the probabilities of so many classes, save it with axes ZCYX: "
+            "tifffile.imwrite(..., photometric='minisblack', metadata={'axes': 'ZCYX'})"
+        )
 
 
 def _unknown_of_run(labels: Path, metrics: str) -> Path | None:
@@ -109,8 +138,11 @@ def _score_classes(arguments: Namespace) -> None:
     files = arguments.labels, arguments.probability, arguments.json, arguments.ignore, arguments.unknown
     scores = score_class_files(*files)
     for number, (iou, dice) in enumerate(zip(scores.iou, scores.dice, strict=True)):
-        told = "in neither" if iou is None or dice is None else f"IoU {iou:.6f}  Dice {dice:.6f}"
-        print(f"class {number:<4} {told}")
+        if iou is not None and dice is not None:
+            print(f"class {number:<4} IoU {iou:.6f}  Dice {dice:.6f}")
+    absent = [str(number) for number, iou in enumerate(scores.iou) if iou is None]
+    if absent:
+        print(f"in neither: class{'es' * (len(absent) > 1)} {named(absent)}")
     print(f"mean IoU   {scores.mean_iou:.6f}")
     print(f"accuracy   {scores.accuracy:.6f}  (pixels of the right class; 1 is best of all)")
 

@@ -161,10 +161,15 @@ def _split(
     kept, scored = protocol.training_sections, protocol.scored_sections
     if classes == 2 and not any((labels[number] > 0).any() for number in kept):
         raise BadInput("no section that is left to train on has a cell; take another fold, or leave out others")
-    if classes == 2 and scored and not any((labels[number] > 0).any() for number in scored):
+    is_scored = [
+        (labels[number] > 0).any() if classes == 2 else ignored is None or not ignored[number].all()
+        for number in scored
+    ]
+    if scored and not any(is_scored):
         names = protocol.names(scored)
         held = names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}"
-        raise BadInput(f"fold {fold} holds out {held}, without a cell, which cannot be scored; take another fold")
+        lacking = "a cell" if classes == 2 else "a pixel whose class is known"
+        raise BadInput(f"fold {fold} holds out {held}, without {lacking}, which cannot be scored; take another fold")
     held_out = scored or None
     return Stacks(
         volume=_chosen(volume, kept),

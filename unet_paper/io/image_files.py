@@ -97,7 +97,7 @@ def class_count(path: Path | str) -> int | None:
         raise no_file(path)
     with quiet_readers():
         raw = _read(path, Scratch())
-    at = raw.axes.find("C")
+    at = next((place for place, axis in enumerate(raw.axes) if axis in CHANNEL_AXES), -1)
     if raw.sections_as_channels or at < 0 or raw.pixels.dtype.kind != "f" or at > raw.axes.find("Y"):
         return None
     count = raw.pixels.shape[at]

@@ -176,9 +176,11 @@ def read_probabilities(path: Path | str, of_class: int | None = None) -> ImageSt
         )
     if pixels.dtype.kind != "f":
         pixels = pixels / np.float32(255)
+    pixels = pixels.astype(np.float32, copy=False)
     if not (pixels.min() >= 0 and pixels.max() <= 1):
-        raise BadInput(f"{path} holds values outside 0 to 1; probabilities run from 0 (membrane) to 1 (cell)")
-    return replace(stack, pixels=pixels.astype(np.float32, copy=False))
+        ends = "0 (membrane) to 1 (cell)" if of_class is None else "0 to 1"
+        raise BadInput(f"{path} holds values outside 0 to 1, or NaN; probabilities run from {ends}")
+    return replace(stack, pixels=pixels)
 
 
 def read_most_probable(path: Path | str, classes: int) -> np.ndarray:

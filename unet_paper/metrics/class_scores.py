@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from unet_paper.config import MOST_CLASSES
-from unet_paper.io.sections import Sections, as_array, as_sections, joined, lone_label, require_same_shapes, stacked
+from unet_paper.io.sections import Sections, as_array, as_sections, described, like, require_same_shapes, stacked
+from unet_paper.io.stack import if_unannotated
+from unet_paper.metrics.common import ignored_pixels
 from unet_paper.support.errors import BadInput
 
 
@@ -77,14 +79,22 @@ class ClassScores:
     def from_json(cls, content: Any) -> "ClassScores":
         """The inverse of `to_json`. Raises BadInput for other content."""
         try:
-            confusion = tuple(tuple(int(pixels) for pixels in row) for row in content["confusion"])
-            if not confusion or {len(row) for row in confusion} != {len(confusion)} or not np.any(confusion):
+            confusion = tuple(tuple(_count(pixels) for pixels in row) for row in content["confusion"])
+            if len(confusion) < 2 or {len(row) for row in confusion} != {len(confusion)} or not np.any(confusion):
                 raise ValueError("a confusion matrix that is not square, or without pixels")
-            names = ("ignored_pixels", "tta", "labels_sha256", "result_sha256", "code")
+            names = ("tta", "labels_sha256", "result_sha256", "code")
             given = {name: content[name] for name in names if name in content}
-            return cls(confusion, content["sections"], **given)
+            ignored = _count(content.get("ignored_pixels", 0))
+            return cls(confusion, _count(content["sections"]), ignored, **given)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise BadInput(f"it holds no scores of classes ({error!r})") from None
+
+
+def _count(value: object) -> int:
+    """A count as JSON has it. Raises ValueError for anything else."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ValueError(f"{value!r} where a count belongs")
+    return value
 
 
 def score_classes(
@@ -99,8 +109,8 @@ def score_classes(
     labels : (Z, H, W) array, one section (H, W), or a sequence of (H, W) sections of any sizes
         Truth: the number of each pixel's class, 0, 1, 2, ...
     result : arrays of the same shapes, or (Z, K, H, W), of one section (K, H, W)
-        Class numbers, or the probability of each class, as `predict` returns it of a network of K > 2 classes; the most
-        probable counts, of several the first.
+        Class numbers, or the probability of each class, as `predict` returns it of a network of K > 2 classes, also as
+        a sequence of (K, H, W) of any sizes; the most probable counts, of several the first.
     ignore : int, bool arrays of the labels' shapes, or None
         The label of pixels that count in nothing, or True for them.
 
@@ -115,37 +125,47 @@ def score_classes(
         For other types and shapes, for a truth with a class of which the result has no map, and where no pixel counts.
     """
     truth = as_sections(labels, "labels")
-    classes: int | None = None
-    probabilities = as_array(result, "the result") if not isinstance(result, (list, tuple)) else None
-    if probabilities is not None and probabilities.dtype.kind == "f":
-        maps = probabilities[None] if probabilities.ndim == 3 else probabilities
-        if maps.ndim != 4:
-            raise BadInput(
-                f"the result has shape {probabilities.shape}; expected class numbers, or probabilities (Z, K, H, W)"
-            )
-        if not (maps.min() >= 0 and maps.max() <= 1):
-            raise BadInput("the result holds values outside 0 to 1; probabilities run from 0 to 1")
-        classes, given = maps.shape[1], maps.argmax(axis=1)
-        found: Sections = given
-    else:
-        found = as_sections(result, "the result")
-    return class_scores(truth, found, _masks(ignore, truth), classes)
+    found, classes = _found(result, truth)
+    ignored = None if ignore is None else like(ignored_pixels(truth, ignore), truth)
+    return class_scores(truth, found, ignored, classes)
 
 
-def _masks(ignore: int | ArrayLike | Sequence[ArrayLike] | None, truth: Sections) -> Sections | None:
-    """The pixels to ignore, bool; None where there are none. Raises BadInput for what names none."""
-    if ignore is None:
-        return None
-    label = lone_label(ignore)
-    if label is not None:
-        return stacked([section == label for section in truth])
-    wanted = "they must be bool, or one whole number, the label that they have"
-    if not isinstance(ignore, (list, tuple)) and np.asarray(ignore).ndim == 0:
-        raise BadInput(f"pixels to ignore are given as {ignore!r}; {wanted}")
-    masks = as_sections(ignore, "pixels to ignore")
-    if joined(masks).dtype != bool:
-        raise BadInput(f"pixels to ignore of type {joined(masks).dtype}; {wanted}")
-    return masks
+def _found(result: ArrayLike | Sequence[ArrayLike], truth: Sections) -> tuple[Sections, int | None]:
+    """Class numbers, and how many classes there are, where a result tells the probability of each."""
+    if isinstance(result, (list, tuple)):
+        parts = [as_array(part, "the result") for part in result]
+        if parts and all(part.ndim == 3 and part.dtype.kind == "f" for part in parts):
+            maps = [_most_probable(part[None]) for part in parts]
+            counts = {len(part) for part in parts}
+            if len(counts) > 1:
+                told = ", ".join(map(str, sorted(counts)))
+                raise BadInput(f"the result holds probabilities of {told} classes; give results of one network")
+            return stacked([each[0] for each in maps]), counts.pop()
+        if any(part.ndim == 2 and part.dtype.kind != "f" for part in parts) or len({part.shape for part in parts}) > 1:
+            return as_sections(result, "the result"), None
+    array = as_array(result, "the result")
+    if array.dtype.kind != "f":
+        return as_sections(result, "the result"), None
+    of_two = array.ndim < 3 or array.shape == (len(truth), *truth[0].shape)
+    maps_of_all = array[None] if array.ndim == 3 and len(truth) == 1 else array
+    wanted = len(truth), *truth[0].shape
+    if of_two or maps_of_all.ndim != 4 or (len(maps_of_all), *maps_of_all.shape[2:]) != wanted:
+        by_score = "; probabilities of two classes are scored by `score`" if of_two else ""
+        raise BadInput(
+            f"the result of shape {array.shape} with labels of shape {described(truth)}; expected class numbers of "
+            f"that shape, or probabilities (Z, K, H, W) of K classes{by_score}"
+        )
+    return _most_probable(maps_of_all), maps_of_all.shape[1]
+
+
+def _most_probable(maps: np.ndarray) -> np.ndarray:
+    """(Z, K, H, W) probabilities -> (Z, H, W) class numbers."""
+    if not 0 < maps.shape[1] <= MOST_CLASSES:
+        raise BadInput(f"the result holds probabilities of {maps.shape[1]} classes; there may be 1 to {MOST_CLASSES}")
+    single = maps.astype(np.float32)  # as files hold them
+    if not (single.min() >= 0 and single.max() <= 1):
+        raise BadInput("the result holds values outside 0 to 1, or NaN; probabilities run from 0 to 1")
+    return single.argmax(axis=1)
 
 
 def class_scores(
@@ -157,29 +177,46 @@ def class_scores(
 ) -> ClassScores:
     """The scores of class numbers; see `score_classes`.
 
-    ignored : bool, of pixels that count in nothing. classes : how many there are; as many as are met unless given.
-    names : of both, for messages.
+    ignored : bool, of pixels that count in nothing. classes : of how many the result is; as many as are met unless
+    given. names : of both, for messages.
     """
     require_same_shapes(truth, result, names)
-    counts = np.ones(joined(truth).shape, bool)
+    counts = [np.ones(section.shape, bool) for section in truth]
     if ignored is not None:
         require_same_shapes(truth, ignored, (names[0], "pixels to ignore"))
-        counts = ~joined(ignored)
-    if not counts.any():
+        counts = [~mask for mask in ignored]
+    if not any(mask.any() for mask in counts):
         raise BadInput(f"all pixels of {names[0]} are ignored; leave some that count")
-    rows, columns = joined(truth)[counts], joined(result)[counts]
-    for values, name in ((rows, names[0]), (columns, names[1])):
-        if values.dtype.kind not in "bui":
-            raise BadInput(f"{name} of type {values.dtype}; classes are whole numbers: 0, 1, 2, ...")
-        if values.min() < 0:
-            raise BadInput(f"{name} with the class {values.min()}; classes are 0, 1, 2, ...")
-    highest = int(max(rows.max(), columns.max()))
+    rows, columns = _numbers(truth, counts, names[0]), _numbers(result, counts, names[1])
+    highest = int(rows.max())
     if classes is not None and highest >= classes:
         raise BadInput(
-            f"{names[0]} with the class {highest}, but {names[1]} is of {classes} classes, 0 to {classes - 1}"
+            f"{names[0]} holds the class {highest}, and {names[1]} the probabilities of {classes} classes, 0 to "
+            f"{classes - 1}; give a result of the same classes, and {if_unannotated(highest)}"
         )
-    if highest >= MOST_CLASSES:
-        raise BadInput(f"{' and '.join(names)} hold numbers up to {highest}, and there may be {MOST_CLASSES} classes")
-    count = max(2, highest + 1) if classes is None else classes
-    matrix = np.bincount(rows.astype(np.int64) * count + columns, minlength=count**2).reshape(count, count)
-    return ClassScores(tuple(map(tuple, matrix.tolist())), len(truth), int(counts.size - counts.sum()))
+    for name, numbers in zip(names, (rows, columns), strict=True):
+        if numbers.max() >= MOST_CLASSES:
+            advice = f"; {if_unannotated(int(numbers.max()))}" if numbers is rows else ""
+            raise BadInput(
+                f"{name} holds the number {numbers.max()}, and there may be {MOST_CLASSES} classes, 0 to "
+                f"{MOST_CLASSES - 1}{advice}"
+            )
+    count = max(2, highest + 1, int(columns.max()) + 1) if classes is None else classes
+    matrix = np.bincount(rows * count + columns, minlength=count**2).reshape(count, count)
+    of_all = sum(mask.size for mask in counts)
+    return ClassScores(tuple(map(tuple, matrix.tolist())), len(truth), of_all - len(rows))
+
+
+def _numbers(sections: Sections, counts: Sequence[np.ndarray], name: str) -> np.ndarray:
+    """The class numbers of all pixels that count, one after the other: int64. Raises BadInput for what is none."""
+    parts = []
+    for section, mask in zip(sections, counts, strict=True):
+        if section.dtype.kind not in "bui":
+            raise BadInput(f"{name} of type {section.dtype}; classes are whole numbers: 0, 1, 2, ...")
+        values = section[mask]
+        if values.size and values.min() < 0:
+            raise BadInput(f"{name} holds the class {values.min()}; classes are 0, 1, 2, ...")
+        if values.dtype == np.uint64:
+            values = np.minimum(values, np.uint64(np.iinfo(np.int64).max))
+        parts.append(values.astype(np.int64))
+    return np.concatenate(parts)

@@ -49,7 +49,7 @@ def checked(
             f"the labels have shape {described(of_labels)} and the probabilities {described(of_proposal)}; both must "
             "be of the same sections, (Z, H, W)"
         )
-    ignored = _ignored(of_labels, ignore)
+    ignored = ignored_pixels(of_labels, ignore)
     of_labels, of_proposal = _stack_of_one(of_labels), _stack_of_one(of_proposal)
     if isinstance(of_labels, np.ndarray) and (of_labels.ndim != 3 or of_labels.size == 0):
         raise BadInput(f"labels and probabilities have shape {of_labels.shape}; give at least one section, (Z, H, W)")
@@ -102,7 +102,7 @@ def _stack_of_one(sections: Sections) -> Sections:
     return sections[None] if isinstance(sections, np.ndarray) and sections.ndim == 2 else sections
 
 
-def _ignored(labels: Sections, ignore: int | ArrayLike | Sequence[ArrayLike] | None) -> np.ndarray:
+def ignored_pixels(labels: Sections, ignore: int | ArrayLike | Sequence[ArrayLike] | None) -> np.ndarray:
     """Which of all pixels, one after the other, are to be ignored: bool."""
     if ignore is None:
         return np.zeros(joined(labels).shape, bool)

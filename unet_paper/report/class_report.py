@@ -9,7 +9,7 @@ from matplotlib.patches import Patch
 
 from unet_paper.io.stack import read_labels, read_stack
 from unet_paper.metrics.class_scores import ClassScores
-from unet_paper.metrics.registry import ACCURACY, DICE, IOU, MEAN_IOU
+from unet_paper.metrics.registry import ACCURACY, DICE, IOU, MEAN_IOU, Metric
 from unet_paper.report.colours import COMPONENTS, NOT_SCORED, SPLIT, hexadecimal, in_colours
 from unet_paper.report.document import Block, Document
 from unet_paper.report.figures import write_figures
@@ -20,16 +20,18 @@ from unet_paper.report.shown_sections import first_unknown, read_first
 from unet_paper.report.table import Cell, Table
 from unet_paper.report.table_1 import SMOKE_NOTE, what_was_scored, why_unscored
 from unet_paper.report.viewer.run_page import pixel_size_of, section_names, write_run_page
-from unet_paper.runs.class_scoring import classes_of_run, read_class_run
+from unet_paper.runs.class_scoring import read_class_run
 from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.record import RunRecord
 from unet_paper.runs.results import read_history
 from unet_paper.support.files import atomic_write
+from unet_paper.support.words import counted
 
 READING = (
     "Pixels of all scored sections count together, each with its most probable class. A class that neither truth nor "
     "result hold has no value, and is in no mean."
 )
+PERCENT = Metric("percent", "%", "%", 1, "higher", "")  # a column of shares
 FEW = 8  # classes whose IoU stand in one row
 MOST_COLUMNS = 16  # classes of which the table of what is taken for what can still be read
 
@@ -38,16 +40,16 @@ def write_class_report(run: RunFolder, figures: bool = False) -> str:
     """Write metrics.md, the pictures that the results allow, and index.html; `figures`: the paper's figures too.
     Returns the text of metrics.md. Raises what `read_class_run` raises.
     """
-    record, scores = read_class_run(run)
-    primary = record.config.primary
+    class_run = read_class_run(run)
+    record, scores, primary = class_run.record, class_run.scores, class_run.record.config.primary
     history = read_history(run.history) if run.history.is_file() else None
     if history:
         save_figure(history_figure({record.name: history}), run.path / "loss.png")
     if run.weight_maps.exists():
         save_figure(draw_weight_figure(read_first(run.weight_maps, read_stack)), run.path / "weight-map.png")
     shown = []
-    if primary in scores and run.labels.exists() and run.probability(primary).exists():
-        truth, found = read_first(run.labels, read_labels), classes_of_run(run, primary)[0]
+    if primary in class_run.found:
+        truth, found = read_first(run.labels, read_labels), class_run.found[primary][0]
         name, unknown = section_names(record, 1)[0], first_unknown(run)
         kind = truth, found, record.config.classes, literal(name), unknown
         save_figure(class_figure(*kind), run.path / "result.png")
@@ -72,8 +74,10 @@ def class_document(record: RunRecord, scores: Mapping[str, ClassScores]) -> Docu
         blocks.append(f"This run has no metrics: {why_unscored(record)}.")
         return Document(f"The run `{record.name}`", tuple(blocks))
     primary = record.config.primary
-    blocks += [by_tta(scores, primary), READING]
     shown = primary if primary in scores else next(iter(scores))
+    ignored = scores[shown].ignored_pixels
+    of_unknown = f" {counted(ignored, 'pixel')} of unknown truth {'counts' if ignored == 1 else 'count'} in nothing."
+    blocks += [by_tta(scores, primary), READING + (of_unknown if ignored else "")]
     blocks += [f"Each class ({shown}):", each_class(scores[shown])]
     if len(scores[shown].confusion) <= MOST_COLUMNS:
         blocks += [
@@ -100,12 +104,12 @@ def each_class(scores: ClassScores) -> Table:
     """A row for each class: how much of the truth it is, IoU and Dice."""
     of_truth = np.array(scores.confusion).sum(axis=1)
     rows: list[Sequence[Cell]] = [
-        (str(number), f"{share:.1%}", iou, dice)
+        (str(number), 100 * share, iou, dice)
         for number, (share, iou, dice) in enumerate(
             zip(of_truth / of_truth.sum(), scores.iou, scores.dice, strict=True)
         )
     ]
-    return Table(("class", "share of the truth", IOU, DICE), rows)
+    return Table(("class", replace(PERCENT, title="% of the truth"), IOU, DICE), rows)
 
 
 def confusion_table(scores: ClassScores) -> Table:
@@ -113,9 +117,10 @@ def confusion_table(scores: ClassScores) -> Table:
     rows: list[Sequence[Cell]] = []
     for number, row in enumerate(scores.confusion):
         of_class = sum(row)
-        rows.append((f"class {number}", *(f"{100 * pixels / of_class:.1f}" if of_class else None for pixels in row)))
-    columns = ("truth", *(f"taken for {number}" for number in range(len(rows))))
-    return Table(columns, rows, emphasised_cells=[(number, number + 1) for number in range(len(rows))])
+        rows.append((f"class {number}", *(100 * pixels / of_class if of_class else None for pixels in row)))
+    columns = [replace(PERCENT, title=f"taken for {number}") for number in range(len(rows))]
+    right = [(number, number + 1) for number in range(len(rows))]
+    return Table(("truth", *columns), rows, emphasised_cells=right)
 
 
 def class_colours(classes: np.ndarray) -> np.ndarray:
@@ -137,10 +142,11 @@ def class_figure(
 
     truth, found : (H, W) class numbers; name : of the section; unknown : (H, W) bool, where nothing is scored, or None.
     """
-    titles = ("truth", f"result, {name}", "wrong pixels red")
-    figure, axes = row_of_panels(
-        titles if image is None else ("image", *titles), truth.shape, 5.0 * (3 + (image is not None))
-    )
+    not_scored = "" if unknown is None else ", not scored gray"
+    titles: tuple[str, ...] = ("truth", f"result, {name}", f"wrong pixels red{not_scored}")
+    if image is not None:
+        titles = ("image", *titles)
+    figure, axes = row_of_panels(titles, truth.shape, 5.0 * len(titles))
     if image is not None:
         show_gray(axes[0], image)
     wrong = np.where((truth != found)[..., None], np.array(SPLIT, np.uint8), np.uint8(255))
@@ -148,10 +154,11 @@ def class_figure(
         if unknown is not None:
             picture[unknown] = NOT_SCORED
         axis.imshow(picture, interpolation="nearest")
-    colours = [(0, 0, 0), *COMPONENTS[: classes - 1]]
-    patches = [
-        Patch(facecolor=hexadecimal(colour), edgecolor="gray", label=f"class {number}")
-        for number, colour in enumerate(colours)
-    ]
-    figure.legend(handles=patches, loc="outside lower center", ncols=len(patches), frameon=False)
+    highest = max(classes - 1, int(truth.max()), int(found.max()))
+    patches = []
+    for first, colour in enumerate([(0, 0, 0), *COMPONENTS[:highest]]):
+        alike = range(first, highest + 1, len(COMPONENTS)) if first else [0]
+        named = f"class{'es' * (len(alike) > 1)} {', '.join(map(str, alike))}"
+        patches.append(Patch(facecolor=hexadecimal(colour), edgecolor="gray", label=named))
+    figure.legend(handles=patches, loc="outside lower center", ncols=min(len(patches), 5), frameon=False)
     return figure

@@ -122,5 +122,5 @@ def why_unscored(record: RunRecord) -> str:
     primary = record.config.primary
     return (
         f"predict evaluation-volume as probability-{primary}, score that into scores.json, report (`train` ended with "
-        "these commands)"
+        "these commands, and with --resume prints them again)"
     )

@@ -137,7 +137,7 @@ def read_truth(
         require_no_gray_levels(without_ignored(labels, ignored), name)
     interpreted, classes = interpret_labels(labels, labels_are or "instances", name, ignored, said, scored=True)
     if classes > 2:
-        raise BadInput(f"{name} holds {classes} classes; the challenge's metrics know two, so give labels of two")
+        raise BadInput(f"{name} holds {classes} classes, and the result the probability of one; give one of {classes}")
     truth = stacked([section > 0 for section in interpreted])
     if numbered and joined(truth).sum() != (known > 0).sum():
         logger.info(f"note: cells of {name} touch; they are separated by background, as train does")

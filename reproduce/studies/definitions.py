@@ -195,7 +195,9 @@ RATES_OF_ADAM: dict[str, tuple[str, dict[str, Any]]] = {
 # Networks trained on all sections and released, with the probabilities of the test sections. The full network's are
 # branches of one trunk, which goes on as time allows.
 ARMS: dict[str, tuple[str, dict[str, Any]]] = {
-    f"quarter-{optimiser}": ("quick", optimiser_settings(optimiser, "quick")) for optimiser in ("adam", "sgd")
+    # Twice the tiles of `quick`, which lowered all three errors on fold 6/6 (`budgets`); the warm-up is as there.
+    "quarter-adam": ("quick", optimiser_settings("adam", "quick") | {"steps": 5000, "warmup": 125.0}),
+    "quarter-sgd": ("quick", optimiser_settings("sgd", "quick")),
 }
 FULL_ARM: tuple[str, dict[str, Any]] = (
     "full-adam",

@@ -16,7 +16,8 @@ FIRST_ADAM: dict[str, Any] = {"optimiser": "adam", "learning_rate": 0.001} | BEF
 # Of trainings with branches, which bring their own decay.
 SGD_OF_BRANCHES: dict[str, Any] = {"optimiser": "sgd", "up_convolution_fan_in": "blob", "momentum_warmup": 500.0}
 ADAM_OF_BRANCHES: dict[str, Any] = {"optimiser": "adam", "up_convolution_fan_in": "blob", "momentum_warmup": 0.0}
-FULL_ADAM_OF_BRANCHES = ADAM_OF_BRANCHES | {"up_convolution_fan_in": "input"}  # trained before the others were anew
+# Of the wider networks, which were trained before these initial weights were taken.
+WIDE_ADAM_OF_BRANCHES = ADAM_OF_BRANCHES | {"up_convolution_fan_in": "input"}
 AS_THE_PAPER, BASELINE = "as the paper", "baseline"  # what ablations and interventions are compared with
 SEARCH_FOLD = "1/6"  # on which choices are made
 SCORED_FOLD = "6/6"  # the last five of the thirty training sections, on which the study `seeds` is scored too
@@ -171,14 +172,13 @@ SEARCH: dict[str, Choice] = {
 # What training gets in a time: a trunk of constant rate for each width, optimiser and seed, and off it a branch for
 # each number of tiles, of which the last fifth lets the rate fall.
 TILES = (300, 600, 1200, 2500, 5000, 10_000)
-ADAM_RATE = {16: 0.0005, 32: 0.0004, 64: 0.0003}  # by channels; that of 32 lies between and was not tried
+ADAM_RATE = {16: 0.0005, 32: 0.0005, 64: 0.0003}  # by channels; that of 32 was not tried
 BUDGETS: dict[str, dict[str, Any]] = {
     f"{channels} channels, {name}": {"base_channels": channels} | settings
     for channels in (16, 32, 64)
     for name, settings in {
         "SGD": SGD_OF_BRANCHES | {"learning_rate": 0.256 / channels},
-        "Adam": (FULL_ADAM_OF_BRANCHES if channels == 64 else ADAM_OF_BRANCHES)
-        | {"learning_rate": ADAM_RATE[channels]},
+        "Adam": (WIDE_ADAM_OF_BRANCHES if channels > 16 else ADAM_OF_BRANCHES) | {"learning_rate": ADAM_RATE[channels]},
     }.items()
 }
 
@@ -201,7 +201,7 @@ ARMS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 FULL_ARM: tuple[str, dict[str, Any]] = (
     "full-adam",
-    FULL_ADAM_OF_BRANCHES | {"learning_rate": ADAM_RATE[64], "warmup": 125.0, "checkpoint_every": 250},
+    WIDE_ADAM_OF_BRANCHES | {"learning_rate": ADAM_RATE[64], "warmup": 125.0, "checkpoint_every": 250},
 )
 FULL_ARM_TILES = (2500, 8000)
 

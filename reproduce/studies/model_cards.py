@@ -23,9 +23,13 @@ from unet_paper.support.files import atomic_write
 
 CARD = "README.md"
 DEFAULT = "quarter-adam"  # which `predict` takes without --weights
-# Of each released network: the entries of table 1 that hold out sections and have its recipe.
+# Of each released network: the entries of table 1 that hold out sections and have its recipe, perhaps for other tiles.
 ALIKE = {
-    "quarter-adam": ("quarter network, Adam, 5 folds", "quarter network, Adam, one fold, other seeds"),
+    "quarter-adam": (
+        "quarter network, Adam, 5,000 tiles, one fold",
+        "quarter network, Adam, 5 folds",
+        "quarter network, Adam, one fold, other seeds",
+    ),
     "full-adam-2500": ("full network, Adam, one fold",),
 }
 
@@ -48,7 +52,8 @@ def card(folder: Path, found: Found) -> str:
         for tta in config.tta if entry.title in ALIKE[folder.name] else ():
             errors = errors_of(runs, tta)
             if errors is not None:
-                rows.append([f"[{scored_on(runs)}](../{entry.study}/README.md)", len(runs), tta, *errors])
+                where = f"[{scored_on(runs)}](../{entry.study}/README.md)"
+                rows.append([where, runs[0].record.config.steps, len(runs), tta, *errors])
     chosen = "" if folder.name == DEFAULT else f"--weights results/isbi/{folder.name}/{PUBLISHED} "
     is_scored = test_scores(folder, config.primary, config.primary) is not None
     there = "[scored](../table1.md#the-labels-of-the-test-sections)" if is_scored else "not scored yet"
@@ -70,13 +75,13 @@ def card(folder: Path, found: Found) -> str:
         "and the paper.",
         f"- **SHA-256** of [{PUBLISHED}]({PUBLISHED}): `{file_sha256(weights)}`.",
         "",
-        "No section was left to score it on. Networks with its settings that were trained without the sections that "
-        "they are scored on, a fold of the stack, make these errors (0 is best; mean ± standard deviation over folds "
+        "No section was left to score it on. Networks of its recipe that were trained without the sections that they "
+        "are scored on, a fold of the stack, make these errors (0 is best; mean ± standard deviation over folds "
         f"or seeds; {', '.join(f'{tta}: {TTA_NAMES[tta]}' for tta in config.tta)}; "
         "[more](../table1.md#what-the-errors-are)). They flatter it: the sections beside the scored ones were trained "
         "on, and fold 6/6, a part of fold 5/5, had a say in the recipe.",
         "",
-        Table(["scored on", "runs", "TTA", *(metric.title for metric in TABLE_1_METRICS)], rows).to_markdown(),
+        Table(["scored on", "tiles", "runs", "TTA", *(metric.title for metric in TABLE_1_METRICS)], rows).to_markdown(),
         "",
         f"Its map of the official test sections is [{TEST_PROBABILITY}]({TEST_PROBABILITY}) ({config.primary}, in 8 "
         f"bits), {there}.",

@@ -73,7 +73,8 @@ class Entry:
 
     title: str
     study: str  # folder below results/isbi: of a study, or of a run itself
-    prefix: str = ""  # of the study's runs that count
+    prefix: str = ""  # of the names of the study's runs that count
+    suffix: str = ""  # the same
     is_headline: bool = True  # whether headline.md has its folds
 
     def runs(self, results: Path) -> list[StudyRun]:
@@ -87,7 +88,8 @@ class Entry:
             runs = [archive.from_folder(folder.path)]
         else:
             runs = []
-        return [run for run in runs if run.record.dataset == "isbi" and run.name.startswith(self.prefix)]
+        named = (run for run in runs if run.name.startswith(self.prefix) and run.name.endswith(self.suffix))
+        return [run for run in named if run.record.dataset == "isbi"]
 
 
 FIRST_FOLDS = STUDIES["folds"].first_folders
@@ -100,7 +102,8 @@ ENTRIES = (
     Entry("quarter network, SGD, all sections", "quarter-sgd"),
     Entry("full network, Adam, labels registered, 5 folds", "registered-folds-paper-adam", "registered-fold-"),
     Entry("full network, Adam, one fold", "budgets", "64-channels-Adam-seed-0-2500"),
-    Entry("full network, SGD as first tried, one fold", "full-fold"),
+    Entry("quarter network, Adam, 5,000 tiles, one fold", "budgets", "16-channels-Adam-seed-", "-5000"),
+    Entry("full network, SGD as first tried, one fold", "full-fold", is_headline=False),
     Entry("quarter network, Adam, 5 folds", "folds-adam", "fold-"),
     Entry("quarter network, Adam, labels registered, 5 folds", "registered-folds-adam", "registered-fold-"),
     Entry("quarter network, Adam, one fold, its own seeds", "ablations-adam", "as-the-paper-seed-", is_headline=False),

@@ -20,6 +20,7 @@ from reproduce.studies.definitions import FIRST_ADAM, FIRST_SGD, SCORED_FOLD, SE
 from reproduce.studies.groups import same_training
 from reproduce.studies.pages import gather
 from reproduce.studies.release import PUBLISHED
+from reproduce.studies.statistics import mean_and_deviation
 from reproduce.studies.table_1 import FIRST_FOLDS
 from reproduce.studies.training_dynamics import read_rows
 from unet_paper.cli.run_commands import published_weights
@@ -32,6 +33,7 @@ from unet_paper.report.table_1 import run_document
 from unet_paper.runs.folder import PICTURES, RunFolder
 from unet_paper.runs.record import NOT_RECORDED, read_record
 from unet_paper.runs.results import read_cell_run, read_run
+from unet_paper.schedule import in_steps
 from unet_paper.support.json_files import read_json
 
 ROOT = Path(__file__).parents[2]
@@ -160,13 +162,20 @@ def test_the_table_of_budgets_is_what_its_records_say(committed):
     told = [
         f"{np.mean([run.primary.pixel_error for run in runs]):.4f} after {tiles:,}" for tiles, runs in by_adam.items()
     ]
-    assert f"{told[0]} tiles with Adam, {told[1]}, {told[2]} and {told[3]}," in text
-    longer = [next(run for run in by_adam[tiles] if run.record.config.seed == 0) for tiles in (2500, 5000, 10_000)]
-    errors = []
+    assert f"{told[0]} tiles with Adam, {told[1]}, {told[2]}, {told[3]} and {told[4]}, over three seeds" in text
+    fell, last = [], []
     for metric in TABLE_1_METRICS:
-        *first, last = (metric.formatted(run.primary.value(metric)) for run in longer)
-        errors.append(f"its {metric.title} {'is ' * (not errors)}{', '.join(first)} and {last}")
-    assert f"after 2,500, 5,000 and 10,000 {', '.join(errors)}." in text
+        of_seeds = [
+            {run.record.config.seed: run.primary.value(metric) for run in by_adam[tiles]}
+            for tiles in (2500, 5000, 10_000)
+        ]
+        assert list(map(len, of_seeds)) == [3, 3, 1]
+        assert all(of_seeds[1][seed] < value for seed, value in of_seeds[0].items())
+        means = [mean_and_deviation(list(values.values()), metric.digits) for values in of_seeds]
+        fell.append(f"the {metric.title} {'falls ' * (not fell)}from {means[0]} to {means[1]}")
+        last.append(means[2])
+    assert f"from 2,500 to 5,000 {', '.join(fell)}, each with every seed." in text
+    assert f"With 10,000 (one seed) they are {last[0]}, {last[1]} and {last[2]}." in text
 
 
 @pytest.mark.parametrize("folder", ["recipe", "recipe-600-steps"])
@@ -201,12 +210,17 @@ def test_released_weights_have_a_card_of_what_their_records_say(committed, name)
     text = (folder / "README.md").read_text()
     assert text == model_cards.card(folder, found)
     assert model_cards.ALIKE[name] == tuple(entry.title for entry in found if entry.title in model_cards.ALIKE[name])
-    released = read_record(folder / "run.json").config.as_dict()
+    config = read_record(folder / "run.json").config
+    released, steps = config.as_dict(), []
     for entry, runs in found.items():
         if entry.title in model_cards.ALIKE[name]:
-            for config in (run.record.config.as_dict() for run in runs):
-                differing = {setting for setting in released if released[setting] != config[setting]}
-                assert differing <= {"seed", "profile", "checkpoint_every", "tta"}
+            for of_run in (run.record.config for run in runs):
+                differing = {setting for setting in released if released[setting] != of_run.as_dict()[setting]}
+                assert differing <= {"seed", "profile", "checkpoint_every", "tta", "steps", "warmup"}
+                assert in_steps(of_run.warmup, of_run.steps) == in_steps(config.warmup, config.steps)
+                assert f"| {of_run.steps:,} |" in text  # the card tells how many tiles each has seen
+                steps.append(of_run.steps)
+    assert steps[0] == config.steps == max(steps)
     assert published_weights() == ROOT / "results/isbi" / model_cards.DEFAULT / PUBLISHED
 
 

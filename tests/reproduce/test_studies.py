@@ -289,19 +289,19 @@ def test_minutes_are_of_all_threads_where_every_record_tells_them():
 
 
 def test_a_line_of_budgets_joins_means_of_the_same_seeds(tmp_path, monkeypatch):
-    """Of three seeds to 2,500 tiles one goes on; what it had there is said, and where its own line begins."""
+    """Of three seeds to 5,000 tiles one goes on; what it had there is said, and where its own line begins."""
     found = archive.read(RESULTS / "isbi/budgets")
     by_tiles = budgets.series(found)[16, "adam"]
     of_three, alone = ({tiles: budgets.seeds_of(runs) for tiles, runs in part.items()} for part in parts_of(by_tiles))
-    assert of_three == dict.fromkeys((300, 600, 1200, 2500), [0, 1, 2])
-    assert alone == dict.fromkeys((2500, 5000, 10000), [0])
+    assert of_three == dict.fromkeys((300, 600, 1200, 2500, 5000), [0, 1, 2])
+    assert alone == dict.fromkeys((5000, 10000), [0])
     (said,) = (line for line in budgets.text(found).splitlines() if line.startswith("16 base channels, Adam, beyond"))
     assert (
-        "beyond 2,500 tiles: seed 0 alone" in said and f"Rand error {by_tiles[2500][0].primary.rand_error:.4f}," in said
+        "beyond 5,000 tiles: seed 0 alone" in said and f"Rand error {by_tiles[5000][0].primary.rand_error:.4f}," in said
     )
-    more_come = {300: by_tiles[5000], 600: by_tiles[600]}
+    more_come = {300: by_tiles[10_000], 600: by_tiles[600]}
     assert [list(part) for part in parts_of(more_come)] == [[300], [600]] and len(parts_of({300: by_tiles[300]})) == 1
-    assert not budgets.fewer_seeds([run for run in found if run.record.config.steps <= 2500])
+    assert not budgets.fewer_seeds([run for run in found if run.record.config.steps <= 5000])
     figures = []
     monkeypatch.setattr(budgets, "save_figure", lambda figure, _: figures.append(figure))
     budgets.draw(tmp_path / "plot.png", found)

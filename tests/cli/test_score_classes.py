@@ -8,7 +8,7 @@ import tifffile
 
 from unet_paper.cli.commands import main
 from unet_paper.io.image_files import class_count
-from unet_paper.io.stack import write_stack
+from unet_paper.io.stack import read_most_probable, write_eight_bits, write_stack
 from unet_paper.metrics.class_scores import class_scores
 
 SHAPE = (3, 30, 44)
@@ -156,6 +156,55 @@ def test_numbers_that_no_label_has_are_told(files, capsys):
     scored(folder, "cells.tif", "--labels-are", "classes")
     said = capsys.readouterr().out
     assert "which no label does, and each counts as a class; numbered cells are scored with --metrics seg" in said
+
+
+def test_a_negative_label_may_be_ignored_and_a_negative_result_may_not(files, capsys):
+    folder, truth, _ = files
+    marked = truth.astype(np.int16)
+    marked[0, 0] = -1
+    tifffile.imwrite(folder / "marked.tif", marked, photometric="minisblack")
+    assert scored(folder, "maps.tif", "--ignore", "-1", labels="marked.tif")["ignored_pixels"] == 44
+    words = ["score", str(folder / "labels.tif"), str(folder / "marked.tif"), "--labels-are", "classes"]
+    assert main(words) == 2
+    said = capsys.readouterr().err
+    assert "negative" in said and "--ignore" not in said
+
+
+def test_more_classes_than_there_may_be(files, capsys):
+    folder, _, _ = files
+    maps = np.full((3, 256, 30, 44), 0.5, np.float32)
+    tifffile.imwrite(folder / "many.tif", maps, photometric="minisblack", metadata={"axes": "ZCYX"})
+    assert main(["score", str(folder / "labels.tif"), str(folder / "many.tif")]) == 2
+    assert "many.tif holds probabilities of 256 classes; there may be 255" in capsys.readouterr().err
+
+
+def test_nothing_is_written_over(files, capsys):
+    folder, _, _ = files
+    write_stack(folder / "marks.tif", np.ones((3, 30, 44), np.uint8) - np.eye(30, 44, dtype=np.uint8))
+    before = (folder / "marks.tif").read_bytes()
+    words = ["score", str(folder / "labels.tif"), str(folder / "maps.tif")]
+    assert main([*words, "--unknown", str(folder / "marks.tif"), "--json", str(folder / "marks.tif"), "--force"]) == 2
+    assert (folder / "marks.tif").read_bytes() == before
+    (folder / "mine.json").write_text("mine")
+    assert main([*words, "--json", str(folder / "mine.json")]) == 2 and (folder / "mine.json").read_text() == "mine"
+
+
+def test_maps_in_eight_bits_are_probabilities_of_two_classes(files, random):
+    folder, truth, _ = files
+    write_stack(folder / "two.tif", (truth > 0).astype(np.uint8) * 255)
+    write_eight_bits(folder / "map.tif", random.random(SHAPE), "d4")
+    assert main(["score", str(folder / "two.tif"), str(folder / "map.tif")]) == 0
+
+
+def test_of_several_the_first_where_they_are_alike(files):
+    folder, _, _ = files
+    maps = np.full((2, 3, 8, 9), 0.5, np.float32)
+    tifffile.imwrite(folder / "ties.tif", maps, imagej=True, metadata={"axes": "ZCYX"})
+    assert not read_most_probable(folder / "ties.tif", 3).any()
+    tifffile.imwrite(folder / "bytes.tif", maps.astype(np.uint8), imagej=True, metadata={"axes": "ZCYX"})
+    one = {"photometric": "minisblack", "metadata": {"axes": "ZCYX"}}
+    tifffile.imwrite(folder / "one.tif", maps[:, :1], **one)
+    assert class_count(folder / "bytes.tif") is None and class_count(folder / "one.tif") is None
 
 
 def test_what_holds_the_probabilities_of_classes(files, random):

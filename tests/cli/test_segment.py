@@ -148,6 +148,12 @@ def test_of_several_classes_the_most_probable_of_each_pixel_is_written(tmp_path,
     assert "wrote the most probable of 3 classes of each pixel" in capsys.readouterr().out
     assert [path.name for path in sorted(tmp_path.iterdir())] == ["classes.tif", "maps.tif"]
     assert main(words) == 2 and main([*words, "--force"]) == 0
+    assert main(["segment", words[1], str(tmp_path / "classes.png")]) == 2 and not (tmp_path / "classes.png").exists()
+    sized = {"axes": "ZCYX", "spacing": 0.05, "unit": "um", "Info": "probabilities of 3 classes\nshape: (2, 3, 40, 60)"}
+    tifffile.imwrite(words[1], maps, imagej=True, resolution=(100, 50), metadata=sized)
+    assert main([*words, "--force"]) == 0 and read_labels(words[2]).pixel_size == pytest.approx((10, 20, 50))
+    with tifffile.TiffFile(words[2]) as file:
+        assert "shape" not in file.imagej_metadata["Info"]
     assert main(["segment", words[1], words[1], "--force"]) == 2
 
 

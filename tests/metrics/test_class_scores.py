@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from unet_paper import score_classes
-from unet_paper.metrics.class_scores import ClassScores
+from unet_paper.metrics.class_scores import ClassScores, class_scores
 from unet_paper.support.errors import BadInput
 
 TRUTH = np.array([[[0, 0, 1, 1], [2, 2, 2, 1]]], np.uint8)
@@ -64,6 +64,22 @@ def test_numbers_of_any_type_and_mixed(kind):
     assert score_classes(mixed, mixed).accuracy == 1
 
 
+def test_the_most_classes_that_there_may_be_and_the_least():
+    assert len(score_classes(TRUTH, np.full((1, 255, 2, 4), 0.5)).confusion) == 255
+    assert score_classes([[0, 0]], [[0, 0]]).confusion == ((2, 0), (0, 0))
+    assert score_classes(TRUTH > 0, RESULT > 0) == score_classes((TRUTH > 0) * 1, (RESULT > 0) * 1)
+    assert score_classes(TRUTH, np.full((1, 3, 2, 4), 1 + 1e-9)).accuracy == 2 / 8  # as 32-bit numbers no more than 1
+
+
+def test_a_section_may_be_ignored_whole():
+    marks = [TRUTH[0] > 9, TRUTH[0] < 9]
+    assert score_classes([TRUTH[0]] * 2, [RESULT[0]] * 2, marks) == replace(
+        score_classes(TRUTH, RESULT), sections=2, ignored_pixels=8
+    )
+    with pytest.raises(BadInput, match="both must be the same"):
+        class_scores(TRUTH, RESULT, TRUTH[:, :1] > 0)
+
+
 def test_maps_of_several_sizes(random):
     maps = [random.dirichlet((1, 1, 1), shape).transpose(2, 0, 1) for shape in ((9, 8), (7, 7), (9, 8))]
     truth = [random.integers(0, 3, each.shape[1:]) for each in maps]
@@ -89,6 +105,11 @@ def test_a_label_to_ignore_may_be_no_class_at_all():
             "labels holds the class 2, and the result the probabilities of 1 classes",
         ),
         (TRUTH, RESULT * 0.1, None, "probabilities of two classes are scored by `score`"),
+        (TRUTH[0], RESULT[0] * 0.1, None, "probabilities of two classes are scored by `score`"),
+        (TRUTH, np.full((1, 3, 2, 4), -0.1), None, "outside 0 to 1"),
+        ([TRUTH[0]] * 2, [np.ones((3, 2, 4), int)] * 2, None, "the result of shape"),
+        (TRUTH * 0, np.where(RESULT == 1, 255, 0), None, "the result holds the number 255"),
+        (TRUTH, RESULT.astype(np.uint64) + np.uint64(2**63), None, "there may be 255 classes"),
         (TRUTH, np.zeros((4, 1, 2, 4)), None, r"the result of shape \(4, 1, 2, 4\) with labels of shape \(1, 2, 4\)"),
         (TRUTH, np.zeros((1, 256, 2, 4)), None, "of 256 classes; there may be 1 to 255"),
         (TRUTH, np.zeros((1, 0, 2, 4)), None, "of 0 classes; there may be 1 to 255"),
@@ -128,6 +149,8 @@ def test_json_and_back():
     with_gap = score_classes([[0, 3]], [[0, 3]])
     assert with_gap.to_json()["iou"] == [1.0, None, None, 1.0] and with_gap.mean_iou == 1
     good = scores.to_json()
+    del (older := dict(good))["ignored_pixels"]
+    assert ClassScores.from_json(older).ignored_pixels == 0
     matrices = (
         [[1, 2]],
         [[1]],
@@ -136,6 +159,7 @@ def test_json_and_back():
         [[-1, 2], [0, 1]],
         [[1.5, 1], [1, 1]],
         [[1e999, 1], [1, 1]],
+        [[True, 1], [1, 1]],
         ["12", "34"],
     )
     changes = [{"confusion": matrix} for matrix in matrices] + [{"sections": "x"}, {"ignored_pixels": None}]

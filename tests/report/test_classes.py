@@ -15,16 +15,20 @@ from unet_paper.config import Config
 from unet_paper.datasets.folds import Fold, Protocol
 from unet_paper.io.stack import write_stack
 from unet_paper.metrics.class_scores import score_classes
+from unet_paper.report import class_report
 from unet_paper.report.class_report import (
     FEW,
     MOST_COLUMNS,
+    SMOKE_NOTE,
     by_tta,
     class_colours,
     class_document,
     class_figure,
     confusion_table,
+    each_class,
 )
 from unet_paper.report.colours import COMPONENTS, SPLIT
+from unet_paper.runs.class_scoring import are_classes_of_run
 from unet_paper.runs.folder import RunFolder
 
 SCHEMA = Path(unet_paper.__file__).parent / "runs/schemas/class-scores.json"
@@ -36,7 +40,7 @@ def run(tmp_path, make_record, random):
     """A run of predicted and scored sections of three classes."""
     run = RunFolder(tmp_path / "run")
     run.path.mkdir()
-    make_record(Config(classes=3, tta=("d4",), primary="d4"), "own", PROTOCOL).write(run.record)
+    make_record(Config(classes=3, tta=("none", "d4"), primary="d4"), "own", PROTOCOL).write(run.record)
     truth = random.integers(0, 3, (2, 40, 60)).astype(np.uint8)
     write_stack(run.labels, truth)
     write_stack(run.volume, truth * 80)
@@ -130,6 +134,69 @@ def test_a_run_whose_sections_differ_in_size(run, random):
     assert main(["report", str(run.path)]) == 0 and (run.sections / "result.png").is_file()
 
 
+def test_scores_of_another_augmentation_are_refused(run, capsys):
+    change_scores(run, lambda content: content | {"tta": "none"})
+    assert main(["report", str(run.path)]) == 2
+    assert "holds metrics of --tta none, where those of d4 belong" in capsys.readouterr().err
+
+
+def test_what_can_no_longer_be_compared_is_taken_at_its_word(run):
+    """Scores that tell no hashes, and a run whose stacks are elsewhere."""
+    change_scores(run, lambda content: {key: value for key, value in content.items() if "sha256" not in key})
+    assert main(["report", str(run.path)]) == 0
+    run.labels.unlink()
+    assert main(["report", str(run.path)]) == 0 and "**d4**" in run.own_table.read_text()
+
+
+def change_scores(run, change):
+    path = run.scores("d4", "d4")
+    content = json.loads(path.read_text())
+    assert "code" in content
+    path.write_text(json.dumps(change(content)))
+
+
+def test_only_the_labels_of_a_run_on_classes_are_known_to_be_classes(run, make_record):
+    assert are_classes_of_run(run.labels) and not are_classes_of_run(run.path / "other.tif")
+    assert main(["score", str(run.labels), str(run.probability("d4")), "--labels-are", "cells"]) == 2
+    make_record(Config(classes=2), "own", PROTOCOL).write(run.record)
+    assert not are_classes_of_run(run.labels)
+
+
+def test_what_the_report_draws(run, random, monkeypatch):
+    """The pixels of unknown truth, loss and weight map, and the paper's figures only where they are asked for."""
+    marks = np.zeros((2, 40, 60), np.uint8)
+    marks[:, :3] = 1
+    write_stack(run.unknown, marks)
+    write_stack(run.weight_maps, random.random((2, 40, 60)).astype(np.float32))
+    run.history.write_text("step,loss,learning_rate\n10,0.7,0.1\n20,0.6,0.1\n")
+    assert scored_again(run) == 0
+    unknown, figures = [], []
+    drawn = class_report.class_figure
+    monkeypatch.setattr(class_report, "class_figure", lambda *given: unknown.append(given[4]) or drawn(*given))
+    monkeypatch.setattr(class_report, "write_figures", lambda *given: figures.append(given))
+    class_report.write_class_report(run)
+    assert len(unknown) == 2 and all(np.array_equal(shown, marks[0] > 0) for shown in unknown) and not figures
+    assert (run.path / "weight-map.png").is_file() and (run.path / "loss.png").is_file()
+    class_report.write_class_report(run, figures=True)
+    assert figures
+
+
+def test_what_the_document_says(make_record):
+    config = Config(classes=3, tta=("none", "d4"), primary="d4")
+    right, half = score_classes([[0, 0, 0, 1]], [[0, 0, 0, 1]]), score_classes([[0, 0, 0, 1]], [[0, 0, 1, 1]])
+
+    def said(scores, **settings):
+        return class_document(make_record(replace(config, **settings), "own", PROTOCOL), scores).to_markdown()
+
+    text = said({"none": right, "d4": half})
+    assert "Each class (d4)" in text and "**d4**" in text and "**none**" not in text and "unknown truth" not in text
+    assert SMOKE_NOTE not in text and SMOKE_NOTE in said({"d4": half}, profile="smoke")
+    assert "1 pixel of unknown truth counts in nothing" in said({"d4": replace(half, ignored_pixels=1)})
+    assert "| 0 | 75.0 |" in each_class(half).to_markdown()
+    assert "taken for 15" in said({"d4": score_classes([range(16)], [range(16)])})
+    assert "IoU of 7" in said({"d4": score_classes([range(8)], [range(8)])})
+
+
 def test_it_is_not_compared_with_runs_that_have_other_metrics(run, tmp_path, capsys):
     assert main(["report", str(run.path), "--compare", str(tmp_path / "both.md")]) == 2
     assert "is a run on 3 classes, which --compare does not take" in capsys.readouterr().err
@@ -176,4 +243,7 @@ def test_the_picture_shows_classes_errors_and_what_is_not_scored():
     titles = [axis.get_title(loc="left") for axis in figure.axes[:3]]
     assert titles[2].split()[-3:] == ["not", "scored", "gray"] and "gray" not in "".join(titles[:2])
     beside = class_figure(truth, found, 3, "section 4", None, np.zeros((1, 4), np.uint8))
+    assert [len(axis.images) for axis in beside.axes[:4]] == [1] * 4
+    (legend,) = class_figure(truth * 0, np.array([[0, 1, 4, 3]]), 2, "section 4").legends
+    assert legend.get_texts()[-1].get_text() == "class 4"
     assert [axis.get_title(loc="left").split()[1] for axis in beside.axes[:4]] == ["image", "truth", "result,", "wrong"]

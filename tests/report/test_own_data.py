@@ -117,6 +117,14 @@ def test_membranes_have_the_errors_of_tessellations_too(make_run):
     assert (run.path / "thresholds.png").is_file()
 
 
+def test_labels_of_another_shape_than_were_scored_are_refused(make_run, capsys):
+    run = make_run("instances")
+    numbers, _ = nuclei()
+    write_stack(run.labels, numbers[:, :50])
+    assert main(["report", str(run.path)]) == 2
+    assert "evaluation-labels.tif has the shape (2, 50, 110), and " in capsys.readouterr().err
+
+
 def test_smoke_says_that_it_means_nothing(make_run):
     run = make_run("cells", replace(PROFILES["smoke"], tta=("d4",), primary="d4"))
     assert main(["report", str(run.path)]) == 0

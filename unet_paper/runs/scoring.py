@@ -90,7 +90,8 @@ def with_marks(ignored: Sections | None, truth: Sections, labels: Path, unknown:
 
 
 def require_scores_of_its_maps(run: RunFolder, hashes: Mapping[str, str | None]) -> None:
-    """Raise BadInput where a run holds another map than its scores are of, as after a prediction that was not scored.
+    """Raise BadInput where a run holds another map than its scores are of, as after a prediction that was not scored,
+    or labels of another shape.
 
     hashes : of the map that was scored, by test-time augmentation; None in old files, and where segments were.
     """
@@ -98,8 +99,14 @@ def require_scores_of_its_maps(run: RunFolder, hashes: Mapping[str, str | None])
         path = run.probability(tta)
         if sha256 is None or not path.is_file():  # the files of a folder were hashed in the order of the labels' names
             continue
-        if read_probabilities(path).content_sha256 != sha256:
+        probability = read_probabilities(path)
+        if probability.content_sha256 != sha256:
             raise BadInput(f"{path} is another map than the run's scores of {tta} are of; score it before the report")
+        if run.labels.is_file() and (shape := read_labels(run.labels).pixels.shape) != probability.pixels.shape:
+            raise BadInput(
+                f"{run.labels} has the shape {shape}, and {path} {probability.pixels.shape}; put back the labels that "
+                "were scored"
+            )
 
 
 def read_sections(paths: Sequence[Path], read: Callable[[Path], ImageStack]) -> Sections:

@@ -1,6 +1,6 @@
 """How the experiment on cells is trained: in what it differs from the EM experiment's profiles. All of it is ours."""
 
-from unet_paper.cli.values import recipe
+from unet_paper.cli.settings import recipe
 
 # One pass, and the mean over mirrored and turned versions; the authors' released scripts take mirrored ones only.
 FOR_ALL = {"tta": "none,d4"}

@@ -11,7 +11,8 @@ from reproduce.studies.definitions import SCORED_FOLD
 from unet_paper.cli.commands import main as unet_paper
 from unet_paper.cli.help_text import SMOKE
 from unet_paper.cli.program import typed
-from unet_paper.cli.values import path, recipe
+from unet_paper.cli.settings import recipe
+from unet_paper.cli.values import path
 from unet_paper.datasets import isbi2012
 from unet_paper.datasets.folds import Fold
 from unet_paper.runs.folder import RunFolder

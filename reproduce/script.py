@@ -11,7 +11,8 @@ from reproduce import ROOT
 from unet_paper.cli.commands import exit_code
 from unet_paper.cli.commands import main as unet_paper
 from unet_paper.cli.program import typed
-from unet_paper.cli.values import above_zero, changed_config, chosen_optimiser, note_idle_settings, path
+from unet_paper.cli.settings import changed_config, chosen_optimiser, note_idle_settings
+from unet_paper.cli.values import above_zero, path
 from unet_paper.compute.allocator import keep_freed_memory
 from unet_paper.config import OPTIMISERS, PROFILES
 from unet_paper.datasets.folds import Fold

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from unet_paper.cli.help_text import profiles, settings
-from unet_paper.cli.values import changed_config, recipe
+from unet_paper.cli.settings import changed_config, recipe
 from unet_paper.config import BEFORE, OPTIMISERS, PAPER, PROFILES, Config, as_text, optimiser_settings
 from unet_paper.runs.from_arrays import _config
 from unet_paper.support.errors import BadInput

@@ -27,7 +27,8 @@ import time
 from reproduce.studies.carrying_out import Request, carry_out, planned
 from reproduce.studies.catalogue import SEEDS, STUDIES, usual_seeds
 from reproduce.studies.runner import NOT_DONE, OutOfTime
-from unet_paper.cli.values import above_zero, changed_config, chosen_optimiser, path, positive
+from unet_paper.cli.settings import changed_config, chosen_optimiser
+from unet_paper.cli.values import above_zero, path, positive
 from unet_paper.config import OPTIMISERS, PROFILES
 from unet_paper.support.errors import BadInput
 from unet_paper.support.parts import Part

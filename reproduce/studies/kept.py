@@ -7,7 +7,7 @@ from pathlib import Path
 from reproduce.studies.archive import StudyRun
 from reproduce.studies.cells import CellStudyRun
 from reproduce.studies.definitions import Run
-from unet_paper.cli.values import changed_config
+from unet_paper.cli.settings import changed_config
 from unet_paper.config import OF_SGD, PROFILES
 from unet_paper.datasets.cell_tracking import SEQUENCES, SequenceFiles, load_sequences
 from unet_paper.datasets.training_stacks import training_content

@@ -8,7 +8,7 @@ from reproduce.studies.comparisons import compared, zeros
 from reproduce.studies.definitions import Run, is_as_first_tried
 from reproduce.studies.groups import Values, as_group, collect, count, seeds_of
 from reproduce.studies.statistics import mean_and_deviation, prediction_interval
-from unet_paper.cli.values import changed_config
+from unet_paper.cli.settings import changed_config
 from unet_paper.config import PROFILES, as_text, without_effect
 from unet_paper.metrics.registry import CHALLENGE_METRICS, TABLE_1_METRICS
 from unet_paper.report.table import Table

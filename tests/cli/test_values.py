@@ -7,20 +7,8 @@ from pathlib import Path
 import pytest
 
 from unet_paper.cli.parser import parse
-from unet_paper.cli.values import (
-    above_zero,
-    changed_config,
-    channel,
-    chosen_optimiser,
-    from_zero,
-    note_idle_settings,
-    numbers,
-    path,
-    positive,
-    recipe,
-    sections,
-    share,
-)
+from unet_paper.cli.settings import changed_config, chosen_optimiser, note_idle_settings, recipe
+from unet_paper.cli.values import above_zero, channel, from_zero, numbers, path, positive, sections, share
 from unet_paper.config import PROFILES
 from unet_paper.support.arguments import as_path
 from unet_paper.support.errors import BadInput

@@ -13,7 +13,7 @@ import pytest
 
 from reproduce import cells, script
 from unet_paper.cli.parser import parse
-from unet_paper.cli.values import changed_config
+from unet_paper.cli.settings import changed_config
 from unet_paper.config import PROFILES
 from unet_paper.datasets import cell_phantom as phantoms
 from unet_paper.datasets.cell_tracking import HELA, U373, SequenceFiles, read_sequence

@@ -11,7 +11,7 @@ import pytest
 from reproduce.cell_recipe import cell_changes
 from reproduce.studies import carrying_out, cells
 from reproduce.studies.catalogue import STUDIES, runs_of
-from unet_paper.cli.values import changed_config
+from unet_paper.cli.settings import changed_config
 from unet_paper.config import OPTIMISERS, PROFILES, optimiser_settings
 from unet_paper.datasets.cell_tracking import HELA, PHANTOM, SEQUENCES
 from unet_paper.datasets.folds import Protocol

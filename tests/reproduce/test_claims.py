@@ -7,7 +7,7 @@ from reproduce.studies.definitions import FIRST_ADAM, is_as_first_tried
 from reproduce.studies.kept import OF_RECIPE
 from reproduce.studies.statistics import confidence_interval, mean_and_deviation, paired_p_values
 from reproduce.studies.table_1 import FIRST_FOLDS
-from unet_paper.cli.values import changed_config
+from unet_paper.cli.settings import changed_config
 from unet_paper.config import OF_SGD, PROFILES
 from unet_paper.datasets.cell_tracking import HELA, SEQUENCES, U373
 from unet_paper.metrics.registry import TABLE_1_METRICS

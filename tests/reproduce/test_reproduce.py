@@ -14,7 +14,7 @@ import pytest
 
 from reproduce import isbi, script
 from unet_paper.cli.parser import parse
-from unet_paper.cli.values import changed_config
+from unet_paper.cli.settings import changed_config
 from unet_paper.config import PROFILES
 from unet_paper.datasets.folds import Fold
 from unet_paper.datasets.phantom import write_phantom

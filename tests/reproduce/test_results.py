@@ -24,7 +24,8 @@ from reproduce.studies.statistics import mean_and_deviation
 from reproduce.studies.table_1 import FIRST_FOLDS
 from reproduce.studies.training_dynamics import read_rows
 from unet_paper.cli.run_commands import published_weights
-from unet_paper.cli.values import changed_config, sections
+from unet_paper.cli.settings import changed_config
+from unet_paper.cli.values import sections
 from unet_paper.config import OF_SGD, OPTIMISERS, PROFILES, without_effect
 from unet_paper.datasets.cell_tracking import DATASETS, SEQUENCES
 from unet_paper.metrics.registry import TABLE_1_METRICS

@@ -19,7 +19,7 @@ from reproduce.studies.definitions import ABLATIONS, FIRST_SGD, Run
 from reproduce.studies.kept import require_as_planned, require_same_data, require_shorter_branches
 from reproduce.studies.pages import gather
 from reproduce.studies.plans import require_own_settings
-from unet_paper.cli.values import changed_config
+from unet_paper.cli.settings import changed_config
 from unet_paper.config import OPTIMISERS, PROFILES, Config, optimiser_settings
 from unet_paper.datasets.cell_tracking import HELA, U373
 from unet_paper.runs.folder import RunFolder

@@ -3,7 +3,7 @@
 import textwrap
 from dataclasses import fields
 
-from unet_paper.cli.values import FIXED
+from unet_paper.cli.settings import FIXED
 from unet_paper.config import PAPER, PROFILES, Config, as_text
 from unet_paper.datasets.labels import LABELS_ARE
 

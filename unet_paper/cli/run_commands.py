@@ -9,7 +9,7 @@ from unet_paper.cli.cell_commands import cells_must_be_writable
 from unet_paper.cli.checks import must_be_writable, must_fit, must_spare
 from unet_paper.cli.help_text import SMOKE
 from unet_paper.cli.segmentation_options import NAMES, given_segmentation
-from unet_paper.cli.values import changed_config, chosen_optimiser, note_idle_settings, recipe
+from unet_paper.cli.settings import changed_config, chosen_optimiser, note_idle_settings, recipe
 from unet_paper.config import PROFILES
 from unet_paper.datasets.folds import Fold
 from unet_paper.io.image_files import TIFF_SUFFIXES

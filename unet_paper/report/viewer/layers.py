@@ -1,7 +1,7 @@
 """What the page's viewer shows of each section: one PNG for each layer, as large as the section, pixel for pixel."""
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +37,8 @@ class SectionPictures:
     spots: list[list[list[Spot]]]  # [section][threshold]
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values."""
-        return asdict(self)
+        """Plain values, not copied: there may be very many spots."""
+        return {each.name: getattr(self, each.name) for each in fields(self)}
 
 
 def layer_file(layer: str, section: int, threshold: float | None = None) -> str:
@@ -172,4 +172,4 @@ def _save(path: Path, pixels: np.ndarray, palette: Palette | None) -> None:
         picture.putpalette(colours.tobytes())
         options = {"transparency": 0} if clear else {}
     with atomic_write(path) as temporary:
-        picture.save(temporary, format="PNG", optimize=True, **options)
+        picture.save(temporary, format="PNG", **options)  # its best compression takes ten times as long

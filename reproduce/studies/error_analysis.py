@@ -35,7 +35,7 @@ from unet_paper.report.table import Table
 from unet_paper.report.viewer.run_page import background_of, section_names
 from unet_paper.runs.diagnostics import INACTIVE, up_convolution_effect
 from unet_paper.runs.folder import RunFolder
-from unet_paper.runs.results import read_run
+from unet_paper.runs.results import finished_record, read_run
 from unet_paper.support.errors import BadInput
 from unet_paper.support.files import atomic_write
 
@@ -46,11 +46,13 @@ SHOWN_METRICS = tuple(metric for metric in CHALLENGE_METRICS if metric is not RA
 def report(folder: str | Path) -> str:
     """The whole text about one run."""
     run = RunFolder(Path(folder))
-    record, scores = read_run(run)
-    if background_of(record) != "membrane" or run.labels.is_dir() or run.unknown.exists():
+    record = finished_record(run)
+    is_of_membranes = record.protocol.sequences is None and record.config.classes == 2
+    if not is_of_membranes or background_of(record) != "membrane" or run.labels.is_dir() or run.unknown.exists():
         raise BadInput(
             f"{run.path} is no run on a stack of membranes, known everywhere, which this tells of; give one on EM"
         )
+    _, scores = read_run(run)
     primary = record.config.primary
     if primary not in scores:
         raise BadInput(f"{run.path} holds no scores of {primary}; give a run that was predicted and scored")

@@ -196,3 +196,9 @@ def test_weights_of_cells_are_numbered_as_their_run_was_scored(tmp_path, random,
     assert "probability above 0.5, 4-connected" in info(weights=other)
     shutil.copy(folder / "run.json", tmp_path)
     assert "probability above 0.5, 4-connected" in info(weights=other)
+
+
+def test_more_maps_than_there_may_be_classes_are_refused(tmp_path, capsys):
+    tifffile.imwrite(tmp_path / "many.tif", np.zeros((1, 256, 8, 9), np.float32), metadata={"axes": "ZCYX"})
+    assert main(["segment", str(tmp_path / "many.tif"), str(tmp_path / "out.tif")]) == 2
+    assert "many.tif holds probabilities of 256 classes; there may be 255" in capsys.readouterr().err

@@ -170,6 +170,14 @@ def test_files_of_another_shape(folder, name):
         read_sequence(folder, "01")
 
 
+def test_frames_of_one_sequence_are_of_one_type(folder):
+    first, frame = sorted((folder / "01_GT/SEG").iterdir())[:2]
+    frame = folder / "01" / frame.name.replace("man_seg", "t")
+    tifffile.imwrite(frame, tifffile.imread(frame).astype(np.uint16))
+    with pytest.raises(BadInput, match=f"{frame.name} holds uint16 values, and the first frame uint8; save all"):
+        read_sequence(folder, "01")
+
+
 def test_frames_of_two_types_or_of_several_pages(folder):
     frame = folder / "02/t007.tif"
     pixels = tifffile.imread(frame)

@@ -6,6 +6,7 @@ import shutil
 import imageio.v3 as imageio
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from unet_paper import score, train, warping_errors, weight_map
@@ -87,6 +88,12 @@ def test_predicted_scored_and_reported(run, capsys):
     assert command("report", run) == 0
     assert "t2" in (run / "index.html").read_text()
     assert "the 2 held out as fold 1/2 (t1, t2): " in (run / "metrics.md").read_text()
+    capsys.readouterr()
+    kept = (result / "t1.tif").read_bytes()
+    tifffile.memmap(result / "t1.tif")[:] = 0
+    assert command("report", run) == 2
+    assert "probability-none holds other maps than the run's scores of none are of" in capsys.readouterr().err
+    (result / "t1.tif").write_bytes(kept)
 
 
 def test_several_images_into_a_folder(run, tmp_path, capsys):

@@ -1,6 +1,7 @@
 """What a run is trained on and scored on, as its record tells it."""
 
 import json
+import os
 from dataclasses import replace
 
 import pytest
@@ -55,3 +56,11 @@ def test_sections_that_are_left_out_are_in_order_and_named_once():
     assert protocol.scored_sections == OF_FOLD.scored_sections == (3, 4, 5)
     assert protocol.names((0, 7)) == ["section-000", "section-007"]
     assert replace(protocol, files=tuple("abcdefghi")).names((0, 7)) == ["a", "h"]
+
+
+def test_names_of_files_that_are_no_utf_8_can_be_written():
+    """As those of old drives."""
+    name = os.fsdecode(b"Pr\xe4parat")
+    protocol = replace(Protocol.of_fold(Fold(1, 2), 2), files=(name, "Präparat 2"))
+    assert protocol.names([0, 1]) == ["Pr\ufffdparat", "Präparat 2"]
+    assert Protocol.from_json(json.loads(json.dumps(protocol.to_json()))) == protocol

@@ -176,3 +176,14 @@ def test_that_its_labels_lay_beside_is_told(make_checkpoint):
         checkpoint = make_checkpoint(**settings)
         text = documentation("a name", checkpoint, provenance(RESULTS / "none" / "weights.pt", checkpoint))
         assert ("0.15 px to its right and 0.6 px below" in text) == bool(settings)
+
+
+def test_a_network_of_classes_has_accuracy_and_iou(make_record, make_checkpoint, tmp_path):
+    checkpoint = make_checkpoint()
+    checkpoint = replace(checkpoint, config=replace(checkpoint.config, classes=3))
+    replace(make_record(checkpoint.config, "own"), data_sha256=checkpoint.data).write(tmp_path / "run.json")
+    write_json(tmp_path / "scores.json", {"accuracy": 0.75, "mean_iou": 0.5, "iou": [0.5, 0.5, None]})
+    source = provenance(tmp_path / "weights.pt", checkpoint)
+    text = documentation(package_name(checkpoint, source), checkpoint, source)
+    assert "| accuracy | mean IoU |" in text and "0.7500 | 0.5000 |" in text
+    assert "Accuracy and mean IoU of the most probable class" in text and "challenge's metrics each at" not in text

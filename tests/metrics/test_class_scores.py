@@ -166,3 +166,11 @@ def test_json_and_back():
     for bad in ({}, [], *(good | change for change in changes)):
         with pytest.raises(BadInput, match="no scores of classes"):
             ClassScores.from_json(bad)
+
+
+def test_one_section_takes_a_mask_of_its_own_shape():
+    mask = np.zeros(TRUTH[0].shape, bool)
+    mask[0, 0] = True
+    assert score_classes(TRUTH[0], RESULT[0], mask) == score_classes(TRUTH[:1], RESULT[:1], mask[None])
+    with pytest.raises(BadInput, match="they must be bool, of the labels' shape"):
+        score_classes(TRUTH[0], RESULT[0], mask[:-1])

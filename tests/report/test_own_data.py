@@ -187,6 +187,22 @@ def test_no_error_is_drawn_where_nothing_is_scored(make_run):
         assert (shown == NOT_SCORED).all(-1).any()
 
 
+def test_a_segment_where_nothing_is_scored_is_no_cell_too_many(make_run):
+    run = make_run("instances")
+    record, (_, probability) = read_record(run.record), nuclei()
+    cells = cells_of_run(run, record)["d4"]
+    unknown = np.zeros(probability.shape, bool)
+    unknown[:, 10:30, 85:105] = True  # where a segment of no cell lies
+    pictures = []
+    for marked in (None, unknown):
+        if marked is not None:
+            write_stack(run.unknown, marked)
+        _draw(run, record, 0.5, cells)
+        pictures.append(np.asarray(Image.open(run.path / "cells.png").convert("RGB")))
+    outlines = [(picture == np.array(NO_CELL)).all(-1).sum() for picture in pictures]
+    assert outlines[1] < outlines[0]
+
+
 def test_a_smaller_first_section_is_drawn_as_it_is(make_run):
     """Half as wide as the other one, of which it would get a rim."""
     run = make_run("instances")

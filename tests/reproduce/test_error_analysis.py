@@ -167,6 +167,19 @@ def test_the_report_of_a_run(truth, tmp_path, make_record):
     assert done.returncode == 2 and len(done.stderr.splitlines()) == 1 and "probability-none.tif" in done.stderr
 
 
+def test_runs_of_classes_and_of_cells_are_refused_for_what_they_are(make_record, tmp_path):
+    """Whose scores the challenge's metrics are not."""
+    sequences = Protocol.of_sequences("01", (0,), "02", (0, 3))
+    for name, record in (
+        ("classes", make_record(replace(PROFILES["smoke"], classes=3), "own", Protocol.of_test(6, 2))),
+        ("cells", make_record(PROFILES["smoke"], "DIC-C2DH-HeLa", sequences)),
+    ):
+        record.write(tmp_path / name / "run.json")
+        write_json(tmp_path / name / "scores.json", {"seg": 0.5})
+        with pytest.raises(BadInput, match="is no run on a stack of membranes"):
+            report(tmp_path / name)
+
+
 @pytest.mark.parametrize("labels_are", ["instances", "cells"])
 def test_what_has_no_membranes_is_refused(make_record, tmp_path, labels_are):
     """Touching cells would be one cell here, and what is ignored would count."""

@@ -21,6 +21,7 @@ from unet_paper.runs import training_run
 from unet_paper.support import signals
 from unet_paper.support.errors import BadInput, Diverged
 from unet_paper.support.locks import exclusive_lock
+from unet_paper.support.signals import Interrupted
 from unet_paper.support.training_log import FLAT_STEPS
 from unet_paper.training import train
 
@@ -115,6 +116,22 @@ def test_what_ends_a_training_otherwise_is_recorded_too(small_phantom, tmp_path,
     out = tmp_path / "run"
     assert main(["train", "--data", str(small_phantom), "--out", str(out), *TINY_RUN]) == 2
     assert json.loads((out / "run.json").read_text())["status"] == "interrupted"
+
+
+def test_where_not_even_that_can_be_written_the_step_that_is_kept_is_said(small_phantom, tmp_path, monkeypatch):
+    """As on a full disk."""
+
+    def stopped(*_, **__):
+        monkeypatch.setattr(training_run.RunRecord, "write", full)
+        raise Interrupted("step 3 of 9 is kept", signal.SIGINT)
+
+    def full(*_):
+        raise BadInput("run.json cannot be written: No space left on device")
+
+    monkeypatch.setattr(training_run, "train", stopped)
+    config = replace(PROFILES["smoke"], base_channels=2)
+    with pytest.raises(Interrupted, match="step 3 of 9 is kept"):
+        training_run.train_run(training_run.TrainingRequest(small_phantom, tmp_path / "run", config))
 
 
 def test_a_handler_of_other_code_than_pythons_is_left_alone(monkeypatch):

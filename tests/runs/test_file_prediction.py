@@ -22,7 +22,7 @@ from unet_paper.io.sections import Block
 from unet_paper.io.stack import read_probabilities, read_stack, write_stack
 from unet_paper.normalisation import Standardisation
 from unet_paper.prediction import Predictor, predict_stack
-from unet_paper.runs.file_prediction import predict_file
+from unet_paper.runs.file_prediction import is_made, predict_file
 from unet_paper.support.errors import BadInput
 from unet_paper.support.locks import exclusive_lock
 
@@ -237,3 +237,17 @@ def test_classes_of_one_section_are_no_sections(tmp_path, random):
             read_probabilities(out)
         with tifffile.TiffFile(out) as file:
             assert file.imagej_metadata["Info"].startswith("probabilities of 3 classes\n")
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_a_map_that_is_made_is_known_until_the_image_has_another_shape(tmp_path, random, classes):
+    image, out, pixels = tmp_path / "image.tif", tmp_path / "out.tif", random.integers(0, 256, (2, 40, 60), np.uint8)
+    write_stack(image, pixels)
+    network = checkpoints.new_network(replace(PROFILES["smoke"], classes=classes))
+    of_classes, made_with = Predictor(network, STANDARDISATION, "none"), {"weights_sha256": "a1"}
+    assert not is_made(of_classes, made_with, image, out, None)
+    predict_file(of_classes, image, out, made_with)
+    assert is_made(of_classes, made_with, image, out, None)
+    assert not is_made(of_classes, {"weights_sha256": "b2"}, image, out, None)
+    write_stack(image, pixels.reshape(4, 20, 60))  # of the same hash
+    assert not is_made(of_classes, made_with, image, out, None)

@@ -41,3 +41,14 @@ def test_a_picture_that_cannot_be_written_does_not_end_the_training(tmp_path, ca
     )
     (said,) = caplog.messages
     assert "step-000001.png cannot be written" in said and "the training goes on without it" in said
+
+
+def test_of_an_output_that_is_not_finite_there_is_none(tmp_path, caplog):
+    """The training itself then says what is wrong."""
+    network = new_network(CONFIG)
+    torch.nn.init.constant_([*network.parameters()][-1], torch.nan)
+    shown = Preview(RunFolder(tmp_path), 1, np.eye(30, dtype=np.uint8), Standardisation(0.5, 0.2, "uint8"), CONFIG)
+    shown.after_step(1, network)
+    (said,) = caplog.messages
+    assert said == "note: at step 1 the network's output is not finite, and there is no preview of it"
+    assert not shown.run.previews.exists()

@@ -9,12 +9,14 @@ from unet_paper.checkpoint import Checkpoint
 from unet_paper.config import PAPER, Config
 from unet_paper.datasets.folds import Fold, Protocol
 from unet_paper.datasets.training_stacks import Stacks
+from unet_paper.io.stack import write_stack
 from unet_paper.normalisation import Standardisation
 from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.record import read_record
 from unet_paper.runs.resuming import changed_data, changed_settings
 from unet_paper.runs.training_run import TrainingRequest, train_run
 from unet_paper.support.errors import BadInput
+from unet_paper.support.files import LEFTOVER
 
 
 def test_what_has_no_effect_on_adam_may_differ():
@@ -87,3 +89,30 @@ def test_a_training_of_constant_rate_may_end_where_it_stands_and_not_before():
     at_20 = Checkpoint(20, began, Standardisation(0.0, 1.0, "uint8"), {}, None, [], {}, 1.0)
     assert changed_settings(at_20, replace(began, steps=20)) == {}
     assert changed_settings(at_20, replace(began, steps=19)) == {"steps": (40, 19)}
+
+
+def test_a_cell_that_is_split_is_another_truth(tmp_path, random):
+    numbers = np.zeros((3, 60, 60), np.uint8)
+    numbers[:, 5:25, 5:50], numbers[:, 30:50, 5:50] = 1, 2
+    write_stack(tmp_path / "train-volume.tif", random.integers(0, 256, numbers.shape, np.uint8))
+    write_stack(tmp_path / "train-labels.tif", numbers)
+    config = Config(base_channels=1, tile_size=188, steps=1, tta=("none",), primary="none")
+    request = TrainingRequest(tmp_path, tmp_path / "run", config, Fold(1, 3), resume=True)
+    train_run(request)
+    train_run(request)  # nothing to do
+    numbers[:, 5:25, 27:50] = 3
+    write_stack(tmp_path / "train-labels.tif", numbers)
+    with pytest.raises(BadInput, match="train-labels.tif"):
+        train_run(request)
+
+
+def test_a_finished_run_keeps_what_others_write_there(request_of_a_run):
+    """As its report, while the command is given once more."""
+    run = RunFolder(request_of_a_run.out)
+    others, again = run.path / f"{LEFTOVER}abc.png", replace(request_of_a_run, resume=True)
+    others.touch()
+    train_run(again)
+    assert others.exists()
+    run.weights.unlink()
+    train_run(again)  # which finishes it
+    assert not others.exists()

@@ -108,7 +108,7 @@ def cell_dataset_name(folder: Path | str) -> str:
 
 
 def read_sequence(folder: Path | str, name: str) -> CellSequence:
-    """The annotated frames of a sequence. Raises BadInput where files are missing, or differ in shape."""
+    """The annotated frames of a sequence. Raises BadInput where files are missing, or differ in shape or type."""
     folder = Path(folder)
     masks = _numbered(folder / f"{name}_GT" / "SEG", "man_seg")
     if not masks:
@@ -122,11 +122,16 @@ def read_sequence(folder: Path | str, name: str) -> CellSequence:
     frames, truths, tracked = [], [], []
     for number, path in masks.items():
         frames.append(_one_frame(read_gray(images[number]).pixels, images[number]))
-        truths.append(_one_frame(read_labels(path).pixels, path))
-        tracked.append(_one_frame(read_labels(markers[number]).pixels, markers[number]))
+        truths.append(_one_frame(read_labels(path, may_be_ignored=False).pixels, path))
+        tracked.append(_one_frame(read_labels(markers[number], may_be_ignored=False).pixels, markers[number]))
         for other, of in ((frames[-1], images[number]), (truths[-1], path), (tracked[-1], markers[number])):
             if other.shape != frames[0].shape:
                 raise BadInput(f"{of} is of shape {other.shape}, and the first frame of {frames[0].shape}")
+        if frames[-1].dtype != frames[0].dtype:
+            raise BadInput(
+                f"{images[number]} holds {frames[-1].dtype} values, and the first frame {frames[0].dtype}; save all "
+                "frames in one type"
+            )
     is_partial = any(cells_without_mask(*pair).size for pair in zip(truths, tracked, strict=True))
     reach = largest_reach(truths, tracked) if is_partial else 0.0
     return CellSequence(

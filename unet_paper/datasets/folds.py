@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from unet_paper.support.errors import BadInput
-from unet_paper.support.words import counted
+from unet_paper.support.words import as_text, counted
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class Protocol:
 
     def names(self, numbers: Sequence[int]) -> list[str]:
         """What sections of the training stack are called: by their files, where there are several."""
-        return [self.files[number] if self.files else f"section-{number:03}" for number in numbers]
+        return [as_text(self.files[number]) if self.files else f"section-{number:03}" for number in numbers]
 
     def __str__(self) -> str:
         if self.kind == "fold":

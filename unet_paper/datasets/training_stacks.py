@@ -8,7 +8,7 @@ from unet_paper.datasets import isbi2012
 from unet_paper.datasets.folds import Fold, Protocol
 from unet_paper.datasets.labels import MeaningNotSaid, interpret_labels, pixels_to_ignore, without_ignored
 from unet_paper.datasets.own_pairs import read_pairs
-from unet_paper.io.hashes import labels_sha256
+from unet_paper.io.hashes import truth_sha256
 from unet_paper.io.image_stack import ImageStack
 from unet_paper.io.pixel_size import EM, PixelSize
 from unet_paper.io.sections import Sections, require_contrast, stacked
@@ -193,13 +193,14 @@ def _read_pair(folder: Path, name: str, data: dict[str, str]) -> tuple[ImageStac
     """A stack and its truth, touching cells separated; adds the hashes of both files' content to `data`."""
     if not folder.is_dir():
         raise BadInput(f"{folder} is not a folder; give one with train-volume.tif and train-labels.tif")
-    images, labels = read_gray(folder / f"{name}-volume.tif"), read_labels(folder / f"{name}-labels.tif").pixels
+    images = read_gray(folder / f"{name}-volume.tif")
+    labels = read_labels(folder / f"{name}-labels.tif", may_be_ignored=False).pixels
     if images.pixels.shape != labels.shape:
         raise BadInput(
             f"{folder} has a {name}-volume.tif of shape {images.pixels.shape} and a {name}-labels.tif of shape "
             f"{labels.shape}; both must be the same"
         )
-    data |= {f"{name}-volume": images.content_sha256, f"{name}-labels": labels_sha256(labels)}
+    data |= {f"{name}-volume": images.content_sha256, f"{name}-labels": truth_sha256(labels)}
     try:
         return images, interpret_labels(labels, "instances", folder / f"{name}-labels.tif", said=False)[0]
     except MeaningNotSaid as error:

@@ -2,7 +2,7 @@
 
 from unet_paper import __version__
 from unet_paper.checkpoint import Checkpoint
-from unet_paper.export.provenance import Errors, Provenance
+from unet_paper.export.provenance import OF_CLASSES, Errors, Provenance
 from unet_paper.metrics.registry import CELL_METRICS, Metric
 
 EXAMPLE = """import numpy as np
@@ -103,7 +103,9 @@ def _errors(source: Provenance) -> str:
     rows = [titles, ["---"] * len(titles), *(_row(errors, source.metrics) for errors in source.errors)]
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
     how = []
-    if any(metric not in CELL_METRICS for metric in source.metrics):
+    if any(metric in OF_CLASSES for metric in source.metrics):
+        how.append("Accuracy and mean IoU of the most probable class, by unet_paper.")
+    if any(metric not in (*CELL_METRICS, *OF_CLASSES) for metric in source.metrics):
         how.append("The challenge's metrics each at its own best threshold, by unet_paper.")
     if any(metric in CELL_METRICS for metric in source.metrics):
         how.append("SEG and F1 at one threshold, which was not chosen on what is scored, by unet_paper.")

@@ -7,7 +7,17 @@ from typing import Any
 
 from unet_paper.checkpoint import Checkpoint
 from unet_paper.datasets import cell_tracking
-from unet_paper.metrics.registry import CELL_METRICS, PIXEL_ERROR, RAND_ERROR, V_INFO, V_RAND, WARPING_ERROR, Metric
+from unet_paper.metrics.registry import (
+    ACCURACY,
+    CELL_METRICS,
+    MEAN_IOU,
+    PIXEL_ERROR,
+    RAND_ERROR,
+    V_INFO,
+    V_RAND,
+    WARPING_ERROR,
+    Metric,
+)
 from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.own_scoring import fitting_metrics
 from unet_paper.runs.record import RunRecord, record_beside
@@ -21,7 +31,8 @@ DATASETS = {
     cell_tracking.PHANTOM: "a synthetic sequence of touching cells, which are no real cells",
     "own": "images of its maker's own",
 }
-METRICS = (WARPING_ERROR, RAND_ERROR, PIXEL_ERROR, V_RAND, V_INFO, *CELL_METRICS)
+OF_CLASSES = (ACCURACY, MEAN_IOU)
+METRICS = (WARPING_ERROR, RAND_ERROR, PIXEL_ERROR, V_RAND, V_INFO, *CELL_METRICS, *OF_CLASSES)
 TEST_SCORES = "test-scores*.json"  # of a network trained on all sections, on the official test sections
 
 
@@ -61,7 +72,11 @@ def provenance(weights: Path | str, checkpoint: Checkpoint) -> Provenance:
     if record is None:
         return Provenance(None, ())
     errors = []
-    fitting = (*fitting_metrics(record), *CELL_METRICS) if record.dataset == "own" else METRICS
+    fitting: Sequence[Metric] = METRICS
+    if record.config.classes > 2:
+        fitting = OF_CLASSES
+    elif record.dataset == "own":
+        fitting = (*fitting_metrics(record), *CELL_METRICS)
     scored_on = f"{record.protocol}, {counted(len(record.protocol.scored_sections), 'section')}"
     for tta in record.config.tta:
         path = run.scores(tta, record.config.primary)

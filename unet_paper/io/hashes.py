@@ -40,6 +40,14 @@ def labels_sha256(labels: Sections) -> str:
     return sections_sha256(stacked([(section > 0).astype(np.uint8) * 255 for section in labels]))
 
 
+def truth_sha256(labels: Sections) -> str:
+    """SHA-256 of what a truth tells: of two values, 0 and another, `labels_sha256`; else of the values, as numbers part
+    cells that touch.
+    """
+    values = {int(value) for section in labels for value in np.unique(section)}
+    return labels_sha256(labels) if len(values - {0}) < 2 and 0 in values else sections_sha256(labels)
+
+
 def file_sha256(path: Path | str) -> str:
     """SHA-256 of a file's bytes."""
     with open(path, "rb") as file:

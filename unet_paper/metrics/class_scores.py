@@ -8,7 +8,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from unet_paper.config import MOST_CLASSES
-from unet_paper.io.sections import Sections, as_array, as_sections, described, like, require_same_shapes, stacked
+from unet_paper.io.sections import (
+    Sections,
+    as_array,
+    as_sections,
+    described,
+    like,
+    require_same_shapes,
+    stacked,
+)
 from unet_paper.io.stack import if_unannotated
 from unet_paper.metrics.common import ignored_pixels
 from unet_paper.support.errors import BadInput
@@ -126,6 +134,8 @@ def score_classes(
     """
     truth = as_sections(labels, "labels")
     found, classes = _found(result, truth)
+    if isinstance(ignore, np.ndarray) and ignore.ndim == 2:  # of one section
+        ignore = ignore[None]
     ignored = None if ignore is None else like(ignored_pixels(truth, ignore), truth)
     return class_scores(truth, found, ignored, classes)
 

@@ -14,7 +14,7 @@ from unet_paper.report.own_data import own_document
 from unet_paper.report.panels import literal, save_figure
 from unet_paper.report.pictures import draw_result
 from unet_paper.report.plots import history_figure, thresholds_figure
-from unet_paper.report.shown_sections import first_unknown, padded, read_first, read_shown
+from unet_paper.report.shown_sections import first_unknown, padded, read_first, read_shown, read_unknown
 from unet_paper.report.shown_threshold import how_shown
 from unet_paper.report.viewer.run_page import background_of, pixel_size_of, section_names, write_run_page
 from unet_paper.runs.cell_scoring import CellScores, read_numbered
@@ -73,6 +73,8 @@ def _draw(run: RunFolder, record: RunRecord, threshold: float, cells: CellScores
         return
     truth, probability = padded(numbers, rim=0), read_shown(run.probability(primary), read_probabilities, rim=0)
     segments = np.stack([segment_section(section, segmentation) for section in probability])
+    if (unknown := read_unknown(run)) is not None:  # as the scores leave out what lies there
+        segments[padded(unknown, rim=0) > 0] = 0
     draw_cell_errors(run.path / "cells.png", truth, segments, cells.scores, names)
     if run.volume.exists():
         volume = read_shown(run.volume, read_stack)

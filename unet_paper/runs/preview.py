@@ -47,14 +47,18 @@ class Preview:
         )
         shown = self._shown()
         probability = np.empty((predictor.out_channels, *shown.shape), np.float32)
-        for block in predictor.plan(*shown.shape).blocks:
-            of_block = probability[:, block.top : block.bottom, block.left : block.right]
-            of_block[...] = predictor.predict_block(shown, block)
+        try:
+            for block in predictor.plan(*shown.shape).blocks:
+                of_block = probability[:, block.top : block.bottom, block.left : block.right]
+                of_block[...] = predictor.predict_block(shown, block)
+        except BadInput:  # whose advice is for predictions; where the loss is not finite, the training says so itself
+            logger.warning(f"note: at step {step} the network's output is not finite, and there is no preview of it")
+            return
         values = probability[0] if len(probability) == 1 else probability.argmax(0) / (len(probability) - 1)
         picture = self.run.previews / f"step-{step:06}.png"
         try:
             with atomic_write(picture) as temporary:
-                Image.fromarray(np.round(255 * values).astype(np.uint8)).save(temporary, format="PNG", optimize=True)
+                Image.fromarray(np.round(255 * values).astype(np.uint8)).save(temporary, format="PNG")
         except (OSError, BadInput) as error:
             logger.warning(f"note: {picture} cannot be written ({error}); the training goes on without it")
 

@@ -97,7 +97,10 @@ def require_scores_of_its_maps(run: RunFolder, hashes: Mapping[str, str | None])
     """
     for tta, sha256 in hashes.items():
         path = run.probability(tta)
-        if sha256 is None or not path.is_file():  # the files of a folder were hashed in the order of the labels' names
+        if sha256 is None or not path.exists():
+            continue
+        if path.is_dir():
+            require_maps_of_folder(run.labels, path, sha256, tta)
             continue
         probability = read_probabilities(path)
         if probability.content_sha256 != sha256:
@@ -107,6 +110,15 @@ def require_scores_of_its_maps(run: RunFolder, hashes: Mapping[str, str | None])
                 f"{run.labels} has the shape {shape}, and {path} {probability.pixels.shape}; put back the labels that "
                 "were scored"
             )
+
+
+def require_maps_of_folder(labels: Path, maps: Path, sha256: str, tta: str) -> None:
+    """The same of a folder of maps, which were hashed in the order of the labels' names."""
+    if not labels.is_dir():
+        return
+    pairs = paired([labels], [maps], ("labels", "probabilities"), may_be_listed=False)
+    if sections_sha256(read_sections([path for _, path in pairs], read_probabilities)) != sha256:
+        raise BadInput(f"{maps} holds other maps than the run's scores of {tta} are of; score them before the report")
 
 
 def read_sections(paths: Sequence[Path], read: Callable[[Path], ImageStack]) -> Sections:

@@ -35,7 +35,7 @@ from unet_paper.runs.training_record import (
 )
 from unet_paper.schedule import is_complete
 from unet_paper.separation_border import separate_touching_cells
-from unet_paper.support.errors import Diverged
+from unet_paper.support.errors import BadInput, Diverged
 from unet_paper.support.files import remove_leftovers
 from unet_paper.support.locks import exclusive_lock
 from unet_paper.support.logs import logger
@@ -78,7 +78,6 @@ def train_run(request: TrainingRequest, draw: DrawTraining | None = None) -> Run
     run = RunFolder(request.out)
     with exclusive_lock(run.lock, run.path):
         run.require_own_files()  # before the weight maps are made, which takes long
-        remove_leftovers(run.path)
         if request.branch is not None:
             request.branch.begin(run, stacks)
         earlier = checkpoint_to_resume(run, config, stacks, request.resume)
@@ -87,6 +86,7 @@ def train_run(request: TrainingRequest, draw: DrawTraining | None = None) -> Run
         if earlier is not None and is_finished(run, earlier, config):
             logger.info(f"{run.path} is already trained ({counted(earlier.step, 'step')}); nothing to do")
             return completed_record(run, earlier, stacks, request.device)
+        remove_leftovers(run.path)  # not those of a report of a finished run, which may be at work
         if earlier is not None:
             logger.info(f"resuming from step {earlier.step} of {_length(config)}")
             _archive_results(run, earlier, config)
@@ -207,7 +207,7 @@ def _train(
         replace(record, status="diverged", diverged=(*record.diverged, error.what)).write(run.record)
         raise
     except BaseException:  # Interrupted, and whatever else ends it early
-        with suppress(OSError):  # such as a full disk
+        with suppress(OSError, BadInput):  # such as a full disk
             replace(record, status="interrupted").write(run.record)
         raise
     times = times_of(final, request.device)

@@ -15,6 +15,8 @@ from reproduce.studies.kept import require_as_planned, require_same_data, requir
 from reproduce.studies.plans import require_own_settings, with_word
 from reproduce.studies.runner import command, is_left_out, lacks_trunk, make
 from reproduce.studies.spread import Task, spread
+from unet_paper.cli.settings import changed_config
+from unet_paper.config import PROFILES
 from unet_paper.datasets.cell_tracking import DATASETS, cell_dataset_name
 from unet_paper.runs.folder import RunFolder
 from unet_paper.support.errors import BadInput
@@ -37,6 +39,11 @@ class Request:
     is_of_all: bool  # of several studies, carried out one after the other
     deadline: float | None  # of time.monotonic()
 
+    @property
+    def steps(self) -> int:
+        """Of the profile with the changes; of runs that bring their own it says nothing."""
+        return changed_config(PROFILES[self.profile], [f"{name}={text}" for name, text in self.changes.items()]).steps
+
 
 def carry_out(study: Study, request: Request) -> None:
     """All runs of one study, and its table. Raises OutOfTime at the deadline, and BadInput."""
@@ -49,7 +56,7 @@ def carry_out(study: Study, request: Request) -> None:
     else:
         folder = request.out or results
         if request.is_of_all or not request.out:
-            folder = folder / folder_of(study.name, request.profile, request.optimiser)
+            folder = folder / folder_of(study.name, request.profile, request.optimiser, request.steps)
         if not carry_out_scored(study, folder.absolute(), request):
             return
     if request.out is None:

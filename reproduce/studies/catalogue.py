@@ -1,13 +1,13 @@
 """Every study: what it is, how its runs are planned, and in what it differs from the others."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from reproduce.studies import plans
 from reproduce.studies.definitions import AS_THE_PAPER, BASELINE, FIRST_SGD, Run
 from reproduce.studies.plans import Asked
-from unet_paper.config import optimiser_settings
+from unet_paper.config import PROFILES, optimiser_settings
 
 SEEDS = 3  # of whatever a study repeats
 
@@ -24,8 +24,6 @@ class Study:
     # Profiles with which it was begun before they had what came out of it: it goes on so, by SGD as first tried, unless
     # an optimiser is asked for.
     first_sgd: tuple[str, ...] = ()
-    # {optimiser: folder} of the runs of `quick` that are as first tried, where `name` holds those of today.
-    first_folders: Mapping[str, str] = field(default_factory=dict)
     control: str | None = None  # the group, that of its first run, with which the others are compared
     leaves_out: bool = False  # whether the others are the control without something, as its page says
     waits_for_first: bool = True  # whether there is no page before the first run is done
@@ -53,7 +51,6 @@ STUDIES: dict[str, Study] = {
             "contiguous 5-fold cross-validation of the training stack",
             plans.folds,
             takes_optimiser=True,
-            first_folders={"sgd": "folds-first-sgd", "adam": "folds-first-adam"},
             note_on_rows=", each a fold with one seed",
             in_all=True,
         ),
@@ -157,12 +154,16 @@ def runs_of(study: str, seeds: int, profile: str = "quick", optimiser: str | Non
     return [replace(run, changes=trained | run.changes) for run in runs] if of_study.takes_optimiser else runs
 
 
-def folder_of(study: str, profile: str, optimiser: str | None) -> str:
-    """Where a study's results are, within those of the ISBI stack."""
+def folder_of(study: str, profile: str, optimiser: str | None, steps: int | None = None) -> str:
+    """Where a study's results are, within those of the ISBI stack.
+
+    steps : of its runs (None: the profile's); of `quick` each length has a folder of its own
+    """
     of_study = STUDIES[study]
     name = study if profile == "quick" or of_study.of_one_profile else f"{study}-{profile}"
     asked_for = _as_asked(of_study, profile, optimiser) if of_study.takes_optimiser else None
-    return f"{name}-{asked_for}" if asked_for else name
+    is_of_usual_length = profile != "quick" or steps in (None, PROFILES[profile].steps)
+    return "-".join([name, *filter(None, [asked_for]), *([] if is_of_usual_length else [f"{steps}-tiles"])])
 
 
 def _as_asked(study: Study, profile: str, optimiser: str | None) -> str | None:

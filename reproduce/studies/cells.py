@@ -13,10 +13,14 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
+from reproduce.cell_recipe import cell_changes
 from reproduce.studies.archive import RECORDS, read_records
 from reproduce.studies.definitions import AS_THE_PAPER, Run
 from reproduce.studies.definitions import CELL_ABLATIONS as ABLATIONS
 from reproduce.studies.statistics import confidence_interval, mean_and_deviation, paired_p_values
+from reproduce.studies.tables import OMITTED
+from unet_paper.cli.settings import changed_config
+from unet_paper.config import PROFILES, as_text
 from unet_paper.datasets.cell_tracking import PHANTOM, SEQUENCES
 from unet_paper.metrics.registry import SEG
 from unet_paper.report.table import Cell, Table
@@ -105,6 +109,17 @@ def write(
     return page
 
 
+def command(record: RunRecord) -> str:
+    """The command that makes a study in which the control is of this record."""
+    config, usual = record.config, changed_config(PROFILES[record.config.profile], cell_changes(record.config.profile))
+    words = [f"python -m reproduce.studies {STUDY}", *([f"--profile {config.profile}"] * (config.profile != "quick"))]
+    for setting, value in config.as_dict().items():
+        by_minutes = setting == "steps" and config.minutes  # as many as there was time for
+        if value != usual.as_dict()[setting] and setting not in OMITTED and not by_minutes:
+            words.append(f"--set {setting}={as_text(value)}")
+    return " ".join(words)
+
+
 def table(finished: Sequence[CellStudyRun], planned: int, diverged: Sequence[str] = ()) -> str:
     """README.md: a row for each group, the comparison with the control, and each run."""
     first = finished[0].record
@@ -113,7 +128,7 @@ def table(finished: Sequence[CellStudyRun], planned: int, diverged: Sequence[str
     lines = [
         f"# {STUDY}",
         "",
-        f"Written by `python -m reproduce.studies {STUDY}` from the records of its runs{so_far}. Data: "
+        f"Written by `{command(usual)}` from the records of its runs{so_far}. Data: "
         f"{first.dataset}; {first.config.base_channels} base channels, profile {title_of(usual)}; "
         f"{first.config.primary}. Trained on one sequence and scored on the other, and the reverse: a seed's SEG is "
         "the mean of both, its counts are their sums. Mean ± standard deviation over seeds. Every run is whole in "

@@ -7,6 +7,7 @@ from reproduce.studies.table_1 import (
     TEST_PROBABILITY,
     Found,
     duration,
+    errors_at,
     errors_of,
     hardware,
     read_entries,
@@ -19,6 +20,7 @@ from unet_paper.report.table import Cell, Table
 from unet_paper.report.table_1 import TTA_NAMES
 from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.record import read_record
+from unet_paper.segmentation import THRESHOLD
 from unet_paper.support.files import atomic_write
 
 CARD = "README.md"
@@ -26,6 +28,7 @@ DEFAULT = "quarter-adam"  # which `predict` takes without --weights
 # Of each released network: the entries of table 1 that hold out sections and have its recipe, perhaps for other tiles.
 ALIKE = {
     "quarter-adam": (
+        "quarter network, Adam, 5,000 tiles, 5 folds",
         "quarter network, Adam, 5,000 tiles, one fold",
         "quarter network, Adam, 5 folds",
         "quarter network, Adam, one fold, other seeds",
@@ -83,9 +86,25 @@ def card(folder: Path, found: Found) -> str:
         "",
         Table(["scored on", "tiles", "runs", "TTA", *(metric.title for metric in TABLE_1_METRICS)], rows).to_markdown(),
         "",
+        *_at_half(folder, found),
         f"Its map of the official test sections is [{TEST_PROBABILITY}]({TEST_PROBABILITY}) ({config.primary}, in 8 "
         f"bits), {there}.",
     ]
     if (folder / "preview.png").is_file():
         lines += ["", "![Its probability of cell in the official test sections](preview.png)"]
     return "\n".join(lines) + "\n"
+
+
+def _at_half(folder: Path, found: Found) -> list[str]:
+    """What the first of such networks make of their maps cut at one half."""
+    for entry, runs in found.items():
+        if entry.title in ALIKE[folder.name]:
+            primary = runs[0].record.config.primary
+            rand, pixel = errors_at(runs, primary, THRESHOLD)
+            return [
+                f"Each error is at its own best threshold. Cut at {THRESHOLD:g}, as `--instances` does unless "
+                f"`--threshold` says another number, the maps of {primary} have Rand and pixel errors of {rand} and "
+                f"{pixel} in the first of these rows: membranes come out thick, as the loss balances the classes.",
+                "",
+            ]
+    return []

@@ -41,8 +41,6 @@ def command(study: str, name: str, record: RunRecord, seeds: int | None = None, 
         is_idle = bool(without_effect(config, [setting]))
         if value != usual[setting] and setting not in OMITTED and not by_minutes and not is_idle:
             words.append(f"--set {setting}={as_text(value)}")
-    if of_study.first_folders and config.profile == "quick" and is_as_first_tried(config):
-        words.append(f"--out results/isbi/{of_study.first_folders[config.optimiser]}")
     if seeds not in (None, usual_seeds(study)) and len(runs_of(study, 1)) < len(runs_of(study, 2)):
         words.append(f"--seeds {seeds}")
     return " ".join(words)

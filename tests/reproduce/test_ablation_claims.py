@@ -126,11 +126,12 @@ def test_what_is_told_of_the_ablations_by_adam(committed, other_seeds):
     none, padded = map(errors, NO_MATTER)
     of_none, of_usual = (_by_seed(groups[name], warping) for name in ("no dropout", "as the paper"))
     assert all(of_none[seed] > of_usual[seed] for seed in range(5))
-    assert f"with each of the five seeds: {none[0]} {told('no dropout', warping)})" in text
+    of_dunnett = f"; by Dunnett's test {dunnett['no dropout', warping]:.3f}"
+    assert f"with each of the five seeds: {none[0]} {told('no dropout', warping)}{of_dunnett})." in text
     assert f"Its Rand and pixel errors, {none[1]} and {none[2]}, differ no more" in text
     assert f"padded with zeros there are {padded[0]}, {padded[1]} and {padded[2]}; with" in text
     release = errors("release")
-    assert f"(`variant=release`) {release[0]}, {release[1]} and {release[2]}." in text
+    assert f"and twice the channels in the last one) {release[0]}, {release[1]} and {release[2]}." in text
     by_rand = sorted(groups[BATCH_NORM], key=lambda run: run.primary.rand_error)
     *usually, worst = [f"{run.primary.rand_error:.2f}" for run in by_rand]
     assert f"a Rand error of {worst} with one seed and of {usually[0]} to {usually[-1]} with the others" in text

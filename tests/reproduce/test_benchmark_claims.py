@@ -5,6 +5,7 @@ import numpy as np
 from reproduce.benchmarks.measuring import ratio
 from reproduce.benchmarks.record import WITHOUT_BFLOAT16
 from reproduce.benchmarks.steps import BASELINE
+from reproduce.studies import archive
 from unet_paper.metrics.registry import TABLE_1_METRICS
 from unet_paper.support.json_files import read_json
 
@@ -50,7 +51,12 @@ def test_the_time_of_quick_and_what_float32_does_to_its_errors(committed, other_
     assert {session.hardware.threads for run in usual + exact for session in run.record.sessions} == {1}
     minutes, of_avx2 = ([run.record.times.training_cpu_seconds / 60 for run in runs] for runs in (usual, exact))
     readme, text = (text_of(committed / page) for page in ("README.md", "results/README.md"))
-    assert f"{min(minutes):.0f} to {max(minutes):.0f} minutes of one core with AVX-512 bf16" in readme
+    longest = max(
+        run.record.times.training_cpu_seconds / 60
+        for run in archive.read(committed / "results/isbi/budgets")  # on another machine of the same name
+        if run.name.startswith("16-channels-Adam") and run.record.config.steps == 2500
+    )
+    assert f"{min(minutes):.0f} to {longest:.0f} CPU minutes with AVX-512 bf16, on one core" in readme
     (told,) = {f"with AVX2 alone {each:.0f} CPU minutes" for each in of_avx2}
     assert told in readme
     pairs = list(zip(usual, exact, strict=False))

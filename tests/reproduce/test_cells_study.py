@@ -71,6 +71,16 @@ def test_the_table(found, tmp_path):
     assert cells.read(tmp_path) == found and (tmp_path / "README.md").read_text() == text
 
 
+def test_the_page_names_the_settings_that_are_not_the_studys_own(found):
+    record = next(run.record for run in found if run.group == cells.CONTROL)
+    usual = changed_config(PROFILES["quick"], cell_changes("quick"))
+    command = "python -m reproduce.studies cells-ablations"
+    assert cells.command(replace(record, config=usual)) == command
+    longer = replace(usual, steps=7, checkpoint_every=3, seed=2)
+    assert cells.command(replace(record, config=longer)) == f"{command} --set steps=7"
+    assert cells.command(replace(record, config=replace(longer, minutes=2.0))) == f"{command} --set minutes=2"
+
+
 def test_a_probability_is_never_shown_as_zero():
     control, arm = {0: 0.8, 1: 0.81, 2: 0.79}, {2: 0.09, 1: 0.111, 0: 0.099, 3: 0.9}
     (_, line) = cells.compared({cells.CONTROL: control, "no border term": arm})

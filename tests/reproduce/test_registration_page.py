@@ -11,6 +11,7 @@ from reproduce.studies import archive, registration
 from reproduce.studies.catalogue import runs_of
 from reproduce.studies.definitions import REGISTERED
 from reproduce.studies.statistics import mean_and_deviation, paired_p_values
+from reproduce.studies.table_1 import LONGER
 from unet_paper.datasets.phantom import write_phantom
 from unet_paper.datasets.registration import measure
 from unet_paper.datasets.training_stacks import load
@@ -103,6 +104,32 @@ def test_what_is_told_of_registered_labels(committed):
     assert len(higher) == 4 and lower > 0
     assert f"on four of them, by {min(higher):.4f} to {max(higher):.4f}, and lower by {lower:.4f} on fold 4;" in text
     assert sum(each > 0 for each in warpings) == 3 and "its warping error is higher on three." in text
+    of_more = archive.read(committed / f"results/isbi/registered-{LONGER}")
+    longer = {run.name: run.primary for run in of_more}
+    assert [*longer] == [*full] and {run.record.config.steps for run in of_more} == {5000}
+    names = ("warping_error", "rand_error", "pixel_error")
+    gains, beside = (
+        {name: np.array([getattr(scores[fold], name) - getattr(longer[fold], name) for fold in full]) for name in names}
+        for scores in (quarter, full)
+    )
+    assert all((gained > 0).all() for gained in gains.values())
+    assert f"on all five folds there too, the Rand error by {mean_and_deviation(gains['rand_error'], 4)}." in text
+    means = {name: np.mean([getattr(scores, name) for scores in longer.values()]) for name in names}
+    rand, pixel = (f"{means[name]:.4f}" for name in names[1:])
+    told = f"the quarter network reaches that for the Rand error, {rand}, and misses that for the pixel error, {pixel}"
+    assert f"{told}, by {means['pixel_error'] - 0.049:.4f}." in text and means["rand_error"] < 0.07
+    assert f"0.0499, and of {pixel} with twice the tiles" in text
+    assert [(each > 0).sum() for each in beside.values()] == [4, 5, 1] and beside["warping_error"].mean() > 0
+    told = (
+        "its Rand error is lower than the full network's with 2,500 on each fold, its warping error on four, its pixel"
+    )
+    more = mean_and_deviation(-beside["pixel_error"], 4)
+    assert f"{told} error on one, and higher by {more}." in text
+    minutes, hours = (
+        np.mean([run.record.times.training_seconds for run in runs]) / seconds
+        for runs, seconds in ((of_more, 60), (of_full, 3600))
+    )
+    assert f"in {round(minutes, -1):.0f} minutes of a core instead of {hours:.1f} hours." in text
     groups = {}
     for run in archive.read(committed / "results/isbi/ablations-adam"):
         groups.setdefault(run.group, {})[run.record.config.seed] = run.primary

@@ -16,12 +16,11 @@ from reproduce.studies import archive, budgets, cells, dynamics_summary, model_c
 from reproduce.studies.archive import StudyRun
 from reproduce.studies.catalogue import STUDIES as CATALOGUE
 from reproduce.studies.catalogue import runs_of
-from reproduce.studies.definitions import FIRST_ADAM, FIRST_SGD, SCORED_FOLD, SEARCH_FOLD
+from reproduce.studies.definitions import SCORED_FOLD, SEARCH_FOLD
 from reproduce.studies.groups import same_training
 from reproduce.studies.pages import gather
 from reproduce.studies.release import PUBLISHED
 from reproduce.studies.statistics import mean_and_deviation
-from reproduce.studies.table_1 import FIRST_FOLDS
 from reproduce.studies.training_dynamics import read_rows
 from unet_paper.cli.run_commands import published_weights
 from unet_paper.cli.settings import changed_config
@@ -40,8 +39,8 @@ from unet_paper.support.json_files import read_json
 ROOT = Path(__file__).parents[2]
 MOST_FILES = 150
 STUDIES = (
-    *("adam-rate", "folds", "folds-adam", "registered-folds-adam", *FIRST_FOLDS.values(), "full-fold"),
-    "registered-folds-paper-adam",
+    *("adam-rate", "folds", "folds-adam", "folds-adam-5000-tiles", "full-fold"),
+    *("registered-folds-adam", "registered-folds-adam-5000-tiles", "registered-folds-paper-adam"),
     *("seeds", "seeds-adam", "interventions"),
     *("ablations", "ablations-adam", "ablations-sgd"),
 )
@@ -63,7 +62,7 @@ pytestmark = pytest.mark.skipif(not COMMITTED, reason="without git there is no t
 
 def of_folder(folder: str) -> str:
     """The study whose runs a folder holds."""
-    return "folds" if folder in FIRST_FOLDS.values() else re.sub("(-paper)?(-(adam|sgd))?$", "", folder)
+    return re.sub(r"(-paper)?(-(adam|sgd))?(-\d+-tiles)?$", "", folder)
 
 
 def profile_of_folder(folder: str) -> str:
@@ -73,8 +72,8 @@ def profile_of_folder(folder: str) -> str:
 
 def optimiser_of_folder(folder: str) -> str | None:
     """What such runs are asked for with."""
-    asked_for = folder.rpartition("-")[2]
-    return asked_for if asked_for in OPTIMISERS and folder != FIRST_FOLDS["sgd"] else None
+    asked_for = re.sub(r"-\d+-tiles$", "", folder).rpartition("-")[2]
+    return asked_for if asked_for in OPTIMISERS else None
 
 
 @pytest.mark.parametrize("name", [name for name in RUNS if f"{name}/table1.md" in COMMITTED], ids=str)
@@ -135,7 +134,7 @@ def test_a_study_would_go_on_as_its_records_began(committed, study):
     for run in kept:
         plan, trained = planned[run.name], run.record.config
         wanted = PROFILES[plan.profile or usual].as_dict() | plan.changes
-        wanted |= {"folds-first-sgd": FIRST_SGD, "folds-first-adam": FIRST_ADAM}.get(study, {})
+        wanted |= {"warmup": 125.0} if study.endswith("-5000-tiles") else {}  # as many steps as of 2,500
         told = [name for name in OF_OPTIMISER if trained.optimiser == "sgd" or name not in OF_SGD]
         assert {setting: getattr(trained, setting) for setting in told} == {
             setting: wanted[setting] for setting in told
@@ -174,9 +173,11 @@ def test_the_table_of_budgets_is_what_its_records_say(committed):
         assert all(of_seeds[1][seed] < value for seed, value in of_seeds[0].items())
         means = [mean_and_deviation(list(values.values()), metric.digits) for values in of_seeds]
         fell.append(f"the {metric.title} {'falls ' * (not fell)}from {means[0]} to {means[1]}")
-        last.append(means[2])
+        (seed,) = of_seeds[2]
+        last.append([metric.formatted(of_seeds[which][seed]) for which in (2, 1)])
     assert f"from 2,500 to 5,000 {', '.join(fell)}, each with every seed." in text
-    assert f"With 10,000 (one seed) they are {last[0]}, {last[1]} and {last[2]}." in text
+    longest, shorter = ("{}, {} and {}".format(*values) for values in zip(*last, strict=True))
+    assert f"With 10,000 seed {seed} has {longest}, where with 5,000 it has {shorter}." in text
 
 
 @pytest.mark.parametrize("folder", ["recipe", "recipe-600-steps"])

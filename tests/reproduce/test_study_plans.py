@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from reproduce.studies import __main__ as studies
-from reproduce.studies import archive, cells, table_1
+from reproduce.studies import archive, carrying_out, cells, table_1
 from reproduce.studies.carrying_out import of_part
-from reproduce.studies.catalogue import STUDIES, runs_of
-from reproduce.studies.definitions import ABLATIONS, FIRST_SGD, Run
+from reproduce.studies.catalogue import STUDIES, folder_of, runs_of
+from reproduce.studies.definitions import ABLATIONS, FIRST_SGD, SCORED_FOLD, Run
 from reproduce.studies.kept import require_as_planned, require_same_data, require_shorter_branches
 from reproduce.studies.pages import gather
 from reproduce.studies.plans import require_own_settings
@@ -52,8 +52,8 @@ def test_what_a_study_says_of_itself_is_so_of_its_runs(name, optimiser):
     if study.control is not None:  # of every seed the first, and of a group of its own
         groups = [run.group for run in runs]
         assert groups[0] == study.control and groups.count(study.control) == 2 < len(groups)
-    assert set(study.first_folders) <= set(OPTIMISERS) and set(study.first_sgd) <= set(PROFILES)
-    assert study.takes_optimiser or not (study.first_folders or study.first_sgd)
+    assert set(study.first_sgd) <= set(PROFILES)
+    assert study.takes_optimiser or not study.first_sgd
     assert study.takes_optimiser or runs == runs_of(name, 2)
 
 
@@ -116,21 +116,41 @@ def test_parts_make_each_run_once_and_keep_branches_together(name):
 
 
 def test_runs_of_another_recipe_are_not_taken_for_the_studys(tmp_path):
-    found = {run.name: run for run in archive.read(RESULTS / "isbi/folds-first-sgd")}
+    found = {run.name: run for run in archive.read(RESULTS / "isbi/seeds")}
     first = {"up_convolution_fan_in": "input", "momentum_warmup": "0", "decay": "cosine"}
-    require_as_planned(tmp_path, found, runs_of("folds", 1), first)
-    require_as_planned(tmp_path, {}, runs_of("folds", 1), {})
-    with pytest.raises(BadInput, match="fold-1 with momentum_warmup=0.0, and 500.0 is planned; give another --out"):
-        require_as_planned(tmp_path, found, runs_of("folds", 1), {})
+    planned = runs_of("seeds", 5, optimiser="sgd")
+    require_as_planned(tmp_path, found, planned, first)
+    require_as_planned(tmp_path, {}, planned, {})
+    with pytest.raises(BadInput, match="seed-0 with momentum_warmup=0.0, and 500.0 is planned; give another --out"):
+        require_as_planned(tmp_path, found, planned, {})
+
+
+def test_runs_of_another_length_go_to_a_folder_of_their_own(monkeypatch, tmp_path):
+    folders = []
+    monkeypatch.setattr(carrying_out, "carry_out_scored", lambda study, folder, request: folders.append(folder.name))
+    usual = dict.fromkeys(("seeds", "part", "scheduler", "out", "deadline"))
+    for changes in ({}, {"steps": "5000", "warmup": "125"}, {"steps": "2500"}, {"seed": "1"}):
+        asked = {"data": tmp_path, "profile": "quick", "optimiser": "adam", "only": "", "is_of_all": False}
+        carrying_out.carry_out(STUDIES["folds"], carrying_out.Request(changes=changes, **asked, **usual))
+    assert folders == ["folds-adam", "folds-adam-5000-tiles", "folds-adam", "folds-adam"]
+
+
+def test_each_length_of_quick_has_a_folder_of_its_own():
+    assert folder_of("folds", "quick", "adam", 5000) == "folds-adam-5000-tiles"
+    assert folder_of("folds", "quick", None, 100) == "folds-100-tiles"
+    assert folder_of("folds", "quick", "adam", 2500) == folder_of("folds", "quick", "adam") == "folds-adam"
+    assert folder_of("registered-folds", "paper", "adam", 2500) == "registered-folds-paper-adam"
 
 
 def test_of_adam_the_momentum_is_not_compared(tmp_path):
     """That of its first runs did not rise, which had no effect."""
-    found = {run.name: run for run in archive.read(RESULTS / "isbi/folds-first-adam")}
+    name = "Adam-seed-0"
+    found = {run.name: run for run in archive.read(RESULTS / "isbi/ablations") if run.name == name}
     first = {"up_convolution_fan_in": "input", "decay": "cosine", "learning_rate": "0.001"}
-    require_as_planned(tmp_path, found, runs_of("folds", 1, optimiser="adam"), first)
-    with pytest.raises(BadInput, match="fold-1 with decay=cosine, and trapezoid is planned; give another --out"):
-        require_as_planned(tmp_path, found, runs_of("folds", 1, optimiser="adam"), first | {"decay": "trapezoid"})
+    planned = [Run(name, "Adam", SCORED_FOLD, optimiser_settings("adam", "quick"))]
+    require_as_planned(tmp_path, found, planned, first)
+    with pytest.raises(BadInput, match=f"{name} with decay=cosine, and trapezoid is planned; give another --out"):
+        require_as_planned(tmp_path, found, planned, first | {"decay": "trapezoid"})
 
 
 def test_settings_that_the_kept_runs_do_not_have_are_refused(tmp_path):

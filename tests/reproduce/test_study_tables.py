@@ -150,16 +150,7 @@ def test_levels_that_were_lost_are_counted_and_stay_in_the_mean(table):
     [
         ("folds", "folds", "folds, with SGD", ""),
         ("folds-adam", "folds", "folds, with Adam", " --optimiser adam"),
-        (
-            *("folds-first-sgd", "folds", "folds, with SGD as first tried"),
-            " --set up_convolution_fan_in=input --set decay=cosine --set momentum_warmup=0"
-            " --out results/isbi/folds-first-sgd",
-        ),
-        (
-            *("folds-first-adam", "folds", "folds, with Adam as first tried"),
-            " --optimiser adam --set up_convolution_fan_in=input --set learning_rate=0.001 --set decay=cosine"
-            " --out results/isbi/folds-first-adam",
-        ),
+        ("folds-adam-5000-tiles", "folds", "folds, with Adam", " --optimiser adam --set steps=5000 --set warmup=125"),
         ("full-fold", "full-fold", "full-fold, with SGD as first tried", " --profile paper --set steps=4000"),
         ("adam-rate", "adam-rate", "adam-rate", ""),
         ("ablations", "ablations", "ablations, with SGD as first tried", ""),

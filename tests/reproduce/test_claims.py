@@ -177,7 +177,7 @@ def test_what_is_told_of_both_optimisers_on_the_folds(committed, other_seeds):
     assert told in text and "each of them on all five." in text and (differences[LONGER] < 0).all()
     shares = [round(float(share)) for share in -errors["folds-adam"].mean(0) / means[LONGER][0]]
     assert shares == [10, 6, 71] and "their means by a tenth, a sixth and a seventieth" in text
-    assert f"SGD's lies above it by {pixel['folds']}." in text
+    assert f"SGD's pixel error lies above Adam's by {pixel['folds']}." in text
     assert f"SGD's Rand error is higher by {means['folds'][0][1]:.3f} ± {means['folds'][1][1]:.3f}, nearly all" in text
     assert differences["folds"][3, 1] > 0.9 * differences["folds"][:, 1].sum()
     of_seeds = [

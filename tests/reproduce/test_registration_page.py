@@ -116,15 +116,13 @@ def test_what_is_told_of_registered_labels(committed):
     assert f"on all five folds there too, the Rand error by {mean_and_deviation(gains['rand_error'], 4)}." in text
     means = {name: np.mean([getattr(scores, name) for scores in longer.values()]) for name in names}
     rand, pixel = (f"{means[name]:.4f}" for name in names[1:])
-    told = f"the quarter network reaches that for the Rand error, {rand}, and misses that for the pixel error, {pixel}"
+    told = f"quarter network reaches the aim for the Rand error, {rand}, and misses that for the pixel error, {pixel}"
     assert f"{told}, by {means['pixel_error'] - 0.049:.4f}." in text and means["rand_error"] < 0.07
     assert f"0.0499, and of {pixel} with twice the tiles" in text
     assert [(each > 0).sum() for each in beside.values()] == [4, 5, 1] and beside["warping_error"].mean() > 0
-    told = (
-        "its Rand error is lower than the full network's with 2,500 on each fold, its warping error on four, its pixel"
-    )
+    told = "Its Rand error is lower than the full network's with 2,500 on each fold, its warping error on four"
     more = mean_and_deviation(-beside["pixel_error"], 4)
-    assert f"{told} error on one, and higher by {more}." in text
+    assert f"{told}, its pixel error on one, and higher by {more}." in text
     minutes, hours = (
         np.mean([run.record.times.training_seconds for run in runs]) / seconds
         for runs, seconds in ((of_more, 60), (of_full, 3600))

@@ -18,9 +18,9 @@ from reproduce.studies.archive import RECORDS, read_records
 from reproduce.studies.definitions import AS_THE_PAPER, Run
 from reproduce.studies.definitions import CELL_ABLATIONS as ABLATIONS
 from reproduce.studies.statistics import confidence_interval, mean_and_deviation, paired_p_values
-from reproduce.studies.tables import OMITTED
+from reproduce.studies.tables import options_for
 from unet_paper.cli.settings import changed_config
-from unet_paper.config import PROFILES, as_text
+from unet_paper.config import PROFILES
 from unet_paper.datasets.cell_tracking import PHANTOM, SEQUENCES
 from unet_paper.metrics.registry import SEG
 from unet_paper.report.table import Cell, Table
@@ -112,12 +112,8 @@ def write(
 def command(record: RunRecord) -> str:
     """The command that makes a study in which the control is of this record."""
     config, usual = record.config, changed_config(PROFILES[record.config.profile], cell_changes(record.config.profile))
-    words = [f"python -m reproduce.studies {STUDY}", *([f"--profile {config.profile}"] * (config.profile != "quick"))]
-    for setting, value in config.as_dict().items():
-        by_minutes = setting == "steps" and config.minutes  # as many as there was time for
-        if value != usual.as_dict()[setting] and setting not in OMITTED and not by_minutes:
-            words.append(f"--set {setting}={as_text(value)}")
-    return " ".join(words)
+    profile = [] if config.profile == "quick" else [f"--profile {config.profile}"]
+    return " ".join([f"python -m reproduce.studies {STUDY}", *profile, *options_for(config, usual)])
 
 
 def table(finished: Sequence[CellStudyRun], planned: int, diverged: Sequence[str] = ()) -> str:

@@ -9,7 +9,7 @@ from reproduce.studies.definitions import Run, is_as_first_tried
 from reproduce.studies.groups import Values, as_group, collect, count, seeds_of
 from reproduce.studies.statistics import mean_and_deviation, prediction_interval
 from unet_paper.cli.settings import changed_config
-from unet_paper.config import PROFILES, as_text, without_effect
+from unet_paper.config import PROFILES, Config, as_text, without_effect
 from unet_paper.metrics.registry import CHALLENGE_METRICS, TABLE_1_METRICS
 from unet_paper.report.table import Table
 from unet_paper.runs.diagnostics import INACTIVE, LOST, are_inactive, lost_levels
@@ -35,15 +35,21 @@ def command(study: str, name: str, record: RunRecord, seeds: int | None = None, 
     if optimiser and of_study.takes_optimiser:
         words.append(f"--optimiser {optimiser}")
     changes = [f"{setting}={value}" for setting, value in planned.changes.items()]
-    usual = changed_config(PROFILES[planned.profile or config.profile], changes).as_dict()
-    for setting, value in config.as_dict().items():
-        by_minutes = setting == "steps" and config.minutes  # as many as there was time for
-        is_idle = bool(without_effect(config, [setting]))
-        if value != usual[setting] and setting not in OMITTED and not by_minutes and not is_idle:
-            words.append(f"--set {setting}={as_text(value)}")
+    words += options_for(config, changed_config(PROFILES[planned.profile or config.profile], changes))
     if seeds not in (None, usual_seeds(study)) and len(runs_of(study, 1)) < len(runs_of(study, 2)):
         words.append(f"--seeds {seeds}")
     return " ".join(words)
+
+
+def options_for(config: Config, usual: Config) -> list[str]:
+    """The --set options that make of a study's usual settings those of a run."""
+    words, of_study = [], usual.as_dict()
+    for setting, value in config.as_dict().items():
+        by_minutes = setting == "steps" and config.minutes  # as many as there was time for
+        is_idle = bool(without_effect(config, [setting]))
+        if value != of_study[setting] and setting not in OMITTED and not by_minutes and not is_idle:
+            words.append(f"--set {setting}={as_text(value)}")
+    return words
 
 
 def title(study: str, record: RunRecord) -> str:

@@ -106,6 +106,13 @@ def test_a_cell_that_is_split_is_another_truth(tmp_path, random):
         train_run(request)
 
 
+def test_no_option_is_advised_that_a_folder_of_stacks_does_not_take(tmp_path, random):
+    write_stack(tmp_path / "train-volume.tif", random.integers(0, 256, (2, 60, 60), np.uint8))
+    write_stack(tmp_path / "train-labels.tif", np.full((2, 60, 60), -1, np.int16))
+    with pytest.raises(BadInput, match="holds negative labels; labels are 0 = background .membrane. and above$"):
+        train_run(TrainingRequest(tmp_path, tmp_path / "run", PAPER))
+
+
 def test_a_finished_run_keeps_what_others_write_there(request_of_a_run):
     """As its report, while the command is given once more."""
     run = RunFolder(request_of_a_run.out)

@@ -74,7 +74,7 @@ def _draw(run: RunFolder, record: RunRecord, threshold: float, cells: CellScores
     truth, probability = padded(numbers, rim=0), read_shown(run.probability(primary), read_probabilities, rim=0)
     segments = np.stack([segment_section(section, segmentation) for section in probability])
     if (unknown := read_unknown(run)) is not None:  # as the scores leave out what lies there
-        segments[padded(unknown, rim=0) > 0] = 0
+        segments[unknown] = 0
     draw_cell_errors(run.path / "cells.png", truth, segments, cells.scores, names)
     if run.volume.exists():
         volume = read_shown(run.volume, read_stack)

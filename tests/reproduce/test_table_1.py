@@ -40,9 +40,9 @@ def test_what_a_run_was_trained_on(make_record, threads, precision, device, said
 @pytest.mark.parametrize(
     ("protocols", "said"),
     [
-        ([Protocol.of_fold(Fold(6, 6), 30)], "validation fold 6/6 of the training stack"),
-        ([Protocol.of_fold(Fold(6, 6), 30)] * 2, "validation fold 6/6 of the training stack, 2 seeds"),
-        ([Protocol.of_fold(Fold(n, 5), 30) for n in (1, 2)], "each of 2 contiguous folds of the training stack"),
+        ([Protocol.of_fold(Fold(6, 6), 30)], "fold 6/6 of the training stack"),
+        ([Protocol.of_fold(Fold(6, 6), 30)] * 2, "fold 6/6 of the training stack, 2 seeds"),
+        ([Protocol.of_fold(Fold(n, 5), 30) for n in (1, 2)], "2 folds of the training stack"),
         ([Protocol.of_test(30, 30)], "test stack, official labels"),
         ([Protocol.unscored(30)], "nothing"),
     ],

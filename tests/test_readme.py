@@ -29,3 +29,9 @@ def test_its_links_lead_somewhere():
         for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
             if not target.startswith("http"):
                 assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_what_was_learnt_is_told_in_300_words():
+    text = (ROOT / "results/README.md").read_text()
+    section = text[text.index("## What was learnt\n") : text.index("## How near the paper\n")]
+    assert len(re.sub(r"\]\([^)]*\)", "]", section).split()) <= 300

@@ -1,6 +1,9 @@
 """What results/README.md says of the ablations: each number is that of its records."""
 
+from pathlib import Path
+
 import numpy as np
+import pytest
 
 from reproduce.studies import archive
 from reproduce.studies.definitions import ADAM_ABLATIONS
@@ -9,10 +12,10 @@ from unet_paper.metrics.registry import TABLE_1_METRICS, Metric
 from unet_paper.runs.diagnostics import lost_levels
 
 SGD_ABLATIONS, OF_ADAM = "results/isbi/ablations-sgd", "results/isbi/ablations-adam"
+CONTROL, BATCH_NORM, SHIFTS = "as the paper", "padded, batch norm", "no augmentation but shifts"
 NO_BORDER, NO_DEFORMATION = "no border term", "no elastic deformation"
 FIRST_THREE = (NO_BORDER, NO_DEFORMATION, "no augmentation")
-NO_MATTER, SHIFTS = ("no dropout", "padded"), "no augmentation but shifts"
-BATCH_NORM = "padded, batch norm"
+SHOWN = (*FIRST_THREE, SHIFTS, "no dropout", "padded", BATCH_NORM, "release")  # in the page's table
 
 
 def test_the_table_of_what_became_adams_recipe(committed, other_seeds):
@@ -39,165 +42,132 @@ def test_the_table_of_what_became_adams_recipe(committed, other_seeds):
     assert f"have {errors[0]}, {errors[1]} and {errors[2]} on it." in " ".join(text.split())
 
 
-def _by_seed(runs: list[archive.StudyRun], metric: Metric) -> dict[int, float]:
-    return {run.record.config.seed: run.primary.value(metric) for run in runs}
+def _groups(folder: Path) -> dict[str, dict[int, archive.StudyRun]]:
+    """name -> seed -> run"""
+    groups: dict[str, dict[int, archive.StudyRun]] = {}
+    for run in archive.read(folder):
+        groups.setdefault(run.group, {})[run.record.config.seed] = run
+    assert all(len(of_group) == 5 for of_group in groups.values())
+    return groups
 
 
-def _told(p: float) -> str:
-    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+def _by_seed(group: dict[int, archive.StudyRun], metric: Metric, tta: str = "d4") -> dict[int, float]:
+    return {seed: run.scores[tta].value(metric) for seed, run in group.items()}
+
+
+def _shown(group: dict[int, archive.StudyRun], metric: Metric, tta: str = "d4") -> str:
+    return mean_and_deviation([*_by_seed(group, metric, tta).values()], metric.digits)
+
+
+def _p_values(groups: dict[str, dict[int, archive.StudyRun]]) -> dict[tuple[str, Metric], float]:
+    """Of each group but the control."""
+    others, p = [name for name in groups if name != CONTROL], {}
+    for metric in TABLE_1_METRICS:
+        of_metric = {name: _by_seed(groups[name], metric) for name in groups}
+        found = paired_p_values([of_metric[name] for name in others], of_metric[CONTROL])
+        p |= {(name, metric): value for name, value in zip(others, found, strict=True)}
+    return p
+
+
+def _text(committed: Path) -> str:
+    return " ".join((committed / "results/README.md").read_text().split())
+
+
+@pytest.mark.parametrize(("optimiser", "folder"), [("Adam", OF_ADAM), ("SGD", SGD_ABLATIONS)])
+def test_the_table_of_the_ablations(committed, optimiser, folder):
+    """Each row is that of its runs, and bold where it differs from the control."""
+    groups = _groups(committed / folder)
+    p, rows = _p_values(groups), {}
+    for name, group in groups.items():
+        if name in (CONTROL, *SHOWN):
+            cells = []
+            for metric in TABLE_1_METRICS:
+                differs = name != CONTROL and p[name, metric] < 0.05
+                cells.append(f"**{_shown(group, metric)}**" if differs else _shown(group, metric))
+            rows[name] = f"| {optimiser}{'' if name == CONTROL else f', {name}'} | {' | '.join(cells)} |"
+    lines = (committed / "results/README.md").read_text().splitlines()
+    section = lines[lines.index("## What the paper's choices buy") : lines.index("## Why SGD struggles")]
+    assert [line for line in section if line.startswith((f"| {optimiser} ", f"| {optimiser}, "))] == [*rows.values()]
+    assert {*rows} == {CONTROL, *(SHOWN if optimiser == "Adam" else FIRST_THREE)}
 
 
 def test_what_is_told_of_the_ablations_by_adam(committed, other_seeds):
-    groups: dict[str, list] = {}
-    for run in archive.read(committed / OF_ADAM):
-        groups.setdefault(run.group, []).append(run)
-
-    def errors(group: str, tta: str = "d4") -> list[str]:
-        of_group = [run.scores[tta] for run in groups[group]]
-        return [
-            mean_and_deviation([scores.value(metric) for scores in of_group], metric.digits)
-            for metric in TABLE_1_METRICS
-        ]
-
-    usual, border, deformation, augmentation = map(errors, ("as the paper", *FIRST_THREE))
-    assert {*groups} >= {"as the paper", *FIRST_THREE, *NO_MATTER, *ADAM_ABLATIONS}
-    assert all(len(of_group) == 5 for of_group in groups.values())
-    others = [name for name in groups if name != "as the paper"]
-    p = {}
-    for metric in TABLE_1_METRICS:
-        of_metric = {name: _by_seed(groups[name], metric) for name in groups}
-        found = paired_p_values([of_metric[name] for name in others], of_metric["as the paper"])
-        p |= {(name, metric): value for name, value in zip(others, found, strict=True)}
-
-    def told(name: str, metric: Metric) -> str:
-        return f"({_told(p[name, metric])}"
-
+    groups, text = _groups(committed / OF_ADAM), _text(committed)
     warping, rand, pixel = TABLE_1_METRICS
-    matter = {key for key, value in p.items() if value < 0.05}
-    assert matter == {
+    p = _p_values(groups)
+    assert {key for key, value in p.items() if value < 0.05} == {
         *((name, pixel) for name in ("no augmentation", "labels registered")),
         *((SHIFTS, rand), ("no dropout", warping)),
     }
-    whole = " ".join((committed / "results/README.md").read_text().split())
-    text = whole[whole.index("**With Adam** (") : whole.index("**With SGD** (")]
-    others_of_usual = other_seeds["fold 6/6"]
-    of_others = mean_and_deviation([run.primary.rand_error for run in others_of_usual], rand.digits)
-    assert len(others_of_usual) == 9 and f"nine other seeds with the term have {of_others})" in text
-    assert f"{border[0]} instead of {usual[0]} {told(NO_BORDER, warping)}; in one pass and with `rot7`" in text
-    for tta in ("none", "rot7", "d4"):
-        with_term, without = (errors(name, tta)[0] for name in ("as the paper", NO_BORDER))
-        assert float(without[:8]) > float(with_term[:8])
-    assert f"and {border[1]} instead of {usual[1]} {told(NO_BORDER, rand)}; nine" in text
-    passes = errors(NO_BORDER, "none"), errors("as the paper", "none")
-    assert f"In one pass the Rand error is {passes[0][1]} instead of {passes[1][1]}." in text
-    assert f"The pixel error is {border[2]} instead of {usual[2]}." in text
-    shifts = errors(SHIFTS)
-    for name, of_name in (("no augmentation", augmentation), (SHIFTS, shifts)):
-        assert f"{of_name[2]} {told(name, pixel)}) and {of_name[1]} {told(name, rand)})" in text
-    assert f"with all {usual[2]} and {usual[1]}." in text
-    one_pass = [errors(name, "none")[2] for name in ("no augmentation", "as the paper", SHIFTS)]
-    assert (
-        f"In one pass the pixel error is {one_pass[0]} without any and {one_pass[1]} with all, but {one_pass[2]}"
-        in text
-    )
-    assert one_pass[2] < one_pass[1]
+    of_others = mean_and_deviation([run.primary.rand_error for run in other_seeds["fold 6/6"]], rand.digits)
+    assert len(other_seeds["fold 6/6"]) == 9
+    of_border = f"(p = {p[NO_BORDER, warping]:.3f} and {p[NO_BORDER, rand]:.3f} with Adam, "
+    assert of_border in text and f"nine other seeds with the term and Adam have a Rand error of {of_others})" in text
+    without, usually = (_by_seed(groups[name], rand) for name in ("no augmentation", CONTROL))
+    assert all(without[seed] > usually[seed] for seed in usually)
+    calls = f"with each of five seeds, which the test taken calls uncertain (p = {p['no augmentation', rand]:.3f})."
+    assert f"With Adam it lowers the Rand error too, {calls}" in text
+    gained = {
+        metric: [np.mean([*_by_seed(groups[name], metric).values()]) for name in ("no augmentation", SHIFTS, CONTROL)]
+        for metric in (rand, pixel)
+    }
+    by_shifts = {metric: (none - shifts) / (none - every) for metric, (none, shifts, every) in gained.items()}
+    assert by_shifts[pixel] > 0.7 and by_shifts[rand] < 0.2
+    assert "they buy most of the pixel error and little of the Rand error." in text
+    one_pass = [_shown(groups[name], pixel, "none") for name in ("no augmentation", CONTROL, SHIFTS)]
+    told = f"In one pass the pixel error is {one_pass[0]} without any and {one_pass[1]} with all, but {one_pass[2]}"
+    assert told in text and one_pass[2] < one_pass[1]
     intervals = []
     for metric in (pixel, rand):
-        by_seed, of_control = (_by_seed(groups[name], metric) for name in (NO_DEFORMATION, "as the paper"))
+        by_seed, of_control = (_by_seed(groups[name], metric) for name in (NO_DEFORMATION, CONTROL))
         more = [by_seed[seed] - of_control[seed] for seed in range(5)]
         intervals.append((np.mean(more), *confidence_interval(more)))
     (of_pixel, *ends), (of_rand, *ends_of_rand) = intervals
     assert f"higher by {of_pixel:.4f} (95 %, not adjusted: {ends[0]:.4f} to {ends[1]:.4f}), the Rand error by" in text
-    of_rand_too = f"{of_rand:.4f} ({ends_of_rand[0]:.4f} to {ends_of_rand[1]:.4f}; {_told(p[NO_DEFORMATION, rand])})"
+    of_rand_too = f"{of_rand:.4f} ({ends_of_rand[0]:.4f} to {ends_of_rand[1]:.4f}; p = {p[NO_DEFORMATION, rand]:.3f})"
     assert f"Rand error by {of_rand_too}." in text
+    pooled = [name for name in groups if name not in (CONTROL, BATCH_NORM)]  # the last to which seeds do more
     dunnett = {}
     for metric in TABLE_1_METRICS:
-        pooled = [name for name in others if name != BATCH_NORM]  # to which seeds do more
         arms = [[*_by_seed(groups[name], metric).values()] for name in pooled]
-        found = adjusted_p_values(arms, [*_by_seed(groups["as the paper"], metric).values()])
+        found = adjusted_p_values(arms, [*_by_seed(groups[CONTROL], metric).values()])
         dunnett |= {(name, metric): value for name, value in zip(pooled, found, strict=True)}
-    without, usually = (_by_seed(groups[name], rand) for name in ("no augmentation", "as the paper"))
-    assert all(without[seed] > usually[seed] for seed in usually) and "with each of five seeds, which the test" in whole
     assert {key for key in dunnett if (dunnett[key] < 0.05) != (p[key] < 0.05)} == {
         *(("no augmentation", rand), (SHIFTS, pixel), ("no dropout", warping)),
         *(("as first tried", metric) for metric in (rand, pixel)),
     }
-    assert max(ends) < 0.0004 and "gains less than 0.0004 of pixel error" in whole
-    none, padded = map(errors, NO_MATTER)
-    of_none, of_usual = (_by_seed(groups[name], warping) for name in ("no dropout", "as the paper"))
+    of_none, of_usual = (_by_seed(groups[name], warping) for name in ("no dropout", CONTROL))
     assert all(of_none[seed] > of_usual[seed] for seed in range(5))
-    of_dunnett = f"; by Dunnett's test {dunnett['no dropout', warping]:.3f}"
-    assert f"with each of the five seeds: {none[0]} {told('no dropout', warping)}{of_dunnett})." in text
-    assert f"Its Rand and pixel errors, {none[1]} and {none[2]}, differ no more" in text
-    assert f"padded with zeros there are {padded[0]}, {padded[1]} and {padded[2]}; with" in text
-    release = errors("release")
-    assert f"and twice the channels in the last one) {release[0]}, {release[1]} and {release[2]}." in text
-    by_rand = sorted(groups[BATCH_NORM], key=lambda run: run.primary.rand_error)
+    of_dunnett = f"(p = {p['no dropout', warping]:.3f}; by Dunnett's test {dunnett['no dropout', warping]:.3f})."
+    assert f"with each of the five seeds {of_dunnett}" in text
+    by_rand = sorted(groups[BATCH_NORM].values(), key=lambda run: run.primary.rand_error)
     *usually, worst = [f"{run.primary.rand_error:.2f}" for run in by_rand]
     assert f"a Rand error of {worst} with one seed and of {usually[0]} to {usually[-1]} with the others" in text
     pixels = sorted(f"{run.primary.pixel_error:.4f}" for run in by_rand)
-    assert f"pixel errors of {pixels[-1]}, and of {pixels[0]} to {pixels[-2]}" in text
+    assert f"pixel errors of {pixels[-1]}, and of {pixels[0]} to {pixels[-2]}." in text
     first = "as first tried"
-    assert f"is not proved (p = {p[first, rand]:.3f} and {p[first, pixel]:.3f})." in whole
-    changed = [run for name in others if name not in ADAM_ABLATIONS for run in groups[name]]
-    assert not any(lost_levels(run.record.up_convolution_effect) for run in changed)
-    assert f"None of the {len(changed)} trainings of these eight rows and of [registered" in text
+    assert f"is not proved (p = {p[first, rand]:.3f} and {p[first, pixel]:.3f})." in text
 
 
 def test_what_is_told_of_the_ablations_by_sgd(committed):
-    runs = archive.read(committed / SGD_ABLATIONS)
-    text = " ".join((committed / "results/README.md").read_text().split())
-    errors = {}
-    for group in ("as the paper", NO_BORDER, NO_DEFORMATION, "no augmentation"):
-        of_group = [run for run in runs if run.group == group]
-        assert len(of_group) == 5 and not any(lost_levels(run.record.up_convolution_effect) for run in of_group)
-        errors[group] = [
-            mean_and_deviation([run.primary.value(metric) for run in of_group], metric.digits)
-            for metric in TABLE_1_METRICS
-        ]
-    usual, border, deformation, augmentation = errors.values()
+    groups, text = _groups(committed / SGD_ABLATIONS), _text(committed)
+    usual = [_shown(groups[CONTROL], metric) for metric in TABLE_1_METRICS]
     assert f"SGD has {usual[0]}, {usual[1]} and {usual[2]} (five seeds)" in text
-    of_groups = {name: [run for run in runs if run.group == name] for name in errors}
-    p = {}
-    for metric in TABLE_1_METRICS:
-        control, *others = (_by_seed(of_group, metric) for of_group in of_groups.values())
-        found = paired_p_values(others, control)
-        p |= {(name, metric): value for name, value in zip([*errors][1:], found, strict=True)}
     warping, rand, pixel = TABLE_1_METRICS
+    p = _p_values(groups)
     assert {key for key, value in p.items() if value < 0.05} == {("no augmentation", pixel), (NO_DEFORMATION, rand)}
-    of_augmentation = _told(p["no augmentation", pixel])
-    assert f"the former is {augmentation[2]} instead of {usual[2]} ({of_augmentation})" in text
-    in_one_pass = [
-        {run.record.config.seed: run.scores["none"] for run in of_groups[group]}
-        for group in ("no augmentation", "as the paper")
-    ]
-    pixels, warpings = (
-        [
-            mean_and_deviation([scores.value(metric) for scores in of_group.values()], metric.digits)
-            for of_group in in_one_pass
-        ]
-        for metric in (pixel, warping)
-    )
-    assert f"the latter {pixels[0]} instead of {pixels[1]}; the warping error of one pass is higher" in text
-    assert f"without it, with each of the five seeds, {warpings[0]} instead of {warpings[1]}." in text
-    without, usually = in_one_pass
-    assert all(without[seed].warping_error > usually[seed].warping_error for seed in usually)
-    of_rand = f"is lower, {deformation[1]} instead of {usual[1]} ({_told(p[NO_DEFORMATION, rand])})"
-    assert f"Without the elastic deformation the Rand error {of_rand}" in text
-    assert f"the warping error is {deformation[0]}." in text
-    by_adam = {run.name: run.primary for run in archive.read(committed / OF_ADAM)}
-    for metric in (warping, rand):
-        adams, sgds = (
-            np.mean(
-                [
-                    of[f"no-border-term-seed-{n}"].value(metric) - of[f"as-the-paper-seed-{n}"].value(metric)
-                    for n in range(5)
-                ]
-            )
-            for of in (by_adam, {run.name: run.primary for run in runs})
+    of_rand = f"With SGD the Rand error is lower without it (p = {p[NO_DEFORMATION, rand]:.3f}), which nothing else"
+    assert of_rand in text and f"{p[NO_BORDER, warping]:.3f} and {p[NO_BORDER, rand]:.3f} with SGD;" in text
+    of_adam = _groups(committed / OF_ADAM)
+    for of_optimiser in (groups, of_adam):
+        without, control = (of_optimiser[name] for name in (NO_BORDER, CONTROL))
+        of_warping, of_rand = (
+            np.mean([*_by_seed(without, metric).values()]) - np.mean([*_by_seed(control, metric).values()])
+            for metric in (warping, rand)
         )
-        assert (adams > 0) == (sgds > 0) == (metric == warping)
-    assert "With SGD too the warping error is higher and the Rand error lower." in text
-    of_border = f"they are {border[1]} and {border[0]} instead of {usual[0]}"
-    assert f"{of_border} (p = {p[NO_BORDER, rand]:.3f} and {p[NO_BORDER, warping]:.3f})." in text
-    assert f"None of the {len(runs)} trainings lost a level" in text
+        assert of_warping > 0 > of_rand
+    assert "the warping error is higher and the Rand error lower, with both optimisers, neither" in text
+    shown = [*groups.values(), *(of_adam[name] for name in (CONTROL, *SHOWN))]
+    runs = [run for group in shown for run in group.values()]
+    assert not any(lost_levels(run.record.up_convolution_effect) for run in runs)
+    assert f"None of the {len(runs)} trainings of this table lost a level." in text

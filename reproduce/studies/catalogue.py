@@ -118,8 +118,8 @@ STUDIES: dict[str, Study] = {
         ),
         Study(
             "arms",
-            "what `release` makes, of the quarter network with either optimiser, and of the full one with Adam: "
-            "branches of one training",
+            "what `release` makes, of the quarter network with either optimiser, and of the full one with Adam, as "
+            "branches of a training; with Adam with registered labels too",
             plans.arms,
             of_one_profile=True,
             is_release=True,

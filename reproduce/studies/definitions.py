@@ -192,18 +192,22 @@ RATES_OF_ADAM: dict[str, tuple[str, dict[str, Any]]] = {
     for rate in (0.0003, 0.001, 0.003)
 }
 
-# Networks trained on all sections and released, with the probabilities of the test sections. The full network's are
-# branches of one trunk, which goes on as time allows.
+# Networks trained on all sections, with the probabilities of the test sections. The full network's are branches of one
+# trunk for each recipe, which goes on as time allows.
 ARMS: dict[str, tuple[str, dict[str, Any]]] = {
     # Twice the tiles of `quick`, which lowered all three errors on fold 6/6 (`budgets`); the warm-up is as there.
     "quarter-adam": ("quick", optimiser_settings("adam", "quick") | {"steps": 5000, "warmup": 125.0}),
     "quarter-sgd": ("quick", optimiser_settings("sgd", "quick")),
+    "registered-quarter": (
+        "quick",
+        optimiser_settings("adam", "quick") | REGISTERED | {"steps": 10_000, "warmup": 125.0},
+    ),
 }
-FULL_ARM: tuple[str, dict[str, Any]] = (
-    "full-adam",
-    WIDE_ADAM_OF_BRANCHES | {"learning_rate": ADAM_RATE[64], "warmup": 125.0, "checkpoint_every": 250},
-)
-FULL_ARM_TILES = (2500, 8000)
+OF_FULL_ARMS: dict[str, Any] = {"learning_rate": ADAM_RATE[64], "warmup": 125.0, "checkpoint_every": 250}
+FULL_ARMS: dict[str, tuple[dict[str, Any], tuple[int, ...]]] = {  # settings, and the tiles of each branch
+    "full-adam": (WIDE_ADAM_OF_BRANCHES | OF_FULL_ARMS, (2500, 8000)),
+    "registered-full": (ADAM_OF_BRANCHES | REGISTERED | OF_FULL_ARMS, (4000, 8000)),
+}
 
 
 def is_as_first_tried(config: Config) -> bool:

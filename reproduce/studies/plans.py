@@ -14,8 +14,7 @@ from reproduce.studies.definitions import (
     FIRST_ADAM,
     FIRST_SGD,
     FLOAT32,
-    FULL_ARM,
-    FULL_ARM_TILES,
+    FULL_ARMS,
     LEFT_OUT,
     NOT_AT_FIRST,
     ONE_PASS,
@@ -152,9 +151,11 @@ def release(_asked: Asked) -> list[Run]:
 
 
 def arms(_asked: Asked) -> list[Run]:
-    """Each arm's training on all sections, and the branches of the full network's."""
+    """Each arm's training on all sections, and the branches of the full network's trunks."""
     runs = [Run(name, ALL_SECTIONS, None, changes, profile=of_arm) for name, (of_arm, changes) in ARMS.items()]
-    return runs + _branches(Run(FULL_ARM[0], ALL_SECTIONS, None, FULL_ARM[1], profile="paper"), FULL_ARM_TILES)
+    for name, (changes, every) in FULL_ARMS.items():
+        runs += _branches(Run(name, ALL_SECTIONS, None, changes, profile="paper"), every)
+    return runs
 
 
 def cell_ablations(asked: Asked) -> list[Run]:

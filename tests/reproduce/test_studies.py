@@ -347,7 +347,7 @@ def test_no_scheduler_is_given_a_release_that_is_committed(tmp_path, monkeypatch
     monkeypatch.setattr(carrying_out, "spread", lambda tasks, *_: spread_over.extend(map(str, tasks)))
     given = ["--data", str(tmp_path), "--out", str(tmp_path), "--only", "quarter", "--scheduler", "tcp://nowhere"]
     monkeypatch.setattr(sys, "argv", ["studies", "arms", *given])
-    assert studies.main() == 0 and spread_over == ["quarter-sgd"]
+    assert studies.main() == 0 and spread_over == ["quarter-sgd", "registered-quarter"]
 
 
 def test_mean_and_deviation():

@@ -20,7 +20,7 @@ from reproduce.studies.kept import require_as_planned, require_same_data, requir
 from reproduce.studies.pages import gather
 from reproduce.studies.plans import require_own_settings
 from unet_paper.cli.settings import changed_config
-from unet_paper.config import OPTIMISERS, PROFILES, Config, optimiser_settings
+from unet_paper.config import OPTIMISERS, PROFILES, Config, optimiser_settings, without_effect
 from unet_paper.datasets.cell_tracking import HELA, U373
 from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.record import read_record
@@ -113,6 +113,20 @@ def test_parts_make_each_run_once_and_keep_branches_together(name):
     assert sorted(run.name for part in parts for run in part) == sorted(run.name for run in runs)
     trunks = [{run.trunk for run in part if run.trunk} for part in parts]
     assert sum(map(len, trunks)) == len(set().union(*trunks))
+
+
+def test_registered_arms_have_the_recipe_of_the_folds_that_speak_for_them():
+    arms = {run.name: run for run in runs_of("arms", 1)}
+    (quarter,) = (run for name, run in arms.items() if name == "registered-quarter")
+    fold = runs_of("registered-folds", 1, optimiser="adam")[0]
+    assert quarter.changes == fold.changes | {"steps": 10_000, "warmup": 125.0} and quarter.fold is None
+    folds = archive.read(RESULTS / "isbi/registered-folds-paper-adam")
+    for run in (arms["registered-full-4000"], arms["registered-full-8000"]):
+        planned = changed_config(PROFILES["paper"], [f"{name}={value}" for name, value in run.changes.items()])
+        used = folds[0].record.config.as_dict()
+        differing = {name for name, value in planned.as_dict().items() if used[name] != value}
+        differing -= {*without_effect(planned, used)}
+        assert differing <= {"steps", "warmup", "checkpoint_every", "profile"} and run.trunk == "registered-full-trunk"
 
 
 def test_runs_of_another_recipe_are_not_taken_for_the_studys(tmp_path):

@@ -110,7 +110,7 @@ ENTRIES = (
         *("registered-folds-paper-adam", "registered-fold-"),
         short="full network, Adam, labels registered",
     ),
-    Entry("full network, Adam, one fold", "budgets", "64-channels-Adam-seed-0-2500", short="full network, Adam"),
+    Entry("full network, Adam, one fold", "budgets", "64-channels-Adam-seed-0-2500"),
     Entry(
         "quarter network, Adam, labels registered, 5,000 tiles, 5 folds",
         *(f"registered-{LONGER}", "registered-fold-"),
@@ -292,11 +292,12 @@ def headline(results: Path, found: Found) -> str:
         record = runs[0].record
         config = record.config
         what = [f"{config.steps:,}", f"{trained_on(runs)}, {training_time(runs)}"]
-        for tta in config.tta:
+        for tta in ("rot7", config.primary):  # the paper's own averaging, where that was measured
             measured = test_scores(results / entry.study, tta, config.primary)
-            if measured is not None and tta != "none":
+            if measured is not None:
                 errors = [metric.formatted(measured[metric.key]) for metric in TABLE_1_METRICS]
                 rows.append([f"ours: {entry.short}, {tta}", *what, RECOVERED, *errors])
+                break
         of_primary = errors_of(runs, config.primary)
         if of_primary is not None and entry.short:
             rows.append([f"ours: {entry.short}, {config.primary}", *what, scored_on(runs), *of_primary])

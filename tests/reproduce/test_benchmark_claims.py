@@ -31,7 +31,7 @@ def test_with_bfloat16(committed):
     beside = [found(network, "bfloat16", BASELINE) for network in ("full", "quick")]
     assert f"to {beside[0]} (full network) or 0.43 to {beside[1]} (`quick`) of the time of the baseline" in text
     longer = 1 / float(of_precision[0])
-    assert f"a step takes [{longer:.1f} times as long](" in text_of(committed / "README.md")
+    assert f"in float32 there [{longer:.1f} times as long](" in text_of(committed / "README.md")
 
 
 def test_with_avx2_alone(committed):

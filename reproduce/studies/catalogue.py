@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from reproduce.studies import plans
-from reproduce.studies.definitions import AS_THE_PAPER, BASELINE, FIRST_SGD, Run
+from reproduce.studies.definitions import AS_THE_PAPER, FIRST_SGD, Run
 from reproduce.studies.plans import Asked
 from unet_paper.config import PROFILES, optimiser_settings
 
@@ -88,15 +88,6 @@ STUDIES: dict[str, Study] = {
             in_all=True,
         ),
         Study(
-            "interventions",
-            "against what the metrics show, by settings alone; scored on fold 1/6 as the search is",
-            plans.intervened,
-            takes_optimiser=True,
-            first_sgd=("quick",),
-            control=BASELINE,
-            in_all=True,
-        ),
-        Study(
             "adam-rate",
             "Adam's learning rate for a quarter of the channels and for all; scored on fold 1/6",
             plans.adam_rate,
@@ -150,7 +141,7 @@ def runs_of(study: str, seeds: int, profile: str = "quick", optimiser: str | Non
     optimiser = _as_asked(of_study, profile, optimiser)
     is_as_first = optimiser is None and profile in of_study.first_sgd
     trained = optimiser_settings(optimiser or "sgd", profile) | (FIRST_SGD if is_as_first else {})
-    runs = of_study.plan(Asked(seeds, profile, optimiser, is_as_first, trained["learning_rate"]))
+    runs = of_study.plan(Asked(seeds, profile, optimiser, is_as_first))
     return [replace(run, changes=trained | run.changes) for run in runs] if of_study.takes_optimiser else runs
 
 

@@ -24,48 +24,38 @@ def compared(
     elsewhere: dict[str, Values],
     seeds: Mapping[str, Sequence[int]],
     runs: Sequence[Run],
-    same_fold: bool,
     primary: str,
 ) -> list[str]:
     """Lines that compare the rows with the control, the first run's group, where anything tells what a seed does.
-    seeds : of every row's runs.
+    elsewhere : the table's first row, where another study has such runs; seeds : of every row's runs.
     """
     title = runs[0].group
     others = {run.group: own[run.group] for run in runs if run.group != title and run.group in own}
     if title not in own or not others:
         return []
     several = any(count(row) > 1 for row in (own[title], *others.values()))
-    known_from = ["the rows with several runs"] if several else []
-    if same_fold:  # these are the table's first row; the own runs have the same seeds
-        ((title, control),) = elsewhere.items()
-        alike = [control]
-        known_from = known_from or ["the first row"]
-    else:
-        control = own[title]
-        alike = [*elsewhere.values(), control]
-        known_from += [f"the {count(row)} runs of [seeds](../seeds), of another fold" for row in elsewhere.values()]
+    if not several and not elsewhere:
+        return []
+    known_from = "the rows with several runs" if several else "the first row"
+    ((title, control),) = elsewhere.items() if elsewhere else [(title, own[title])]  # the own runs have the same seeds
     apart = apart_by_seeds(control, others)
     rows = {other: (row, control) for other, row in others.items() if other not in apart}
     far, near = LEFT_OUT  # as many sections, so that only where they lie differs
     if {far, near} <= set(rows):
         rows[f"{near}, beside {far}"] = others[near], others[far]
-    if not known_from:
-        return []
     pooled = [values for other, values in others.items() if other not in apart]
     if apart and several:
-        known_from[0] = "the other rows with several runs"
-    lines = differences(rows, [*alike, *pooled], " and ".join(known_from))
-    is_family = len(alike) == 1 and several
+        known_from = "the other rows with several runs"
+    lines = differences(rows, [control, *pooled], known_from)
     if apart:
-        where = "Not there, nor in Dunnett's test" if is_family else "Not there"
+        where = "Not there, nor in Dunnett's test" if several else "Not there"
         quoted = ", ".join(f'"{title}"' for title in apart)
         lines += [
             f"{where}: {quoted}, whose runs lie further apart than seeds make them elsewhere (as Cochran's test, 1 in "
             "1,000).",
             "",
         ]
-    # Dunnett's test pools the runs that it compares, which are all that is known only where no other fold is needed.
-    return lines + (family(others, control, seeds, title, primary, apart) if is_family else [])
+    return lines + (family(others, control, seeds, title, primary, apart) if several else [])
 
 
 def apart_by_seeds(control: Values, others: Mapping[str, Values]) -> list[str]:

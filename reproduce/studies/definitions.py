@@ -1,11 +1,10 @@
-"""What the studies try: settings of the hyper-parameter search, of ablations, interventions, budgets and releases."""
+"""What the studies try: settings of the hyper-parameter search, of ablations, budgets and releases."""
 
 from dataclasses import dataclass, field
 from typing import Any
 
 from unet_paper.config import (
     BEFORE,
-    PROFILES,
     Config,
     optimiser_settings,
     without_effect,
@@ -18,7 +17,7 @@ SGD_OF_BRANCHES: dict[str, Any] = {"optimiser": "sgd", "up_convolution_fan_in": 
 ADAM_OF_BRANCHES: dict[str, Any] = {"optimiser": "adam", "up_convolution_fan_in": "blob", "momentum_warmup": 0.0}
 # Of the wider networks, which were trained before these initial weights were taken.
 WIDE_ADAM_OF_BRANCHES = ADAM_OF_BRANCHES | {"up_convolution_fan_in": "input"}
-AS_THE_PAPER, BASELINE = "as the paper", "baseline"  # what ablations and interventions are compared with
+AS_THE_PAPER = "as the paper"  # what ablations are compared with
 SEARCH_FOLD = "1/6"  # on which choices are made
 SCORED_FOLD = "6/6"  # the last five of the thirty training sections, on which the study `seeds` is scored too
 FLOAT32: dict[str, Any] = {"bfloat16": False}
@@ -92,20 +91,6 @@ ADAM_ABLATIONS: dict[str, dict[str, Any]] = {
 # Adjacent sections look alike, and sections 25 to 29 are scored: what it changes to leave sections out of the training,
 # as many of them far from the scored ones as next to them.
 LEFT_OUT = {"sections 0 to 3 left out": "0-3", "sections 21 to 24 left out": "21-24"}
-
-
-def interventions(profile: str, rate: float) -> dict[str, dict[str, Any]]:
-    """Against mergers and thick membranes, by settings alone: what each is called, and the settings that differ from
-    those of the profile, trained at this rate.
-    """
-    usual = PROFILES[profile]
-    return {
-        BASELINE: {},
-        "twice the steps": {"steps": 2 * usual.steps},
-        "half the class balance": {"class_balance": 0.5},
-        "twice the border term": {"w_0": 2 * usual.w_0},
-        "twice the channels": {"base_channels": 2 * usual.base_channels, "learning_rate": rate / 2},
-    }
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,9 @@ from unet_paper.runs.record import RunRecord
 Values = dict[str, dict[str, list[float]]]  # by test-time augmentation and key of metric, of each run
 
 
-def same_training(results: Path, control: StudyRun, same_fold: bool) -> list[StudyRun]:
-    """The runs of `seeds`, where they differ from the control in the seed alone (and in the fold unless `same_fold`)
-    and their deep levels reach the output, as `collect` takes no others; at least three, or none. Raises BadInput where
-    what `seeds` kept is damaged.
+def same_training(results: Path, control: StudyRun) -> list[StudyRun]:
+    """The runs of `seeds`, where they differ from the control in the seed alone and their deep levels reach the output,
+    as `collect` takes no others; at least three, or none. Raises BadInput where what `seeds` kept is damaged.
     """
     settings = _settings(control.record)
     alike = [
@@ -25,7 +24,7 @@ def same_training(results: Path, control: StudyRun, same_fold: bool) -> list[Stu
         for run in archive.read(results / "seeds")
         if _settings(run.record) == settings
         and run.record.data_sha256 == control.record.data_sha256
-        and (run.record.protocol == control.record.protocol or not same_fold)
+        and run.record.protocol == control.record.protocol
         and not are_inactive(run.record)
     ]
     return alike if len(alike) > 2 else []

@@ -8,7 +8,7 @@ from reproduce import ROOT
 from reproduce.studies import archive, budgets, plot, search, tables
 from reproduce.studies.archive import StudyRun
 from reproduce.studies.catalogue import STUDIES
-from reproduce.studies.definitions import SCORED_FOLD, Run
+from reproduce.studies.definitions import Run
 from reproduce.studies.groups import same_training
 from reproduce.studies.runner import is_left_out
 from unet_paper.runs.folder import RunFolder
@@ -46,11 +46,7 @@ def write(folder: Path, name: str, runs: Sequence[Run], optimiser: str | None = 
         text = budgets.text([finished[run.name] for run in done])
         budgets.draw(folder / "plot.png", [finished[run.name] for run in done])
     else:
-        seeds = (
-            same_training(folder.parent, finished[runs[0].name], same_fold=runs[0].fold == SCORED_FOLD)
-            if study.control
-            else []
-        )
+        seeds = same_training(folder.parent, finished[runs[0].name]) if study.control else []
         diverged = [run.name for run in runs if run.name not in finished and is_left_out(run, folder)]
         text = tables.table(name, done, finished, len(runs), diverged, seeds, optimiser)
         if runs[0].profile is None:  # else the runs differ in more than what a plot would compare

@@ -28,7 +28,6 @@ from reproduce.studies.definitions import (
     WITH_ADAM,
     WITH_SGD,
     Run,
-    interventions,
 )
 from unet_paper.config import DECAY_PARTS, SGD_RATES, optimiser_settings
 from unet_paper.datasets.cell_tracking import SEQUENCES
@@ -45,7 +44,6 @@ class Asked:
     profile: str
     optimiser: str | None  # that was asked for; None: the one with which the study began, or the runs' own
     is_as_first: bool  # whether the study began by SGD as first tried, and goes on so
-    rate: float  # the learning rate of that optimiser
 
 
 def folds(_asked: Asked) -> list[Run]:
@@ -108,15 +106,6 @@ def budgets(asked: Asked) -> list[Run]:
             settings = changes | {"seed": seed, "warmup": 125.0}
             runs += _branches(Run(_named(group, seed), group, SCORED_FOLD, settings), TILES)
     return runs
-
-
-def intervened(asked: Asked) -> list[Run]:
-    """Every intervention, seed by seed."""
-    return [
-        Run(_named(group, seed), group, SEARCH_FOLD, changes | {"seed": seed})
-        for seed in range(asked.seeds)
-        for group, changes in interventions(asked.profile, asked.rate).items()
-    ]
 
 
 def ablations(asked: Asked) -> list[Run]:

@@ -96,9 +96,9 @@ def text(finished: Mapping[str, StudyRun], results: Path) -> str:
         "",
         f"Written by `python -m reproduce.studies hyper-parameter-search` from the records of its runs{so_far}. Every "
         "run was trained on folds 2 to 6 of the training stack and scored on fold 1/6 (sections 0 to 4); one pass, no "
-        "test-time augmentation. Besides these runs only the interventions and Adam's rates are scored on these "
-        "sections, and fold 1/5 of the cross-validation, which shares them. Runs have 16 base channels, 1,000 steps "
-        "and a highest rate of 0.016 unless the table says otherwise; those of the full network 400 steps on tiles of "
+        "test-time augmentation. Besides these runs Adam's rates are scored on these sections, interventions that are "
+        "in the history, and fold 1/5 of the cross-validation, which shares them. Runs have 16 base channels, 1,000 "
+        "steps and a highest rate of 0.016 unless the table says otherwise; those of the full network 400 steps on tiles of "
         "252 px. One run each. How far two runs differ by the seed alone is known from the five seeds below (2,500 "
         "steps, another fold, one pass too): the standard deviation of the difference is "
         f"{spread[WARPING_ERROR]:.6f} in warping, "

@@ -94,8 +94,7 @@ def table(
     own, inactive = collect(runs, finished), collect(runs, finished, inactive=True)
     others, of_others = as_group(runs[0].group, seeds), {run.name: run for run in seeds}
     elsewhere = collect(others, of_others)
-    same_fold = bool(seeds) and seeds[0].record.protocol == protocol
-    shown = (elsewhere if same_fold else {}) | own
+    shown = elsewhere | own
     so_far = f", {len(runs)} of {planned} so far" if len(runs) + len(diverged) < planned else ""
     profile = "" if runs[0].profile else f"; profile {first.title_without('seed')}"
     lines = [
@@ -111,7 +110,7 @@ def table(
     if of_study.leaves_out:
         ours = "width, length and optimiser" if first.config.optimiser == "adam" else "width and length"
         lines += ["", f"`{of_study.control}` is this recipe with nothing left out; its {ours} are ours."]
-    if same_fold:
+    if elsewhere:
         lines += ["", interval_of_seeds(next(iter(elsewhere.values())), primary)]
     rows = []
     for group, values in shown.items():
@@ -138,7 +137,7 @@ def table(
         seeds_of_rows = seeds_of(runs, finished) | seeds_of(others, of_others)
         lines += [
             "",
-            *(compared(own, elsewhere, seeds_of_rows, runs, same_fold, primary) if of_study.control else []),
+            *(compared(own, elsewhere, seeds_of_rows, runs, primary) if of_study.control else []),
             *zeros(runs, finished, primary),
             *each(runs, finished),
         ]

@@ -6,6 +6,7 @@ Only what git holds is looked at, so that a reader's own runs do not matter here
 import csv
 import re
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from reproduce.studies import archive, budgets, cells, dynamics_summary, model_c
 from reproduce.studies.archive import StudyRun
 from reproduce.studies.catalogue import STUDIES as CATALOGUE
 from reproduce.studies.catalogue import runs_of
-from reproduce.studies.definitions import SCORED_FOLD, SEARCH_FOLD
+from reproduce.studies.definitions import SEARCH_FOLD
 from reproduce.studies.groups import same_training
 from reproduce.studies.pages import gather
 from reproduce.studies.release import PUBLISHED
@@ -27,6 +28,7 @@ from unet_paper.cli.settings import changed_config
 from unet_paper.cli.values import sections
 from unet_paper.config import OF_SGD, OPTIMISERS, PROFILES, without_effect
 from unet_paper.datasets.cell_tracking import DATASETS, SEQUENCES
+from unet_paper.datasets.folds import Fold, Protocol
 from unet_paper.metrics.registry import TABLE_1_METRICS
 from unet_paper.report import table_2
 from unet_paper.report.table_1 import run_document
@@ -41,7 +43,7 @@ MOST_FILES = 150
 STUDIES = (
     *("adam-rate", "folds", "folds-adam", "folds-adam-5000-tiles", "full-fold"),
     *("registered-folds-adam", "registered-folds-adam-5000-tiles", "registered-folds-paper-adam"),
-    *("seeds", "seeds-adam", "interventions"),
+    *("seeds", "seeds-adam"),
     *("ablations", "ablations-adam", "ablations-sgd"),
 )
 OF_OPTIMISER = ("optimiser", "learning_rate", "warmup", "momentum_warmup", "up_convolution_fan_in", "decay", "seed")
@@ -120,7 +122,7 @@ def test_the_table_of_a_study_is_what_its_records_say(committed, study):
     found, seeds = gather(folder, planned), []
     assert len(found) == len(kept)
     if CATALOGUE[name].control is not None:
-        seeds = same_training(folder.parent, found[planned[0].name], same_fold=planned[0].fold == SCORED_FOLD)
+        seeds = same_training(folder.parent, found[planned[0].name])
     done = [run for run in planned if run.name in found]
     assert (folder / "README.md").read_text() == tables.table(name, done, found, len(planned), (), seeds, by)
 
@@ -236,7 +238,7 @@ def test_the_readme_quotes_the_headline(committed):
 def test_choices_were_made_on_another_fold_than_the_reported_runs(committed):
     for study in (*STUDIES, "hyper-parameter-search"):
         for run in archive.read(committed / "results/isbi" / study):
-            chosen = study in ("hyper-parameter-search", "adam-rate", "interventions")
+            chosen = study in ("hyper-parameter-search", "adam-rate")
             assert (str(run.record.protocol.fold) == SEARCH_FOLD) == chosen
     for name in RUNS:
         assert str(read_record(committed / name / "run.json").protocol.fold) != SEARCH_FOLD
@@ -281,13 +283,10 @@ def test_the_folders_that_the_scripts_train_in_hold_no_files_of_a_run_without_on
 def test_ablations_are_compared_with_runs_that_differ_in_the_seed_alone(committed, tmp_path):
     results = committed / "results/isbi"
     control = next(run for run in archive.read(results / "ablations") if run.name == "as-the-paper-seed-0")
-    alike = same_training(results, control, same_fold=True)
-    assert [run.name for run in alike] == [f"seed-{seed}" for seed in range(5)]
-    baseline = next(run for run in archive.read(results / "interventions") if run.name == "baseline-seed-0")
-    assert same_training(results, baseline, same_fold=True) == []  # they are of another fold
-    assert len(same_training(results, baseline, same_fold=False)) == 5
+    assert [run.name for run in same_training(results, control)] == [f"seed-{seed}" for seed in range(5)]
+    on_another_fold = replace(control, record=replace(control.record, protocol=Protocol.of_fold(Fold(1, 6), 30)))
     other = next(run for run in archive.read(results / "ablations") if run.name == "padded-seed-0")
-    assert same_training(results, other, same_fold=False) == []
+    assert same_training(results, on_another_fold) == same_training(results, other) == []
 
 
 @pytest.mark.parametrize(

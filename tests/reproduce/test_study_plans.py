@@ -39,7 +39,7 @@ def test_every_run_has_a_folder_of_its_own_and_settings_that_exist(name, profile
     for run in runs:
         changes = [f"{setting}={value}" for setting, value in run.changes.items()]
         changed_config(PROFILES[run.profile or profile], changes).check()
-        assert (run.fold == "1/6") == (name in ("hyper-parameter-search", "adam-rate", "interventions"))
+        assert (run.fold == "1/6") == (name in ("hyper-parameter-search", "adam-rate"))
 
 
 @pytest.mark.parametrize("name", STUDIES)
@@ -63,7 +63,7 @@ def test_the_help_names_every_study(monkeypatch, capsys):
         studies.main()
     said = capsys.readouterr().out
     told = re.findall("^  (\\S+) {2,}\\S", said.split("NAME is one of\n")[1].split("\n\n")[0], re.MULTILINE)
-    assert told == [*STUDIES, "all"] and "folds, ablations, interventions and release, one after the other" in said
+    assert told == [*STUDIES, "all"] and "folds, ablations and release, one after the other" in said
     assert all(study.summary in re.sub(r"\s+", " ", said) for study in STUDIES.values())
 
 
@@ -97,7 +97,7 @@ def test_no_two_ablations_are_the_same(profile, optimiser):
 
 
 def test_the_optimiser_is_asked_for_where_a_study_began_with_another_recipe():
-    for study in ("seeds", "ablations", "interventions"):
+    for study in ("seeds", "ablations"):
         first, today = (runs_of(study, 1, optimiser=by)[0].changes for by in (None, "sgd"))
         assert first.items() >= FIRST_SGD.items() and today["learning_rate"] == first["learning_rate"] == 0.016
         by_sgd = replace(PROFILES["quick"], **optimiser_settings("sgd", "quick"))
@@ -223,8 +223,8 @@ def test_a_damaged_archive_is_no_missing_row(tmp_path):
     ("name", "options", "setting"),
     [
         ("seeds", [], "seed=5"),
-        ("interventions", ["--seeds", "1"], "steps=9"),
-        ("interventions", ["--only", "twice-the-channels"], "base_channels=2"),
+        ("budgets", ["--seeds", "1"], "base_channels=9"),
+        ("ablations", ["--only", "border-term"], "w_0=2"),
         ("ablations", [], "w_0=3"),
         ("adam-rate", [], "learning_rate=0.1"),
         ("all", [], "class_balance=1"),
@@ -315,7 +315,7 @@ def test_frames_of_another_data_set_are_not_taken_for_the_studys(tmp_path):
         (["seeds", "--set", "optimiser=adam"], "--set optimiser=adam: seeds would train at sgd's rate; leave that"),
         (
             ["arms", "--optimiser", "adam"],
-            "to one of folds, registered-folds, full-fold, seeds, ablations, interventions\n",
+            "to one of folds, registered-folds, full-fold, seeds, ablations\n",
         ),
         (["cells-ablations", "--set", "steps=7"], "with steps=1500, and 7 is planned; give another --out"),
     ],

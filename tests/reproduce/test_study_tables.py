@@ -249,11 +249,11 @@ def test_the_metrics_with_zeros_beyond_the_image_are_read(tmp_path):
 def test_other_seeds_are_of_the_same_data_and_at_least_three(tmp_path):
     seeds, control = archive.read(RESULTS / "seeds")[:3], MADE["as-the-paper-seed-0"]
     archive.write(tmp_path / "seeds", seeds)
-    assert [run.name for run in same_training(tmp_path, control, same_fold=True)] == [run.name for run in seeds]
+    assert [run.name for run in same_training(tmp_path, control)] == [run.name for run in seeds]
     other = replace(control, record=replace(control.record, data_sha256={"train-volume": "another"}))
-    assert same_training(tmp_path, other, same_fold=True) == []
+    assert same_training(tmp_path, other) == []
     archive.write(tmp_path / "seeds", seeds[:2])
-    assert same_training(tmp_path, control, same_fold=True) == []
+    assert same_training(tmp_path, control) == []
 
 
 def test_other_seeds_are_counted_without_those_that_are_in_no_row(tmp_path):
@@ -263,7 +263,7 @@ def test_other_seeds_are_counted_without_those_that_are_in_no_row(tmp_path):
     def keep(inactive: int) -> list[str]:
         lost = [replace(run, record=replace(run.record, up_convolution_effect=(0.0,))) for run in seeds[:inactive]]
         archive.write(tmp_path / "seeds", [*lost, *seeds[inactive:]])
-        return [run.name for run in same_training(tmp_path, control, same_fold=True)]
+        return [run.name for run in same_training(tmp_path, control)]
 
     assert keep(0) == [run.name for run in seeds] and keep(2) == [run.name for run in seeds[2:]]
     assert keep(3) == keep(5) == []

@@ -57,7 +57,9 @@ def test_the_time_of_quick_and_what_float32_does_to_its_errors(committed, other_
         if run.name.startswith("16-channels-Adam") and run.record.config.steps == 2500
     )
     assert f"{min(minutes):.0f} to {longest:.0f} CPU minutes with AVX-512 bf16, on one core" in readme
-    (told,) = {f"with AVX2 alone {each:.0f} CPU minutes" for each in of_avx2}
+    (told,) = {f"with AVX2 alone [{each:.0f} CPU minutes](results/isbi/seeds-adam/README.md)" for each in of_avx2}
+    assert f"{told}; 1 GiB |" in readme
+    assert all(0.8 < run.record.times.training_peak_mib / 1024 < 1.1 for run in usual)
     assert told in readme
     pairs = list(zip(usual, exact, strict=False))
     assert [one.record.config.seed for one, _ in pairs] == [two.record.config.seed for _, two in pairs] == [5, 6]

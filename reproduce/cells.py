@@ -10,6 +10,7 @@ from reproduce import ROOT, script
 from reproduce.cell_recipe import cell_changes
 from reproduce.script import say
 from unet_paper.cli.help_text import SMOKE
+from unet_paper.cli.parser import Parser
 from unet_paper.cli.values import path
 from unet_paper.datasets.cell_phantom import is_whole, write_cell_phantom
 from unet_paper.datasets.cell_tracking import (
@@ -34,7 +35,7 @@ PHANTOM_NOTICE = script.framed(
 
 def parse() -> argparse.Namespace:
     """The options of cells.sh."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="reproduce/cells.sh",
         description="Train on one sequence of the cell tracking challenge, score the other, and the reverse.",
     )

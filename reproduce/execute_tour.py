@@ -3,11 +3,11 @@
 python -m reproduce.execute_tour [OUT.ipynb]
 """
 
-import argparse
 import json
 import os
 from pathlib import Path
 
+from unet_paper.cli.parser import Parser
 from unet_paper.cli.values import path
 from unet_paper.support.files import atomic_write
 
@@ -51,10 +51,9 @@ def execute(out: Path = NOTEBOOK) -> None:
 
 def main(given: list[str] | None = None) -> None:
     """Execute the tour."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m reproduce.execute_tour",
         description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("out", type=path, nargs="?", default=NOTEBOOK, metavar="OUT.ipynb")
     execute(out=parser.parse_args(given).out)

@@ -10,6 +10,7 @@ from reproduce.script import command, say
 from reproduce.studies.definitions import SCORED_FOLD
 from unet_paper.cli.commands import main as unet_paper
 from unet_paper.cli.help_text import SMOKE
+from unet_paper.cli.parser import Parser
 from unet_paper.cli.program import typed
 from unet_paper.cli.settings import recipe
 from unet_paper.cli.values import path
@@ -22,7 +23,7 @@ STOPPED_BY_A_SIGNAL = 128  # exit codes above this
 
 def parse() -> argparse.Namespace:
     """The options of isbi.sh."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="reproduce/isbi.sh",
         description="Train on the ISBI 2012 stack, predict, score, and compare with the paper.",
     )

@@ -43,6 +43,16 @@ def test_what_is_read_is_what_was_written(tmp_path):
     assert {values.dtype for values in load_file(path).values()} == {torch.float16, torch.int64}
 
 
+def test_the_same_weights_give_the_same_bytes(tmp_path):
+    """Whatever order the library leaves the texts in; and the tensors begin where it has them begin."""
+    contents = set()
+    for number in range(5):
+        publish(tmp_path / f"{number}.safetensors", made())
+        contents.add((tmp_path / f"{number}.safetensors").read_bytes())
+    (content,) = contents
+    assert int.from_bytes(content[:8], "little") % 8 == 0
+
+
 def test_they_predict_like_the_full_ones(tmp_path):
     full = made(dataclasses.replace(CONFIG, batch_norm=False, padding="valid"))
     checkpoint.save(tmp_path / "weights.pt", full)

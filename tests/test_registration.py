@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy import ndimage
 
-from unet_paper.augmentation import Deformation, augmented_tile
+from unet_paper.augmentation import Deformation, augmented_tile, sample
 from unet_paper.config import PROFILES
 from unet_paper.datasets.registration import measure
 from unet_paper.datasets.training_set import draw_tile, prepare_training_set
@@ -16,7 +16,7 @@ from unet_paper.normalisation import Standardisation
 from unet_paper.overlap_tile import Block, mirrored_region
 from unet_paper.prediction import predict_stack
 from unet_paper.support.errors import BadInput
-from unet_paper.test_time_augmentation import moved, views
+from unet_paper.test_time_augmentation import bicubic_weights, moved, views
 from unet_paper.volumes.work import region_of
 
 AS_IT_IS = Standardisation(0.0, 1.0, "float32")
@@ -85,7 +85,7 @@ def test_whole_pixels_are_read_elsewhere(registration):
     x, y = map(int, registration)
     for sides in ((0, 30, 0, 40), (-20, 10, 35, 90)):
         elsewhere = (sides[0] + y, sides[1] + y, sides[2] + x, sides[3] + x)
-        assert torch.allclose(moved(read, registration)(*sides), read(*elsewhere), atol=1e-4)
+        assert torch.equal(moved(read, registration)(*sides), read(*elsewhere))
 
 
 def test_a_part_of_a_pixel_is_read_between():
@@ -99,7 +99,17 @@ def test_a_part_of_a_pixel_is_read_between():
     inner = reader(slope, (0.5, -0.5))(10, 40, 10, 30)
     assert torch.allclose(inner, torch.from_numpy(slope[10:40, 10:30]) + 2 * 0.5 - 3 * 0.5, atol=1e-3)
     whole, part = (reader(noise, (0.25, -0.6))(*sides) for sides in ((-5, 60, -8, 50), (10, 20, 10, 22)))
-    assert torch.allclose(whole[15:25, 18:30], part, atol=1e-4)
+    assert torch.equal(whole[15:25, 18:30], part)
+
+
+def test_between_pixels_lies_what_pytorchs_bicubic_sampling_gives():
+    noise = torch.rand(60, 50, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+    for x, y in ((0.15, 0.6), (-0.3, 2.7), (-1.5, 0.0)):
+        rows, columns = torch.arange(10.0, 40) + y, torch.arange(10.0, 30) + x
+        places = torch.stack(torch.meshgrid(columns, rows, indexing="xy"), dim=-1).double()
+        found = moved(lambda *sides: noise[slice(*sides[:2]), slice(*sides[2:])], (x, y))(10, 40, 10, 30)
+        assert torch.allclose(found, sample(noise[None], places, "bicubic")[0], atol=1e-5)
+    assert bicubic_weights(0.0) == (0, 1, 0, 0) and sum(bicubic_weights(0.3)) == pytest.approx(1)
 
 
 def test_a_tile_shows_what_its_labels_show():
@@ -144,12 +154,20 @@ def test_a_prediction_is_that_of_the_moved_image_whatever_its_tiles(tta):
     corner = section[:90, :80]
     between = predict_stack(network, AS_IT_IS, corner, tta, registration=(0.15, 0.55))
     tiled = predict_stack(network, AS_IT_IS, corner, tta, largest_tile=240, registration=(0.15, 0.55))
-    assert np.allclose(between, tiled, atol=1e-4)
+    assert np.allclose(between, tiled, atol=1e-6)
     assert np.abs(between - predict_stack(network, AS_IT_IS, corner, tta)).max() > 1e-3
+
+
+@pytest.mark.parametrize("registration", [(0.0,), (0.0, 0.0, 0.0), (float("nan"), 0.0), ("a", 0.0), None])
+def test_a_registration_is_two_numbers(registration):
+    section = np.zeros((20, 20), np.float32)
+    with pytest.raises(BadInput, match="it must be \\(x, y\\), two numbers in px"):
+        predict_stack(UNet(base_channels=2), AS_IT_IS, section, registration=registration)
 
 
 def test_a_block_of_a_volume_is_read_with_what_its_registration_reaches():
     block, shape, seen = Block(0, 60, 300, 400), (2000, 2000), views("d4")
     usual, moved_far = (region_of(block, shape, seen, registration) for registration in ((0.0, 0.0), (9.5, -3.2)))
-    assert moved_far.right >= usual.right + 10 and moved_far.left >= usual.left + 6
-    assert moved_far.bottom >= usual.bottom - 1 and region_of(block, shape, seen, (0.0, 8.5)).bottom >= usual.bottom + 9
+    assert moved_far.right == usual.right + 9 + 2 and moved_far.left == usual.left + 9 - 1  # the kernel's pixels
+    assert moved_far.bottom == usual.bottom - 4 + 2
+    assert region_of(block, shape, seen, (0.0, 8.5)).bottom == usual.bottom + 8 + 2

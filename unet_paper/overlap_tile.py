@@ -13,8 +13,9 @@ import numpy as np
 import torch
 
 from unet_paper.compute.memory import require_memory
-from unet_paper.io.sections import Block, as_array
+from unet_paper.io.sections import Block
 from unet_paper.network import CONTEXT, SMALLEST_INPUT, STRIDE, multiply_adds
+from unet_paper.support.arguments import as_array
 from unet_paper.support.errors import BadInput
 
 SMALLEST_TILE = SMALLEST_INPUT + STRIDE  # 204 px: what a block of 16 px on the grid needs

@@ -12,11 +12,11 @@ from unet_paper.compute.callers_torch import callers_settings_set_aside
 from unet_paper.compute.memory import available_memory, release
 from unet_paper.compute.precision import autocast, computes_in_bfloat16, float32_unrounded, usable_device
 from unet_paper.config import EXTRAPOLATIONS, PAPER, TTA
-from unet_paper.io.sections import as_array, note_odd_axes, require_no_colours
+from unet_paper.io.sections import note_odd_axes, require_no_colours
 from unet_paper.network import CONTEXT, UNet
 from unet_paper.normalisation import Standardisation, gray_values
 from unet_paper.overlap_tile import SMALLEST_TILE, Block, Plan, mirrored_region, plan_blocks
-from unet_paper.support.arguments import require_choice
+from unet_paper.support.arguments import as_array, holds, require_choice
 from unet_paper.support.errors import BadInput
 from unet_paper.support.logs import logger
 from unet_paper.support.progress import progress_bar
@@ -59,10 +59,12 @@ class Predictor:
         registration : (x, y)
             The map is of pixels of the labels, which show what lies so many px to their right and below in the image.
 
-        Raises BadInput for another tta or extrapolation.
+        Raises BadInput for another tta or extrapolation, and for a registration that is no two numbers.
         """
         require_choice("tta", tta, TTA)
         require_choice("extrapolation", extrapolation, EXTRAPOLATIONS)
+        if not holds(lambda: len(registration) == 2 and all(math.isfinite(px) for px in registration)):
+            raise BadInput(f"registration is {registration!r}; it must be (x, y), two numbers in px")
         self.network = network.eval()
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # PyTorch's stubs lack it
         self.standardisation = standardisation

@@ -12,9 +12,9 @@ from skimage.morphology import local_maxima, reconstruction
 from skimage.segmentation import watershed as flooded
 
 from unet_paper.config import setting
-from unet_paper.io.sections import as_array, require_no_colours
+from unet_paper.io.sections import require_no_colours
 from unet_paper.separation_border import is_connectivity
-from unet_paper.support.arguments import is_number, is_whole
+from unet_paper.support.arguments import as_array, is_number, is_whole
 from unet_paper.support.errors import BadInput
 
 THRESHOLD = 0.5  # the argmax over two classes

@@ -9,8 +9,8 @@ import scipy  # its parts, and scikit-image's, are loaded when they are first us
 from numpy.typing import ArrayLike
 from skimage import measure
 
-from unet_paper.io.sections import Sections, as_array
-from unet_paper.support.arguments import labels_option
+from unet_paper.io.sections import Sections
+from unet_paper.support.arguments import as_array, labels_option
 from unet_paper.support.errors import BadInput
 from unet_paper.support.logs import logger
 

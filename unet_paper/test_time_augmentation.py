@@ -16,6 +16,7 @@ from unet_paper.overlap_tile import Block, View, tile_size
 from unet_paper.support.arguments import require_choice
 
 SAMPLING_MARGIN = 3  # px around what is sampled, for the bicubic kernel
+CUBIC = -0.75  # the kernel's constant, PyTorch's
 
 Read = Callable[[int, int, int, int], torch.Tensor]
 Network = Callable[[torch.Tensor], torch.Tensor]
@@ -69,18 +70,42 @@ def moved(read: Read, registration: tuple[float, float]) -> Read:
     """
     if not any(registration):
         return read
-    x, y = registration
-    first_x, first_y = math.floor(x) - SAMPLING_MARGIN, math.floor(y) - SAMPLING_MARGIN
+    (first_x, of_columns), (first_y, of_rows) = ((math.floor(px), bicubic_weights(px % 1)) for px in registration)
 
     def read_moved(top: int, bottom: int, left: int, right: int) -> torch.Tensor:
-        height, width = (size + 2 * SAMPLING_MARGIN + 1 for size in (bottom - top, right - left))
-        values = read(top + first_y, top + first_y + height, left + first_x, left + first_x + width)
-        rows = torch.arange(bottom - top, device=values.device, dtype=values.dtype) + (y - first_y)
-        columns = torch.arange(right - left, device=values.device, dtype=values.dtype) + (x - first_x)
-        coordinates = torch.stack(torch.meshgrid(columns, rows, indexing="xy"), dim=-1)
-        return sample(values[None], coordinates, "bicubic")[0]
+        # Tap by tap: coordinates of a grid would be rounded by the size of the tile.
+        values = read(top + first_y - 1, bottom + first_y + 2, left + first_x - 1, right + first_x + 2)
+        rows = torch.stack([values[k : k + bottom - top] * weight for k, weight in enumerate(of_rows)]).sum(0)
+        return torch.stack([rows[:, k : k + right - left] * weight for k, weight in enumerate(of_columns)]).sum(0)
 
     return read_moved
+
+
+def bicubic_weights(fraction: float) -> tuple[float, float, float, float]:
+    """The weights of the bicubic kernel between two pixels.
+
+    Parameters
+    ----------
+    fraction : float
+        Px behind the first of them, 0 to 1.
+
+    Returns
+    -------
+    tuple of float
+        Of the pixel before the first, of both, and of the one behind.
+
+    Notes
+    -----
+    Keys: Cubic convolution interpolation for digital image processing, 1981, with PyTorch's constant.
+    """
+
+    def near(distance: float) -> float:
+        return ((CUBIC + 2) * distance - (CUBIC + 3)) * distance**2 + 1
+
+    def far(distance: float) -> float:
+        return CUBIC * (((distance - 5) * distance + 8) * distance - 4)
+
+    return far(1 + fraction), near(fraction), near(1 - fraction), far(2 - fraction)
 
 
 def aligned(start: int) -> int:

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from unet_paper.config import CLASS_WEIGHT, PAPER, SIGMA, W_0
-from unet_paper.io.sections import as_array, lone_label, require_no_colours
+from unet_paper.io.sections import lone_label, require_no_colours
 from unet_paper.separation_border import is_connectivity, label_cells, separate_touching_cells
-from unet_paper.support.arguments import holds
+from unet_paper.support.arguments import as_array, holds
 from unet_paper.support.errors import BadInput
 
 REACH = 10.0  # in sigma: exp(-10^2 / 2) = 2e-22 is lost beside w_c even in double precision

@@ -25,6 +25,7 @@ import torch
 
 from reproduce import ROOT
 from reproduce.benchmarks import metrics, record, runtimes, scaling, speed, steps
+from unet_paper.cli.parser import Parser
 from unet_paper.cli.values import path
 from unet_paper.compute.allocator import keep_freed_memory
 from unet_paper.config import PAPER
@@ -38,9 +39,7 @@ TABLES = "tables"  # the part that measures nothing
 
 def parse(given: list[str] | None = None) -> argparse.Namespace:
     """The options, and the parts that they ask for."""
-    parser = argparse.ArgumentParser(
-        prog="python -m reproduce.benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Parser(prog="python -m reproduce.benchmarks", description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join((*record.PARTS, TABLES)))
     parser.add_argument("--data", type=path, metavar="DIR", help="the challenge's stacks; default: the phantom")
     parser.add_argument(

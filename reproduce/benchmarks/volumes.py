@@ -28,6 +28,7 @@ from reproduce import ROOT
 from reproduce.benchmarks import record
 from reproduce.benchmarks.volumes_page import WHOLE, WHOLE_RUN, write_page
 from unet_paper import checkpoint
+from unet_paper.cli.parser import Parser
 from unet_paper.cli.values import path
 from unet_paper.support.errors import BadInput
 from unet_paper.support.json_files import read_json
@@ -45,10 +46,9 @@ DEVICE = "cpu"
 
 def parse(given: list[str] | None = None) -> argparse.Namespace:
     """The options."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m reproduce.benchmarks.volumes",
         description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("measurements", nargs="*", metavar="MEASUREMENT", help=", ".join((*MEASUREMENTS, PAGE)))
     parser.add_argument(

@@ -27,6 +27,7 @@ import time
 from reproduce.studies.carrying_out import Request, carry_out, planned
 from reproduce.studies.catalogue import SEEDS, STUDIES, usual_seeds
 from reproduce.studies.runner import NOT_DONE, OutOfTime
+from unet_paper.cli.parser import Parser
 from unet_paper.cli.settings import changed_config, chosen_optimiser
 from unet_paper.cli.values import above_zero, path, positive
 from unet_paper.config import OPTIMISERS, PROFILES
@@ -89,10 +90,9 @@ def summaries() -> str:
 
 def main() -> int:
     """Carry out a study."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m reproduce.studies",
         description=(__doc__ or "").format(studies=summaries()),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("study", choices=(*STUDIES, "all"), metavar="NAME", help="one of the list above")
     parser.add_argument("--data", type=path, required=True, metavar="DIR")

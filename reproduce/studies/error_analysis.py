@@ -7,7 +7,6 @@ RUN is the folder of a scored run in which its probability stacks still are: tho
 committed. Writes error-analysis.md into each, and prints it.
 """
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,6 +24,7 @@ from reproduce.studies.errors_of_map import (
     thickness,
 )
 from unet_paper import checkpoint
+from unet_paper.cli.parser import Parser
 from unet_paper.cli.values import path
 from unet_paper.io.stack import read_labels, read_probabilities, read_stack
 from unet_paper.metrics import score, warping_errors
@@ -176,10 +176,9 @@ def _shares(counts: np.ndarray, limits: Sequence[int], unit: str, *further: str)
 
 def main() -> int:
     """Write error-analysis.md for each run."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m reproduce.studies.error_analysis",
         description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("runs", type=path, nargs="+", metavar="RUN")
     for folder in parser.parse_args().runs:

@@ -5,7 +5,6 @@ python -m reproduce.studies.registration --data DIR --out FOLDER
 DIR holds train-volume.tif and train-labels.tif; FOLDER gets README.md and plot.png.
 """
 
-import argparse
 import sys
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from reproduce.studies.definitions import REGISTERED, SCORED_FOLD
+from unet_paper.cli.parser import Parser
 from unet_paper.cli.values import path
 from unet_paper.datasets.folds import Fold
 from unet_paper.datasets.registration import measure
@@ -80,10 +80,9 @@ def draw(path: Path, found: np.ndarray) -> None:
 
 def main() -> int:
     """The command line. Returns the exit code."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m reproduce.studies.registration",
         description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--data", type=path, required=True, metavar="DIR")
     parser.add_argument("--out", type=path, required=True, metavar="FOLDER")

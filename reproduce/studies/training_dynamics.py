@@ -26,6 +26,7 @@ from torch import nn
 from reproduce.studies import dynamics_summary
 from reproduce.studies.definitions import FIRST_ADAM, FIRST_SGD, SEARCH_FOLD, UNCLIPPED
 from unet_paper.checkpoint import new_network
+from unet_paper.cli.parser import Parser
 from unet_paper.cli.values import path, positive
 from unet_paper.compute.precision import autocast
 from unet_paper.config import PROFILES, SGD_RATES, Config
@@ -146,10 +147,9 @@ def read_rows(path: Path) -> list[dict[str, str]]:
 
 def main() -> int:
     """All arms of each seed in turn, so that a study that is stopped has as many seeds of each."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m reproduce.studies.training_dynamics",
         description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--data", type=path, metavar="DIR")
     parser.add_argument("--out", type=path, required=True, metavar="FOLDER")

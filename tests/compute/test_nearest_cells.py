@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 from unet_paper.compute.nearest_cells import bands_of_distances, distances_to_two_nearest_cells
 from unet_paper.separation_border import label_cells
@@ -42,10 +43,15 @@ def test_arrays_that_hold_no_cells_of_a_section(cells):
     ("cells", "reach", "message"),
     [
         ([[-1, 0, 1]], 9, "the cells hold -1"),
-        ([[1, 0], [1]], 9, "rows that differ in length"),
+        ([[1, 0], [1]], 9, "the cells are arrays of several shapes; give them one by one"),
         ([[1, 0, 2]], -1, "reach is -1; it must be a number, 0 or above"),
         ([[1, 0, 2]], float("nan"), "reach is nan"),
         ([[1, 0, 2]], None, "reach is None"),
+        ([[1, 0, 2]], np.array([3]), "reach is array"),
+        ([[1, 0, 2]], 10**400, "reach is 1000"),
+        (np.ma.array([[1, 0, 2]], mask=[[0, 0, 1]]), np.inf, "the cells are masked; give their .filled"),
+        (torch.ones(2, 2, requires_grad=True), np.inf, "the cells are given as torch.Tensor, of which NumPy makes no"),
+        ("cells.tif", np.inf, "the cells are given as a path, 'cells.tif'; read the file first"),
     ],
 )
 def test_what_is_no_cell_and_no_reach(cells, reach, message):

@@ -277,7 +277,7 @@ def test_folds_are_contiguous_blocks_that_share_nothing():
     assert Fold.parse("2/4") == Fold(2, 4)
 
 
-@pytest.mark.parametrize("text", ["0/6", "7/6", "1/1", "six", "1-6", "1/6/2", "-1/6"])
+@pytest.mark.parametrize("text", ["0/6", "7/6", "1/1", "six", "1-6", "1/6/2", "-1/6", "١/٣"])
 def test_bad_folds(text):
     with pytest.raises(BadInput, match="K/N"):
         Fold.parse(text)

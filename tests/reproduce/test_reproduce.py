@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from reproduce import isbi, script
+from reproduce import cells, isbi, script
 from unet_paper.cli.parser import parse
 from unet_paper.cli.settings import changed_config
 from unet_paper.config import PROFILES
@@ -128,6 +128,16 @@ def test_clean_days_says_what_it_is_given(run_script, given):
     done = run_script("clean_days.sh", *given)
     assert done.returncode == 2 and not done.stdout
     assert done.stderr == "usage: bash reproduce/clean_days.sh DATA PLACE [SEED ...]\n"
+
+
+@pytest.mark.parametrize("experiment", [isbi, cells])
+def test_bad_options_end_in_one_sentence(monkeypatch, capsys, experiment):
+    monkeypatch.setattr(sys, "argv", ["script", "--nonsense"])
+    with pytest.raises(SystemExit, match="2"):
+        experiment.parse()
+    said = capsys.readouterr().err
+    name = experiment.__name__.rpartition(".")[2]
+    assert said == f"reproduce/{name}.sh: unrecognized arguments: --nonsense; see reproduce/{name}.sh --help\n"
 
 
 def test_two_optimisers_are_refused_before_all_else(monkeypatch):

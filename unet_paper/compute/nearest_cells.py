@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from unet_paper.compute.numba_jit import compiled
-from unet_paper.support.arguments import holds
+from unet_paper.support.arguments import as_array, holds, is_number
 from unet_paper.support.errors import BadInput
 
 BAND = 512  # px, rows at a time, at least
@@ -56,17 +56,14 @@ def distances_to_two_nearest_cells(cells: ArrayLike, reach: float = math.inf) ->
     looks sideways, one column further at a time, until no further column can be nearer. Two cells per column are
     enough, as only one of them can be the nearest cell of all.
     """
-    try:
-        cells = np.asarray(cells)
-    except ValueError:
-        raise BadInput("the cells are a list of rows that differ in length; expected (H, W) integers") from None
+    cells = as_array(cells, "the cells")
     if cells.ndim != 2 or cells.dtype.kind not in "bui":
         raise BadInput(
             f"cells of shape {cells.shape} and type {cells.dtype}; expected (H, W) integers, section by section"
         )
     if cells.min(initial=0) < 0:
         raise BadInput(f"the cells hold {cells.min()}; a cell's number is above 0, and 0 is background")
-    if not holds(lambda: reach >= 0):
+    if not is_number(reach) or not holds(lambda: float(reach) >= 0):
         raise BadInput(f"reach is {reach!r}; it must be a number, 0 or above, in px")
     if cells.size and cells.max() > np.iinfo(np.int32).max:
         places = np.unique(cells, return_inverse=True)[1].reshape(cells.shape)

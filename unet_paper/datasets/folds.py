@@ -23,7 +23,7 @@ class Fold:
     @classmethod
     def parse(cls, text: str) -> "Fold":
         """Read "K/N". Raises BadInput unless 1 <= K <= N and N >= 2."""
-        match = re.fullmatch(r"(\d{1,9})/(\d{1,9})", text)
+        match = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", text)
         if not match or not 1 <= int(match[1]) <= int(match[2]) or int(match[2]) < 2:
             raise BadInput(f"fold {text!r} is not K/N with 1 <= K <= N and N >= 2; for example 6/6, the last of six")
         return cls(int(match[1]), int(match[2]))

@@ -1,11 +1,12 @@
 """Weights for handing on: safetensors in half precision, with texts that describe them in the file's head."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from unet_paper.support.errors import BadInput
 from unet_paper.support.files import atomic_write
@@ -30,9 +31,21 @@ def write_half_precision(path: Path | str, weights: Mapping[str, torch.Tensor], 
             )
     with atomic_write(path) as temporary:
         try:
-            save_file(halves, temporary, {"format": FORMAT, **metadata})
+            Path(temporary).write_bytes(_ordered(save(halves, {"format": FORMAT, **metadata})))
         except SafetensorError as error:
             raise OSError(f"safetensors could not write it: {error}") from None
+
+
+def _ordered(file: bytes) -> bytes:
+    """The same safetensors with its metadata in the order of their names, which the library leaves to chance: the same
+    weights give the same bytes.
+    """
+    end = 8 + int.from_bytes(file[:8], "little")
+    header = json.loads(file[8:end])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)  # as the tensors begin at a multiple of eight bytes
+    return len(text).to_bytes(8, "little") + text + file[end:]
 
 
 def read_half_precision(path: Path | str) -> tuple[dict[str, torch.Tensor], dict[str, str]] | None:

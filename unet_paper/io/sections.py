@@ -1,6 +1,5 @@
 """Sections of one size, which are a stack, or of several sizes, which are a list."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -8,9 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from unet_paper.support.errors import BadInput, first_line
+from unet_paper.support.arguments import as_array
+from unet_paper.support.errors import BadInput
 from unet_paper.support.logs import logger
-from unet_paper.support.out_of_memory import is_out_of_memory
 from unet_paper.support.words import counted
 
 COLOURS = (3, 4)  # samples of a pixel in colour
@@ -49,33 +48,6 @@ def as_sections(values: ArrayLike | Sequence[ArrayLike], name: str) -> Sections:
         raise BadInput(f"{name} of shape {stack.shape}; expected (H, W) or (Z, H, W)")
     stack = stack.astype(stack.dtype.newbyteorder("="), copy=False)
     return stack[None] if stack.ndim == 2 else stack
-
-
-def as_array(values: ArrayLike | Sequence[ArrayLike], name: str) -> np.ndarray:
-    """Values as an array. name : for messages.
-
-    Raises BadInput for paths, for a list of arrays that differ in shape, for what NumPy cannot make an array of, such
-    as a tensor that needs a gradient, and for masked pixels, whose mask would be lost.
-    """
-    parts = values if isinstance(values, (list, tuple)) else (values,)
-    path = next((part for part in parts if isinstance(part, (str, os.PathLike))), None)
-    if path is not None:
-        raise BadInput(f"{name} are given as a path, {str(path)!r}; read the file first, as tifffile.imread does")
-    if any(np.ma.is_masked(part) for part in parts):
-        raise BadInput(
-            f"{name} are masked; give their .filled() values and, where labels are not known, ignore=labels.mask"
-        )
-    try:
-        return np.asarray(values)
-    except Exception as error:  # of many kinds: what another library's arrays say of it
-        if is_out_of_memory(error):
-            raise
-        if isinstance(error, ValueError) and isinstance(values, (list, tuple)):
-            raise BadInput(f"{name} are arrays of several shapes; give them one by one, each (H, W)") from None
-        kind = f"{type(values).__module__}.{type(values).__qualname__}"
-        raise BadInput(
-            f"{name} are given as {kind}, of which NumPy makes no array ({first_line(error)}); give an array"
-        ) from None
 
 
 def lone_label(ignore: Any) -> int | None:

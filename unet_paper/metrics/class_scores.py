@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from unet_paper.config import MOST_CLASSES
-from unet_paper.io.sections import Sections, as_array, as_sections, described, like, require_same_shapes, stacked
+from unet_paper.io.sections import Sections, as_sections, described, like, require_same_shapes, stacked
 from unet_paper.io.stack import if_unannotated
 from unet_paper.metrics.common import ignored_pixels
+from unet_paper.support.arguments import as_array
 from unet_paper.support.errors import BadInput
 
 

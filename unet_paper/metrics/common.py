@@ -8,7 +8,6 @@ from numpy.typing import ArrayLike
 
 from unet_paper.io.sections import (
     Sections,
-    as_array,
     as_sections,
     described,
     joined,
@@ -19,6 +18,7 @@ from unet_paper.io.sections import (
     stacked,
 )
 from unet_paper.separation_border import separate_touching_cells, warn_of_other_meanings
+from unet_paper.support.arguments import as_array
 from unet_paper.support.errors import BadInput
 
 # Accumulated in double precision as the challenge's scorer does: 0.0, 0.1, ... 0.9999999999999999.

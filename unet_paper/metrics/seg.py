@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from unet_paper.io.sections import as_array
+from unet_paper.support.arguments import as_array
 from unet_paper.support.errors import BadInput
 
 

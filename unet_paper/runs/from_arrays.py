@@ -17,7 +17,6 @@ from unet_paper.datasets.training_set import prepare_training_set
 from unet_paper.io.hashes import sections_sha256
 from unet_paper.io.sections import (
     Sections,
-    as_array,
     as_sections,
     joined,
     lone_label,
@@ -32,7 +31,7 @@ from unet_paper.runs.resuming import changed_settings, changed_type
 from unet_paper.runs.starting_weights import StartingWeights
 from unet_paper.runs.step_memory import require_step_memory
 from unet_paper.separation_border import require_no_gray_levels
-from unet_paper.support.arguments import as_path, require_choice
+from unet_paper.support.arguments import as_array, as_path, require_choice
 from unet_paper.support.errors import BadInput
 from unet_paper.support.locks import exclusive_lock
 from unet_paper.support.logs import logger

@@ -98,6 +98,7 @@ class Entry:
 
 
 LONGER = folder_of("folds", "quick", "adam", 5000)  # as long as the released quarter network's training
+LONGEST = folder_of("registered-folds", "quick", "adam", 10_000)
 ENTRIES = (
     Entry("full recipe", "paper", short="full network, SGD"),
     Entry("full recipe, 5 folds", "folds-paper", "fold-", short="full network, SGD"),
@@ -112,10 +113,11 @@ ENTRIES = (
     ),
     Entry("full network, Adam, one fold", "budgets", "64-channels-Adam-seed-0-2500"),
     Entry(
-        "quarter network, Adam, labels registered, 5,000 tiles, 5 folds",
-        *(f"registered-{LONGER}", "registered-fold-"),
+        "quarter network, Adam, labels registered, 10,000 tiles, 5 folds",
+        *(LONGEST, "registered-fold-"),
         short="quarter network, Adam, labels registered",
     ),
+    Entry("quarter network, Adam, labels registered, 5,000 tiles, 5 folds", f"registered-{LONGER}", "registered-fold-"),
     Entry("quarter network, Adam, 5,000 tiles, 5 folds", LONGER, "fold-", short="quarter network, Adam"),
     Entry("quarter network, Adam, 5,000 tiles, one fold", "budgets", "16-channels-Adam-seed-", "-5000"),
     Entry("full network, SGD as first tried, one fold", "full-fold"),

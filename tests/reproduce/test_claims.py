@@ -6,7 +6,7 @@ from reproduce.studies import archive, cells, table_1
 from reproduce.studies.definitions import FIRST_ADAM, is_as_first_tried
 from reproduce.studies.kept import OF_RECIPE
 from reproduce.studies.statistics import confidence_interval, mean_and_deviation, paired_p_values
-from reproduce.studies.table_1 import LONGER
+from reproduce.studies.table_1 import LONGER, LONGEST
 from unet_paper.cli.settings import changed_config
 from unet_paper.config import OF_SGD, PROFILES
 from unet_paper.datasets.cell_tracking import HELA, U373
@@ -147,7 +147,7 @@ def test_rows_of_the_quarter_network_are_of_todays_recipe_or_say_so(committed):
 
 def test_what_is_told_of_both_optimisers_on_the_folds(committed, other_seeds):
     errors = {}
-    for study in ("folds-adam", "folds", "registered-folds-adam", LONGER, f"registered-{LONGER}"):
+    for study in ("folds-adam", "folds", "registered-folds-adam", LONGER, f"registered-{LONGER}", LONGEST):
         runs = sorted(archive.read(committed / "results/isbi" / study), key=lambda run: str(run.record.protocol.fold))
         assert [str(run.record.protocol.fold) for run in runs] == [f"{number}/5" for number in range(1, 6)]
         errors[study] = np.array([[run.primary.value(metric) for metric in TABLE_1_METRICS] for run in runs])

@@ -11,7 +11,7 @@ from reproduce.studies import archive, registration
 from reproduce.studies.catalogue import runs_of
 from reproduce.studies.definitions import REGISTERED
 from reproduce.studies.statistics import mean_and_deviation, paired_p_values
-from reproduce.studies.table_1 import LONGER
+from reproduce.studies.table_1 import LONGER, LONGEST
 from unet_paper.datasets.phantom import write_phantom
 from unet_paper.datasets.registration import measure
 from unet_paper.datasets.training_stacks import load
@@ -114,16 +114,43 @@ def test_what_is_told_of_registered_labels(committed):
         for scores in (quarter, full)
     )
     assert all((gained > 0).all() for gained in gains.values())
-    assert f"on all five folds there too, the Rand error by {mean_and_deviation(gains['rand_error'], 4)}." in text
+    assert f"on all five folds there too, the Rand error by {mean_and_deviation(gains['rand_error'], 4)};" in text
     assert [(each > 0).sum() for each in beside.values()] == [4, 5, 1] and beside["warping_error"].mean() > 0
     told = "network's Rand error is lower than the full network's with 2,500 on each fold, its warping error on four"
     more = mean_and_deviation(-beside["pixel_error"], 4)
-    assert f"{told}, its pixel error on one, and higher by {more}." in text
+    assert f"{told}, its pixel error on one, and higher by {more};" in text
+    of_most = archive.read(committed / f"results/isbi/{LONGEST}")
+    longest = {run.name: run.primary for run in of_most}
+    assert [*longest] == [*full] and {run.record.config.steps for run in of_most} == {10_000}
+    from_longer, from_full = (
+        {
+            name: np.array([getattr(scores[fold], name) - getattr(longest[fold], name) for fold in full])
+            for name in names
+        }
+        for scores in (longer, full)
+    )
+    assert [(each > 0).sum() for each in from_longer.values()] == [4, 4, 5]
+    rand, pixel = (mean_and_deviation(from_longer[name], 4) for name in names[1:])
+    assert f"the pixel error falls on each fold, by {pixel}, and the Rand error on four, by {rand}." in text
+    assert [(each > 0).sum() for each in from_full.values()] == [4, 5, 4]
+    told = "with 10,000 its Rand error is lower on each, its warping and pixel errors on four, the latter by"
+    assert f"{told} {mean_and_deviation(from_full['pixel_error'], 4)}." in text
+    warping, rand, pixel = (
+        metric.formatted(np.mean([getattr(scores, name) for scores in longest.values()]))
+        for metric, name in zip(TABLE_1_METRICS, names, strict=True)
+    )
     minutes, hours = (
         np.mean([run.record.times.training_seconds for run in runs]) / seconds
-        for runs, seconds in ((of_more, 60), (of_full, 3600))
+        for runs, seconds in ((of_most, 60), (of_full, 3600))
     )
-    assert f"in {round(minutes, -1):.0f} minutes of a core instead of {hours:.1f} hours, lower" in text
+    told = (
+        f"in {round(minutes, -1):.0f} minutes instead of {hours:.1f} hours, lower errors than the full one after 2,500"
+    )
+    assert f"{told}: {warping}, {rand} and {pixel}." in text and all(each.mean() > 0 for each in from_full.values())
+    assert f"10,000 tiles, labels registered | {rand}, **reached** | {pixel}, **reached** |" in text
+    assert float(rand) <= 0.07 and float(pixel) <= 0.049
+    readme = " ".join((committed / "README.md").read_text().split())
+    assert f"falls from 0.0526 to 0.0499, and with 10,000 tiles to {pixel}." in readme
     groups = {}
     for run in archive.read(committed / "results/isbi/ablations-adam"):
         groups.setdefault(run.group, {})[run.record.config.seed] = run.primary

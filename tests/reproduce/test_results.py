@@ -42,7 +42,8 @@ ROOT = Path(__file__).parents[2]
 MOST_FILES = 150
 STUDIES = (
     *("adam-rate", "folds", "folds-adam", "folds-adam-5000-tiles", "full-fold"),
-    *("registered-folds-adam", "registered-folds-adam-5000-tiles", "registered-folds-paper-adam"),
+    *("registered-folds-adam", "registered-folds-adam-5000-tiles", "registered-folds-adam-10000-tiles"),
+    "registered-folds-paper-adam",
     *("seeds", "seeds-adam"),
     *("ablations", "ablations-adam", "ablations-sgd"),
 )
@@ -136,7 +137,7 @@ def test_a_study_would_go_on_as_its_records_began(committed, study):
     for run in kept:
         plan, trained = planned[run.name], run.record.config
         wanted = PROFILES[plan.profile or usual].as_dict() | plan.changes
-        wanted |= {"warmup": 125.0} if study.endswith("-5000-tiles") else {}  # as many steps as of 2,500
+        wanted |= {"warmup": 125.0} if study.endswith("000-tiles") else {}  # as many steps as of 2,500
         told = [name for name in OF_OPTIMISER if trained.optimiser == "sgd" or name not in OF_SGD]
         assert {setting: getattr(trained, setting) for setting in told} == {
             setting: wanted[setting] for setting in told

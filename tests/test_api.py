@@ -25,6 +25,7 @@ OTHERWISE = ({"primary": "d4"}, {"extrapolation": "zeros"}, {"registration_x": 2
 TINY = dict(profile="smoke", base_channels=2, steps=3, tile_size=188, device="cpu", bfloat16=False)
 
 
+@pytest.mark.long
 def test_import_is_quick_and_in_any_order():
     """It loads no PyTorch, and the function weight_map is not hidden by the module of its name. Predicting loads none
     of PyTorch's compiler."""
@@ -42,6 +43,7 @@ def test_import_is_quick_and_in_any_order():
         unet_paper.segmentate  # noqa: B018
 
 
+@pytest.mark.long
 def test_from_images_to_scores(phantom, tmp_path):
     images, labels = phantom
     model = train(images, labels, "cells", folder=tmp_path, **TINY)

@@ -72,6 +72,7 @@ def test_tiled_equals_one_pass_to_the_last_digits_in_double_precision(random):
             assert np.abs(found - expected[block.top : block.bottom, block.left : block.right]).max() < 1e-12
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("size", [204, 220, 252, 300, 380, 572, 700])
 def test_a_section_in_tiles_of_every_size(network, sections, size):
     section = (sections[0][:1] / 255).astype(np.float32)

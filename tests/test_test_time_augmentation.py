@@ -139,6 +139,7 @@ def test_a_turned_view_reads_all_that_its_tile_is_sampled_from(random, monkeypat
             assert torch.allclose(tile, tile_of(view, block, image.shape, read), atol=2e-3)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("tta", ["rot7", "d4"])
 def test_averages_do_not_depend_on_the_tiles(network, tta, sections):
     volume = sections[0][:1, :300, :211]

@@ -45,6 +45,7 @@ def test_prepared_stack(training_set, small_phantom):
     assert weights[labels == 0].min() > weights[labels == 1].max()
 
 
+@pytest.mark.long
 def test_a_training_of_so_many_minutes_ends_when_they_are_over(training_set, tmp_path):
     config = replace(TINY, minutes=0.05, checkpoint_every=10_000, decay="trapezoid", learning_rate=1e-5)
     final = train(config, training_set, tmp_path / "run")
@@ -97,6 +98,7 @@ def test_whether_to_compile_is_decided_by_the_steps_to_come(training_set, tmp_pa
     assert [steps for _, _, steps, _ in asked] == [3, 2]
 
 
+@pytest.mark.long
 def test_it_learns_which_pixels_are_cells(training_set, small_phantom, tmp_path):
     config = replace(TINY, base_channels=6, steps=120, tile_size=252)
     final = run(training_set, tmp_path, config)

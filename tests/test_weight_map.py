@@ -79,6 +79,7 @@ def test_binary_and_numbered_labels_agree(sections):
     )
 
 
+@pytest.mark.long
 def test_weights_are_exact_despite_their_reach(sections, slow_distances):
     labels = sections[1][1]
     cells = label_cells(labels)

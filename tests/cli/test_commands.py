@@ -58,6 +58,7 @@ def test_what_a_run_leaves(run):
     }
 
 
+@pytest.mark.long
 def test_what_a_training_says_last(small_phantom, tmp_path, capsys):
     """The next commands, filled in, which then work; and that smoke means nothing."""
     out = tmp_path / "run"
@@ -155,6 +156,7 @@ def test_a_fold(small_phantom, tmp_path):
     assert "no metrics: predict evaluation-volume as probability-d4" in (out / "table1.md").read_text()
 
 
+@pytest.mark.long
 def test_sections_that_are_left_out(small_phantom, tmp_path):
     """They are neither trained on nor scored, and the record says so; resuming with others is refused."""
     out = tmp_path / "run"
@@ -324,6 +326,7 @@ def test_devices_and_pipes_are_not_replaced_by_files(tmp_path, capsys):
     assert pipe.is_fifo()
 
 
+@pytest.mark.long
 def test_what_the_outputs_encoding_lacks_is_escaped(tmp_path):
     """As of a pipe on Windows: the work that comes after a sentence is done."""
     write_stack(tmp_path / "labels.tif", np.eye(9, dtype=np.uint8)[None])

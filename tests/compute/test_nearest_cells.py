@@ -73,6 +73,7 @@ def test_numbers_may_be_large(drawn_cells, kind, most):
         assert np.array_equal(distances_to_two_nearest_cells(large), distances_to_two_nearest_cells(cells))
 
 
+@pytest.mark.long
 def test_distances_on_a_whole_section(sections, slow_distances):
     cells = label_cells(sections[1][0])
     slow1, slow2 = slow_distances(cells)

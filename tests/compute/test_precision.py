@@ -47,6 +47,7 @@ def test_predictions_are_in_float32(as_on_a_gpu):
     assert seen == ["ieee"] and CONV.fp32_precision == "tf32"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("by_caller", GENERAL + OF_CONVOLUTIONS)
 def test_what_the_caller_has_set_and_sets_later_holds(by_caller):
     """In a process of its own: what was set once for convolutions cannot be taken back."""

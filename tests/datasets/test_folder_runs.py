@@ -64,6 +64,7 @@ def test_what_the_run_holds(run):
     assert labels.shape == (70, 90) and np.array_equal(unknown > 0, np.arange(90)[None] + 0 * labels < 20)
 
 
+@pytest.mark.long
 def test_predicted_scored_and_reported(run, capsys):
     folder, result = run / "evaluation-volume", run / "probability-none"
     predict = ["predict", "--weights", run / "weights.pt", folder, result, "--tta", "none", "--device", "cpu"]

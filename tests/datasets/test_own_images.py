@@ -50,6 +50,7 @@ def train(folder, out, labels, *options):
     return main([str(argument) for argument in arguments])
 
 
+@pytest.mark.long
 def test_the_three_commands(nuclei, tmp_path, capsys):
     """It learns what a nucleus is, in a few dozen small tiles; scored on the section that was held out."""
     run = tmp_path / "run"
@@ -136,6 +137,7 @@ def test_instances_always_leave_a_cell():
     assert labels.tolist() == [[[1, 0]]] and classes == 2
 
 
+@pytest.mark.long
 def test_k_classes(nuclei, tmp_path):
     """Background, small and large nuclei."""
     numbers = read_stack(nuclei / "numbers.tif").pixels
@@ -158,6 +160,7 @@ def test_k_classes(nuclei, tmp_path):
     assert main(["report", str(run)]) == 0 and "has no metrics" in (run / "metrics.md").read_text()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("shape", [(1, 1, 50), (2, 3, 2), (1, 300, 7)])
 def test_images_of_any_shape_train_and_predict(tmp_path, random, shape):
     images = random.integers(0, 256, shape, dtype=np.uint8)

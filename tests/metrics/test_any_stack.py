@@ -180,6 +180,7 @@ def test_inputs_are_left_as_they_were(random_stack):
     assert np.array_equal(truth, before[0]) and np.array_equal(proposal, before[1])
 
 
+@pytest.mark.long
 def test_no_place_to_keep_compiled_code():
     """Where nothing can be written, the machine code is made anew: the scores still come."""
     code = (

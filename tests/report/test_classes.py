@@ -162,6 +162,7 @@ def test_only_the_labels_of_a_run_on_classes_are_known_to_be_classes(run, make_r
     assert not are_classes_of_run(run.labels)
 
 
+@pytest.mark.long
 def test_what_the_report_draws(run, random, monkeypatch):
     """The pixels of unknown truth, loss and weight map, and the paper's figures only where they are asked for."""
     marks = np.zeros((2, 40, 60), np.uint8)

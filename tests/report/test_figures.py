@@ -44,6 +44,7 @@ FIGURE_1 = (
 )
 
 
+@pytest.mark.long
 def test_figure_1_is_the_papers():
     watched = operations(UNet().eval(), 572)
     maps = [(step.channels, step.size) for step in watched if step.kind not in ("up-conv 2x2", "copy and crop")]
@@ -127,6 +128,7 @@ def test_what_is_cell_beside_splits_and_mergers_is_what_it_is_for_them(run_and_r
     assert np.array_equal(drawn[0] == 1, is_cell)
 
 
+@pytest.mark.long
 def test_all_figures(run_and_record):
     run, record = run_and_record
     scores = Scores(0.001, 0.1, 0.05, {"warping_error": 0.4}, sections=2)
@@ -225,6 +227,7 @@ def test_without_a_truth_there_are_fewer(run_and_record):
     assert [caption.name for caption in write_figures(run, record, None)] == ["figure-1-network"]
 
 
+@pytest.mark.long
 def test_without_a_truth_there_is_no_figure_3(run_and_record):
     run, record = run_and_record
     run.labels.unlink()

@@ -109,6 +109,7 @@ def test_cells_at_other_thresholds(make_run):
     assert "| **0.5** |" in text and "against the labels as they are given" in text
 
 
+@pytest.mark.long
 def test_membranes_have_the_errors_of_tessellations_too(make_run):
     run = make_run("membranes")
     assert main(["report", str(run.path)]) == 0
@@ -187,6 +188,7 @@ def test_no_error_is_drawn_where_nothing_is_scored(make_run):
         assert (shown == NOT_SCORED).all(-1).any()
 
 
+@pytest.mark.long
 def test_a_segment_where_nothing_is_scored_is_no_cell_too_many(make_run):
     run = make_run("instances")
     record, (_, probability) = read_record(run.record), nuclei()

@@ -161,6 +161,7 @@ def test_what_it_looks_like(page, tmp_path, theme, ground):
     assert len(found & set(COMPONENTS)) >= 1 and len(found) > 100
 
 
+@pytest.mark.long
 def test_a_report_without_the_stacks_keeps_the_viewer(run, tmp_path):
     """As in a clone, where only the pictures are."""
     clone = tmp_path / "seed-0"
@@ -179,6 +180,7 @@ def test_a_map_that_was_not_scored_is_not_shown_beside_earlier_scores(run, tmp_p
     assert "is another map than the run's scores of none are of; score it before the report" in capsys.readouterr().err
 
 
+@pytest.mark.long
 def test_what_the_page_leaves_out_it_says(small_phantom, run, tmp_path):
     out = tmp_path / "unscored"
     assert main(["train", "--data", str(small_phantom), "--out", str(out), "--fold", "1/6", *CHANGES]) == 0

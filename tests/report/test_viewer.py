@@ -145,6 +145,7 @@ def test_it_starts_at_the_threshold_of_the_figures_and_says_why(page, runs):
     assert page("threshold-why").text == ""
 
 
+@pytest.mark.long
 def test_lengths_have_units_that_fit(open_page, small_phantom, scored_run, tmp_path):
     """The bar of an image of large pixels tells micrometres."""
     page = open_page(scored_run(small_phantom, tmp_path / "coarse", pixel_size=PixelSize(650.0, 650.0)) / "index.html")
@@ -167,6 +168,7 @@ def test_two_runs_side_by_side(open_page, runs):
     assert not page("pane-b").is_displayed()
 
 
+@pytest.mark.long
 def test_runs_of_different_sizes_and_strange_names(open_page, runs, scored_run, tmp_path):
     """Both panes show the same part of their sections, whatever these measure and their folders are called."""
     write_phantom(tmp_path / "data", train_sections=2, test_sections=1, size=80)

@@ -27,6 +27,7 @@ ROOT = Path(__file__).parents[2]
 TINY = [f"--set={change}" for change in ("base_channels=2", "steps=4", "tile_size=188")]
 
 
+@pytest.mark.long
 def test_without_data_it_ends_on_the_phantom_and_says_so(clone, run_script, cell_phantom):
     shutil.copytree(cell_phantom, clone / "data" / "phantom-cells")
     done = run_script("cells.sh", "--profile", "smoke", "--train-on", "01", *TINY)

@@ -139,6 +139,7 @@ def test_a_run_without_scores(tmp_path, make_record):
         report(tmp_path)
 
 
+@pytest.mark.long
 def test_the_report_of_a_run(truth, tmp_path, make_record):
     run = RunFolder(tmp_path / "run")
     config = replace(PROFILES["smoke"], base_channels=2)

@@ -69,6 +69,7 @@ def test_the_quarter_networks_probabilities_of_the_test_sections():
     assert 0.6 < (stack.pixels > 127).mean() < 0.9
 
 
+@pytest.mark.long
 @pytest.mark.skipif("ISBI_DATA" not in os.environ, reason="ISBI_DATA names the test sections")
 def test_predict_takes_the_quarter_network_by_itself(tmp_path):
     """Its map of a test section is the committed one."""
@@ -78,6 +79,7 @@ def test_predict_takes_the_quarter_network_by_itself(tmp_path):
     assert np.abs(read_stack(tmp_path / "b.tif").pixels - committed).mean() < 0.005
 
 
+@pytest.mark.long
 @pytest.mark.skipif("ISBI_DATA" not in os.environ, reason="the weights know the ISBI stack, which ISBI_DATA names")
 def test_it_finds_the_cells_of_a_section(released, tmp_path):
     """Of one that it was trained on: no result, but what wrong or damaged weights would not do."""

@@ -25,6 +25,7 @@ from unet_paper.support.locks import exclusive_lock
 TINY = [f"--set={change}" for change in ("base_channels=2", "steps=4", "tile_size=188", "tta=none", "primary=none")]
 
 
+@pytest.mark.long
 def test_without_data_and_network_it_ends_on_the_phantom_and_says_so(clone, run_script):
     write_phantom(clone / "data" / "phantom", train_sections=2, test_sections=1, size=96)
     done = run_script("isbi.sh", "--profile", "smoke", *TINY)
@@ -104,6 +105,7 @@ def started(clone):
     return started
 
 
+@pytest.mark.long
 def test_an_environment_whose_python_is_gone_is_made_anew(clone, started):
     """As after an upgrade of the system's Python."""
     python = clone / ".venv" / "bin" / "python"
@@ -113,6 +115,7 @@ def test_an_environment_whose_python_is_gone_is_made_anew(clone, started):
     assert said.strip() == str(clone / ".venv"), errors
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not shutil.which("flock"), reason="there is no flock here")
 def test_two_scripts_make_one_environment(clone, started):
     both = [started() for _ in range(2)]

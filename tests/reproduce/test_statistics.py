@@ -92,6 +92,7 @@ def test_confidence_interval(random):
     assert 0.935 < np.mean([low < 5 < high for low, high in runs]) < 0.965
 
 
+@pytest.mark.long
 def test_a_group_to_which_seeds_do_more_is_found(random):
     """And hardly ever one where they do the same to all; the control, and a group of one run, never."""
     alike = [random.normal(size=5) for _ in range(12)]

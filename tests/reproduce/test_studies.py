@@ -220,6 +220,7 @@ def test_where_results_go_unless_that_is_said(tmp_path, monkeypatch, options, fo
 CHANGES = ("base_channels=2", "tile_size=188", "tta=none", "primary=none")
 
 
+@pytest.mark.long
 def test_it_stops_in_time(small_phantom, tmp_path):
     stopped = study("full-fold", small_phantom, tmp_path, "--minutes", 0.08, changes=(*CHANGES, "steps=100000"))
     assert stopped.returncode == NOT_DONE and "the same command resumes" in stopped.stdout
@@ -312,6 +313,7 @@ def test_a_line_of_budgets_joins_means_of_the_same_seeds(tmp_path, monkeypatch):
         )
 
 
+@pytest.mark.long
 def test_a_release(small_phantom, tmp_path):
     run = RunFolder(tmp_path / "final")
     changes = [part for change in TINY for part in ("--set", change)]
@@ -331,6 +333,7 @@ def test_a_release(small_phantom, tmp_path):
     assert compared["bytes"] == (run.path / "weights.safetensors").stat().st_size
 
 
+@pytest.mark.long
 def test_a_release_that_is_committed_is_not_made_again(small_phantom, tmp_path):
     for name in ("run.json", "test-scores.json"):
         (tmp_path / "final").mkdir(exist_ok=True)

@@ -85,6 +85,7 @@ def study(small_phantom, tmp_path, monkeypatch):
     return study
 
 
+@pytest.mark.long
 def test_a_study_resumes(study, tmp_path):
     study(1)
     first = (tmp_path / "steps.csv").read_text()

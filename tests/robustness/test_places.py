@@ -62,6 +62,7 @@ def small_disk(tmp_path):
         yield place, ["bash", "-c", 'ulimit -f 250; trap "" XFSZ; exec "$@"', "-"]
 
 
+@pytest.mark.long
 def test_full_disk(small_disk, small_phantom, ends_well):
     place, prefix = small_disk
     labels = small_phantom / "train-labels.tif"
@@ -96,6 +97,7 @@ def test_full_disk_at_a_checkpoint(tmp_path, write, name):
     assert list(tmp_path.iterdir()) == [tmp_path / name] and (tmp_path / name).read_bytes() == before
 
 
+@pytest.mark.long
 def test_places_that_may_not_be_read_or_written(tmp_path, ends_well):
     """In another process and as another user than root, who may do everything."""
     tmp_path.chmod(0o755)

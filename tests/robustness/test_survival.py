@@ -55,6 +55,7 @@ def kill_again_and_again(small_phantom, folder, kills, seed):
     return found["kills"]
 
 
+@pytest.mark.long
 def test_killed_anywhere(small_phantom, tmp_path):
     """At random moments, most of them in the middle of a checkpoint, and three times at the worst ones."""
     assert kill_again_and_again(small_phantom, tmp_path, 5, 0) >= 4
@@ -66,6 +67,7 @@ def test_killed_hundreds_of_times(small_phantom, tmp_path):
     assert kills >= 200
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_keeps_the_step_and_says_how_to_go_on(small_phantom, tmp_path, number):
     arguments = ["train", "--data", str(small_phantom), "--out", str(tmp_path / "run"), *TINY_RUN, "--set"]
@@ -88,6 +90,7 @@ def test_a_signal_keeps_the_step_and_says_how_to_go_on(small_phantom, tmp_path, 
     assert main([*arguments, "steps=100001", "--resume"]) == 2  # the schedule would be another
 
 
+@pytest.mark.long
 def test_a_signal_keeps_the_step_where_nobody_reads_what_is_said(small_phantom, tmp_path):
     """As Ctrl-C stops `tee` too, which the training writes to."""
     out = tmp_path / "run"

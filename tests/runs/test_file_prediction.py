@@ -57,6 +57,7 @@ def test_two_processes_do_not_write_one_file(weights, image, tmp_path):
     assert not out.exists()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("tta", ["none", "d4", "rot7"])
 def test_equals_the_prediction_in_memory(weights, image, tmp_path, tta, caplog):
     caplog.set_level("INFO", "unet_paper")
@@ -166,6 +167,7 @@ def test_another_predictions_partial_result_is_refused(weights, image, tmp_path)
     assert (tmp_path / "out.tif.progress").read_bytes() == before
 
 
+@pytest.mark.long
 def test_killed_at_any_moment(weights, tmp_path, random):
     """SIGKILL in the middle of the work, several times; the end is as if nothing had happened."""
     image, out, whole = (tmp_path / name for name in ("image.tif", "out.tif", "whole.tif"))

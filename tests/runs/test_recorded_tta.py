@@ -38,6 +38,7 @@ def run(tmp_path, make_record, random):
     return run
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("metrics", ["challenge", "seg"])
 def test_metrics_carry_it(run, metrics):
     out = run.scores("none", "d4")

@@ -105,6 +105,7 @@ def test_the_command(files, trained, weights, capsys):
     assert json.loads((files / "run" / "run.json").read_text())["start"]["steps"] == 2
 
 
+@pytest.mark.long
 def test_resumed_it_is_the_same(files):
     assert finetune(files, "--set", "checkpoint_every=1", out="whole") == 0
     assert finetune(files, "--set", "checkpoint_every=1") == 0
@@ -148,6 +149,7 @@ def test_what_is_refused(files, capsys, options, message):
     assert message in capsys.readouterr().err and not (files / "run").exists()
 
 
+@pytest.mark.long
 def test_a_registration_is_not_taken_over_and_that_is_said(files, capsys):
     trained = checkpoint.load(files / "weights.pt")
     config = replace(trained.config, registration_x=0.15, registration_y=0.6)

@@ -141,7 +141,7 @@ def errors(path: Path, volume: np.ndarray, labels: np.ndarray) -> dict[str, Any]
 
 def seeds() -> dict[str, float]:
     """What other seeds do to the errors of one pass: standard deviations, as the pages of studies take them."""
-    runs = archive.read(ROOT / "results" / "isbi" / "seeds")
+    runs = [run for run in archive.read(ROOT / "results" / "isbi" / "seeds-adam") if run.name.startswith("seed-")]
     return {
         metric.key: statistics.stdev(run.scores["none"].value(metric) for run in runs) for metric in TABLE_1_METRICS
     }

@@ -57,7 +57,7 @@ def _errors(errors: dict[str, Any]) -> list[str]:
         f"Errors of one trained network ({network['base_channels']} base channels, {network['steps']:,} steps; "
         f"{errors['scored_on']}) in each precision, and how far its probabilities lie from those in float32. int8 is "
         "calibrated with sections that it was trained on. A tenth of what seeds do to these errors "
-        "([seeds](../isbi/seeds/README.md), one pass, standard deviation): "
+        "([seeds-adam](../isbi/seeds-adam/README.md), one pass, standard deviation): "
         f"{tenths}.",
         "",
         Table(["precision", *TABLE_1_METRICS, "mean difference", "largest"], moved).to_markdown(),

@@ -65,25 +65,17 @@ def lines(part: dict[str, Any]) -> list[str]:
 
 
 def stages(run: RunRecord, name: str) -> list[str]:
-    """Where the time of the whole run STUDY/RUN went, from its record; nothing where that does not tell."""
-    seconds, parts = run.times.pipeline_seconds, run.times.training_parts_seconds
-    if not seconds or not parts or not run.times.training_seconds:
+    """Where the time of the training STUDY/RUN went, from its record; nothing where that does not tell."""
+    parts, whole = run.times.training_parts_seconds, run.times.training_seconds
+    if not parts or not whole:
         return []
     study = name.partition("/")[0]
-    inside = sum(parts[name] for name in STEP) / run.times.training_seconds
-    rows: list[list[Cell]] = [
-        [title, f"{100 * spent / seconds['all']:.1f} %"]
-        for title, spent in (
-            *((name, spent) for name, spent in seconds.items() if name != "all"),
-            *((f"of the training: {name}", spent) for name, spent in parts.items()),
-        )
-    ]
+    rows: list[list[Cell]] = [[title, f"{100 * spent / whole:.1f} %"] for title, spent in parts.items()]
     return [
         "",
-        f"## The `{name}` run by stages",
+        "## Where the time of a training goes",
         "",
-        f"From its record, in results/{run.dataset}/{study}/records.jsonl. {100 * inside:.1f} % of the training time "
-        "is spent in forward, backward and optimiser.",
+        f"`{name}`, from its record in results/{run.dataset}/{study}/records.jsonl.",
         "",
-        Table(["stage", "part of the whole"], rows).to_markdown(),
+        Table(["part", "of the whole"], rows).to_markdown(),
     ]

@@ -7,15 +7,14 @@ NAME is one of
 {studies}
 
 DIR holds the challenge's stacks. Each run is trained, predicted, scored and reported in results/isbi/NAME/RUN (with the
-profile `paper`: results/isbi/NAME-paper, with --optimiser adam NAME-adam, and with --optimiser sgd, where the study
-began by SGD as first tried, NAME-sgd; with --out: in FOLDER), and kept in the study's records.jsonl, runs.csv and
-histories.csv; one that is kept is not made again, and other settings or data than its own are refused. After M minutes
-the training in hand keeps its step and the study ends with exit code 75: the same command resumes it. A training that
-diverges is tried once more from its last checkpoint, and then left out. With --part K/N only part K of the runs is
-made; N such commands, on machines that share FOLDER, make the study in the time of one part, and the last one to end
-writes the tables. With --scheduler the workers of a cluster of dask.distributed make the runs, each a task that resumes
-from its own checkpoint (extra `volumes`). The tables are written of the runs that are done; when all are,
-results/isbi/table1.md is renewed.
+profile `paper`: results/isbi/NAME-paper, with --optimiser adam: NAME-adam; with --out: in FOLDER), and kept in the
+study's records.jsonl, runs.csv and histories.csv; one that is kept is not made again, and other settings or data than
+its own are refused. After M minutes the training in hand keeps its step and the study ends with exit code 75: the same
+command resumes it. A training that diverges is tried once more from its last checkpoint, and then left out. With
+--part K/N only part K of the runs is made; N such commands, on machines that share FOLDER, make the study in the time
+of one part, and the last one to end writes the tables. With --scheduler the workers of a cluster of dask.distributed
+make the runs, each a task that resumes from its own checkpoint (extra `volumes`). The tables are written of the runs
+that are done; when all are, results/isbi/table1.md is renewed.
 """
 
 import argparse
@@ -101,15 +100,14 @@ def main() -> int:
     parser.add_argument(
         "--optimiser",
         choices=OPTIMISERS,
-        help=f"of {', '.join(BY_EITHER)}; SGD, by the recipe that the study began with, unless given; sgd: by today's",
+        help=f"of {', '.join(BY_EITHER)}; SGD unless given",
     )
     parser.add_argument("--set", dest="changes", action="append", default=[], metavar="NAME=VALUE")
     parser.add_argument(
         "--seeds",
         type=positive,
         metavar="N",
-        help=f"of each ablation, intervention, rate and budget ({SEEDS}), and of the study `seeds` "
-        f"({usual_seeds('seeds')})",
+        help=f"of each ablation, rate and budget ({SEEDS}), and of the study `seeds` ({usual_seeds('seeds')})",
     )
     parser.add_argument("--only", default="", metavar="WORD", help="runs whose names have it")
     who = parser.add_mutually_exclusive_group()

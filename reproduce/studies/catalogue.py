@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from reproduce.studies import plans
-from reproduce.studies.definitions import AS_THE_PAPER, FIRST_SGD, Run
+from reproduce.studies.definitions import AS_THE_PAPER, Run
 from reproduce.studies.plans import Asked
 from unet_paper.config import PROFILES, optimiser_settings
 
@@ -21,9 +21,6 @@ class Study:
     plan: Callable[[Asked], list[Run]]
     seeds: int = SEEDS  # unless --seeds says another number
     takes_optimiser: bool = False  # by SGD unless Adam is asked for; the runs of other studies say by which they train
-    # Profiles with which it was begun before they had what came out of it: it goes on so, by SGD as first tried, unless
-    # an optimiser is asked for.
-    first_sgd: tuple[str, ...] = ()
     control: str | None = None  # the group, that of its first run, with which the others are compared
     leaves_out: bool = False  # whether the others are the control without something, as its page says
     waits_for_first: bool = True  # whether there is no page before the first run is done
@@ -61,28 +58,18 @@ STUDIES: dict[str, Study] = {
             takes_optimiser=True,
         ),
         Study(
-            "full-fold",
-            "fold 6/6 alone, for the full network on two CPU cores",
-            plans.full_fold,
-            takes_optimiser=True,
-            first_sgd=("paper",),
-            of_one_profile=True,
-        ),
-        Study(
             "seeds",
             "the same run with other seeds",
             plans.seeds,
             seeds=5,
             takes_optimiser=True,
-            first_sgd=("quick",),
             waits_for_first=False,
         ),
         Study(
             "ablations",
-            "one thing changed at a time; and, with SGD as first tried, sections left out",
+            "one thing changed at a time",
             plans.ablations,
             takes_optimiser=True,
-            first_sgd=("quick",),
             control=AS_THE_PAPER,
             leaves_out=True,
             in_all=True,
@@ -134,14 +121,11 @@ def usual_seeds(study: str) -> int:
 def runs_of(study: str, seeds: int, profile: str = "quick", optimiser: str | None = None) -> list[Run]:
     """The runs of a study with a profile; so many `seeds` of whatever it repeats (`usual_seeds`).
 
-    optimiser : of the studies that take either (None: the paper's, as the study began); the other studies
-        say by which they train.
+    optimiser : of the studies that take either (None: the paper's); the other studies say by which they train.
     """
     of_study = STUDIES[study]
-    optimiser = _as_asked(of_study, profile, optimiser)
-    is_as_first = optimiser is None and profile in of_study.first_sgd
-    trained = optimiser_settings(optimiser or "sgd", profile) | (FIRST_SGD if is_as_first else {})
-    runs = of_study.plan(Asked(seeds, profile, optimiser, is_as_first))
+    trained = optimiser_settings(optimiser or "sgd", profile)
+    runs = of_study.plan(Asked(seeds, profile, optimiser))
     return [replace(run, changes=trained | run.changes) for run in runs] if of_study.takes_optimiser else runs
 
 
@@ -152,11 +136,6 @@ def folder_of(study: str, profile: str, optimiser: str | None, steps: int | None
     """
     of_study = STUDIES[study]
     name = study if profile == "quick" or of_study.of_one_profile else f"{study}-{profile}"
-    asked_for = _as_asked(of_study, profile, optimiser) if of_study.takes_optimiser else None
+    asked_for = optimiser if of_study.takes_optimiser and optimiser != "sgd" else None  # which is by SGD anyway
     is_of_usual_length = profile != "quick" or steps in (None, PROFILES[profile].steps)
     return "-".join([name, *filter(None, [asked_for]), *([] if is_of_usual_length else [f"{steps}-tiles"])])
-
-
-def _as_asked(study: Study, profile: str, optimiser: str | None) -> str | None:
-    """None for the optimiser with which a study began."""
-    return None if optimiser == "sgd" and profile not in study.first_sgd else optimiser

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from reproduce.studies.archive import StudyRun
-from reproduce.studies.definitions import LEFT_OUT, Run
+from reproduce.studies.definitions import Run
 from reproduce.studies.groups import Values, count
 from reproduce.studies.statistics import (
     adjusted_p_values,
@@ -21,41 +21,33 @@ from unet_paper.runs.diagnostics import are_inactive
 
 def compared(
     own: dict[str, Values],
-    elsewhere: dict[str, Values],
     seeds: Mapping[str, Sequence[int]],
     runs: Sequence[Run],
     primary: str,
 ) -> list[str]:
-    """Lines that compare the rows with the control, the first run's group, where anything tells what a seed does.
-    elsewhere : the table's first row, where another study has such runs; seeds : of every row's runs.
+    """Lines that compare the rows with the control, the first run's group, where several runs tell what a seed does.
+    seeds : of every row's runs.
     """
     title = runs[0].group
     others = {run.group: own[run.group] for run in runs if run.group != title and run.group in own}
     if title not in own or not others:
         return []
-    several = any(count(row) > 1 for row in (own[title], *others.values()))
-    if not several and not elsewhere:
+    control = own[title]
+    if all(count(row) == 1 for row in (control, *others.values())):
         return []
-    known_from = "the rows with several runs" if several else "the first row"
-    ((title, control),) = elsewhere.items() if elsewhere else [(title, own[title])]  # the own runs have the same seeds
     apart = apart_by_seeds(control, others)
     rows = {other: (row, control) for other, row in others.items() if other not in apart}
-    far, near = LEFT_OUT  # as many sections, so that only where they lie differs
-    if {far, near} <= set(rows):
-        rows[f"{near}, beside {far}"] = others[near], others[far]
     pooled = [values for other, values in others.items() if other not in apart]
-    if apart and several:
-        known_from = "the other rows with several runs"
+    known_from = f"the {'other ' if apart else ''}rows with several runs"
     lines = differences(rows, [control, *pooled], known_from)
     if apart:
-        where = "Not there, nor in Dunnett's test" if several else "Not there"
         quoted = ", ".join(f'"{title}"' for title in apart)
         lines += [
-            f"{where}: {quoted}, whose runs lie further apart than seeds make them elsewhere (as Cochran's test, 1 in "
-            "1,000).",
+            f"Not there, nor in Dunnett's test: {quoted}, whose runs lie further apart than seeds make them elsewhere "
+            "(as Cochran's test, 1 in 1,000).",
             "",
         ]
-    return lines + (family(others, control, seeds, title, primary, apart) if several else [])
+    return lines + family(others, control, seeds, title, primary, apart)
 
 
 def apart_by_seeds(control: Values, others: Mapping[str, Values]) -> list[str]:

@@ -1,38 +1,14 @@
 """The runs of a study in groups: those that differ in the fold or the seed alone are one row of its table."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
-from reproduce.studies import archive
 from reproduce.studies.archive import StudyRun
 from reproduce.studies.definitions import Run
 from unet_paper.metrics.registry import CHALLENGE_METRICS, PIXEL_ERROR
 from unet_paper.metrics.scores import Scores
 from unet_paper.runs.diagnostics import are_inactive
-from unet_paper.runs.record import RunRecord
 
 Values = dict[str, dict[str, list[float]]]  # by test-time augmentation and key of metric, of each run
-
-
-def same_training(results: Path, control: StudyRun) -> list[StudyRun]:
-    """The runs of `seeds`, where they differ from the control in the seed alone and their deep levels reach the output,
-    as `collect` takes no others; at least three, or none. Raises BadInput where what `seeds` kept is damaged.
-    """
-    settings = _settings(control.record)
-    alike = [
-        run
-        for run in archive.read(results / "seeds")
-        if _settings(run.record) == settings
-        and run.record.data_sha256 == control.record.data_sha256
-        and run.record.protocol == control.record.protocol
-        and not are_inactive(run.record)
-    ]
-    return alike if len(alike) > 2 else []
-
-
-def _settings(record: RunRecord) -> dict[str, object]:
-    values = record.config.as_dict()
-    return {name: value for name, value in values.items() if name not in ("seed", "profile")}
 
 
 def zeros_title(group: str) -> str:
@@ -73,11 +49,6 @@ def _add(groups: dict[str, Values], title: str, tta: str, scores: Scores) -> Non
     kept = groups.setdefault(title, {}).setdefault(tta, empty)
     for metric in CHALLENGE_METRICS:
         kept[metric.key].append(scores.value(metric))
-
-
-def as_group(group: str, seeds: Sequence[StudyRun]) -> list[Run]:
-    """The control's other seeds, as runs of a group of their own."""
-    return [Run(run.name, f"{group}, {len(seeds)} seeds", None) for run in seeds]
 
 
 def count(values: Values) -> int:

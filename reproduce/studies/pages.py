@@ -9,7 +9,6 @@ from reproduce.studies import archive, budgets, plot, search, tables
 from reproduce.studies.archive import StudyRun
 from reproduce.studies.catalogue import STUDIES
 from reproduce.studies.definitions import Run
-from reproduce.studies.groups import same_training
 from reproduce.studies.runner import is_left_out
 from unet_paper.runs.folder import RunFolder
 from unet_paper.support.files import atomic_write
@@ -41,16 +40,15 @@ def write(folder: Path, name: str, runs: Sequence[Run], optimiser: str | None = 
     archive.write(folder, [*finished.values(), *others])
     done = [run for run in runs if run.name in finished]
     if study.page == "search":
-        text = search.text(finished, ROOT / "results" / "isbi")  # which holds the seeds, wherever the search is
+        text = search.text(finished, ROOT / "results" / "isbi")  # which holds other seeds, wherever the search is
     elif study.page == "budgets":
         text = budgets.text([finished[run.name] for run in done])
         budgets.draw(folder / "plot.png", [finished[run.name] for run in done])
     else:
-        seeds = same_training(folder.parent, finished[runs[0].name]) if study.control else []
         diverged = [run.name for run in runs if run.name not in finished and is_left_out(run, folder)]
-        text = tables.table(name, done, finished, len(runs), diverged, seeds, optimiser)
+        text = tables.table(name, done, finished, len(runs), diverged, optimiser)
         if runs[0].profile is None:  # else the runs differ in more than what a plot would compare
-            plot.draw(folder / "plot.png", done, finished, seeds)
+            plot.draw(folder / "plot.png", done, finished)
     with atomic_write(folder / "README.md") as temporary:
         temporary.write_text(text, encoding="utf-8")
     return text

@@ -11,12 +11,9 @@ from reproduce.studies.definitions import (
     AS_THE_PAPER,
     BUDGETS,
     CELL_ABLATIONS,
-    FIRST_ADAM,
     FIRST_SGD,
     FLOAT32,
     FULL_ARMS,
-    LEFT_OUT,
-    NOT_AT_FIRST,
     ONE_PASS,
     RATES_OF_ADAM,
     REGISTERED,
@@ -29,7 +26,7 @@ from reproduce.studies.definitions import (
     WITH_SGD,
     Run,
 )
-from unet_paper.config import DECAY_PARTS, SGD_RATES, optimiser_settings
+from unet_paper.config import DECAY_PARTS, SGD_RATES
 from unet_paper.datasets.cell_tracking import SEQUENCES
 from unet_paper.support.errors import BadInput
 
@@ -42,8 +39,7 @@ class Asked:
 
     seeds: int  # of whatever the study repeats
     profile: str
-    optimiser: str | None  # that was asked for; None: the one with which the study began, or the runs' own
-    is_as_first: bool  # whether the study began by SGD as first tried, and goes on so
+    optimiser: str | None  # that was asked for; None: the paper's, or the runs' own
 
 
 def folds(_asked: Asked) -> list[Run]:
@@ -60,11 +56,6 @@ def registered_folds(_asked: Asked) -> list[Run]:
 def _unseen(fold: int) -> str | None:
     """The subgroup of the folds whose sections had no say in a rate or in the decay; None for the others."""
     return "folds 2 to 4, whose sections chose no rate and no decay" if 1 < fold < 5 else None
-
-
-def full_fold(_asked: Asked) -> list[Run]:
-    """One run."""
-    return [Run("fold-6", "fold 6/6", SCORED_FOLD)]
 
 
 def seeds(asked: Asked) -> list[Run]:
@@ -116,7 +107,6 @@ def ablations(asked: Asked) -> list[Run]:
             group,
             SCORED_FOLD,
             settings | {"seed": seed},
-            leave_out=LEFT_OUT.get(group),
             zeros_too=group == AS_THE_PAPER,
         )
         for seed in range(asked.seeds)
@@ -126,12 +116,9 @@ def ablations(asked: Asked) -> list[Run]:
 
 def _settings_of_ablations(asked: Asked) -> dict[str, dict[str, Any]]:
     """What each ablation by an optimiser is called, and its settings."""
-    if asked.optimiser is not None:
-        added = ADAM_ABLATIONS if (asked.optimiser, asked.profile) == ("adam", "quick") else {}
-        return {group: ABLATIONS[group] for group in (WITH_ADAM if asked.optimiser == "adam" else WITH_SGD)} | added
-    by_adam = FIRST_ADAM if asked.is_as_first else optimiser_settings("adam", asked.profile)
-    at_first = {group: settings for group, settings in ABLATIONS.items() if group not in NOT_AT_FIRST}
-    return at_first | {"Adam": by_adam} | dict.fromkeys(LEFT_OUT, {})
+    if asked.optimiser != "adam":
+        return {group: ABLATIONS[group] for group in WITH_SGD}
+    return {group: ABLATIONS[group] for group in WITH_ADAM} | (ADAM_ABLATIONS if asked.profile == "quick" else {})
 
 
 def release(_asked: Asked) -> list[Run]:

@@ -9,8 +9,7 @@ from matplotlib.figure import Figure
 
 from reproduce.studies.archive import StudyRun
 from reproduce.studies.definitions import Run
-from reproduce.studies.groups import as_group, collect
-from reproduce.studies.statistics import prediction_interval
+from reproduce.studies.groups import collect
 from unet_paper.metrics.registry import PIXEL_ERROR, TABLE_1_METRICS, WARPING_ERROR
 from unet_paper.report.panels import save_figure
 
@@ -18,22 +17,17 @@ OURS, INACTIVE_COLOUR = "#0072b2", "#d55e00"
 FAR = 3  # times the distance of any other row's runs from the first row, from which a row is far
 
 
-def draw(path: Path, runs: Sequence[Run], finished: Mapping[str, StudyRun], seeds: Sequence[StudyRun] = ()) -> None:
+def draw(path: Path, runs: Sequence[Run], finished: Mapping[str, StudyRun]) -> None:
     """The errors of every group with their spread, primary test-time augmentation; a dot for each run, and a line
     through the control. Nothing is drawn where all runs are inactive.
-
-    seeds : runs elsewhere that differ from the control in the seed alone.
     """
     first = finished[runs[0].name].record
     primary = first.config.primary
-    same_fold = bool(seeds) and seeds[0].record.protocol == first.protocol
-    others = as_group(runs[0].group, seeds) if same_fold else []
-    elsewhere = collect(others, {run.name: run for run in seeds})
-    groups = elsewhere | collect(runs, finished)
+    groups = collect(runs, finished)
     if not groups:
         return
     # What the others are compared with, unless all its runs are inactive.
-    control = next((title for title in (*elsewhere, runs[0].group) if title in groups and len(groups) > 1), None)
+    control = runs[0].group if runs[0].group in groups and len(groups) > 1 else None
     inactive = collect(runs, finished, inactive=True)
     figure = Figure(figsize=(11, 1.6 + 0.35 * len(groups)), dpi=110, layout="constrained")
     axes = figure.subplots(1, len(TABLE_1_METRICS), sharey=True)
@@ -54,8 +48,6 @@ def draw(path: Path, runs: Sequence[Run], finished: Mapping[str, StudyRun], seed
             axis.plot(values, [row + offset] * len(values), ".", color="#777777", markersize=6)
             if group == control:
                 axis.axvline(statistics.mean(values), color=OURS, linestyle=":", linewidth=1)
-                if control in elsewhere:
-                    axis.axvspan(*prediction_interval(values), color=OURS, alpha=0.08, linewidth=0)
         for row, group in enumerate(groups):  # beside the others, which they would press together
             for number, value in enumerate(inactive.get(group, {}).get(primary, {}).get(metric.key, [])):
                 at = {"transform": axis.get_yaxis_transform(), "color": INACTIVE_COLOUR, "ha": "right", "va": "center"}
@@ -74,7 +66,6 @@ def draw(path: Path, runs: Sequence[Run], finished: Mapping[str, StudyRun], seed
         + ("; arrows: runs to the right of the panel, whose row has no mean" if beyond else "")
         + ("; crosses: inactive deep levels, in no mean" if inactive else "")
         + (f"; dotted: {control}" if control else "")
-        + ("; shaded: where one more seed would lie, 19 times of 20" if control in elsewhere else "")
     )
     title = f"{first.dataset}, profile {first.title_without('seed')}"
     figure.suptitle(f"{title}\n{textwrap.fill(legend, 150)}", fontsize=9)

@@ -8,7 +8,7 @@ from typing import Any
 
 from reproduce.studies import archive
 from reproduce.studies.archive import StudyRun
-from reproduce.studies.definitions import SEARCH, UNCLIPPED, Choice
+from reproduce.studies.definitions import AS_THE_PAPER, SEARCH, UNCLIPPED, Choice
 from unet_paper.config import PROFILES, optimiser_settings
 from unet_paper.metrics.registry import PIXEL_ERROR, RAND_ERROR, TABLE_1_METRICS, WARPING_ERROR
 from unet_paper.report.table import Table
@@ -54,37 +54,9 @@ def _shown(name: str, value: Any) -> str:
     return f"{value:g}" if isinstance(value, (int, float)) else str(value)
 
 
-def reliability(runs: list[StudyRun]) -> list[str]:
-    """Momentum 0.99 with one tile a step: a row for each seed, its losses and its primary errors. Runs whose history is
-    not kept are named instead, and where none is, there is nothing to say.
-    """
-    rows, without_history = [], [run.name for run in runs if not run.history]
-    for run in runs:
-        if not run.history:
-            continue
-        losses = {int(row["step"]): row["loss"] for row in run.history}
-        steps = max(losses)
-        parts = [[losses[step] for step in losses if low < step <= low + 100] for low in (0, steps - 100)]
-        errors = [metric.formatted(run.primary.value(metric)) for metric in TABLE_1_METRICS]
-        rows.append(
-            [str(run.record.config.seed), f"{steps:,}", *(f"{statistics.mean(part):.3f}" for part in parts), *errors]
-        )
-    if not rows:
-        return []
-    not_shown = f" In no row, as their history is not kept: {', '.join(without_history)}." if without_history else ""
-    return [
-        "## Does it train every time?",
-        "",
-        "SGD as first tried with five seeds, trained on folds 1 to 5 and scored on fold 6/6 (mean of 8 flips and "
-        f"quarter turns). Loss: the mean of the first and of the last hundred tiles.{not_shown}",
-        "",
-        Table(["seed", "steps", "loss, first 100", "loss, last 100", *TITLES], rows).to_markdown(),
-    ]
-
-
 def text(finished: Mapping[str, StudyRun], results: Path) -> str:
-    """The whole README.md of the search; `results` holds the study `seeds`."""
-    seeds = archive.read(results / "seeds")
+    """The whole README.md of the search; `results` holds the study `ablations`, whose control has other seeds."""
+    seeds = [run for run in archive.read(results / "ablations") if run.group == AS_THE_PAPER]
     spread = {
         metric: math.sqrt(2) * statistics.stdev(run.scores["none"].value(metric) for run in seeds)
         for metric in TABLE_1_METRICS
@@ -99,8 +71,9 @@ def text(finished: Mapping[str, StudyRun], results: Path) -> str:
         "test-time augmentation. Besides these runs Adam's rates are scored on these sections, interventions that are "
         "in the history, and fold 1/5 of the cross-validation, which shares them. Runs have 16 base channels, 1,000 "
         "steps and a highest rate of 0.016 unless the table says otherwise; those of the full network 400 steps on "
-        "tiles of 252 px. One run each. How far two runs differ by the seed alone is known from the five seeds below "
-        "(2,500 steps, another fold, one pass too): the standard deviation of the difference is "
+        "tiles of 252 px. One run each. How far two runs differ by the seed alone is known from five seeds of "
+        "today's SGD ([ablations](../ablations/README.md): 2,500 steps, another fold, one pass too): the standard "
+        "deviation of the difference is "
         f"{spread[WARPING_ERROR]:.6f} in warping, "
         f"{spread[RAND_ERROR]:.3f} in Rand and {spread[PIXEL_ERROR]:.4f} in pixel error. So mostly the pixel error "
         "tells anything. Bold: the smallest. Code: the commit that trained the run; `base` and learning rate 0.016 are "
@@ -110,4 +83,4 @@ def text(finished: Mapping[str, StudyRun], results: Path) -> str:
     ]
     for title, choice in SEARCH.items():
         lines += of_choice(finished, title, choice)
-    return "\n".join([*lines, *reliability(seeds), ""])
+    return "\n".join(lines)

@@ -15,13 +15,6 @@ ROUNDING = 1e-12  # differences of errors that lie nearer to each other are alik
 UNEVEN = 0.001  # how rarely a group is taken as uneven where seeds do the same to all
 
 
-def prediction_interval(values: Sequence[float]) -> tuple[float, float]:
-    """(lowest, highest) of one more such value, with CONFIDENCE: a normal variable's prediction interval."""
-    mean, count = statistics.mean(values), len(values)
-    reach = critical_value(count - 1) * statistics.stdev(values) * math.sqrt(1 + 1 / count)
-    return mean - reach, mean + reach
-
-
 def confidence_interval(values: Sequence[float]) -> tuple[float, float]:
     """(lowest, highest) that the mean of such values may have, with CONFIDENCE."""
     mean, count = statistics.mean(values), len(values)

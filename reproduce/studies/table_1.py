@@ -120,14 +120,13 @@ ENTRIES = (
     Entry("quarter network, Adam, labels registered, 5,000 tiles, 5 folds", f"registered-{LONGER}", "registered-fold-"),
     Entry("quarter network, Adam, 5,000 tiles, 5 folds", LONGER, "fold-", short="quarter network, Adam"),
     Entry("quarter network, Adam, 5,000 tiles, one fold", "budgets", "16-channels-Adam-seed-", "-5000"),
-    Entry("full network, SGD as first tried, one fold", "full-fold"),
+    Entry("full network, SGD as first tried, one fold", "final-fold"),
     Entry("quarter network, Adam, 5 folds", "folds-adam", "fold-", short="quarter network, Adam"),
     Entry("quarter network, Adam, labels registered, 5 folds", "registered-folds-adam", "registered-fold-"),
     Entry("quarter network, Adam, one fold, its own seeds", "ablations-adam", "as-the-paper-seed-"),
     Entry("quarter network, Adam, one fold, other seeds", "seeds-adam", "seed-"),
     Entry("quarter network, SGD, 5 folds", "folds", "fold-", short="quarter network, SGD"),
-    Entry("quarter network, SGD, one fold", "ablations-sgd", "as-the-paper-seed-"),
-    Entry("quarter network, SGD as first tried, one fold", "seeds", "seed-"),
+    Entry("quarter network, SGD, one fold", "ablations", "as-the-paper-seed-"),
 )
 
 

@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 from reproduce.studies.archive import StudyRun
 from reproduce.studies.catalogue import STUDIES, runs_of, usual_seeds
 from reproduce.studies.comparisons import compared, zeros
-from reproduce.studies.definitions import Run, is_as_first_tried
-from reproduce.studies.groups import Values, as_group, collect, count, seeds_of
-from reproduce.studies.statistics import mean_and_deviation, prediction_interval
+from reproduce.studies.definitions import Run
+from reproduce.studies.groups import collect, count, seeds_of
+from reproduce.studies.statistics import mean_and_deviation
 from unet_paper.cli.settings import changed_config
 from unet_paper.config import PROFILES, Config, as_text, without_effect
-from unet_paper.metrics.registry import CHALLENGE_METRICS, TABLE_1_METRICS
+from unet_paper.metrics.registry import CHALLENGE_METRICS
 from unet_paper.report.table import Table
 from unet_paper.runs.diagnostics import INACTIVE, LOST, are_inactive, lost_levels
 from unet_paper.runs.record import RunRecord
@@ -56,8 +56,7 @@ def title(study: str, record: RunRecord) -> str:
     """What the page of a study is called."""
     if not STUDIES[study].takes_optimiser:
         return study
-    optimiser = "Adam" if record.config.optimiser == "adam" else "SGD"
-    return f"{study}, with {optimiser}{' as first tried' if is_as_first_tried(record.config) else ''}"
+    return f"{study}, with {'Adam' if record.config.optimiser == 'adam' else 'SGD'}"
 
 
 def what_was_trained(runs: Sequence[Run], finished: Mapping[str, StudyRun]) -> str:
@@ -75,14 +74,12 @@ def table(
     finished: Mapping[str, StudyRun],
     planned: int,
     diverged: Sequence[str],
-    seeds: Sequence[StudyRun],
     optimiser: str | None = None,
 ) -> str:
     """README.md of a study.
 
     runs : those that are done, the study's first among them; finished : by name; planned : how many there will
-    be; diverged : names of those that ended before their time; seeds : runs elsewhere that differ from the
-    control in the seed alone (`same_training`); optimiser : that was asked for
+    be; diverged : names of those that ended before their time; optimiser : that was asked for
     """
     first = finished[runs[0].name].record
     primary, protocol = first.config.primary, first.protocol
@@ -92,9 +89,6 @@ def table(
     made_by = command(study, runs[0].name, first, asked, optimiser)
     scored, trained = len(protocol.scored_sections), len(protocol.training_sections)
     own, inactive = collect(runs, finished), collect(runs, finished, inactive=True)
-    others, of_others = as_group(runs[0].group, seeds), {run.name: run for run in seeds}
-    elsewhere = collect(others, of_others)
-    shown = elsewhere | own
     so_far = f", {len(runs)} of {planned} so far" if len(runs) + len(diverged) < planned else ""
     profile = "" if runs[0].profile else f"; profile {first.title_without('seed')}"
     lines = [
@@ -110,10 +104,8 @@ def table(
     if of_study.leaves_out:
         ours = "width, length and optimiser" if first.config.optimiser == "adam" else "width and length"
         lines += ["", f"`{of_study.control}` is this recipe with nothing left out; its {ours} are ours."]
-    if elsewhere:
-        lines += ["", interval_of_seeds(next(iter(elsewhere.values())), primary)]
     rows = []
-    for group, values in shown.items():
+    for group, values in own.items():
         for tta, metrics in values.items():
             runs_of_row = str(count(values)) + (f" and {count(inactive[group])} inactive" if group in inactive else "")
             errors = [mean_and_deviation(metrics[metric.key], metric.digits) for metric in CHALLENGE_METRICS]
@@ -134,26 +126,13 @@ def table(
     if diverged:
         lines += ["", f"Diverged, twice from their last checkpoint, and in no row: {', '.join(diverged)}."]
     if len(runs) > 1:
-        seeds_of_rows = seeds_of(runs, finished) | seeds_of(others, of_others)
         lines += [
             "",
-            *(compared(own, elsewhere, seeds_of_rows, runs, primary) if of_study.control else []),
+            *(compared(own, seeds_of(runs, finished), runs, primary) if of_study.control else []),
             *zeros(runs, finished, primary),
             *each(runs, finished),
         ]
     return "\n".join(lines) + "\n"
-
-
-def interval_of_seeds(values: Values, primary: str) -> str:
-    """A sentence on how far a single run may lie from several that differ in the seed alone."""
-    ranges = []
-    for metric in TABLE_1_METRICS:
-        low, high = prediction_interval(values[primary][metric.key])
-        ranges.append(f"{metric.title} {metric.formatted(max(low, 0))} to {metric.formatted(high)}")
-    return (
-        "The first row is of the runs of [seeds](../seeds), which differ in the seed alone. "
-        f"Where one more seed would lie, 19 times of 20: {', '.join(ranges)} ({primary}, errors taken as normal)."
-    )
 
 
 def each(runs: Sequence[Run], finished: Mapping[str, StudyRun]) -> list[str]:

@@ -11,7 +11,7 @@ from reproduce.studies.statistics import adjusted_p_values, confidence_interval,
 from unet_paper.metrics.registry import TABLE_1_METRICS, Metric
 from unet_paper.runs.diagnostics import lost_levels
 
-SGD_ABLATIONS, OF_ADAM = "results/isbi/ablations-sgd", "results/isbi/ablations-adam"
+SGD_ABLATIONS, OF_ADAM = "results/isbi/ablations", "results/isbi/ablations-adam"
 CONTROL, BATCH_NORM, SHIFTS = "as the paper", "padded, batch norm", "no augmentation but shifts"
 NO_BORDER, NO_DEFORMATION = "no border term", "no elastic deformation"
 FIRST_THREE = (NO_BORDER, NO_DEFORMATION, "no augmentation")

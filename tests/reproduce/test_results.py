@@ -6,29 +6,24 @@ Only what git holds is looked at, so that a reader's own runs do not matter here
 import csv
 import re
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from reproduce.benchmarks.record import readme
+from reproduce.benchmarks.record import WHOLE_RUN, readme
 from reproduce.studies import archive, budgets, cells, dynamics_summary, model_cards, search, table_1, tables
 from reproduce.studies.archive import StudyRun
-from reproduce.studies.catalogue import STUDIES as CATALOGUE
 from reproduce.studies.catalogue import runs_of
 from reproduce.studies.definitions import SEARCH_FOLD
-from reproduce.studies.groups import same_training
 from reproduce.studies.pages import gather
 from reproduce.studies.release import PUBLISHED
 from reproduce.studies.statistics import mean_and_deviation
 from reproduce.studies.training_dynamics import read_rows
 from unet_paper.cli.run_commands import published_weights
 from unet_paper.cli.settings import changed_config
-from unet_paper.cli.values import sections
 from unet_paper.config import OF_SGD, OPTIMISERS, PROFILES, without_effect
 from unet_paper.datasets.cell_tracking import DATASETS, SEQUENCES
-from unet_paper.datasets.folds import Fold, Protocol
 from unet_paper.metrics.registry import TABLE_1_METRICS
 from unet_paper.report import table_2
 from unet_paper.report.table_1 import run_document
@@ -41,11 +36,10 @@ from unet_paper.support.json_files import read_json
 ROOT = Path(__file__).parents[2]
 MOST_FILES = 150
 STUDIES = (
-    *("adam-rate", "folds", "folds-adam", "folds-adam-5000-tiles", "full-fold"),
+    *("adam-rate", "folds", "folds-adam", "folds-adam-5000-tiles"),
     *("registered-folds-adam", "registered-folds-adam-5000-tiles", "registered-folds-adam-10000-tiles"),
     "registered-folds-paper-adam",
-    *("seeds", "seeds-adam"),
-    *("ablations", "ablations-adam", "ablations-sgd"),
+    *("seeds-adam", "ablations", "ablations-adam"),
 )
 OF_OPTIMISER = ("optimiser", "learning_rate", "warmup", "momentum_warmup", "up_convolution_fan_in", "decay", "seed")
 
@@ -70,7 +64,7 @@ def of_folder(folder: str) -> str:
 
 def profile_of_folder(folder: str) -> str:
     """The profile that its runs have, unless a run says another."""
-    return "paper" if folder == "full-fold" or "-paper" in folder else "quick"
+    return "paper" if "-paper" in folder else "quick"
 
 
 def optimiser_of_folder(folder: str) -> str | None:
@@ -86,8 +80,9 @@ def test_each_table_is_what_its_record_says(committed, name):
 
 
 def test_what_the_first_records_do_not_tell_is_not_made_up(committed):
-    told = {run.name: run.record.first.precision for run in archive.read(committed / "results/isbi/seeds")}
-    assert told == {**dict.fromkeys(("seed-0", "seed-1", "seed-2", "seed-3"), NOT_RECORDED), "seed-4": "bfloat16"}
+    kept = archive.read(committed / "results/isbi/hyper-parameter-search")
+    told = {run.name: run.record.first.precision for run in kept}
+    assert {*told.values()} == {NOT_RECORDED, "bfloat16"} and told["learning-rate-0.001"] == NOT_RECORDED
 
 
 @pytest.mark.parametrize("name", CELL_TABLES, ids=str)
@@ -120,12 +115,10 @@ def test_the_table_of_a_study_is_what_its_records_say(committed, study):
     folder = committed / "results/isbi" / study
     kept, name, by = archive.read(folder), of_folder(study), optimiser_of_folder(study)
     planned = runs_of(name, number_of_seeds(kept), profile_of_folder(study), by)
-    found, seeds = gather(folder, planned), []
+    found = gather(folder, planned)
     assert len(found) == len(kept)
-    if CATALOGUE[name].control is not None:
-        seeds = same_training(folder.parent, found[planned[0].name])
     done = [run for run in planned if run.name in found]
-    assert (folder / "README.md").read_text() == tables.table(name, done, found, len(planned), (), seeds, by)
+    assert (folder / "README.md").read_text() == tables.table(name, done, found, len(planned), (), by)
 
 
 @pytest.mark.parametrize("study", [*STUDIES, "hyper-parameter-search", "budgets"])
@@ -146,7 +139,7 @@ def test_a_study_would_go_on_as_its_records_began(committed, study):
         assert changed_config(trained, planned_changes) == trained
         assert str(plan.fold) == str(run.record.protocol.fold)
         assert plan.trunk_steps == (run.record.trunk.step if run.record.trunk else 0)
-        assert run.record.protocol.left_out == (sections(plan.leave_out) if plan.leave_out else ())
+        assert run.record.protocol.left_out == ()
 
 
 def test_the_table_of_the_search_is_what_its_records_say(committed):
@@ -247,7 +240,7 @@ def test_choices_were_made_on_another_fold_than_the_reported_runs(committed):
 
 def test_the_tables_of_the_benchmarks_are_what_their_records_say(committed):
     folder = committed / "results/benchmarks"
-    assert (folder / "README.md").read_text() == readme(folder, committed / "results/isbi/seeds")
+    assert (folder / "README.md").read_text() == readme(folder, committed / "results/isbi" / WHOLE_RUN[0])
     cases = read_json(folder / "cpu.json")["metrics"]["agreement"]
     assert len(cases) == 15 and all(row["warping_counts_that_differ"] == 0 for row in cases.values())
 
@@ -281,35 +274,26 @@ def test_the_folders_that_the_scripts_train_in_hold_no_files_of_a_run_without_on
         RunFolder(committed / "results" / folder).require_own_files()
 
 
-def test_ablations_are_compared_with_runs_that_differ_in_the_seed_alone(committed, tmp_path):
-    results = committed / "results/isbi"
-    control = next(run for run in archive.read(results / "ablations") if run.name == "as-the-paper-seed-0")
-    assert [run.name for run in same_training(results, control)] == [f"seed-{seed}" for seed in range(5)]
-    on_another_fold = replace(control, record=replace(control.record, protocol=Protocol.of_fold(Fold(1, 6), 30)))
-    other = next(run for run in archive.read(results / "ablations") if run.name == "padded-seed-0")
-    assert same_training(results, on_another_fold) == same_training(results, other) == []
-
-
 @pytest.mark.parametrize(
     ("name", "shown"),
     [
         (
-            "as-the-paper-seed-0",
-            "quick with up_convolution_fan_in=input, optimiser=sgd, learning_rate=0.016, decay=cosine, "
-            "momentum_warmup=0",
+            "as-first-tried-seed-0",
+            "quick with up_convolution_fan_in=input, learning_rate=0.001, decay=cosine",
         ),
-        ("Adam-seed-0", "quick with up_convolution_fan_in=input, learning_rate=0.001, decay=cosine"),
+        ("padded-seed-0", "quick with padding=zeros"),
     ],
 )
 def test_a_profile_is_named_without_the_seed(committed, name, shown):
-    runs = {run.name: run for run in archive.read(committed / "results/isbi/ablations")}
+    runs = {run.name: run for run in archive.read(committed / "results/isbi/ablations-adam")}
     assert runs[name].record.title_without("seed") == shown
 
 
 def test_an_error_analysis_names_the_recipe_of_its_run_as_it_is_called_now(committed):
     pages = sorted((committed / "results/isbi").glob("*/error-analysis*.md"))
-    assert [page.parent.name for page in pages] == ["folds-adam", "full-fold", "registered-folds-paper-adam"]
+    assert [page.parent.name for page in pages] == ["final-fold", "folds-adam", "registered-folds-paper-adam"]
     for page in pages:
         title, _, source, *_ = page.read_text().splitlines()
-        record = next(run.record for run in archive.read(page.parent) if f"`{run.name}`" in title)
+        kept = archive.read(page.parent) or [archive.from_folder(page.parent)]
+        record = next(run.record for run in kept if f"`{run.record.name}`" in title)
         assert f". {record.dataset}, {record.profile_title}, {record.protocol}: " in source, page

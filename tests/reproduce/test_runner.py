@@ -143,15 +143,15 @@ def test_zeros_go_with_the_augmentation_of_the_run(given, folder):
 
 def test_what_a_run_is_trained_on_and_how(given, folder, tmp_path):
     """Settings of the study's --set win over the run's own."""
-    run = Run("run", "group", "1/6", {"seed": 3, "steps": 9}, leave_out="2-3,7", profile="paper")
+    run = Run("run", "group", "1/6", {"seed": 3, "steps": 9}, profile="paper")
     make(run, folder, tmp_path, "quick", {"steps": "5", "tta": "none"}, None)
     train = given[0]
-    assert (train.data, train.out, train.fold, train.leave_out) == (tmp_path, folder.path, "1/6", (2, 3, 7))
+    assert (train.data, train.out, train.fold) == (tmp_path, folder.path, "1/6")
     assert (train.profile, train.changes, train.resume) == ("paper", ["seed=3", "steps=5", "tta=none"], True)
     assert train.sequence is None
     make(Run("run", "group", None, trained_on="02"), folder, tmp_path, "quick", {}, None)
     train = given[len(given) // 2]
-    assert (train.fold, train.sequence, train.leave_out, train.profile) == (None, "02", None, "quick")
+    assert (train.fold, train.sequence, train.profile) == (None, "02", "quick")
 
 
 def test_a_branch_is_trained_after_its_trunk_unless_it_has_begun(given, folder, tmp_path):

@@ -84,8 +84,8 @@ def test_a_tiny_study(local, small_phantom, tmp_path):
     changes = ("base_channels=2", "steps=6", "tile_size=188", "tta=none", "primary=none")
     options = ("--profile", "smoke", *(f"--set={change}" for change in changes))
     where = ("--data", small_phantom, "--out", tmp_path, "--scheduler", local.scheduler_address)
-    command = [sys.executable, "-m", "reproduce.studies", "full-fold", *map(str, where), *options]
+    command = [sys.executable, "-m", "reproduce.studies", "seeds", "--seeds", "1", *map(str, where), *options]
     for _ in range(2):
         done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
-    assert (tmp_path / "README.md").is_file() and "fold-6" in (tmp_path / "runs.csv").read_text()
+    assert (tmp_path / "README.md").is_file() and "seed-0" in (tmp_path / "runs.csv").read_text()

@@ -10,7 +10,6 @@ from reproduce.studies.statistics import (
     critical_value,
     paired_p_values,
     pooled_deviation,
-    prediction_interval,
     standardised_difference,
     uneven,
 )
@@ -21,16 +20,6 @@ def test_standardised_difference(random):
     runs = random.normal(5, 2, (4000, 5))
     apart = [standardised_difference(list(run[:3]), list(run[3:]), 2) for run in runs]
     assert abs(np.mean(apart)) < 0.05 and np.std(apart) == pytest.approx(1, abs=0.05)
-
-
-def test_prediction_interval(random):
-    assert prediction_interval([1.0, 2.0, 3.0]) == pytest.approx((2 - 4.96829, 2 + 4.96829), abs=1e-4)
-    inside = 0
-    for _ in range(4000):
-        *seeds, one_more = random.normal(5, 2, 6)
-        low, high = prediction_interval(seeds)
-        inside += low < one_more < high
-    assert 0.935 < inside / 4000 < 0.965
 
 
 def test_pooled_deviation():

@@ -15,7 +15,7 @@ from reproduce.studies import __main__ as studies
 from reproduce.studies import archive, carrying_out, cells, table_1
 from reproduce.studies.carrying_out import of_part
 from reproduce.studies.catalogue import STUDIES, folder_of, runs_of
-from reproduce.studies.definitions import ABLATIONS, FIRST_SGD, SCORED_FOLD, Run
+from reproduce.studies.definitions import ABLATIONS, SCORED_FOLD, Run
 from reproduce.studies.kept import require_as_planned, require_same_data, require_shorter_branches
 from reproduce.studies.pages import gather
 from reproduce.studies.plans import require_own_settings
@@ -52,8 +52,6 @@ def test_what_a_study_says_of_itself_is_so_of_its_runs(name, optimiser):
     if study.control is not None:  # of every seed the first, and of a group of its own
         groups = [run.group for run in runs]
         assert groups[0] == study.control and groups.count(study.control) == 2 < len(groups)
-    assert set(study.first_sgd) <= set(PROFILES)
-    assert study.takes_optimiser or not study.first_sgd
     assert study.takes_optimiser or runs == runs_of(name, 2)
 
 
@@ -73,37 +71,32 @@ def settings_of(run: Run, profile: str) -> Config:
 
 
 def test_an_ablation_changes_one_thing():
-    """But for those that are several by their name. Adam brings its own rate."""
+    """But for those that are several by their name."""
     several = {
         "as the paper": 0,
         "no augmentation": 6,
         "no augmentation but shifts": 5,
         "padded, batch norm": 2,
         "labels registered": 2,
-        "Adam": 0,
     }
-    changed = {name: len(changes.items() - FIRST_SGD.items()) for name, changes in ABLATIONS.items()}
+    changed = {name: len(changes) for name, changes in ABLATIONS.items()}
     assert {name: count for name, count in changed.items() if count != 1} == several
 
 
 @pytest.mark.parametrize("profile", PROFILES)
 @pytest.mark.parametrize("optimiser", [None, *OPTIMISERS])
 def test_no_two_ablations_are_the_same(profile, optimiser):
-    trained = {
-        run.group: (settings_of(run, profile), run.leave_out) for run in runs_of("ablations", 1, profile, optimiser)
-    }
+    trained = {run.group: settings_of(run, profile) for run in runs_of("ablations", 1, profile, optimiser)}
     alike = [(one, other) for one, other in combinations(trained, 2) if trained[one] == trained[other]]
     assert not alike and next(iter(trained)) == "as the paper"
 
 
-def test_the_optimiser_is_asked_for_where_a_study_began_with_another_recipe():
-    for study in ("seeds", "ablations"):
-        first, today = (runs_of(study, 1, optimiser=by)[0].changes for by in (None, "sgd"))
-        assert first.items() >= FIRST_SGD.items() and today["learning_rate"] == first["learning_rate"] == 0.016
-        by_sgd = replace(PROFILES["quick"], **optimiser_settings("sgd", "quick"))
-        assert changed_config(by_sgd, [f"{name}={value}" for name, value in today.items()]) == by_sgd
-    assert runs_of("folds", 1, optimiser="sgd") == runs_of("folds", 1)
-    assert runs_of("ablations", 1, "smoke", "sgd") == runs_of("ablations", 1, "smoke")
+@pytest.mark.parametrize("study", [name for name, study in STUDIES.items() if study.takes_optimiser])
+def test_unless_adam_is_asked_for_a_study_has_todays_sgd(study):
+    assert runs_of(study, 2, optimiser="sgd") == runs_of(study, 2)
+    wanted = {name: str(value) for name, value in optimiser_settings("sgd", "quick").items()}
+    assert all({name: str(run.changes[name]) for name in wanted} == wanted for run in runs_of(study, 2))
+    assert folder_of(study, "quick", "sgd") == folder_of(study, "quick", None) == study
 
 
 @pytest.mark.parametrize("name", STUDIES)
@@ -130,12 +123,11 @@ def test_registered_arms_have_the_recipe_of_the_folds_that_speak_for_them():
 
 
 def test_runs_of_another_recipe_are_not_taken_for_the_studys(tmp_path):
-    found = {run.name: run for run in archive.read(RESULTS / "isbi/seeds")}
-    first = {"up_convolution_fan_in": "input", "momentum_warmup": "0", "decay": "cosine"}
-    planned = runs_of("seeds", 5, optimiser="sgd")
-    require_as_planned(tmp_path, found, planned, first)
+    found = {run.name: run for run in archive.read(RESULTS / "isbi/folds")}
+    planned = [replace(run, changes=run.changes | {"momentum_warmup": 0.0}) for run in runs_of("folds", 1)]
+    require_as_planned(tmp_path, found, planned, {"momentum_warmup": "500"})
     require_as_planned(tmp_path, {}, planned, {})
-    with pytest.raises(BadInput, match="seed-0 with momentum_warmup=0.0, and 500.0 is planned; give another --out"):
+    with pytest.raises(BadInput, match="fold-1 with momentum_warmup=500.0, and 0.0 is planned; give another --out"):
         require_as_planned(tmp_path, found, planned, {})
 
 
@@ -158,8 +150,8 @@ def test_each_length_of_quick_has_a_folder_of_its_own():
 
 def test_of_adam_the_momentum_is_not_compared(tmp_path):
     """That of its first runs did not rise, which had no effect."""
-    name = "Adam-seed-0"
-    found = {run.name: run for run in archive.read(RESULTS / "isbi/ablations") if run.name == name}
+    name = "as-first-tried-seed-0"
+    found = {run.name: run for run in archive.read(RESULTS / "isbi/ablations-adam") if run.name == name}
     first = {"up_convolution_fan_in": "input", "decay": "cosine", "learning_rate": "0.001"}
     planned = [Run(name, "Adam", SCORED_FOLD, optimiser_settings("adam", "quick"))]
     require_as_planned(tmp_path, found, planned, first)
@@ -207,7 +199,7 @@ def test_archives_that_were_cut_off(tmp_path, monkeypatch, capsys, file, content
         shutil.copy(RESULTS / "isbi/folds" / name, tmp_path)
     (tmp_path / file).write_bytes(content)
     given = ["--data", str(tmp_path / "nowhere"), "--out", str(tmp_path)]
-    monkeypatch.setattr(sys, "argv", ["studies", "full-fold", *given])
+    monkeypatch.setattr(sys, "argv", ["studies", "seeds", *given])
     assert studies.main() == 2 and message in capsys.readouterr().err
     assert (tmp_path / file).read_bytes() == content
 
@@ -315,7 +307,7 @@ def test_frames_of_another_data_set_are_not_taken_for_the_studys(tmp_path):
         (["seeds", "--set", "optimiser=adam"], "--set optimiser=adam: seeds would train at sgd's rate; leave that"),
         (
             ["arms", "--optimiser", "adam"],
-            "to one of folds, registered-folds, full-fold, seeds, ablations\n",
+            "to one of folds, registered-folds, seeds, ablations\n",
         ),
         (["cells-ablations", "--set", "steps=7"], "with steps=1500, and 7 is planned; give another --out"),
     ],

@@ -7,23 +7,22 @@ from pathlib import Path
 import pytest
 from scipy import stats
 
-from reproduce.studies import archive, search, tables
+from reproduce.studies import archive, tables
 from reproduce.studies.archive import StudyRun
 from reproduce.studies.catalogue import runs_of, usual_seeds
 from reproduce.studies.definitions import Run
-from reproduce.studies.groups import same_training
 from reproduce.studies.pages import write
 from unet_paper.metrics.registry import CHALLENGE_METRICS
 
 RESULTS = Path(__file__).parents[2] / "results/isbi"
-MADE, MADE_BY_ADAM = ({run.name: run for run in archive.read(RESULTS / f"ablations{end}")} for end in ("", "-adam"))
-RUNS = runs_of("ablations", 3)
+MADE, MADE_BY_SGD = ({run.name: run for run in archive.read(RESULTS / f"ablations{end}")} for end in ("-adam", ""))
+RUNS = runs_of("ablations", 3, optimiser="adam")
 
 
 def with_errors(run: Run, error: float, effect: tuple[float, ...] | None = None) -> StudyRun:
     """A run that has the record of the one that was made, this run's name and seed, and `error` for every metric."""
     seed = run.changes["seed"]
-    known = MADE | MADE_BY_ADAM if run.changes["optimiser"] == "adam" else MADE
+    known = MADE if run.changes["optimiser"] == "adam" else MADE_BY_SGD
     made = known[run.name.replace(f"seed-{seed}", "seed-0")]
     errors = {metric.key: error for metric in CHALLENGE_METRICS}
     record = replace(made.record, name=run.name, config=replace(made.record.config, seed=seed))
@@ -53,38 +52,29 @@ def test_it_says_how_far_each_row_lies_from_the_first_and_how_many_runs_are_done
         seed = run.changes["seed"]
         if run.group == "as the paper":
             found.append(with_errors(run, 0.1 + 0.01 * seed))
-        elif run.group == "Adam" and seed < 2:
+        elif run.group == "release" and seed < 2:
             found.append(with_errors(run, 0.2))
     text = table(found)
-    assert "Written by `python -m reproduce.studies ablations` from" in text  # of all seeds that are planned
+    assert "studies ablations --optimiser adam` from" in text  # of all seeds that are planned
     assert f"its runs, 5 of {len(RUNS)} so far." in text and "the rows with several runs (3 degrees of freedom" in text
     lines = text.splitlines()
     # the squares within the rows are (0.01^2 + 0.01^2) and 0, of 3 degrees; the means 0.2 and 0.11 lie 0.09 apart
     spread = (0.0002 / 3) ** 0.5
     assert f"| standard deviation of one run |  |{f' {spread:.7f} |' * 3}{f' {spread:.5f} |' * 6}" in lines
-    assert f"| Adam | 2 |{f' {0.09 / (spread * (1 / 2 + 1 / 3) ** 0.5):+.1f} |' * 9}" in lines
+    assert f"| release | 2 |{f' {0.09 / (spread * (1 / 2 + 1 / 3) ** 0.5):+.1f} |' * 9}" in lines
     assert any(line.startswith("Zeros beyond the image") and "Rand error +0.00000 ±" in line for line in lines)
-    assert sum(line.startswith("| Adam-seed-") and line.endswith("| AMD EPYC |") for line in lines) == 2
+    assert sum(line.startswith("| release-seed-") and line.endswith("| AMD EPYC |") for line in lines) == 2
     assert (tmp_path / "README.md").read_text() == text
     assert (tmp_path / "plot.png").is_file()
 
 
-def test_sections_left_out_far_and_near_are_compared_with_each_other(table):
-    errors = {"as the paper": 0.1, "sections 0 to 3 left out": 0.2, "sections 21 to 24 left out": 0.5}
-    runs = [run for run in RUNS if run.group in errors and run.changes["seed"] < 2]
-    lines = table([with_errors(run, errors[run.group] + 0.01 * run.changes["seed"]) for run in runs]).splitlines()
-    # two runs each, 0.01 apart: the deviation of one run, and of the difference of such means, is 0.01 / sqrt(2)
-    multiple = f"{0.3 / (0.01 / 2**0.5):+.1f}"
-    assert f"| sections 21 to 24 left out, beside sections 0 to 3 left out | 2 |{f' {multiple} |' * 9}" in lines
-
-
 def test_a_row_to_which_seeds_do_more_hides_nothing_of_the_others(table):
     """It is in the paired table alone, and the row beside it is not compared with it either."""
-    apart, *others = "sections 21 to 24 left out", "sections 0 to 3 left out", "padded", "no dropout"
+    apart, *others = "padded, batch norm", "release", "padded", "no dropout"
     runs = [run for run in RUNS if run.group in ("as the paper", apart, *others)]
     far = {apart: 3.0, "padded": 0.003}
     text = table([with_errors(run, 0.1 + far.get(run.group, 0.001) * run.changes["seed"]) for run in runs])
-    assert f'Not there, nor in Dunnett\'s test: "{apart}", whose runs lie' in text and f"{apart}, beside" not in text
+    assert f'Not there, nor in Dunnett\'s test: "{apart}", whose runs lie' in text
     differences, paired, dunnett = text.split("\n\n| what | ")[2:5]
     assert f"| {apart} |" not in differences and f"| {apart} | - | - | - |" in dunnett and f"| {apart} | 0." in paired
     assert "known from the other rows with several runs (8 degrees of freedom" in text
@@ -105,7 +95,7 @@ def test_errors_that_are_all_the_same(table):
     """As of networks that have hardly learnt: there is nothing to measure by, and the table is written all the same."""
     found = [with_errors(run, 0.1) for run in RUNS if run.changes["seed"] < 2]
     lines = table(found).splitlines()
-    assert f"| Adam | 2 |{' - |' * 9}" in lines and f"| Adam |{' - |' * 3}" in lines
+    assert f"| release | 2 |{' - |' * 9}" in lines and f"| release |{' - |' * 3}" in lines
 
 
 def test_nothing_is_compared_before_there_is_something_to_compare(table):
@@ -122,7 +112,7 @@ def test_a_run_that_diverged_is_named_and_in_no_row(table, tmp_path):
 
 
 def test_a_run_with_inactive_deep_levels_is_shown_and_in_no_mean(table):
-    lost, found = ["release-seed-0", "Adam-seed-1", "release-seed-1"], []
+    lost, found = ["release-seed-0", "padded-batch-norm-seed-1", "release-seed-1"], []
     for run in RUNS:
         seed = run.changes["seed"]
         if seed < 2:
@@ -130,19 +120,19 @@ def test_a_run_with_inactive_deep_levels_is_shown_and_in_no_mean(table):
             effect = (0.0, 0.0, 0.2, 0.0 if run.name in lost else 0.1) if known else None
             found.append(with_errors(run, 0.9 if run.name in lost else 0.1 + 0.01 * seed, effect))
     text = table(found)
-    assert f"in no mean: {', '.join(lost)}." in text and "11 of the 24 runs were trained before" in text
-    assert "| Adam | 1 and 1 inactive | d4 | 0.100000 | 0.1000 |" in text and "| release |" not in text
+    assert f"in no mean: {', '.join(lost)}." in text and "12 of the 26 runs were trained before" in text
+    assert "| padded, batch norm | 1 and 1 inactive | d4 | 0.100000 | 0.1000 |" in text and "| release |" not in text
     assert "| padded | 2 | d4 | 0.105000 ± 0.007071 |" in text
-    assert all(f"| {name} (inactive) |" in text for name in lost) and "| Adam-seed-0 |" in text
+    assert all(f"| {name} (inactive) |" in text for name in lost) and "| padded-batch-norm-seed-0 |" in text
 
 
 def test_levels_that_were_lost_are_counted_and_stay_in_the_mean(table):
-    lost = {"Adam-seed-0": (0.0, 0.0, 0.1, 0.2), "Adam-seed-1": (0.1, 0.0, 0.1, 0.2)}
-    runs = [run for run in RUNS if run.group in ("as the paper", "Adam") and run.changes["seed"] < 2]
+    lost = {"release-seed-0": (0.0, 0.0, 0.1, 0.2), "release-seed-1": (0.1, 0.0, 0.1, 0.2)}
+    runs = [run for run in RUNS if run.group in ("as the paper", "release") and run.changes["seed"] < 2]
     text = table([with_errors(run, 0.1, lost.get(run.name)) for run in runs])
     ends = {line.split(" |")[0]: line.rsplit("| ", 1)[1] for line in text.splitlines() if "-seed-" in line}
     assert [ends[f"| {run.name}"] for run in runs] == ["- |", "2 |", "- |", "0 |"]
-    assert "| Adam | 2 | d4 |" in text and "levels lost: how many of the deepest levels" in text
+    assert "| release | 2 | d4 |" in text and "levels lost: how many of the deepest levels" in text
 
 
 @pytest.mark.parametrize(
@@ -151,9 +141,12 @@ def test_levels_that_were_lost_are_counted_and_stay_in_the_mean(table):
         ("folds", "folds", "folds, with SGD", ""),
         ("folds-adam", "folds", "folds, with Adam", " --optimiser adam"),
         ("folds-adam-5000-tiles", "folds", "folds, with Adam", " --optimiser adam --set steps=5000 --set warmup=125"),
-        ("full-fold", "full-fold", "full-fold, with SGD as first tried", " --profile paper --set steps=4000"),
+        (
+            *("registered-folds-paper-adam", "registered-folds", "registered-folds, with Adam"),
+            " --profile paper --optimiser adam --set steps=2500",
+        ),
         ("adam-rate", "adam-rate", "adam-rate", ""),
-        ("ablations", "ablations", "ablations, with SGD as first tried", ""),
+        ("ablations", "ablations", "ablations, with SGD", ""),
     ],
 )
 def test_the_page_names_the_command_that_makes_such_a_study(folder, study, title, options):
@@ -179,13 +172,8 @@ def test_the_steps_of_a_run_by_minutes_are_no_option():
     assert tables.command("folds", run.name, record) == "python -m reproduce.studies folds --set minutes=9"
 
 
-def test_no_error_below_zero_is_expected_of_another_seed():
-    values = {"d4": {metric.key: [0.0, 0.1, 0.5] for metric in CHALLENGE_METRICS}}
-    assert "warping error 0.000000 to 1.5" in tables.interval_of_seeds(values, "d4")
-
-
 def test_single_runs_alone_are_not_compared(table):
-    runs = runs_of("ablations", 1)
+    runs = runs_of("ablations", 1, optimiser="adam")
     text = table([with_errors(run, 0.1) for run in runs], runs)
     assert "so far" not in text and "Standardised" not in text and f"| {runs[-1].name} |" in text
 
@@ -205,7 +193,8 @@ def test_ablations_by_adam_are_compared_with_adam(table):
     p = 12 * stats.ttest_1samp([0.3, 0.31], 0).pvalue
     assert f"| padded | {p:.3f} | {p:.3f} | {p:.3f} |" in paired and "| no border term | 1.000 |" in paired
     assert "left out" not in text.split("Each run")[1]
-    by_sgd = table([with_errors(run, 0.1) for run in RUNS])
+    of_sgd = runs_of("ablations", 2)
+    by_sgd = table([with_errors(run, 0.1) for run in of_sgd], of_sgd)
     assert "; its width, length and optimiser are ours." in text and "its width and length are ours." in by_sgd
 
 
@@ -214,23 +203,12 @@ def test_no_table_without_the_run_that_others_are_compared_with(table, tmp_path)
 
 
 def test_seeds_are_as_many_as_asked_for_and_need_no_first(tmp_path):
-    kept = archive.read(RESULTS / "seeds")
-    assert [run.name for run in runs_of("seeds", usual_seeds("seeds"))] == [run.name for run in kept]
-    archive.write(tmp_path, kept[1:])
-    text = write(tmp_path, "seeds", runs_of("seeds", 7))
-    assert "studies seeds --seeds 7` from the records of its runs, 4 of 7 so far." in text
-    assert f"| fold 6/6 | {len(kept) - 1} | d4 |" in text and "| seed-0 |" not in text
-
-
-def test_the_search_leaves_out_seeds_without_a_history(tmp_path):
-    """As `archive.read` returns them where histories.csv is not there."""
-    seeds = archive.read(RESULTS / "seeds")
-    text = "\n".join(search.reliability([replace(seeds[0], history=[]), *seeds[1:]]))
-    assert text.count("| 2,500 |") == len(seeds) - 1 and "In no row, as their history is not kept: seed-0." in text
-    archive.write(tmp_path / "seeds", seeds)
-    assert "Does it train every time?" in search.text({}, tmp_path) and "In no row" not in search.text({}, tmp_path)
-    (tmp_path / "seeds" / archive.HISTORIES).unlink()
-    assert "Does it train every time?" not in search.text({}, tmp_path)
+    assert [run.name for run in runs_of("seeds", usual_seeds("seeds"))] == [f"seed-{seed}" for seed in range(5)]
+    kept = [run for run in archive.read(RESULTS / "seeds-adam") if run.group == "fold 6/6"]
+    archive.write(tmp_path, kept)
+    text = write(tmp_path, "seeds", runs_of("seeds", 20, optimiser="adam"), "adam")
+    assert "studies seeds --optimiser adam --seeds 20` from the records of its runs, 9 of 22 so far." in text
+    assert f"| fold 6/6 | {len(kept)} | d4 |" in text and "| seed-0 |" not in text
 
 
 def test_what_is_kept_comes_back_whole(tmp_path):
@@ -244,37 +222,6 @@ def test_the_metrics_with_zeros_beyond_the_image_are_read(tmp_path):
     shutil.copy(run / "scores-none.json", run / "scores-extrapolation-zeros.json")
     read = archive.from_folder(run)
     assert read.zeros == read.scores["none"]
-
-
-def test_other_seeds_are_of_the_same_data_and_at_least_three(tmp_path):
-    seeds, control = archive.read(RESULTS / "seeds")[:3], MADE["as-the-paper-seed-0"]
-    archive.write(tmp_path / "seeds", seeds)
-    assert [run.name for run in same_training(tmp_path, control)] == [run.name for run in seeds]
-    other = replace(control, record=replace(control.record, data_sha256={"train-volume": "another"}))
-    assert same_training(tmp_path, other) == []
-    archive.write(tmp_path / "seeds", seeds[:2])
-    assert same_training(tmp_path, control) == []
-
-
-def test_other_seeds_are_counted_without_those_that_are_in_no_row(tmp_path):
-    """Those with inactive deep levels, which `collect` leaves out."""
-    seeds, control = archive.read(RESULTS / "seeds"), MADE["as-the-paper-seed-0"]
-
-    def keep(inactive: int) -> list[str]:
-        lost = [replace(run, record=replace(run.record, up_convolution_effect=(0.0,))) for run in seeds[:inactive]]
-        archive.write(tmp_path / "seeds", [*lost, *seeds[inactive:]])
-        return [run.name for run in same_training(tmp_path, control)]
-
-    assert keep(0) == [run.name for run in seeds] and keep(2) == [run.name for run in seeds[2:]]
-    assert keep(3) == keep(5) == []
-    of_the_control = [run for run in RUNS if run.group == "as the paper"]
-    found = [MADE["as-the-paper-seed-0"], *(with_errors(run, 0.1) for run in of_the_control[1:])]
-    for inactive, has_first_row in ((2, True), (4, False), (5, False)):
-        keep(inactive)
-        archive.write(tmp_path / "ablations", found)
-        text = write(tmp_path / "ablations", "ablations", of_the_control)
-        assert ("| as the paper, 3 seeds | 3 |" in text) == has_first_row
-        assert ("Where one more seed would lie" in text) == has_first_row
 
 
 def test_records_are_kept_last_and_are_read_without_histories(tmp_path, monkeypatch):
@@ -295,6 +242,7 @@ def test_records_are_kept_last_and_are_read_without_histories(tmp_path, monkeypa
 
 def test_fewer_seeds_than_are_kept_lose_none(table, tmp_path):
     names = [run.name for run in RUNS]
-    text = table([with_errors(run, 0.1 + 0.01 * run.changes["seed"]) for run in RUNS], runs_of("ablations", 1))
+    found = [with_errors(run, 0.1 + 0.01 * run.changes["seed"]) for run in RUNS]
+    text = table(found, runs_of("ablations", 1, optimiser="adam"))
     assert sorted(run.name for run in archive.read(tmp_path)) == sorted(names)
     assert RUNS[0].name in text and RUNS[-1].name not in text

@@ -63,7 +63,9 @@ def test_from_images_to_scores(phantom, tmp_path):
 
 
 def test_a_network_predicts_with_what_its_training_was_set_up_for(phantom, trained):
-    """Its test-time augmentation, unless another is given, what lies beyond the image, and where its labels lay."""
+    """Its test-time augmentation, unless another is given, what lies beyond the image, and, if asked for, where its
+    labels lay.
+    """
     image = phantom[0][0, :40, :40]
     found = predict(trained, image)
     assert trained.config.primary == "none" and np.array_equal(found, predict(trained, image, "none"))
@@ -71,8 +73,9 @@ def test_a_network_predicts_with_what_its_training_was_set_up_for(phantom, train
     assert np.array_equal(predict(by_d4, image), predict(trained, image, "d4"))
     assert not np.array_equal(predict(zeros, image), found)
     given = trained.build_network(), trained.standardisation, image, "none"
-    assert np.array_equal(predict(beside, image), predict_stack(*given, registration=(2.0, -1.0)))
-    assert not np.array_equal(predict(beside, image), found)
+    assert np.array_equal(predict(beside, image, registered=True), predict_stack(*given, registration=(2.0, -1.0)))
+    for model, registered in ((beside, False), (trained, True)):
+        assert np.array_equal(predict(model, image, registered=registered), found)
 
 
 def test_settings_may_be_numpys(phantom, trained, tmp_path):

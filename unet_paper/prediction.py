@@ -170,7 +170,12 @@ class Predictor:
 
 
 def predict(
-    model: Checkpoint | Path | str, image: ArrayLike, tta: str | None = None, *, device: str | None = None
+    model: Checkpoint | Path | str,
+    image: ArrayLike,
+    tta: str | None = None,
+    *,
+    device: str | None = None,
+    registered: bool = False,
 ) -> np.ndarray:
     """Probability of cell for every pixel of an image or a stack.
 
@@ -184,6 +189,8 @@ def predict(
         Test-time augmentation, see `Predictor`; the one that the training was set up for unless given.
     device : str or None
         "cpu" or "cuda"; the GPU unless given, if there is one.
+    registered : bool
+        Whether the map lies where the labels that were trained on lay (`Config.registration`), and not on the image.
 
     Returns
     -------
@@ -206,9 +213,8 @@ def predict(
     network = trained.build_network().to(device)
     config = trained.config
     tta = config.primary if tta is None else tta
-    predictor = Predictor(
-        network, trained.standardisation, tta, config.bfloat16, config.extrapolation, config.registration
-    )
+    registration = config.registration if registered else PAPER.registration
+    predictor = Predictor(network, trained.standardisation, tta, config.bfloat16, config.extrapolation, registration)
     return _predict_array(predictor, as_array(image, "images"))
 
 

@@ -52,7 +52,7 @@ def finish(run: RunFolder, data: Path, command: Callable[..., Any]) -> None:
     for weights, probability, *options in (
         (run.weights, full, "--tta", "none", "--float32"),  # bfloat16 moves probabilities by more than the halves do
         (published, half, "--tta", "none", "--float32"),
-        (published, test, "--tta", primary),
+        (published, test, "--tta", primary, "--registered"),  # as the stack's labels lie
     ):
         if not probability.is_file():
             command("predict", "--weights", weights, volume, probability, *options)

@@ -150,6 +150,6 @@ def predict_and_score_zeros(folder: RunFolder, tta: str, deadline: float | None)
     """The probabilities of a run's held-out sections with zeros beyond the image, and their metrics."""
     probability = folder.probability(ZEROS)
     given = ("--weights", folder.weights, folder.volume, probability, "--tta", tta, "--extrapolation", "zeros")
-    _predict(("predict", *given), probability, deadline)
+    _predict(("predict", *given, "--registered"), probability, deadline)
     scores = folder.path / f"scores-{ZEROS}.json"
     command(deadline, "score", folder.labels, probability, "--json", scores, "--force")

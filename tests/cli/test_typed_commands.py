@@ -79,3 +79,10 @@ def test_what_is_typed_next_is_of_the_primary_augmentation_alone(run, make_recor
 def test_no_path_looks_like_an_option():
     assert typed(["predict"]) == f"{python_as_typed()} -m unet_paper predict"
     assert typed(["predict", "--weights", Path("-run/weights.pt")]).endswith(" predict --weights ./-run/weights.pt")
+
+
+def test_sections_of_a_run_are_predicted_where_its_labels_lie(make_record, tmp_path):
+    for registration in (0.0, 0.6):
+        record = make_record(replace(CONFIG, registration_y=registration), "isbi")
+        words = [*map(str, stage_words(Stage("predict", "d4"), RunFolder(tmp_path), record))]
+        assert parse(words).registered == bool(registration)

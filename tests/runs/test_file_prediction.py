@@ -23,6 +23,7 @@ from unet_paper.io.stack import read_probabilities, read_stack, write_stack
 from unet_paper.normalisation import Standardisation
 from unet_paper.prediction import Predictor, predict_stack
 from unet_paper.runs.file_prediction import is_made, predict_file
+from unet_paper.runs.predicting import PredictionRequest, make_predictor
 from unet_paper.support.errors import BadInput
 from unet_paper.support.locks import exclusive_lock
 
@@ -55,6 +56,23 @@ def test_two_processes_do_not_write_one_file(weights, image, tmp_path):
     with exclusive_lock(tmp_path / "out.tif.lock", out), pytest.raises(BadInput, match="out.tif is being written by"):
         predict_file(predictor(weights), image, out, {})
     assert not out.exists()
+
+
+def test_maps_lie_on_the_image_unless_those_of_registered_labels_are_asked_for(weights, image, tmp_path):
+    trained = checkpoints.load(weights)
+    beside = replace(trained, config=replace(trained.config, registration_x=0.15, registration_y=0.6))
+    checkpoints.save(tmp_path / "beside.pt", beside)
+    out, volume = tmp_path / "out.tif", read_stack(image).pixels
+    words = ["predict", "--weights", str(tmp_path / "beside.pt"), str(image), str(out), "--tta", "none"]
+    request = PredictionRequest(tmp_path / "beside.pt", image, out, "none")
+    ways = [make_predictor(replace(request, registered=asked)) for asked in (False, True)]
+    for options, registration in (([], (0.0, 0.0)), (["--registered"], (0.15, 0.6))):
+        assert main([*words, *options, "--force"]) == 0
+        how = {"bfloat16": trained.config.bfloat16, "registration": registration}
+        expected = predict_stack(trained.build_network(), STANDARDISATION, volume, "none", **how)
+        assert np.array_equal(read_stack(out).pixels, expected)
+        told = [is_made(*way, image, out, None) for way in ways]
+        assert told == [not options, bool(options)]
 
 
 @pytest.mark.long

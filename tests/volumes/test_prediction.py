@@ -73,7 +73,7 @@ def test_registered_labels_are_so_in_blocks_too(weights, make_zarr, pixels, tmp_
     write_stack(stack, pixels[:1])
     image, outs = make_zarr(tmp_path / "image.zarr", pixels[:1]), (tmp_path / "out.zarr", tmp_path / "out.tif")
     for given, out in zip((image, stack), outs, strict=True):
-        options = ["--weights", tmp_path / "weights.pt", given, out, "--tta", "d4", "--tile", 268, "--device", "cpu"]
+        options = ["--weights", tmp_path / "weights.pt", given, out, "--tta", "d4", "--tile", 268, "--registered"]
         assert main(["predict", *map(str, options)]) == 0
     assert np.array_equal(*(open_stack(out).pixels for out in outs))
 

@@ -159,6 +159,7 @@ def do_predict(arguments: Namespace) -> None:
         tta=arguments.tta,
         extrapolation=arguments.extrapolation,
         float32=arguments.float32,
+        registered=arguments.registered,
         device=usable_device(arguments.device),
         channel=arguments.channel,
         memory=None if arguments.memory is None else int(arguments.memory * 2**30),

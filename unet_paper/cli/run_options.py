@@ -162,6 +162,12 @@ def add_predict(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--float32", action="store_true", help="Compute in float32, even where bfloat16 would be faster."
     )
+    command.add_argument(
+        "--registered",
+        action="store_true",
+        help="The map lies where the labels that were trained on lay (registration_x, registration_y), as the maps of "
+        "a run's own sections do, and not on the image.",
+    )
     add_device(command)
     _add_distribution(command)
     add_force(command, "Of several images, and with --instances, probabilities that the same prediction has made stay.")

@@ -21,7 +21,8 @@ def stage_words(stage: Stage, run: RunFolder, record: RunRecord) -> list[str | P
         return ["report", run.path]
     probability = run.probability(stage.tta)
     if stage.kind == "predict":
-        return ["predict", "--weights", run.weights, run.volume, probability, "--tta", stage.tta]
+        registered = ["--registered"] if any(record.config.registration) else []
+        return ["predict", "--weights", run.weights, run.volume, probability, "--tta", stage.tta, *registered]
     scores: list[str | Path] = [
         "score",
         run.labels,

@@ -35,7 +35,8 @@ def documentation(name: str, checkpoint: Checkpoint, source: Provenance) -> str:
         x, y = config.registration
         beside = (
             "\n- The output lies on the image. The labels that were trained on lay beside it: what a pixel of them"
-            f"\n  shows is {x:g} px to its right and {y:g} px below. unet_paper's own maps are of the labels' pixels."
+            f"\n  shows is {x:g} px to its right and {y:g} px below. unet_paper's `predict"
+            "\n  --registered` makes maps of the labels' pixels."
         )
     if config.classes > 2:
         output = f"the probability of each of {config.classes} classes, which sum to 1"

@@ -84,7 +84,7 @@ def carry_out(stage: Stage, run: RunFolder, record: RunRecord, report: Report, d
     elif stage.tta is not None:
         probability = run.probability(stage.tta)
         if stage.kind == "predict":
-            request = PredictionRequest(run.weights, run.volume, probability, stage.tta, device=device)
+            request = PredictionRequest(run.weights, run.volume, probability, stage.tta, device=device, registered=True)
             if is_folder(run.volume):
                 predict_files(request, [run.volume], force=True)
             else:

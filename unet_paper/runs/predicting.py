@@ -29,6 +29,7 @@ class PredictionRequest:
     tta: str = PAPER.primary
     extrapolation: str | None = None  # as trained, unless given
     float32: bool = False  # even where the weights were trained in bfloat16
+    registered: bool = False  # the map lies where the labels that were trained on lay, and not on the image
     device: str = "cpu"
     channel: int | str | None = None
     memory: int | None = None  # bytes that a tile may take
@@ -107,19 +108,23 @@ def make_predictor(request: PredictionRequest) -> tuple[Predictor, dict[str, str
             f"{request.weights} knows {trained.config.classes} classes, and cells are numbered of two; predict without "
             "--instances"
         )
+    registration = trained.config.registration if request.registered else PAPER.registration
     predictor = Predictor(
         trained.build_network().to(request.device),
         trained.standardisation,
         request.tta,
         bfloat16=trained.config.bfloat16 and not request.float32,
         extrapolation=request.extrapolation or trained.config.extrapolation,
-        registration=trained.config.registration,
+        registration=registration,
     )
-    return predictor, {
+    made_with = {
         "weights": file_sha256(request.weights),
         "precision": "bfloat16" if predictor.bfloat16 else "float32",
         "extrapolation": predictor.extrapolation,
     }
+    if any(trained.config.registration):
+        made_with["registration"] = "{:g}, {:g} px".format(*registration)
+    return predictor, made_with
 
 
 def _of_image(request: PredictionRequest, image: Path, out: Path) -> PredictionRequest:

@@ -219,7 +219,7 @@ def test_a_damaged_archive_is_no_missing_row(tmp_path):
         ("ablations", ["--only", "border-term"], "w_0=2"),
         ("ablations", [], "w_0=3"),
         ("adam-rate", [], "learning_rate=0.1"),
-        ("all", [], "class_balance=1"),
+        ("all", [], "w_0=1"),
         (cells.STUDY, [], "rotate=true"),
     ],
 )

@@ -34,7 +34,7 @@ from unet_paper import UNet, load, make_phantom, mirrored_region, predict, score
 
 torch.manual_seed(0)
 images, labels = make_phantom(5, size=512, seed=0)  # labels: 255 = cell, 0 = membrane
-trained = load("../results/isbi/full-adam-2500/weights.safetensors")  # the full network, after 2,500 real tiles
+trained = load("../results/isbi/registered-quarter/weights.safetensors")  # a quarter of the channels, 10,000 real tiles
 images.shape, images.dtype
 
 # %% [markdown]
@@ -69,7 +69,7 @@ pictures.network(network, tile=572)
 # middle are predicted with the same weights, unpadded and padded, and compared where they overlap.
 
 # %%
-unpadded, padded = trained.build_network(), UNet(padding="zeros")
+unpadded, padded = trained.build_network(), UNet(base_channels=trained.config.base_channels, padding="zeros")
 padded.load_state_dict(trained.network)
 image = trained.standardisation(images[4] / np.float32(255))  # (gray value - mean) / standard deviation
 
@@ -145,13 +145,13 @@ pictures.up_convolution(small, kernel, by_hand)
 
 # %% [markdown]
 # With several channels, such products are added up over the incoming ones. The last up-convolution of the trained
-# network, from 128 to 64 channels, is no more than that:
+# network, from 32 to 16 channels, is no more than that:
 
 # %%
 layer = unpadded.up_convolutions[-1]
-maps = torch.rand(128, 2, 2)
+maps = torch.rand(32, 2, 2)
 products = torch.einsum("cij,ckab->kiajb", maps, layer.weight)  # c: incoming channels, k: outgoing ones
-by_hand = products.reshape(64, 4, 4) + layer.bias[:, None, None]
+by_hand = products.reshape(16, 4, 4) + layer.bias[:, None, None]
 assert torch.allclose(layer(maps[None])[0], by_hand, atol=1e-4)
 
 # %% [markdown]
@@ -273,7 +273,7 @@ pictures.training(images[4][block], labels[4][block], seen, losses)
 # ## 9. Two predictions (section 4)
 #
 # - **The network of fifty steps**, of 8 channels, trained on four sections of this phantom.
-# - **The network of this repository**, of 64 channels, trained on 2,500 tiles of the challenge's real sections. It has
+# - **The network of this repository**, of 16 channels, trained on 10,000 tiles of the challenge's real sections. It has
 #   never seen a phantom. What it does here shows what it takes for a membrane, and not how good it is: for that see
 #   [the results](../results/README.md).
 

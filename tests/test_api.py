@@ -33,7 +33,7 @@ def test_import_is_quick_and_in_any_order():
         "import sys, unet_paper; assert not {'torch', 'numba', 'scipy.ndimage'} & sys.modules.keys(); "
         "import unet_paper.training, unet_paper.report.viewer.run_page; "
         "from unet_paper import *; assert callable(weight_map) and callable(train) and UNet.__name__ == 'UNet'; "
-        "weights = 'results/isbi/quarter-adam/weights.safetensors'; "
+        "weights = 'results/isbi/registered-quarter/weights.safetensors'; "
         "import numpy; predict(load(weights), numpy.zeros((9, 9), 'uint8'), 'none'); "
         "assert 'torch._dynamo' not in sys.modules"
     )

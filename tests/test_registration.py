@@ -47,14 +47,17 @@ def test_numbered_cells_are_measured_as_a_mask_is():
 
 def test_what_cannot_be_measured_is_refused():
     values = cells(0)
-    with pytest.raises(BadInput, match="section 1 is below 256 px in height or width, or has one class or one gray"):
+    with pytest.raises(BadInput, match="section 1 has one class alone, so that its labels cannot be registered"):
         measure([values, values], [values > 0, values > 99])
-    with pytest.raises(BadInput, match="section 0 is below 256 px in height or width, or has one class"):
+    with pytest.raises(BadInput, match="section 0 has one gray value alone"):
         measure([np.ones_like(values)], [values > 0])
     with pytest.raises(BadInput, match="section 0 is below 256"):
         measure([values[:250]], [values[:250] > 0])
     with pytest.raises(BadInput, match="section 0 is below 256"):
         measure([values[:, :250]], [values[:, :250] > 0])
+    for number in (np.nan, np.inf):
+        with pytest.raises(BadInput, match="section 0 of the images holds values that are no finite real numbers"):
+            measure([np.where(values > 0, number, values)], [values > 0])
     for elsewhere in (np.roll(values, 11, 0), np.random.default_rng(0).random(values.shape)):
         with pytest.raises(
             BadInput, match="labels of section 0 lie 8 px or more beside what they show, or show something"

@@ -213,6 +213,8 @@ def predict(
     network = trained.build_network().to(device)
     config = trained.config
     tta = config.primary if tta is None else tta
+    if not isinstance(registered, (bool, np.bool_)):
+        raise BadInput(f"registered is {registered!r}; it must be True or False")
     registration = config.registration if registered else PAPER.registration
     predictor = Predictor(network, trained.standardisation, tta, config.bfloat16, config.extrapolation, registration)
     return _predict_array(predictor, as_array(image, "images"))

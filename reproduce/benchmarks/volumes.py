@@ -54,7 +54,7 @@ def parse(given: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--weights",
         type=path,
-        default=ROOT / "results" / "isbi" / "quarter-adam" / "weights.safetensors",
+        default=ROOT / "results" / "isbi" / "registered-quarter" / "weights.safetensors",
         metavar="FILE",
         help="of a trained network; default: the quarter network's",
     )

@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from reproduce import ROOT
@@ -80,7 +80,8 @@ def carry_out_scored(study: Study, folder: Path, request: Request) -> bool:
         done = pages.gather(folder, runs)
         diverged = [run.name for run in runs if run.name not in done and is_left_out(run, folder)]
         if is_whole or not (folder / "README.md").exists() or done.keys() > finished.keys():
-            is_left_to_others = bool(request.part) and {run.name for run in runs} > {*diverged, *done}
+            of_all_parts = planned(study, replace(request, part=None))[1]
+            is_left_to_others = bool(request.part) and not {run.name for run in of_all_parts} <= {*diverged, *done}
             text = None if is_left_to_others else pages.write(folder, study.name, runs, request.optimiser)
     if is_left_to_others:
         print(f"Part {request.part} is done; the last part to end writes the tables.")

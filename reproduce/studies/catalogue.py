@@ -22,7 +22,6 @@ class Study:
     seeds: int = SEEDS  # unless --seeds says another number
     takes_optimiser: bool = False  # by SGD unless Adam is asked for; the runs of other studies say by which they train
     control: str | None = None  # the group, that of its first run, with which the others are compared
-    leaves_out: bool = False  # whether the others are the control without something, as its page says
     waits_for_first: bool = True  # whether there is no page before the first run is done
     page: Literal["table", "search", "budgets"] = "table"  # which module writes it
     note_on_rows: str = ""  # on its page, of what the mean of a row is over
@@ -71,7 +70,6 @@ STUDIES: dict[str, Study] = {
             plans.ablations,
             takes_optimiser=True,
             control=AS_THE_PAPER,
-            leaves_out=True,
             in_all=True,
         ),
         Study(

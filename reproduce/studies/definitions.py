@@ -170,6 +170,7 @@ ARMS: dict[str, tuple[str, dict[str, Any]]] = {
     # Twice the tiles of `quick`, which lowered all three errors on fold 6/6 (`budgets`); the warm-up is as there.
     "quarter-adam": ("quick", optimiser_settings("adam", "quick") | {"steps": 5000, "warmup": 125.0}),
     "quarter-sgd": ("quick", optimiser_settings("sgd", "quick")),
+    # Four times the tiles, which lowered the pixel error on each of five folds, and the Rand error on four.
     "registered-quarter": (
         "quick",
         optimiser_settings("adam", "quick") | REGISTERED | {"steps": 10_000, "warmup": 125.0},

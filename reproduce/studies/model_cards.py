@@ -14,6 +14,7 @@ from reproduce.studies.table_1 import (
     scored_on,
     test_scores,
 )
+from unet_paper.config import Config
 from unet_paper.io.hashes import file_sha256
 from unet_paper.metrics.registry import TABLE_1_METRICS
 from unet_paper.report.table import Cell, Table
@@ -24,16 +25,14 @@ from unet_paper.segmentation import THRESHOLD
 from unet_paper.support.files import atomic_write
 
 CARD = "README.md"
-DEFAULT = "quarter-adam"  # which `predict` takes without --weights
+DEFAULT = "registered-quarter"  # which `predict` takes without --weights
 # Of each released network: the entries of table 1 that hold out sections and have its recipe, perhaps for other tiles.
 ALIKE = {
-    "quarter-adam": (
-        "quarter network, Adam, 5,000 tiles, 5 folds",
-        "quarter network, Adam, 5,000 tiles, one fold",
-        "quarter network, Adam, 5 folds",
-        "quarter network, Adam, one fold, other seeds",
+    "registered-quarter": (
+        "quarter network, Adam, labels registered, 10,000 tiles, 5 folds",
+        "quarter network, Adam, labels registered, 5,000 tiles, 5 folds",
+        "quarter network, Adam, labels registered, 5 folds",
     ),
-    "full-adam-2500": ("full network, Adam, one fold",),
 }
 
 
@@ -72,6 +71,7 @@ def card(folder: Path, found: Found) -> str:
         f"{config.steps:,} tiles with Adam: {duration(record.times.training_seconds or 0)} on {hardware(record)}.",
         f"- **Use**: `python -m unet_paper predict {chosen}IN.tif OUT.tif`, with `d4`; `--tta none` is one pass, "
         "`--instances CELLS.tif` numbers the cells. [All commands](../../../unet_paper/README.md).",
+        *_where_its_map_lies(config),
         "- **Limits**: other tissues, stains and sizes of pixels were not tried. Look at its map before you use it, or "
         "train it further on a few of your own sections (`train --from`).",
         "- **Licence**: the repository's, MIT. The stack belongs to its authors: cite [them](../../../data/README.md) "
@@ -82,7 +82,7 @@ def card(folder: Path, found: Found) -> str:
         "are scored on, a fold of the stack, make these errors (0 is best; mean ± standard deviation over folds "
         f"or seeds; {', '.join(f'{tta}: {TTA_NAMES[tta]}' for tta in config.tta)}; "
         "[more](../table1.md#what-the-errors-are)). They flatter it: the sections beside the scored ones were trained "
-        "on, and fold 6/6, a part of fold 5/5, had a say in the recipe.",
+        "on, fold 6/6, a part of fold 5/5, had a say in the recipe, and all of them in its length.",
         "",
         Table(["scored on", "tiles", "runs", "TTA", *(metric.title for metric in TABLE_1_METRICS)], rows).to_markdown(),
         "",
@@ -93,6 +93,18 @@ def card(folder: Path, found: Found) -> str:
     if (folder / "preview.png").is_file():
         lines += ["", "![Its probability of cell in the official test sections](preview.png)"]
     return "\n".join(lines) + "\n"
+
+
+def _where_its_map_lies(config: Config) -> list[str]:
+    """Of labels that were registered."""
+    if not any(config.registration):
+        return []
+    x, y = config.registration
+    return [
+        f"- **Its map lies on the image.** The stack's labels lie {x:g} px to the left of and {y:g} px above what they "
+        f"show ([registration](../registration/README.md)); with `--registered`, as of {TEST_PROBABILITY} and the "
+        "errors below, the map lies there too."
+    ]
 
 
 def _at_half(folder: Path, found: Found) -> list[str]:

@@ -39,8 +39,8 @@ RECOVERED_NOTE = (
     "6a73fc6^:results/isbi/final/weights.safetensors > final.safetensors`) and can be trained anew by a command "
     "([reproduce](../../reproduce/README.md#studies)). Whoever has the official `test-labels.tif` gets such rows by "
     "`predict --weights FILE test-volume.tif p.tif --tta rot7` (or `d4`) and `score test-labels.tif p.tif`; of a "
-    f"network that is not scored yet, by `score test-labels.tif FOLDER/{TEST_PROBABILITY}`: its map (d4, in 8 bits) "
-    "lies in its folder.",
+    f"network that is not scored yet, by `score test-labels.tif FOLDER/{TEST_PROBABILITY}`: its map (d4, in 8 bits; "
+    "where labels were registered, with `--registered`) lies in its folder.",
     "",
 )
 PIXELS = {"all_pixels": "all", "exact_rows": "rows 66 to 511, where nothing was filled"}  # as test scores tell them
@@ -103,8 +103,9 @@ ENTRIES = (
     Entry("full recipe", "paper", short="full network, SGD"),
     Entry("full recipe, 5 folds", "folds-paper", "fold-", short="full network, SGD"),
     Entry("full network, SGD as first tried", "final", short="full network, SGD as first tried"),
-    Entry("released full network, Adam", "full-adam-2500"),
-    Entry("released quarter network, Adam", "quarter-adam"),
+    Entry("full network, Adam, all sections", "full-adam-2500"),
+    Entry("released quarter network, Adam, labels registered", "registered-quarter"),
+    Entry("quarter network, Adam, all sections", "quarter-adam"),
     Entry("quarter network, SGD, all sections", "quarter-sgd"),
     Entry(
         "full network, Adam, labels registered, 5 folds",

@@ -101,7 +101,7 @@ def table(
         f"row{of_study.note_on_rows}. Every run: [runs.csv](runs.csv), "
         "[histories.csv](histories.csv), and whole in [records.jsonl](records.jsonl).",
     ]
-    if of_study.leaves_out:
+    if of_study.control:
         ours = "width, length and optimiser" if first.config.optimiser == "adam" else "width and length"
         lines += ["", f"`{of_study.control}` is this recipe with nothing left out; its {ours} are ours."]
     rows = []

@@ -13,6 +13,7 @@ from PIL import Image
 from unet_paper.cli.commands import main
 from unet_paper.io.pixel_size import PixelSize
 from unet_paper.io.stack import read_labels, write_stack
+from unet_paper.runs import instances
 from unet_paper.runs.cell_segmentation import segmentation_of
 from unet_paper.runs.instances import segment_file
 from unet_paper.runs.record import read_record
@@ -65,6 +66,33 @@ def test_cells_stand_only_where_their_table_does(probability):
     with pytest.raises(BadInput, match="cells.csv cannot be written"):
         segment_file(probability, out, CellSegmentation())
     assert not out.exists()
+
+
+@pytest.mark.parametrize("last", ["write_table", "write_cells"])
+def test_cells_and_table_are_replaced_together_or_not_at_all(probability, monkeypatch, last):
+    out = probability.with_name("cells.tif")
+    words = ["segment", str(probability), str(out)]
+    assert main(words) == 0
+    before = [path.read_bytes() for path in (out, out.with_suffix(".csv"))]
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(instances, last, killed)
+        assert main([*words, "--min-size", "100", "--force"]) != 0
+    assert [path.read_bytes() for path in (out, out.with_suffix(".csv"))] == before
+    assert main([*words, "--min-size", "100", "--force"]) == 0
+    assert len(out.with_suffix(".csv").read_text().splitlines()) == 1 + 2
+
+
+def test_sections_that_are_stored_as_colours_are_no_classes(tmp_path, random, capsys):
+    for count in (3, 4):
+        planes = {"photometric": "rgb", "planarconfig": "separate"}
+        tifffile.imwrite(tmp_path / "map.tif", random.random((count, 30, 40), np.float32), **planes)
+        assert main(["segment", str(tmp_path / "map.tif"), str(tmp_path / "cells.tif")]) == 2
+        said = f"if it is {count} sections, save it with photometric='minisblack'"
+        assert said in capsys.readouterr().err and not (tmp_path / "cells.tif").exists()
 
 
 @pytest.mark.parametrize("out", ["cells", "cells.tif"])
@@ -192,7 +220,7 @@ def test_weights_of_cells_are_numbered_as_their_run_was_scored(tmp_path, random,
     assert f"probability {usual}" in said and "outer" not in said and "as the run beside" in capsys.readouterr().out
     assert f"probability {replace(usual, threshold=0.25)}" in info("--threshold", "0.25")
     assert "above 0.5, 8-connected, of 501 px at least" in info("--segmentation", "DIC-C2DH-HeLa")
-    other = shutil.copy(RESULTS / "isbi/quarter-adam/weights.safetensors", tmp_path)
+    other = shutil.copy(RESULTS / "isbi/registered-quarter/weights.safetensors", tmp_path)
     assert "probability above 0.5, 4-connected" in info(weights=other)
     shutil.copy(folder / "run.json", tmp_path)
     assert "probability above 0.5, 4-connected" in info(weights=other)

@@ -31,7 +31,7 @@ from unet_paper.support.errors import BadInput
 from unet_paper.support.json_files import read_json, write_json
 
 ORACLE = Path(__file__).parents[1] / "data"
-RELEASED = Path(__file__).parents[2] / "results" / "isbi" / "quarter-adam" / "weights.safetensors"
+RELEASED = Path(__file__).parents[2] / "results" / "isbi" / "registered-quarter" / "weights.safetensors"
 
 
 @pytest.fixture(scope="module")

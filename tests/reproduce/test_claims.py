@@ -125,21 +125,20 @@ def test_what_is_told_of_the_official_test_sections(committed):
     assert "on a fold the full one's Rand and pixel errors are lower than with SGD." in readme
 
 
-def test_the_readme_quotes_the_errors_of_released_networks(committed):
+def test_the_readme_quotes_the_errors_of_networks_like_the_released_one(committed):
     readme = " ".join((committed / "README.md").read_text().split())
-    entries = {entry.title: runs for entry, runs in table_1.read_entries(committed / "results/isbi").items()}
-    told = []
-    for title in ("quarter network, Adam, 5,000 tiles, one fold", "full network, Adam, one fold"):
-        errors = [[run.primary.value(metric) for run in entries[title]] for metric in TABLE_1_METRICS[1:]]
-        told.append(" and ".join(f"{np.mean(values):.3f}" for values in errors))
-    assert f"Rand and pixel errors of {told[0]} (quarter, three seeds) and {told[1]} (full) on it" in readme
-    of_quarter = entries["quarter network, Adam, 5,000 tiles, one fold"]
-    lower, at_half = (
-        [float(error.split()[0]) for error in table_1.errors_at(of_quarter, "d4", cut)] for cut in (0.2, 0.5)
+    folder = committed / "results/isbi"
+    alike, full = archive.read(folder / LONGEST), archive.read(folder / "registered-folds-paper-adam")
+    of_alike, of_full = (
+        [np.mean([run.primary.value(metric) for run in runs]) for metric in TABLE_1_METRICS] for runs in (alike, full)
     )
+    best = " and ".join(f"{error:.3f}" for error in of_alike[1:])
+    assert f"Rand and pixel errors of {best}, each at its best threshold." in readme
+    lower, at_half = ([float(error.split()[0]) for error in table_1.errors_at(alike, "d4", cut)] for cut in (0.2, 0.5))
     thick = " and ".join(f"{error:.3f}" for error in at_half)
-    assert f"membranes come out thicker: {thick} (quarter); try 0.2." in readme
-    assert all(np.array(lower) < at_half)
+    assert f"membranes come out thicker: {thick}; try 0.2." in readme and all(np.array(lower) < at_half)
+    assert {run.record.config.steps for run in full} == {2500}
+    assert f"it has {of_full[1]:.3f} and {of_full[2]:.3f} on these folds" in readme
 
 
 def test_rows_of_the_quarter_network_are_of_todays_recipe_or_say_so(committed):
@@ -159,9 +158,9 @@ def test_what_is_told_of_both_optimisers_on_the_folds(committed, other_seeds):
         errors[study] = np.array([[run.primary.value(metric) for metric in TABLE_1_METRICS] for run in runs])
     readme = " ".join((committed / "README.md").read_text().split())
     assert (errors[LONGER] < errors["folds-adam"]).all() and "lower all three errors on [each of five folds](" in readme
-    unseen = errors[LONGER][1:4].mean(axis=0)
-    told = f"Folds 2 to 4 have {unseen[0]:.6f}, {unseen[1]:.4f} and {unseen[2]:.4f} with Adam"
-    assert f"{told} after 5,000 tiles." in readme
+    unseen = errors[LONGEST][1:4].mean(axis=0)
+    told = f"Folds 2 to 4 have {unseen[0]:.6f}, {unseen[1]:.4f} and {unseen[2]:.4f} with the released network's recipe,"
+    assert told in readme
     assert (errors["folds-adam"].mean(axis=0) < errors["folds"].mean(axis=0)).all()
     text = " ".join((committed / "results/README.md").read_text().split())
     for each in errors.values():
@@ -231,6 +230,11 @@ def test_the_pages_count_the_trainings_that_lost_levels(committed):
     of_em = sum(record.config.optimiser == "adam" for record in today)
     of_sgd = len(today) - of_em
     today += of_cells
+    registered = [run.record for run in archive.read(committed / OF_ADAM) if run.group == "labels registered"]
+    for folder in ("registered-folds-adam", f"registered-{LONGER}", LONGEST):
+        registered += [run.record for run in archive.read(committed / "results/isbi" / folder)]
+    full = [run.record for run in archive.read(committed / "results/isbi/registered-folds-paper-adam")]
+    assert not any(lost_levels(record.up_convolution_effect) for record in (*registered, *full))
     for record in today:
         assert changed_config(PROFILES["quick"], [f"optimiser={record.config.optimiser}"]).learning_rate == (
             record.config.learning_rate
@@ -248,7 +252,9 @@ def test_the_pages_count_the_trainings_that_lost_levels(committed):
     ]
     assert sorted(lost_at) == [(0.0003, 0), (0.0003, 0), (0.001, 0), (0.001, 0), (0.003, 2), (0.003, 2)]
     readme, text = (" ".join((committed / page).read_text().split()) for page in ("README.md", "results/README.md"))
-    assert f"Of today's recipes [none of {len(today)}](" in readme and len(today) == of_em + of_sgd + len(of_cells)
+    assert (len(registered), len(full)) == (20, 5) and "nor 25 with registered labels (20 of the quarter" in text
+    assert len(today) == of_em + of_sgd + len(of_cells)
+    assert f"Of today's recipes [none of {len(today) + len(registered) + len(full)}](" in readme
     assert f"as first tried one of {len(by_adam) + 5} did, and one of five whose rate stayed at 0.001" in text
     assert of_sgd == 11 and "none of eleven trainings with today's recipe did" in text
 

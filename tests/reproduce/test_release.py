@@ -19,8 +19,8 @@ from unet_paper.runs.record import read_record
 from unet_paper.support.json_files import read_json
 
 RESULTS = Path(__file__).parents[2] / "results/isbi"
-PARAMETERS = {"full-adam-2500": 31_030_658, "quarter-adam": 1_940_834}
-CHANNELS = {"full-adam-2500": PROFILES["paper"].base_channels, "quarter-adam": PROFILES["quick"].base_channels}
+PARAMETERS = {"registered-quarter": 1_940_834}
+CHANNELS = {"registered-quarter": PROFILES["quick"].base_channels}
 
 
 def test_what_half_precision_changes():
@@ -63,7 +63,7 @@ def test_it_was_trained_on_all_sections_as_its_record_says(released):
 
 
 def test_the_quarter_networks_probabilities_of_the_test_sections():
-    path = RESULTS / "quarter-adam" / TEST_PROBABILITY
+    path = RESULTS / "registered-quarter" / TEST_PROBABILITY
     stack = read_stack(path)
     assert stack.pixels.shape == (30, 512, 512) and stack.pixels.dtype == np.uint8 and path.stat().st_size < 6e6
     assert 0.6 < (stack.pixels > 127).mean() < 0.9
@@ -74,8 +74,8 @@ def test_the_quarter_networks_probabilities_of_the_test_sections():
 def test_predict_takes_the_quarter_network_by_itself(tmp_path):
     """Its map of a test section is the committed one."""
     write_stack(tmp_path / "a.tif", read_stack(Path(os.environ["ISBI_DATA"]) / "test-volume.tif").pixels[:1])
-    assert main(["predict", str(tmp_path / "a.tif"), str(tmp_path / "b.tif"), "--device", "cpu"]) == 0
-    committed = read_stack(RESULTS / "quarter-adam" / TEST_PROBABILITY).pixels[:1] / 255
+    assert main(["predict", str(tmp_path / "a.tif"), str(tmp_path / "b.tif"), "--device", "cpu", "--registered"]) == 0
+    committed = read_stack(RESULTS / "registered-quarter" / TEST_PROBABILITY).pixels[:1] / 255
     assert np.abs(read_stack(tmp_path / "b.tif").pixels - committed).mean() < 0.005
 
 

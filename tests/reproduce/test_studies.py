@@ -54,6 +54,8 @@ def test_the_last_part_to_end_writes_the_tables(carry_out, tmp_path, capsys):
     kept, readme = archive.read(RESULTS / "isbi/folds"), tmp_path / "out/folds/README.md"
     assert carry_out("folds", kept[:-1], "--part", "1/2") == 0
     assert "the last part to end writes the tables" in capsys.readouterr().out and not readme.exists()
+    assert carry_out("folds", kept[:2], "--part", "1/2", "--only", "fold-2") == 0
+    assert "2 of 5 so far" in readme.read_text()
     assert carry_out("folds", kept, "--part", "1/2") == 0
     assert "so far" not in readme.read_text()
 

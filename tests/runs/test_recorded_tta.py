@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,16 +11,19 @@ from unet_paper.cli.commands import main
 from unet_paper.config import Config
 from unet_paper.io.resumable_tiff import Job, ResumableTiff
 from unet_paper.io.sections import Block
-from unet_paper.io.stack import write_stack
+from unet_paper.io.stack import read_stack, write_stack
 from unet_paper.runs.folder import RunFolder
+from unet_paper.runs.record import read_record
 from unet_paper.runs.recorded_tta import recorded_tta
 from unet_paper.support.errors import BadInput
 
 
-def write_map(path, tta, probability):
+def write_map(path, tta, probability, registration=None):
     """A file as `predict` writes it."""
     height, width = probability.shape
-    result = ResumableTiff(path, (1, height, width), {"tta": tta}, [Block(0, height, 0, width)])
+    made_with = {"tta": tta, "registration": registration}
+    path.unlink(missing_ok=True)
+    result = ResumableTiff(path, (1, height, width), made_with, [Block(0, height, 0, width)])
     result.write(Job(0, 0), probability[None])
     result.finish()
 
@@ -95,3 +99,15 @@ def test_folders(tmp_path, name):
     write_map(folder / "b.tif", "none", probability)
     with pytest.raises(BadInput, match="different test-time augmentations"):
         recorded_tta(folder)
+
+
+def test_a_map_that_lies_on_the_image_is_no_map_of_registered_labels(run, capsys):
+    record = read_record(run.record)
+    replace(record, config=replace(record.config, registration_x=0.15, registration_y=0.6)).write(run.record)
+    for told, code in (("0, 0 px", 2), ("0.15, 0.6 px", 0), (None, 0)):
+        probability = read_stack(run.probability("none")).pixels[0]
+        write_map(run.probability("none"), "none", probability, told)
+        files = [str(run.labels), str(run.probability("none")), "--json", str(run.scores("none", "d4")), "--force"]
+        assert main(["score", *files]) == 0  # of any map
+        assert main(["report", str(run.path)]) == code
+        assert ("predict it again with --registered" in capsys.readouterr().err) == bool(code)

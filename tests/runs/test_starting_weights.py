@@ -44,9 +44,8 @@ def files(phantom, trained, tmp_path):
 
 def finetune(folder, *options, weights="weights.pt", out="run"):
     own = ["--images", folder / "images.tif", "--labels", folder / "labels.tif", "--labels-are", "cells"]
-    return main(
-        [str(word) for word in ["train", *own, "--out", folder / out, "--from", folder / weights, *FEW, *options]]
-    )
+    start = [] if weights is None else ["--from", folder / weights]
+    return main([str(word) for word in ["train", *own, "--out", folder / out, *start, *FEW, *options]])
 
 
 def test_it_starts_from_the_weights(phantom, trained):
@@ -126,6 +125,8 @@ def test_resumed_from_others_it_is_refused(files, trained, capsys):
     checkpoint.save(files / "weights.pt", replace(trained, step=3))
     assert finetune(files, "--resume") == 2
     assert "would be resumed from weights.pt, another file" in capsys.readouterr().err
+    assert finetune(files, "--resume", weights=None) == 2
+    assert "began from weights.pt and would be resumed from new weights" in capsys.readouterr().err
 
 
 def test_images_that_the_weights_have_seen(files, capsys):

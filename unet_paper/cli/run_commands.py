@@ -106,7 +106,7 @@ def _training_source(arguments: Namespace) -> "Path | OwnFiles | SequenceFiles":
 
 def published_weights() -> Path:
     """The committed network of a quarter of the width. Raises BadInput where the package is not in its repository."""
-    path = Path(__file__).parents[2] / "results/isbi/quarter-adam/weights.safetensors"
+    path = Path(__file__).parents[2] / "results/isbi/registered-quarter/weights.safetensors"
     if not path.is_file():
         raise BadInput("--weights FILE is missing; give a run's weights.pt, or published weights")
     logger.info(f"weights: {path}, for membranes in electron microscopy; --weights FILE takes others")

@@ -54,12 +54,18 @@ def measure(images: ArrayLike | Sequence[ArrayLike], labels: ArrayLike | Sequenc
 
 
 def _of_section(image: np.ndarray, labels: np.ndarray, number: int) -> tuple[float, float]:
+    if image.dtype.kind == "c" or not np.isfinite(image).all():
+        raise BadInput(f"section {number} of the images holds values that are no finite real numbers; give gray values")
     cells, inner = (labels > 0).astype(np.float64), image[FARTHEST:-FARTHEST, FARTHEST:-FARTHEST].astype(np.float64)
-    if min(image.shape) < SMALLEST or len(np.unique(cells)) == 1 or inner.min() == inner.max():
-        raise BadInput(
-            f"section {number} is below {SMALLEST} px in height or width, or has one class or one gray value alone, so "
-            "that its labels cannot be registered; leave it out"
-        )
+    why = None
+    if min(image.shape) < SMALLEST:
+        why = f"is below {SMALLEST} px in height or width"
+    elif len(np.unique(cells)) == 1:
+        why = "has one class alone"
+    elif inner.min() == inner.max():
+        why = "has one gray value alone"
+    if why is not None:
+        raise BadInput(f"section {number} {why}, so that its labels cannot be registered; leave it out")
     correlation = np.abs(match_template(cells, inner))
     row, column = np.unravel_index(correlation.argmax(), correlation.shape)
     if not {0, 2 * FARTHEST}.isdisjoint((row, column)) or correlation.max() < LEAST_CORRELATION:

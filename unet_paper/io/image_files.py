@@ -86,7 +86,8 @@ def open_stack(
 
 def class_count(path: Path | str) -> int | None:
     """Of how many classes a file holds the probabilities, as `predict` writes those of more than two; None of other
-    files. Raises what `open_stack` raises where the file cannot be read.
+    files. Raises what `open_stack` raises where the file cannot be read, and BadInput where it holds planes of a
+    colour image that are no such probabilities.
     """
     path = Path(path)
     if is_zarr(path):
@@ -101,6 +102,11 @@ def class_count(path: Path | str) -> int | None:
     if raw.sections_as_channels or at < 0 or raw.pixels.dtype.kind != "f" or at > raw.axes.find("Y"):
         return None
     count = raw.pixels.shape[at]
+    if count > 1 and raw.axes[at] == "S" and not np.allclose(raw.pixels.sum(axis=at, dtype=np.float64), 1, atol=0.01):
+        raise BadInput(
+            f"{path} holds {count} planes whose values do not sum to 1, as probabilities of {count} classes do; if it "
+            f"is {count} sections, save it with photometric='minisblack'"
+        )
     return count if count > 1 else None
 
 

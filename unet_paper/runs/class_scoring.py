@@ -19,7 +19,7 @@ from unet_paper.metrics.class_scores import ClassScores, class_scores
 from unet_paper.runs.environment import code_version
 from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.record import RunRecord, read_record
-from unet_paper.runs.recorded_tta import recorded_tta, require_recorded_tta
+from unet_paper.runs.recorded_tta import recorded_tta, require_recorded
 from unet_paper.runs.results import finished_record
 from unet_paper.runs.scoring import read_sections, with_marks
 from unet_paper.support.errors import BadInput
@@ -145,7 +145,7 @@ def read_class_run(run: RunFolder) -> ClassRun:
             )
         if run.labels.exists() and run.probability(tta).exists():
             found[tta] = _what_was_scored(run, record, tta, scores[tta])
-    require_recorded_tta(run, record, {tta: each.tta for tta, each in scores.items()})
+    require_recorded(run, record, {tta: each.tta for tta, each in scores.items()})
     return ClassRun(record, scores, found)
 
 

@@ -14,6 +14,7 @@ from unet_paper.io.pixel_size import PixelSize
 from unet_paper.io.stack import read_probabilities
 from unet_paper.segmentation import CELL_COLUMNS, Cell, CellSegmentation, measured_cells, segment_stack
 from unet_paper.support.errors import BadInput
+from unet_paper.support.files import atomic_write
 from unet_paper.support.logs import logger
 from unet_paper.support.words import counted
 
@@ -59,8 +60,10 @@ def segment_file(probability: Path, out: Path, segmentation: CellSegmentation) -
     table = table_of(out)
     size = stack.pixel_size
     info = described("numbered cells", made_with(stack, segmentation))
-    write_table(table, (*CELL_COLUMNS, *(("area_um2",) if size else ())), _rows(measured, size))
-    write_cells(out, cells, info, size)  # last: where it stands, all is done
+    with atomic_write(out) as new_cells, atomic_write(table) as new_table:
+        write_table(new_table, (*CELL_COLUMNS, *(("area_um2",) if size else ())), _rows(measured, size))
+        write_cells(new_cells, cells, info, size)
+        out.unlink(missing_ok=True)  # so that no other cells lie beside the new table; the new ones come last
     if not measured:
         logger.warning(
             f"note: no cell is left (probability {segmentation}); the largest is {stack.pixels.max():.3f}, so give a "

@@ -13,6 +13,7 @@ from unet_paper.io.image_folder import results_of
 from unet_paper.prediction import Predictor
 from unet_paper.runs.file_prediction import is_made, predict_file
 from unet_paper.runs.instances import is_numbered, is_table, segment_file, table_of
+from unet_paper.runs.recorded_tta import REGISTRATION, registration_as_told
 from unet_paper.segmentation import CellSegmentation
 from unet_paper.support.errors import BadInput
 from unet_paper.support.logs import logger
@@ -123,7 +124,7 @@ def make_predictor(request: PredictionRequest) -> tuple[Predictor, dict[str, str
         "extrapolation": predictor.extrapolation,
     }
     if any(trained.config.registration):
-        made_with["registration"] = "{:g}, {:g} px".format(*registration)
+        made_with[REGISTRATION] = registration_as_told(registration)
     return predictor, made_with
 
 

@@ -9,7 +9,7 @@ from unet_paper.metrics.scores import Scores
 from unet_paper.runs.cell_scoring import CellScores, read_cell_scores
 from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.record import RunRecord, read_record, read_scores
-from unet_paper.runs.recorded_tta import require_recorded_tta
+from unet_paper.runs.recorded_tta import require_recorded
 from unet_paper.support.errors import BadInput
 
 
@@ -30,7 +30,7 @@ def read_cell_run(run: RunFolder) -> tuple[RunRecord, dict[str, CellScores]]:
         raise BadInput(f"{run.path} holds no run on sequences of cells")
     files = {tta: run.scores(tta, record.config.primary) for tta in record.config.tta}
     scores = {tta: read_cell_scores(file) for tta, file in files.items() if file.is_file()}
-    require_recorded_tta(run, record, {tta: each.tta for tta, each in scores.items()})
+    require_recorded(run, record, {tta: each.tta for tta, each in scores.items()})
     return record, scores
 
 
@@ -39,7 +39,7 @@ def read_run(run: RunFolder) -> tuple[RunRecord, dict[str, Scores]]:
     record = finished_record(run)
     files = {tta: run.scores(tta, record.config.primary) for tta in record.config.tta}
     scores = {tta: read_scores(file) for tta, file in files.items() if file.is_file()}
-    require_recorded_tta(run, record, {tta: each.tta for tta, each in scores.items()})
+    require_recorded(run, record, {tta: each.tta for tta, each in scores.items()})
     return record, scores
 
 

@@ -80,9 +80,9 @@ def train_run(request: TrainingRequest, draw: DrawTraining | None = None) -> Run
         run.require_own_files()  # before the weight maps are made, which takes long
         if request.branch is not None:
             request.branch.begin(run, stacks)
+        if request.resume and run.checkpoint.is_file() and run.record.is_file():
+            require_same_start(read_record(run.record), request.start)  # whose width and recipe the settings have
         earlier = checkpoint_to_resume(run, config, stacks, request.resume)
-        if earlier is not None:
-            require_same_start(read_record(run.record), request.start)
         if earlier is not None and is_finished(run, earlier, config):
             logger.info(f"{run.path} is already trained ({counted(earlier.step, 'step')}); nothing to do")
             return completed_record(run, earlier, stacks, request.device)

@@ -124,8 +124,8 @@ pictures.seam(one_pass, tiled, columns=(340, 472))
 
 # %% [markdown]
 # At 388 the second tile answers differently from its first column on: the seam. At 384 two tiles give what one pass
-# gives, but for rounding. The trained network, drawn here, is nearly blind to its grid; the seam of an
-# untrained one is large. This package lays all tiles on the grid, see
+# gives, but for rounding. The trained network, drawn here, heeds its grid less than an untrained one, whose seam
+# is large. This package lays all tiles on the grid, see
 # [overlap_tile.py](../unet_paper/overlap_tile.py).
 #
 # ## 5. An up-convolution by hand (section 2)

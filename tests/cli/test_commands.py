@@ -144,6 +144,7 @@ def test_training_again_needs_a_word(run, small_phantom, capsys):
     assert "seed 0 -> 5" in capsys.readouterr().err
 
 
+@pytest.mark.long
 def test_a_fold(small_phantom, tmp_path):
     out = tmp_path / "fold"
     assert main(["train", "--data", str(small_phantom), "--out", str(out), "--fold", "2/3", *TINY_RUN]) == 0
@@ -218,6 +219,7 @@ def test_cells_with_a_prediction(run, tmp_path, capsys):
         assert message in printed.err and not printed.out and not (tmp_path / "new.tif").exists()
 
 
+@pytest.mark.long
 def test_nothing_of_an_earlier_run_is_lost(small_phantom, tmp_path, capsys):
     out = tmp_path / "run"
     train = ["train", "--data", str(small_phantom), "--out", str(out), *TINY_RUN]

@@ -175,6 +175,7 @@ def test_images_of_any_shape_train_and_predict(tmp_path, random, shape):
     assert found.shape == shape and np.isfinite(found).all()
 
 
+@pytest.mark.long
 def test_sections_with_no_cell_or_one(tmp_path, random):
     images = random.integers(0, 256, (3, 60, 70), dtype=np.uint8)
     labels = np.zeros(images.shape, np.uint8)

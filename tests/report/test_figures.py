@@ -218,6 +218,7 @@ def test_lengths_of_scale_bars():
     assert [round_length(nm) for nm in (np.nextafter(100, 0), 100, np.nextafter(0.1, 0))] == [50, 100, 0.05]
 
 
+@pytest.mark.long
 def test_without_a_truth_there_are_fewer(run_and_record):
     run, record = run_and_record
     run.labels.unlink()

@@ -126,6 +126,7 @@ def test_labels_of_another_shape_than_were_scored_are_refused(make_run, capsys):
     assert "evaluation-labels.tif has the shape (2, 50, 110), and " in capsys.readouterr().err
 
 
+@pytest.mark.long
 def test_smoke_says_that_it_means_nothing(make_run):
     run = make_run("cells", replace(PROFILES["smoke"], tta=("d4",), primary="d4"))
     assert main(["report", str(run.path)]) == 0
@@ -205,6 +206,7 @@ def test_a_segment_where_nothing_is_scored_is_no_cell_too_many(make_run):
     assert outlines[1] < outlines[0]
 
 
+@pytest.mark.long
 def test_a_smaller_first_section_is_drawn_as_it_is(make_run):
     """Half as wide as the other one, of which it would get a rim."""
     run = make_run("instances")

@@ -50,6 +50,7 @@ def test_layers(page):
     assert "split" in page.part(".legend").text
 
 
+@pytest.mark.long
 def test_sliders(page):
     page.choose("overlay", "errors")
     for threshold in (0, 8, 3):

@@ -89,6 +89,7 @@ def test_the_trainings_that_are_shown_are_those_that_are_made(tmp_path, monkeypa
         assert run == folder and shown.out == request().out == run.path and shown.resume and request().resume
 
 
+@pytest.mark.long
 def test_data_that_is_not_there(run_script, tmp_path):
     done = run_script("cells.sh", "--require-real")
     assert done.returncode == 2 and "nothing was run" in done.stdout

@@ -282,6 +282,7 @@ def test_runs_of_other_data_are_not_taken_for_the_studys(small_phantom, tmp_path
         require_same_data(tmp_path, found, Path(os.environ["ISBI_DATA"]))
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not os.environ.get("CTC_DATA"), reason="CTC_DATA names no folder of the cell tracking challenge")
 def test_frames_of_another_data_set_are_not_taken_for_the_studys(tmp_path):
     kept = cells.read(RESULTS / "cells/cells-ablations-quick" / U373)

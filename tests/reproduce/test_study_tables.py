@@ -178,6 +178,7 @@ def test_single_runs_alone_are_not_compared(table):
     assert "so far" not in text and "Standardised" not in text and f"| {runs[-1].name} |" in text
 
 
+@pytest.mark.long
 def test_ablations_by_adam_are_compared_with_adam(table):
     runs = runs_of("ablations", 2, optimiser="adam")
     assert {run.changes["optimiser"] for run in runs} == {"adam"} and len({run.group for run in runs}) == 13

@@ -26,6 +26,7 @@ def read(path):
         return list(csv.DictReader(file))
 
 
+@pytest.mark.long
 def test_it_watches_what_a_training_does(small_phantom, tmp_path):
     config = replace(PROFILES["smoke"], bfloat16=False)  # in bfloat16 the masks of dropout differ
     stacks = load(small_phantom, Fold.parse("1/6"))

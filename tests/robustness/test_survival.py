@@ -244,6 +244,7 @@ def kill_relus(network):
         network.expanding[-1][2].bias.fill_(-1e6)
 
 
+@pytest.mark.long
 def test_dead_relus_end_the_training(training_set, tmp_path, training_networks):
     """All of the output the same: what momentum 0.99 with one tile a step sometimes comes to."""
     steps = []

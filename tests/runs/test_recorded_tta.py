@@ -78,6 +78,7 @@ def test_metrics_in_the_place_of_others_are_refused(run, capsys):
     assert "scores.json holds metrics of --tta none, where those of d4 belong" in capsys.readouterr().err
 
 
+@pytest.mark.long
 def test_maps_that_do_not_tell_are_taken_at_their_word(run):
     write_stack(run.probability("d4"), np.full((1, 40, 40), 0.3, np.float32))
     assert recorded_tta(run.probability("d4")) is None

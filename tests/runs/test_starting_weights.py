@@ -92,6 +92,7 @@ def test_other_classes_get_a_new_last_layer(phantom, trained):
             assert torch.allclose(values, tuned.network[name], rtol=0, atol=1e-20)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("weights", ["weights.pt", "weights.safetensors"])
 def test_the_command(files, trained, weights, capsys):
     assert finetune(files, weights=weights) == 0
@@ -129,6 +130,7 @@ def test_resumed_from_others_it_is_refused(files, trained, capsys):
     assert "began from weights.pt and would be resumed from new weights" in capsys.readouterr().err
 
 
+@pytest.mark.long
 def test_images_that_the_weights_have_seen(files, capsys):
     """Where some of them are held out."""
     assert finetune(files, out="first") == 0

@@ -143,9 +143,7 @@ def test_what_is_told_of_registered_labels(committed):
         np.mean([run.record.times.training_seconds for run in runs]) / seconds
         for runs, seconds in ((of_most, 60), (of_full, 3600))
     )
-    told = (
-        f"in {minutes:.0f} minutes instead of {hours:.1f} hours, lower errors than the full one after 2,500"
-    )
+    told = f"in {minutes:.0f} minutes instead of {hours:.1f} hours, lower errors than the full one after 2,500"
     assert f"{told}: {warping}, {rand} and {pixel}." in text and all(each.mean() > 0 for each in from_full.values())
     assert f"10,000 tiles, labels registered | {rand}, **reached** | {pixel}, **reached** |" in text
     assert float(rand) <= 0.07 and float(pixel) <= 0.049

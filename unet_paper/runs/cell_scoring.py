@@ -25,7 +25,7 @@ from unet_paper.io.stack import read_labels, read_probabilities
 from unet_paper.metrics.seg import InstanceScores, ObjectScore, score_instances
 from unet_paper.runs.cell_segmentation import segment_frames
 from unet_paper.runs.environment import code_version
-from unet_paper.runs.recorded_tta import recorded_tta
+from unet_paper.runs.how_made import recorded_tta
 from unet_paper.runs.scoring import either, read_sections
 from unet_paper.segmentation import THRESHOLD, CellSegmentation
 from unet_paper.separation_border import (

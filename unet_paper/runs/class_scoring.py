@@ -18,8 +18,8 @@ from unet_paper.io.stack import read_labels, read_most_probable
 from unet_paper.metrics.class_scores import ClassScores, class_scores
 from unet_paper.runs.environment import code_version
 from unet_paper.runs.folder import RunFolder
+from unet_paper.runs.how_made import recorded_tta, require_recorded
 from unet_paper.runs.record import RunRecord, read_record
-from unet_paper.runs.recorded_tta import recorded_tta, require_recorded
 from unet_paper.runs.results import finished_record
 from unet_paper.runs.scoring import read_sections, with_marks
 from unet_paper.support.errors import BadInput

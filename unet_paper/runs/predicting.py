@@ -12,8 +12,8 @@ from unet_paper.io.image_files import open_stack
 from unet_paper.io.image_folder import results_of
 from unet_paper.prediction import Predictor
 from unet_paper.runs.file_prediction import is_made, predict_file
+from unet_paper.runs.how_made import REGISTRATION, registration_as_told
 from unet_paper.runs.instances import is_numbered, is_table, segment_file, table_of
-from unet_paper.runs.recorded_tta import REGISTRATION, registration_as_told
 from unet_paper.segmentation import CellSegmentation
 from unet_paper.support.errors import BadInput
 from unet_paper.support.logs import logger

@@ -8,8 +8,8 @@ from pathlib import Path
 from unet_paper.metrics.scores import Scores
 from unet_paper.runs.cell_scoring import CellScores, read_cell_scores
 from unet_paper.runs.folder import RunFolder
+from unet_paper.runs.how_made import require_recorded
 from unet_paper.runs.record import RunRecord, read_record, read_scores
-from unet_paper.runs.recorded_tta import require_recorded
 from unet_paper.support.errors import BadInput
 
 

@@ -18,7 +18,7 @@ from unet_paper.metrics.registry import WARPING_ERROR
 from unet_paper.metrics.scores import Scores
 from unet_paper.runs.environment import code_version
 from unet_paper.runs.folder import RunFolder
-from unet_paper.runs.recorded_tta import recorded_tta
+from unet_paper.runs.how_made import recorded_tta
 from unet_paper.separation_border import require_no_gray_levels
 from unet_paper.support.errors import BadInput
 from unet_paper.support.json_files import write_json

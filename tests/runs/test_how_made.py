@@ -13,8 +13,8 @@ from unet_paper.io.resumable_tiff import Job, ResumableTiff
 from unet_paper.io.sections import Block
 from unet_paper.io.stack import read_stack, write_stack
 from unet_paper.runs.folder import RunFolder
+from unet_paper.runs.how_made import recorded_tta
 from unet_paper.runs.record import read_record
-from unet_paper.runs.recorded_tta import recorded_tta
 from unet_paper.support.errors import BadInput
 
 

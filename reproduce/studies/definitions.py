@@ -179,5 +179,5 @@ ARMS: dict[str, tuple[str, dict[str, Any]]] = {
 OF_FULL_ARMS: dict[str, Any] = {"learning_rate": ADAM_RATE[64], "warmup": 125.0, "checkpoint_every": 250}
 FULL_ARMS: dict[str, tuple[dict[str, Any], tuple[int, ...]]] = {  # settings, and the tiles of each branch
     "full-adam": (WIDE_ADAM_OF_BRANCHES | OF_FULL_ARMS, (2500, 8000)),
-    "registered-full": (ADAM_OF_BRANCHES | REGISTERED | OF_FULL_ARMS, (4000, 8000)),
+    "registered-full": (ADAM_OF_BRANCHES | REGISTERED | OF_FULL_ARMS, (2500, 4000, 8000)),
 }

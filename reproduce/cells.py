@@ -65,9 +65,15 @@ def find_data(options: argparse.Namespace) -> list[Path]:
         if is_cell_tracking_folder(where):
             folders.append(where)
     if options.data and not folders:
+        if not folder.is_dir():
+            raise BadInput(f"{folder} is no folder; give the one that holds {' or '.join(wanted)}")
+        if is_cell_tracking_folder(folder):
+            raise BadInput(f"{folder} is a data set itself; give the folder that holds it: {folder.parent}")
         raise BadInput(
             f"{folder} holds neither {' nor '.join(wanted)}, nor an archive of it; get them from {CHALLENGE_PAGE}"
         )
+    if folders and (missing := {*wanted} - {each.name for each in folders}):
+        say("", f"{folder} holds no {' and no '.join(sorted(missing))}: the other is trained on alone")
     return folders
 
 

@@ -119,8 +119,9 @@ def main() -> int:
         require_optimiser_taken(arguments)
         request = request_of(arguments)
         chosen = ALL if request.is_of_all else [STUDIES[arguments.study]]
-        for study in chosen:  # before the first is carried out
-            planned(study, request)
+        wanted = [run for study in chosen for run in planned(study, request)[1]]  # before the first is carried out
+        if not wanted and request.part is None:
+            raise BadInput(f"--only {request.only}: no run of these studies has that in its name")
         for study in chosen:
             carry_out(study, request)
     except OutOfTime:
@@ -128,6 +129,9 @@ def main() -> int:
         return NOT_DONE
     except BadInput as error:
         print(error, file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"{f'{error.filename}: ' if error.filename else ''}{error.strerror or error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt as stop:
         print("Stopped; the same command resumes the study.", file=sys.stderr)

@@ -11,7 +11,13 @@ from reproduce.cell_recipe import cell_changes
 from reproduce.studies import cells, model_cards, pages, release, table_1
 from reproduce.studies.catalogue import Study, folder_of, runs_of
 from reproduce.studies.definitions import Run
-from reproduce.studies.kept import require_as_planned, require_same_data, require_shorter_branches
+from reproduce.studies.kept import (
+    records_of,
+    require_as_planned,
+    require_same_data,
+    require_shorter_branches,
+    require_studys_own,
+)
 from reproduce.studies.plans import require_own_settings, with_word
 from reproduce.studies.runner import command, is_left_out, lacks_trunk, make
 from reproduce.studies.spread import Task, spread
@@ -19,6 +25,7 @@ from unet_paper.cli.settings import changed_config
 from unet_paper.config import PROFILES
 from unet_paper.datasets.cell_tracking import DATASETS, cell_dataset_name
 from unet_paper.runs.folder import RunFolder
+from unet_paper.runs.record import read_record
 from unet_paper.support.errors import BadInput
 from unet_paper.support.parts import Part
 
@@ -68,8 +75,9 @@ def carry_out_scored(study: Study, folder: Path, request: Request) -> bool:
     """All runs of a study that are scored, and its table. Returns whether this is the part that has written it."""
     runs, wanted = planned(study, request)
     finished = pages.gather(folder, runs)
-    require_as_planned(folder, finished, runs, request.changes)
-    require_same_data(folder, finished, request.data)
+    require_studys_own(folder)
+    require_as_planned(folder, records_of(finished), runs, request.profile, request.changes)
+    require_same_data(folder, records_of(finished), request.data)
     require_shorter_branches(folder, finished, runs, wanted)
     text: str | None = None
     is_left_to_others = is_whole = False
@@ -97,6 +105,11 @@ def carry_out_release(study: Study, folder: Path, request: Request) -> None:
     runs, wanted = planned(study, request)
     require_shorter_branches(folder, {}, runs, wanted)
     committed = {run.name for run in runs if release.is_committed(RunFolder(folder / run.name))}
+    trained = {run.name: RunFolder(folder / run.name) for run in runs if run.name not in committed}
+    done = {name: run for name, run in trained.items() if run.weights.is_file() and run.record.is_file()}
+    records = {name: read_record(run.record) for name, run in done.items()}
+    require_as_planned(folder, records, runs, request.profile, request.changes)
+    require_same_data(folder, records, request.data)
     make_wanted(study, wanted, committed, folder, request, request.changes)
     end_without_table([run.name for run in runs if is_left_out(run, folder)], None)
     for of_run in (RunFolder(folder / run.name) for run in wanted):
@@ -117,8 +130,9 @@ def carry_out_cells(study: Study, request: Request) -> None:
     runs, wanted = planned(study, request)
     finished = {run.name: run for run in cells.gather(folder, runs)}
     changes = {**dict(change.split("=", 1) for change in cell_changes(request.profile)), **request.changes}
-    require_as_planned(folder, finished, runs, changes)
-    require_same_data(folder, finished, request.data)
+    require_studys_own(folder)
+    require_as_planned(folder, records_of(finished), runs, request.profile, changes)
+    require_same_data(folder, records_of(finished), request.data)
     text: str | None = None
     try:
         make_wanted(study, wanted, finished, folder, request, changes)

@@ -1,48 +1,63 @@
 """What a study keeps of earlier runs is of its recipe and of its data, or is refused."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from reproduce.studies import archive
 from reproduce.studies.archive import StudyRun
 from reproduce.studies.cells import CellStudyRun
 from reproduce.studies.definitions import Run
 from unet_paper.cli.settings import changed_config
-from unet_paper.config import OF_SGD, PROFILES
+from unet_paper.config import OF_SGD, PROFILES, without_effect
 from unet_paper.datasets.cell_tracking import SEQUENCES, SequenceFiles, load_sequences
 from unet_paper.datasets.training_stacks import training_content
 from unet_paper.runs.branching import branch_config
 from unet_paper.runs.folder import RunFolder
-from unet_paper.runs.record import read_record
+from unet_paper.runs.record import RunRecord, read_record
 from unet_paper.support.errors import BadInput
 
-OF_RECIPE = ("optimiser", "learning_rate", "momentum_warmup", "up_convolution_fan_in", "decay")
+CHANGE_NO_RESULT = ("profile", "checkpoint_every")  # of the settings
+
+
+def records_of(finished: Mapping[str, StudyRun | CellStudyRun]) -> dict[str, RunRecord]:
+    """The records of a study's finished runs, by name."""
+    return {name: run.record for name, run in finished.items()}
 
 
 def require_as_planned(
     folder: Path,
-    finished: Mapping[str, StudyRun | CellStudyRun],
+    records: Mapping[str, RunRecord],
     runs: Sequence[Run],
+    profile: str,
     changes: Mapping[str, str],
 ) -> None:
-    """Raise BadInput where a finished run was trained by another recipe than the study plans now, or with other
-    settings than `changes` has.
+    """Raise BadInput where a finished run was trained with other settings than the study plans now, by a profile and
+    `changes` of it.
+
+    records : of the finished runs, by name
     """
     for run in runs:
-        if run.name not in finished:
+        if run.name not in records:
             continue
-        record, wanted = finished[run.name].record, run.changes | dict(changes)
-        planned = changed_config(PROFILES[record.config.profile], [f"{name}={wanted[name]}" for name in wanted])
-        compared = [*OF_RECIPE, *(name for name in changes if name not in OF_RECIPE)]
+        record, wanted, usual = records[run.name], run.changes | dict(changes), run.profile or profile
+        if record.config.profile != usual:
+            raise BadInput(
+                f"{folder} holds {run.name} of the profile {record.config.profile}, and {usual} is planned; give "
+                f"another --out, or --profile {record.config.profile}"
+            )
+        planned = changed_config(PROFILES[usual], [f"{name}={wanted[name]}" for name in wanted])
         if run.trunk is not None:
             step = record.trunk.step if record.trunk else run.trunk_steps
             planned = branch_config(replace(planned, steps=run.trunk_steps, decay="constant"), step)
+        without_a_say = {*CHANGE_NO_RESULT, *without_effect(planned, OF_SGD)}
+        if planned.minutes:
+            without_a_say.add("steps")  # a run by minutes has as many as there was time for
         differing = [
             (name, _shown(before), _shown(now))
-            for name in compared
-            if (before := getattr(record.config, name)) != (now := getattr(planned, name))
-            and not (name == "steps" and planned.minutes)  # a run by minutes has as many as there was time for
-            and not (name in OF_SGD and planned.optimiser == record.config.optimiser == "adam")
+            for name in dict.fromkeys((*changes, *record.config.as_dict()))
+            if (before := getattr(record.config, name)) != (now := getattr(planned, name)) and name not in without_a_say
         ]
         if differing:
             name, before, now = differing[0]
@@ -54,6 +69,22 @@ def require_as_planned(
 
 def _shown(value: object) -> str:
     return ",".join(value) if isinstance(value, tuple) else str(value)
+
+
+def require_studys_own(folder: Path) -> None:
+    """Raise BadInput where a folder holds files that a study's would replace, and that no study has written."""
+    if (folder / archive.RECORDS).is_file():
+        return
+    pages = [folder / name for name in ("README.md", "plot.png") if os.path.lexists(folder / name)]
+    tables = [folder / name for name in (archive.RUNS, archive.HISTORIES) if os.path.lexists(folder / name)]
+    lost = [*pages, *(table for table in tables if not _is_begun_as_a_studys(table))]
+    if lost:
+        raise BadInput(f"{lost[0]} is no study's, and would be lost; give another --out")
+
+
+def _is_begun_as_a_studys(table: Path) -> bool:
+    """Such as a study leaves that is stopped before its records are written."""
+    return table.is_file() and table.read_bytes().startswith(b"run,")
 
 
 def require_shorter_branches(
@@ -87,16 +118,19 @@ def require_shorter_branches(
                 )
 
 
-def require_same_data(folder: Path, finished: Mapping[str, StudyRun | CellStudyRun], data: Path) -> None:
-    """Raise BadInput where a finished run was trained on other stacks, or frames, than `data` holds."""
-    if not finished or not data.exists():  # from which nothing can be trained; the tables can be written all the same
+def require_same_data(folder: Path, records: Mapping[str, RunRecord], data: Path) -> None:
+    """Raise BadInput where a finished run was trained on other stacks, or frames, than `data` holds.
+
+    records : of the finished runs, by name
+    """
+    if not records or not data.exists():  # from which nothing can be trained; the tables can be written all the same
         return
-    if next(iter(finished.values())).record.protocol.sequences is not None:
+    if next(iter(records.values())).protocol.sequences is not None:
         now = load_sequences(SequenceFiles(data, SEQUENCES[0])).data
     else:
         now = training_content(data)
-    for name, run in finished.items():
-        before = run.record.data_sha256
+    for name, record in records.items():
+        before = record.data_sha256
         differing = [stack for stack in sorted(now) if before.get(stack) != now[stack]]
         if differing:
             raise BadInput(

@@ -19,7 +19,7 @@ from reproduce.studies.definitions import Run
 from unet_paper.cli.typed_commands import stage_words
 from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.pipeline import stages_after_training
-from unet_paper.runs.record import read_record
+from unet_paper.runs.record import RunRecord, read_record
 from unet_paper.support.errors import BadInput
 from unet_paper.support.locks import exclusive_lock
 from unet_paper.support.signals import Interrupted, ends_on_sigterm
@@ -120,13 +120,20 @@ def _predict(words: Sequence[object], out: Path, deadline: float | None) -> None
 def _train(train: Sequence[object], folder: RunFolder, deadline: float | None) -> bool:
     """Whether the training came to its end; what diverges is tried once more. What fails otherwise ends the study."""
     # On a CPU a training repeats itself exactly. What does not happen again was the machine's fault.
-    failed = command(deadline, *train, may_fail=True)
-    if failed and has_diverged(folder):
-        print(f"{folder.path} diverged and is tried once more from its last checkpoint", flush=True)
+    for is_last in (False, True):
+        before = _record(folder)
         failed = command(deadline, *train, may_fail=True)
-    if failed and not has_diverged(folder):
-        sys.exit(failed)
-    return not failed
+        if not failed:
+            return True
+        if _record(folder) == before or not has_diverged(folder):  # it may tell of an earlier divergence
+            sys.exit(failed)
+        if not is_last:
+            print(f"{folder.path} diverged and is tried once more from its last checkpoint", flush=True)
+    return False
+
+
+def _record(folder: RunFolder) -> RunRecord | None:
+    return read_record(folder.record) if folder.record.is_file() else None
 
 
 def has_diverged(folder: RunFolder) -> bool:

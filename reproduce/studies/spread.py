@@ -9,6 +9,7 @@ from pathlib import Path
 from reproduce.studies.definitions import Run
 from reproduce.studies.runner import NOT_DONE, OutOfTime, lacks_trunk, make
 from unet_paper.runs.folder import RunFolder
+from unet_paper.support.extras import require_extra
 from unet_paper.volumes.engines import cluster
 
 
@@ -47,8 +48,7 @@ def spread(tasks: Sequence[Task], scheduler: str, deadline: float | None) -> Non
 
     Raises OutOfTime where the deadline came first, and ends the study where a run failed.
     """
-    from distributed import as_completed
-
+    as_completed = require_extra("distributed", "--scheduler").as_completed
     ends = None if deadline is None else time.time() + deadline - time.monotonic()
     codes = {}
     with cluster(None, scheduler) as client:

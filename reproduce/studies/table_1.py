@@ -103,6 +103,7 @@ ENTRIES = (
     Entry("full recipe", "paper", short="full network, SGD"),
     Entry("full recipe, 5 folds", "folds-paper", "fold-", short="full network, SGD"),
     Entry("full network, SGD as first tried", "final", short="full network, SGD as first tried"),
+    Entry("full network, Adam, labels registered", "registered-full-2500"),
     Entry("full network, Adam, all sections", "full-adam-2500"),
     Entry("released quarter network, Adam, labels registered", "registered-quarter"),
     Entry("quarter network, Adam, all sections", "quarter-adam"),

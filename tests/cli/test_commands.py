@@ -340,3 +340,16 @@ def test_what_the_outputs_encoding_lacks_is_escaped(tmp_path):
         cwd=Path(__file__).parents[2],
     )
     assert done.returncode == 0 and rb"\u2192" in done.stdout and len(list((tmp_path / "maps").iterdir())) == 1
+
+
+def test_a_finished_run_that_lost_what_is_predicted_gets_it_back(small_phantom, tmp_path, capsys):
+    command = ["train", "--data", str(small_phantom), "--out", str(tmp_path / "run"), *TINY_RUN, "--resume"]
+    assert main(command) == 0
+    kept = [tmp_path / "run" / name for name in ("evaluation-volume.tif", "evaluation-labels.tif", "weights.pt")]
+    before = [read_stack(path).pixels for path in kept[:2]], checkpoint.load(kept[2]).network
+    kept[0].unlink()
+    assert main(command) == 0 and "already trained" not in capsys.readouterr().out
+    after = [read_stack(path).pixels for path in kept[:2]], checkpoint.load(kept[2]).network
+    assert all(map(np.array_equal, before[0], after[0]))
+    assert all(torch.equal(values, after[1][name]) for name, values in before[1].items())
+    assert main(command) == 0 and "already trained" in capsys.readouterr().out

@@ -119,10 +119,19 @@ def test_the_longest_name(probability):
     assert {path.name for path in out.parent.iterdir()} == {probability.name, out.name, out.with_suffix(".csv").name}
 
 
-def test_no_cell_is_said_aloud(probability, capsys):
+@pytest.mark.parametrize(
+    ("options", "advice"),
+    [
+        (("--threshold", "0.95"), "so give a lower --threshold"),
+        (("--min-size", "401"), "is in smaller pieces, so give a lower --min-size"),
+        (("--segmentation", "PhC-C2DH-U373", "--threshold", "0.5"), "or wholly in the outer frame"),
+    ],
+)
+def test_no_cell_is_said_aloud(probability, capsys, options, advice):
     out = probability.with_name("cells.tif")
-    assert main(["segment", str(probability), str(out), "--threshold", "0.95"]) == 0
-    assert "no cell is left" in capsys.readouterr().out
+    assert main(["segment", str(probability), str(out), *options]) == 0
+    printed = capsys.readouterr().out
+    assert "no cell is left" in printed and advice in printed
     assert not read_labels(out).pixels.any() and len(out.with_suffix(".csv").read_text().splitlines()) == 1
 
 

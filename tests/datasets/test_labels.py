@@ -10,7 +10,7 @@ from skimage import draw
 
 from unet_paper import score, train
 from unet_paper.cli.commands import main
-from unet_paper.datasets.folds import Protocol
+from unet_paper.datasets.folds import Fold, Protocol
 from unet_paper.datasets.labels import interpret_labels
 from unet_paper.datasets.training_stacks import OwnFiles, load_files, load_folder
 from unet_paper.io.sections import joined
@@ -328,3 +328,16 @@ def test_numbers_of_many_pieces_each_are_doubted(pieces, doubted, caplog):
             labels[0, 10 * piece : 10 * piece + 5, 12 * number : 12 * number + 5] = number
     interpret_labels(labels, "instances", "x")
     assert ("if these are classes" in caplog.text) == doubted
+
+
+def test_a_class_that_only_held_out_sections_have_is_said(tmp_path, random, caplog):
+    labels = np.zeros((4, 30, 40), np.uint8)
+    labels[:, 5:9], labels[0, 15:20] = 1, 2
+    write_stack(tmp_path / "images.tif", random.integers(0, 256, labels.shape, np.uint8))
+    write_stack(tmp_path / "labels.tif", labels)
+    files = OwnFiles(tmp_path / "images.tif", tmp_path / "labels.tif", "classes")
+    load_files(files, Fold(1, 4))
+    assert "no section that is trained on has class 2, only those held out; take another fold" in caplog.text
+    caplog.clear()
+    load_files(files, Fold(2, 4)), load_files(files)
+    assert "held out" not in caplog.text

@@ -43,6 +43,33 @@ def test_a_damaged_record_of_scores_is_one_sentence(key, value):
         Scores.from_json(whole | {key: value})
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"thresholds": []},
+        {"thresholds": [0.1, 0.2]},
+        {"pixel_f_per_threshold": []},
+        {"v_rand_per_threshold": [0.5] * 3},
+        {"rand_f_per_threshold": "text"},
+        {"warping_error_per_threshold": []},
+        {"warping_error": []},
+        {"warping_error": float("nan")},
+        {"pixel_error": "0.1"},
+        {"pixel_error": None},
+        {"v_info": True},
+        {"best_threshold": {}},
+        {"best_threshold": None},
+        {"best_threshold": {"pixel_error": 0.5}},
+        {"sections": "x"},
+        {"ignored_pixels": -1},
+    ],
+)
+def test_values_that_no_score_has_are_refused(change):
+    whole = next(content for content in records() if Scores.from_json(content).is_complete)
+    with pytest.raises(BadInput, match="the scores are damaged"):
+        Scores.from_json(whole | change)
+
+
 def test_a_record_of_scores_without_its_counts_is_damaged():
     whole = next(content for content in records() if "warping_counts" in content)
     with pytest.raises(BadInput, match="the scores are damaged .*'warping_counts'"):

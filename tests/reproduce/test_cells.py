@@ -94,10 +94,10 @@ def test_data_that_is_not_there(run_script, tmp_path):
     done = run_script("cells.sh", "--require-real")
     assert done.returncode == 2 and "nothing was run" in done.stdout
     done = run_script("cells.sh", "--data", tmp_path / "nowhere")
-    assert done.returncode == 2 and "celltrackingchallenge.net" in done.stderr and "Traceback" not in done.stderr
+    assert done.returncode == 2 and "nowhere is no folder" in done.stderr and "Traceback" not in done.stderr
 
 
-def test_data_is_read_where_it_was_said_to_be(tmp_path, monkeypatch):
+def test_data_is_read_where_it_was_said_to_be(tmp_path, monkeypatch, capsys):
     """Not what lies in data/ctc, unless nothing is said, or it is what the named archive holds."""
     monkeypatch.setattr(cells, "ROOT", tmp_path)
     kept, given = tmp_path / "data" / "ctc", tmp_path / "given"
@@ -107,10 +107,15 @@ def test_data_is_read_where_it_was_said_to_be(tmp_path, monkeypatch):
         return cells.find_data(argparse.Namespace(data=data, dataset=None))
 
     assert found(None) == [kept / U373] and found(given) == [given / HELA]
-    with pytest.raises(BadInput, match=f"typo holds neither {U373} nor {HELA}"):
+    assert f"{given} holds no {U373}: the other is trained on alone" in capsys.readouterr().out
+    with pytest.raises(BadInput, match=f"typo is no folder; give the one that holds {U373} or {HELA}"):
         found(tmp_path / "typo")
+    with pytest.raises(BadInput, match=f"{HELA} is a data set itself; give the folder that holds it: {given}"):
+        found(given / HELA)
+    with pytest.raises(BadInput, match=f"data holds neither {U373} nor {HELA}"):
+        found(tmp_path / "data")
     shutil.make_archive(str(given / U373), "zip", kept, U373)
-    assert found(given) == [kept / U373, given / HELA]
+    assert found(given) == [kept / U373, given / HELA] and "holds no" not in capsys.readouterr().out
 
 
 def test_a_phantom_that_was_interrupted_is_drawn_again(tmp_path, monkeypatch, capsys):

@@ -4,7 +4,6 @@ import numpy as np
 
 from reproduce.studies import archive, cells, table_1
 from reproduce.studies.definitions import FIRST_ADAM
-from reproduce.studies.kept import OF_RECIPE
 from reproduce.studies.statistics import confidence_interval, mean_and_deviation, paired_p_values
 from reproduce.studies.table_1 import LONGER, LONGEST
 from unet_paper.cli.settings import changed_config
@@ -20,6 +19,7 @@ from unet_paper.support.json_files import read_json
 
 SGD_ABLATIONS, OF_ADAM = "results/isbi/ablations", "results/isbi/ablations-adam"
 NO_BORDER, NO_DEFORMATION = "no border term", "no elastic deformation"
+OF_RECIPE = ("optimiser", "learning_rate", "momentum_warmup", "up_convolution_fan_in", "decay")
 FULL_BY_ADAM = "64-channels-Adam-seed-0-2500"
 MORE_TILES, CELL_STUDIES = "results/cells/cells-ablations-quick-4500-tiles", "results/cells/*/*/records.jsonl"
 
@@ -234,6 +234,8 @@ def test_the_pages_count_the_trainings_that_lost_levels(committed):
     for folder in ("registered-folds-adam", f"registered-{LONGER}", LONGEST):
         registered += [run.record for run in archive.read(committed / "results/isbi" / folder)]
     full = [run.record for run in archive.read(committed / "results/isbi/registered-folds-paper-adam")]
+    for of_width, arm in ((registered, "registered-quarter"), (full, "registered-full-2500")):
+        of_width.append(read_record(committed / "results/isbi" / arm / "run.json"))
     assert not any(lost_levels(record.up_convolution_effect) for record in (*registered, *full))
     for record in today:
         assert changed_config(PROFILES["quick"], [f"optimiser={record.config.optimiser}"]).learning_rate == (
@@ -252,7 +254,7 @@ def test_the_pages_count_the_trainings_that_lost_levels(committed):
     ]
     assert sorted(lost_at) == [(0.0003, 0), (0.0003, 0), (0.001, 0), (0.001, 0), (0.003, 2), (0.003, 2)]
     readme, text = (" ".join((committed / page).read_text().split()) for page in ("README.md", "results/README.md"))
-    assert (len(registered), len(full)) == (20, 5) and "nor 25 with registered labels (20 of the quarter" in text
+    assert (len(registered), len(full)) == (21, 6) and "nor 27 with registered labels (21 of the quarter" in text
     assert len(today) == of_em + of_sgd + len(of_cells)
     assert f"Of today's recipes [none of {len(today) + len(registered) + len(full)}](" in readme
     assert f"as first tried one of {len(by_adam) + 5} did, and one of five whose rate stayed at 0.001" in text
@@ -261,6 +263,6 @@ def test_the_pages_count_the_trainings_that_lost_levels(committed):
 
 def test_the_losses_of_the_arms_are_those_of_their_histories(committed):
     text = (committed / "results/README.md").read_text()
-    for arm in ("quarter-sgd", "quarter-adam", "full-adam-2500"):
+    for arm in ("quarter-sgd", "quarter-adam", "full-adam-2500", "registered-full-2500"):
         losses = [row["loss"] for row in read_history(committed / "results/isbi" / arm / "history.csv")]
         assert f"{np.mean(losses[-50:]):.3f}" in text  # a row is the mean of ten tiles

@@ -176,24 +176,44 @@ def test_a_run_that_is_done_is_not_made_again(given, folder, tmp_path):
     assert not given
 
 
+def diverging(tried, *, first=True):
+    """A command of which `train` diverges, as its record tells, or, unless `first`, fails before it begins."""
+
+    def carried_out(_: object, *words: object, may_fail: bool = False) -> int:
+        run = RunFolder(words[words.index("--out") + 1])
+        tried.append(run.path)
+        if first:
+            record = read_record(run.record)
+            replace(record, status="diverged", diverged=(*record.diverged, "step 9: nan")).write(run.record)
+        return 1 if first else 2
+
+    return carried_out
+
+
 def test_a_training_that_diverged_is_tried_once_more(folder, tmp_path, monkeypatch):
-    """Then it is left; one that failed otherwise ends the study at once."""
     tried = []
-    monkeypatch.setattr(runner, "command", lambda _, *words, **__: tried.append(words[0]) or 3)
-    with pytest.raises(SystemExit, match="3"):
-        make(Run("run", "group", "1/6"), folder, tmp_path, "quick", {}, None)
-    assert tried == ["train"]
-    replace(read_record(folder.record), status="diverged").write(folder.record)
+    monkeypatch.setattr(runner, "command", diverging(tried))
     make(Run("run", "group", "1/6"), folder, tmp_path, "quick", {}, None)
-    assert tried == ["train"] * 3
+    assert tried == [folder.path] * 2 and is_left_out(Run("run", "group", "1/6"), tmp_path)
+
+
+@pytest.mark.parametrize("status", ["finished", "diverged"])
+def test_a_training_that_fails_otherwise_ends_the_study(folder, tmp_path, monkeypatch, status):
+    """Though its record tells of an earlier divergence."""
+    tried = []
+    replace(read_record(folder.record), status=status).write(folder.record)
+    monkeypatch.setattr(runner, "command", diverging(tried, first=False))
+    with pytest.raises(SystemExit, match="2"):
+        make(Run("run", "group", "1/6"), folder, tmp_path, "quick", {}, None)
+    assert tried == [folder.path]
 
 
 def test_a_trunk_that_diverged_is_tried_once_more_and_its_branches_are_left_out(folder, tmp_path, monkeypatch):
     outs = []
-    monkeypatch.setattr(runner, "command", lambda _, *words, **__: outs.append(words[words.index("--out") + 1]) or 3)
+    monkeypatch.setattr(runner, "command", diverging(outs))
     trunk = RunFolder(tmp_path / "trunk")
     trunk.path.mkdir()
-    replace(read_record(folder.record), status="diverged").write(trunk.record)
+    shutil.copy(folder.record, trunk.record)
     branch = Run("branch", "group", "1/6", trunk="trunk", trunk_steps=8)
     make(branch, RunFolder(tmp_path / "branch"), tmp_path, "quick", {}, None)
     assert outs == [trunk.path] * 2 and is_left_out(branch, tmp_path)

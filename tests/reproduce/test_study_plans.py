@@ -2,21 +2,30 @@
 
 import os
 import re
+import shlex
 import shutil
 import sys
 from contextlib import nullcontext
 from dataclasses import replace
+from importlib.util import find_spec
 from itertools import combinations
 from pathlib import Path
 
 import pytest
 
+from reproduce.cell_recipe import cell_changes
 from reproduce.studies import __main__ as studies
 from reproduce.studies import archive, carrying_out, cells, table_1
 from reproduce.studies.carrying_out import of_part
 from reproduce.studies.catalogue import STUDIES, folder_of, runs_of
 from reproduce.studies.definitions import ABLATIONS, SCORED_FOLD, Run
-from reproduce.studies.kept import require_as_planned, require_same_data, require_shorter_branches
+from reproduce.studies.kept import (
+    records_of,
+    require_as_planned,
+    require_same_data,
+    require_shorter_branches,
+    require_studys_own,
+)
 from reproduce.studies.pages import gather
 from reproduce.studies.plans import require_own_settings
 from unet_paper.cli.settings import changed_config
@@ -114,7 +123,7 @@ def test_registered_arms_have_the_recipe_of_the_folds_that_speak_for_them():
     fold = runs_of("registered-folds", 1, optimiser="adam")[0]
     assert quarter.changes == fold.changes | {"steps": 10_000, "warmup": 125.0} and quarter.fold is None
     folds = archive.read(RESULTS / "isbi/registered-folds-paper-adam")
-    for run in (arms["registered-full-4000"], arms["registered-full-8000"]):
+    for run in (arms[f"registered-full-{tiles}"] for tiles in (2500, 4000, 8000)):
         planned = changed_config(PROFILES["paper"], [f"{name}={value}" for name, value in run.changes.items()])
         used = folds[0].record.config.as_dict()
         differing = {name for name, value in planned.as_dict().items() if used[name] != value}
@@ -125,10 +134,52 @@ def test_registered_arms_have_the_recipe_of_the_folds_that_speak_for_them():
 def test_runs_of_another_recipe_are_not_taken_for_the_studys(tmp_path):
     found = {run.name: run for run in archive.read(RESULTS / "isbi/folds")}
     planned = [replace(run, changes=run.changes | {"momentum_warmup": 0.0}) for run in runs_of("folds", 1)]
-    require_as_planned(tmp_path, found, planned, {"momentum_warmup": "500"})
-    require_as_planned(tmp_path, {}, planned, {})
+    require_as_planned(tmp_path, records_of(found), planned, "quick", {"momentum_warmup": "500"})
+    require_as_planned(tmp_path, {}, planned, "quick", {})
     with pytest.raises(BadInput, match="fold-1 with momentum_warmup=500.0, and 0.0 is planned; give another --out"):
-        require_as_planned(tmp_path, found, planned, {})
+        require_as_planned(tmp_path, records_of(found), planned, "quick", {})
+
+
+def command_of(page):
+    """The study, profile, optimiser, usual changes and given ones of the command that a page names."""
+    words = shlex.split(re.search(r"`python -m reproduce\.studies ([^`]*)`", page.read_text())[1])
+    given = dict(zip(words[1::2], words[2::2], strict=True))
+    changes = [text.split("=", 1) for option, text in zip(words, words[1:], strict=False) if option == "--set"]
+    profile = given.get("--profile", "quick")
+    usual = [text.split("=", 1) for text in cell_changes(profile)] if words[0] == cells.STUDY else []
+    return words[0], profile, given.get("--optimiser"), dict(usual), dict(changes)
+
+
+@pytest.mark.parametrize("page", sorted(path.parent.relative_to(RESULTS) for path in RESULTS.rglob("records.jsonl")))
+def test_the_command_that_a_page_names_takes_the_runs_that_are_kept(page):
+    """All of a run's settings are compared; without those that were given, or with others, it is refused."""
+    study, profile, optimiser, usual, given = command_of(RESULTS / page / "README.md")
+    kept = cells.read(RESULTS / page) if study == cells.STUDY else archive.read(RESULTS / page)
+    records, runs = records_of({run.name: run for run in kept}), runs_of(study, 20, profile, optimiser)
+    assert {run.name for run in runs} >= records.keys()
+    require_as_planned(page, records, runs, profile, usual | given)
+    for name, value in given.items():
+        others = {other: given[other] for other in given if other != name}
+        with pytest.raises(BadInput, match=f"with {name}={value}.*, and .* is planned; give another --out"):
+            require_as_planned(page, records, runs, profile, usual | others)
+    if not all(run.profile for run in runs):
+        with pytest.raises(BadInput, match=rf"of the profile {profile}, and smoke is planned; .* --profile {profile}$"):
+            require_as_planned(page, records, runs, "smoke", usual | given)
+
+
+def test_files_that_no_study_has_written_are_not_replaced(tmp_path):
+    for name, text in (("README.md", "notes"), ("plot.png", ""), ("runs.csv", "a,b"), ("histories.csv", "step")):
+        (tmp_path / name).write_text(text)
+        with pytest.raises(BadInput, match=f"{name} is no study's, and would be lost; give another --out"):
+            require_studys_own(tmp_path)
+        (tmp_path / name).unlink()
+    for name in ("runs.csv", "histories.csv"):  # of a study that was stopped before it wrote its records
+        shutil.copy(RESULTS / "isbi/folds" / name, tmp_path)
+    require_studys_own(tmp_path)
+    for name in ("README.md", "records.jsonl"):
+        shutil.copy(RESULTS / "isbi/folds" / name, tmp_path)
+    (tmp_path / "plot.png").touch()
+    require_studys_own(tmp_path)
 
 
 def test_runs_of_another_length_go_to_a_folder_of_their_own(monkeypatch, tmp_path):
@@ -154,33 +205,35 @@ def test_of_adam_the_momentum_is_not_compared(tmp_path):
     found = {run.name: run for run in archive.read(RESULTS / "isbi/ablations-adam") if run.name == name}
     first = {"up_convolution_fan_in": "input", "decay": "cosine", "learning_rate": "0.001"}
     planned = [Run(name, "Adam", SCORED_FOLD, optimiser_settings("adam", "quick"))]
-    require_as_planned(tmp_path, found, planned, first)
+    require_as_planned(tmp_path, records_of(found), planned, "quick", first)
     with pytest.raises(BadInput, match=f"{name} with decay=cosine, and trapezoid is planned; give another --out"):
-        require_as_planned(tmp_path, found, planned, first | {"decay": "trapezoid"})
+        require_as_planned(tmp_path, records_of(found), planned, "quick", first | {"decay": "trapezoid"})
 
 
 def test_settings_that_the_kept_runs_do_not_have_are_refused(tmp_path):
     runs, found = runs_of("folds", 1), {run.name: run for run in archive.read(RESULTS / "isbi/folds")}
     same = {"steps": "2500", "tta": "none,rot7,d4", "rotate": "TRUE", "class_balance": "1", "minutes": "0"}
-    require_as_planned(tmp_path, found, runs, same)
+    require_as_planned(tmp_path, records_of(found), runs, "quick", same)
     other = {"steps": "10", "base_channels": "4", "class_balance": "0", "rotate": "false", "tta": "none"}
     began = "--set steps=2500 --set base_channels=16 --set class_balance=1.0 --set rotate=True --set tta=none,rot7,d4"
     with pytest.raises(BadInput, match=f"fold-1 with steps=2500, and 10 is planned; give another --out, or {began}$"):
-        require_as_planned(tmp_path, found, runs, other)
+        require_as_planned(tmp_path, records_of(found), runs, "quick", other)
 
 
 def test_steps_of_branches_and_of_runs_by_minutes_are_their_own(tmp_path):
     runs = runs_of("budgets", 2)
     found = {run.name: run for run in archive.read(RESULTS / "isbi/budgets")}
-    require_as_planned(tmp_path, found, runs, {"steps": "10", "decay": "constant", "warmup": "125"})
+    require_as_planned(
+        tmp_path, records_of(found), runs, "quick", {"steps": "10", "decay": "constant", "warmup": "125"}
+    )
     with pytest.raises(BadInput, match=r"with warmup=125.0, and 100.0 is planned; .* --set warmup=125.0$"):
-        require_as_planned(tmp_path, found, runs, {"steps": "10", "warmup": "100"})
+        require_as_planned(tmp_path, records_of(found), runs, "quick", {"steps": "10", "warmup": "100"})
     kept = archive.read(RESULTS / "isbi/folds")[0]
     by_minutes = replace(kept.record, config=replace(kept.record.config, minutes=5.0))
     found = {kept.name: replace(kept, record=by_minutes)}
-    require_as_planned(tmp_path, found, runs_of("folds", 1), {"minutes": "5", "steps": "10"})
+    require_as_planned(tmp_path, records_of(found), runs_of("folds", 1), "quick", {"minutes": "5", "steps": "10"})
     with pytest.raises(BadInput, match=r"with minutes=5.0, and 0.0 is planned"):
-        require_as_planned(tmp_path, found, runs_of("folds", 1), {"minutes": "0"})
+        require_as_planned(tmp_path, records_of(found), runs_of("folds", 1), "quick", {"minutes": "0"})
 
 
 @pytest.mark.parametrize(
@@ -271,15 +324,15 @@ def test_runs_of_own_stacks_are_gathered(tmp_path):
 def test_runs_of_other_data_are_not_taken_for_the_studys(small_phantom, tmp_path):
     found = {run.name: run for run in archive.read(RESULTS / "isbi/folds")}
     require_same_data(tmp_path, {}, small_phantom)
-    require_same_data(tmp_path, found, tmp_path / "nowhere")
+    require_same_data(tmp_path, records_of(found), tmp_path / "nowhere")
     message = f"holds fold-1, which was trained on other data than {small_phantom} (train-labels, train-volume); "
     with pytest.raises(BadInput, match=re.escape(message)):
-        require_same_data(tmp_path, found, small_phantom)
+        require_same_data(tmp_path, records_of(found), small_phantom)
     untold = {name: replace(run, record=replace(run.record, data_sha256={})) for name, run in found.items()}
     with pytest.raises(BadInput, match=re.escape(message)):
-        require_same_data(tmp_path, untold, small_phantom)
+        require_same_data(tmp_path, records_of(untold), small_phantom)
     if os.environ.get("ISBI_DATA"):
-        require_same_data(tmp_path, found, Path(os.environ["ISBI_DATA"]))
+        require_same_data(tmp_path, records_of(found), Path(os.environ["ISBI_DATA"]))
 
 
 @pytest.mark.long
@@ -287,11 +340,11 @@ def test_runs_of_other_data_are_not_taken_for_the_studys(small_phantom, tmp_path
 def test_frames_of_another_data_set_are_not_taken_for_the_studys(tmp_path):
     kept = cells.read(RESULTS / "cells/cells-ablations-quick" / U373)
     found = {run.name: run for run in kept}
-    require_same_data(tmp_path, found, Path(os.environ["CTC_DATA"]) / U373)
+    require_same_data(tmp_path, records_of(found), Path(os.environ["CTC_DATA"]) / U373)
     with pytest.raises(BadInput, match=rf"holds {kept[0].name}, which was .*{HELA} \(01-images, 01-masks"):
-        require_same_data(tmp_path, found, Path(os.environ["CTC_DATA"]) / HELA)
+        require_same_data(tmp_path, records_of(found), Path(os.environ["CTC_DATA"]) / HELA)
     with pytest.raises(BadInput, match="holds no masks of sequence 01; the challenge's layout"):
-        require_same_data(tmp_path, found, Path(os.environ["CTC_DATA"]))
+        require_same_data(tmp_path, records_of(found), Path(os.environ["CTC_DATA"]))
 
 
 @pytest.mark.parametrize(
@@ -299,6 +352,7 @@ def test_frames_of_another_data_set_are_not_taken_for_the_studys(tmp_path):
     [
         (["folds", "--set", "steps"], "--set steps: '' is not a whole number"),
         (["cells-ablations", "--set", "step=3"], "there is no setting 'step'"),
+        (["all", "--only", "typo"], "--only typo: no run of these studies has that in its name"),
         (["folds", "--only", "typo"], "--only typo: no run of the study has that in its name; there is fold-1"),
         (["cells-ablations", "--only", "typo"], "--only typo: no run"),
         (["budgets", "--optimiser", "adam"], "--optimiser adam: budgets trains by its own; leave the option out"),
@@ -319,6 +373,19 @@ def test_what_a_study_refuses(tmp_path, monkeypatch, capsys, options, message):
     monkeypatch.setattr(sys, "argv", ["studies", *options, "--data", str(tmp_path / "nowhere"), "--out", str(out)])
     assert studies.main() == 2 and message in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["records.jsonl"]
+
+
+def test_a_folder_that_cannot_be_is_told_in_a_sentence(tmp_path, monkeypatch, capsys):
+    given = ["--data", str(tmp_path), "--out", str(tmp_path / ("a" * 300))]
+    monkeypatch.setattr(sys, "argv", ["studies", "folds", *given])
+    assert studies.main() == 2 and "histories.csv: File name too long\n" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(find_spec("distributed") is not None, reason="the extra `volumes` is there")
+def test_workers_need_an_extra(tmp_path, monkeypatch, capsys):
+    given = ["--data", str(tmp_path), "--out", str(tmp_path / "out"), "--scheduler", "tcp://nowhere:1"]
+    monkeypatch.setattr(sys, "argv", ["studies", "folds", *given])
+    assert studies.main() == 2 and "--scheduler needs the package distributed; install" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["ablations", cells.STUDY])

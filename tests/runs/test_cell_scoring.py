@@ -98,6 +98,26 @@ def test_scores_of_files(files):
     assert strict.scores.seg == 1 and strict.by_argmax.seg == scores.scores.seg and scores.by_argmax is None
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"seg": None},
+        {"f1": "x"},
+        {"found": "x"},
+        {"frames": -1},
+        {"size_ratio": "b"},
+        {"per_threshold": [{"threshold": 0.5, "seg": 1, "missed": 0, "merged": 0, "size_ratio": "z"}]},
+        {"per_threshold": [{"threshold": "x", "seg": 1, "missed": 0, "merged": 0, "size_ratio": None}]},
+        {"segmentation": {"threshold": {"value": "x"}}},
+        {"segmentation": {"threshold": {"value": None}}},
+    ],
+)
+def test_values_that_no_score_has_are_refused(files, change):
+    scores = score_cells(files / "masks.tif", files / "probability.tif", RELEASED).to_json()
+    with pytest.raises(BadInput, match="it holds no scores of cells"):
+        CellScores.from_json(scores | change)
+
+
 def test_a_map_in_eight_bits_is_of_probabilities(files):
     write_eight_bits(files / "bytes.tif", read_stack(files / "probability.tif").pixels, "d4")
     exact, rounded = (

@@ -1,6 +1,7 @@
 """`predict_file`: the same map as in memory, in bounded memory, and nothing lost when it is killed."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -58,7 +59,7 @@ def test_two_processes_do_not_write_one_file(weights, image, tmp_path):
     assert not out.exists()
 
 
-def test_maps_lie_on_the_image_unless_those_of_registered_labels_are_asked_for(weights, image, tmp_path):
+def test_maps_lie_on_the_image_unless_those_of_registered_labels_are_asked_for(weights, image, tmp_path, capsys):
     trained = checkpoints.load(weights)
     beside = replace(trained, config=replace(trained.config, registration_x=0.15, registration_y=0.6))
     checkpoints.save(tmp_path / "beside.pt", beside)
@@ -73,6 +74,9 @@ def test_maps_lie_on_the_image_unless_those_of_registered_labels_are_asked_for(w
         assert np.array_equal(read_stack(out).pixels, expected)
         told = [is_made(*way, image, out, None) for way in ways]
         assert told == [not options, bool(options)]
+    assert "--registered changes nothing" not in capsys.readouterr().out
+    words[2] = str(weights)
+    assert main([*words, "--registered", "--force"]) == 0 and "--registered changes nothing" in capsys.readouterr().out
 
 
 @pytest.mark.long
@@ -174,6 +178,40 @@ def test_the_image_itself_is_never_written_over(weights, image, tmp_path, capsys
     assert main(["predict", "--weights", str(weights), str(image), str(image)]) == 2
     assert main(["weights", str(image), str(image)]) == 2
     assert "would be lost" in capsys.readouterr().err and image.read_bytes() == before
+
+
+@pytest.mark.parametrize("ending", [".partial", ".progress", ".lock"])
+def test_no_file_is_taken_for_what_lies_beside_a_result_in_the_making(weights, image, tmp_path, ending):
+    (tmp_path / f"out.tif{ending}").write_text("notes")
+    with pytest.raises(BadInput, match=f"out.tif{ending} is no .*would be lost"):
+        predict_file(predictor(weights), image, tmp_path / "out.tif", {})
+    shutil.copy(image, tmp_path / f"other.tif{ending}")
+    with pytest.raises(BadInput, match=f"other.tif{ending} is the image itself, which would be lost"):
+        predict_file(predictor(weights), tmp_path / f"other.tif{ending}", tmp_path / "other.tif", {})
+    assert (tmp_path / f"out.tif{ending}").read_text() == "notes"
+    assert (tmp_path / f"other.tif{ending}").read_bytes() == image.read_bytes()
+
+
+def test_a_journal_alone_is_begun_anew(weights, image, tmp_path):
+    """As of a prediction that was killed before the map itself was there."""
+    whole, out = tmp_path / "whole.tif", tmp_path / "out.tif"
+    predict_file(predictor(weights), image, whole, {})
+    ResumableTiff(out, (2, 150, 203), {"weights": "any"}, (Block(0, 150, 0, 203),)).close()
+    (tmp_path / "out.tif.partial").unlink()
+    predict_file(predictor(weights), image, out, {})
+    assert out.read_bytes() == whole.read_bytes() and not (tmp_path / "out.tif.progress").exists()
+
+
+def test_a_map_that_is_made_stays_unless_it_is_forced(weights, image, tmp_path, capsys):
+    """And another one is refused."""
+    out = tmp_path / "out.tif"
+    command = ["predict", "--weights", str(weights), str(image), str(out), "--tta", "none"]
+    assert main(command) == 0
+    made = out.stat().st_mtime_ns
+    assert main(command) == 0 and "out.tif is already predicted" in capsys.readouterr().out
+    assert main([*command[:-1], "d4"]) == 2 and "out.tif is there already" in capsys.readouterr().err
+    assert out.stat().st_mtime_ns == made
+    assert main([*command, "--force"]) == 0 and out.stat().st_mtime_ns > made
 
 
 def test_another_predictions_partial_result_is_refused(weights, image, tmp_path):

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from unet_paper.config import PAPER
+from unet_paper.datasets.folds import Fold, Protocol
 from unet_paper.runs.record import RunRecord, read_record
 from unet_paper.support.errors import BadInput
 
@@ -31,3 +32,24 @@ def test_what_a_record_lacks_or_is_not_known_here_is_named(make_record, tmp_path
         (tmp_path / "run.json").write_text(json.dumps(content))
         with pytest.raises(BadInput, match=f"run.json: it is not a run's record .*{named}"):
             read_record(tmp_path / "run.json")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"name": 5},
+        {"dataset": 7},
+        {"protocol": {"kind": "bogus"}},
+        {"protocol": {"scored_sections": []}},
+        {"configuration": {"steps": {"value": "x"}}},
+        {"configuration": {"classes": {"value": None}}},
+        {"configuration": {"base_channels": {"value": [1, 2, 3]}}},
+    ],
+)
+def test_values_that_no_record_has_are_refused(make_record, change):
+    values = make_record(PAPER).to_json()
+    values |= {"protocol": Protocol.of_fold(Fold(1, 5), 30).to_json()}
+    assert RunRecord.from_json(values).protocol.kind == "fold"
+    ((name, new),) = change.items()
+    with pytest.raises(BadInput):
+        RunRecord.from_json(values | {name: values[name] | new if isinstance(new, dict) else new})

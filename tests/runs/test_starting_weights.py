@@ -66,6 +66,13 @@ def test_settings_of_the_network_that_weights_do_not_tell_are_the_new_trainings(
     assert usual.config.dropout == PROFILES["smoke"].dropout
 
 
+def test_weights_that_are_no_numbers_are_refused(files, trained, capsys):
+    spoilt = trained.network | {"classifier.bias": torch.full((2,), torch.nan)}
+    checkpoint.save(files / "weights.pt", replace(trained, network=spoilt))
+    assert finetune(files) == 2 and not (files / "run").exists()
+    assert "weights.pt has weights that are not finite; start from another network" in capsys.readouterr().err
+
+
 def test_the_network_is_that_of_the_weights(phantom, trained):
     settings = {name: value for name, value in TINY.items() if name != "base_channels"}
     tuned = train(*phantom, "cells", start=trained, **settings)

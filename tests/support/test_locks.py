@@ -40,6 +40,13 @@ def test_another_process_is_refused_until_it_dies(tmp_path):
     assert not path.exists()
 
 
+def test_somebodys_file_is_no_lock(tmp_path):
+    (tmp_path / "lock").write_text("notes")
+    with pytest.raises(BadInput, match="lock is no lock, and would be lost"), exclusive_lock(tmp_path / "lock", "it"):
+        pass
+    assert (tmp_path / "lock").read_text() == "notes"
+
+
 def test_the_lock_ends_with_the_block_however_it_ends(tmp_path):
     with pytest.raises(KeyboardInterrupt), exclusive_lock(tmp_path / "lock", "it"):
         raise KeyboardInterrupt

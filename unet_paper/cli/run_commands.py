@@ -143,9 +143,6 @@ def do_predict(arguments: Namespace) -> None:
             must_fit(out, JOURNAL)
     elif not into_zarr:
         must_be_writable(arguments.out, beside=JOURNAL)
-        is_image = arguments.out.exists() and image.exists() and arguments.out.samefile(image)
-        if not is_image and arguments.instances is None:  # of cells the numbering may be what is left to do
-            must_be_writable(arguments.out, arguments.force)  # the image itself is refused in any case
         if arguments.instances is not None:
             cells_must_be_writable(arguments.instances, (image, arguments.out), arguments.force)
     keep_freed_memory()
@@ -245,6 +242,10 @@ def do_report(arguments: Namespace) -> None:
     from unet_paper.runs.folder import RunFolder
     from unet_paper.runs.record import read_record
 
+    by_place: dict[str, Path] = {}
+    for run in arguments.runs:
+        by_place.setdefault(os.path.realpath(run), run)  # one that is named twice counts once
+    arguments.runs = list(by_place.values())
     if arguments.compare:
         if arguments.compare.suffix not in (".md", ".html"):
             raise BadInput(f"{arguments.compare} must be Markdown or a page, with a name that ends in .md or .html")

@@ -5,12 +5,14 @@ other one of two sequences.
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
 from unet_paper.support.errors import BadInput
 from unet_paper.support.words import as_text, counted
+
+Kind = Literal["fold", "test", "sequences", "none"]
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class Protocol:
     on one sequence of frames, scored on another) or "none". Of sequences, the sections are their frames' own numbers.
     """
 
-    kind: Literal["fold", "test", "sequences", "none"]
+    kind: Kind
     training_sections: tuple[int, ...]  # of the training stack
     scored_sections: tuple[int, ...]  # of the training stack ("fold") or of the test stack ("test")
     left_out: tuple[int, ...] = ()  # of the training stack, neither trained on nor scored
@@ -126,7 +128,12 @@ class Protocol:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "Protocol":
-        """The inverse of `to_json`; also reads the first records, which only counted the sections."""
+        """The inverse of `to_json`; also reads the first records, which only counted the sections. Raises ValueError
+        for another kind, and where nothing is scored though its kind says so.
+        """
+        kind, is_scored = values["kind"], bool(values["scored_sections"])
+        if kind not in get_args(Kind) or is_scored != (kind != "none"):
+            raise ValueError(f"a protocol of kind {kind!r} with the scored sections {values['scored_sections']!r}")
         fold = Fold.parse(values["fold"]) if values.get("fold") else None
         left_out = tuple(values.get("left_out") or ())
         training, scored = values["training_sections"], values["scored_sections"]

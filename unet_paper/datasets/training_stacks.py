@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from unet_paper.datasets import isbi2012
 from unet_paper.datasets.folds import Fold, Protocol
 from unet_paper.datasets.labels import MeaningNotSaid, interpret_labels, pixels_to_ignore, without_ignored
@@ -15,6 +17,7 @@ from unet_paper.io.sections import Sections, require_contrast, stacked
 from unet_paper.io.stack import read_gray, read_labels
 from unet_paper.separation_border import require_no_gray_levels
 from unet_paper.support.errors import BadInput
+from unet_paper.support.logs import logger
 
 
 @dataclass(frozen=True)
@@ -170,6 +173,8 @@ def _split(
         held = names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}"
         lacking = "a cell" if classes == 2 else "a pixel whose class is known"
         raise BadInput(f"fold {fold} holds out {held}, without {lacking}, which cannot be scored; take another fold")
+    if classes > 2:
+        _tell_of_untrained_classes(labels, ignored, kept, scored)
     held_out = scored or None
     return Stacks(
         volume=_chosen(volume, kept),
@@ -183,6 +188,21 @@ def _split(
         ignored=None if ignored is None else _chosen(ignored, kept),
         evaluation_ignored=None if ignored is None else held_out and _chosen(ignored, held_out),
     )
+
+
+def _tell_of_untrained_classes(
+    labels: Sections, ignored: Sections | None, kept: Sequence[int], scored: Sequence[int]
+) -> None:
+    """Say which classes are scored and were not seen in training."""
+
+    def found(numbers: Sequence[int]) -> set[int]:
+        known = (labels[number] if ignored is None else labels[number][~ignored[number]] for number in numbers)
+        return {int(value) for section in known for value in np.unique(section)}
+
+    untrained = sorted(found(scored) - found(kept))
+    if untrained:
+        named = f"class{'es' * (len(untrained) > 1)} {', '.join(map(str, untrained))}"
+        logger.warning(f"note: no section that is trained on has {named}, only those held out; take another fold")
 
 
 def _chosen(sections: Sections, numbers: Sequence[int]) -> Sections:

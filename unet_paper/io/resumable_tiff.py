@@ -19,6 +19,7 @@ from unet_paper.support.files import atomic_write, why_not
 from unet_paper.support.logs import logger
 
 LARGEST_CLASSIC_TIFF = 2**32 - 2**25  # bytes, with room for its headers; above it a BigTIFF is written
+PARTIAL = ".partial"
 JOURNAL = ".progress"  # the longest of the endings that files beside one in the making have
 
 
@@ -47,11 +48,12 @@ class ResumableTiff:
         """Begin the file, or resume it with the blocks that it was begun with.
 
         shape : (Z, H, W) or (Z, K, H, W). made_with : plain values that the pixels depend on, kept in the TIFF.
-        Raises BadInput where the disk is too small, and for a partial file that was made with something else.
+        Raises BadInput where the disk is too small, for a partial file that was made with something else, and for
+        somebody's file in the place of one.
         """
         self.out = out
         self.pixel_size = pixel_size
-        self.path = out.with_name(out.name + ".partial")
+        self.path = out.with_name(out.name + PARTIAL)
         self.journal = out.with_name(out.name + JOURNAL)
         self.blocks = tuple(blocks)
         self.done: set[Job] = set()
@@ -59,6 +61,8 @@ class ResumableTiff:
         made_with = {"shape": list(shape), **made_with}
         if self.path.is_file() and self.journal.is_file():
             self._resume(made_with)
+        else:
+            self._require_own()
         if not self.done:
             self._begin(made_with)
         self._offset, self._dtype = self._layout()
@@ -90,6 +94,28 @@ class ResumableTiff:
         if offset is None or self.path.stat().st_size < offset + 4 * int(np.prod(self._shape, dtype=np.int64)):
             raise ValueError("it is too short")
         return offset, dtype
+
+    def _require_own(self) -> None:
+        """Raise BadInput where one of the two files is there alone and is nobody's partial result: a journal comes
+        first and goes last.
+        """
+        if os.path.lexists(self.path):
+            lost = self.path
+        elif os.path.lexists(self.journal) and not self._is_journal():
+            lost = self.journal
+        else:
+            return
+        raise BadInput(
+            f"{lost} is no part of a prediction, and would be lost to that of {self.out.name}; move it away, or give "
+            "another name"
+        )
+
+    def _is_journal(self) -> bool:
+        try:
+            first, *_ = self.journal.read_text(encoding="utf-8").splitlines()
+            return "blocks" in json.loads(first)
+        except (OSError, ValueError, TypeError):
+            return False
 
     def _resume(self, made_with: Mapping[str, Any]) -> None:
         """Take over what was done earlier, if it was the same and is whole."""
@@ -135,7 +161,8 @@ class ResumableTiff:
         imagej = not large and self._shape[-1] > 1  # one column would be taken for a pixel's samples
         options, entries = tiff_options(self.pixel_size, imagej)
         metadata = entries | {"axes": "ZYX" if len(self._shape) == 3 else "ZCYX"}
-        self.journal.unlink(missing_ok=True)
+        with atomic_write(self.journal) as temporary:
+            temporary.write_text(json.dumps({**made_with, "blocks": self.blocks}) + "\n", encoding="utf-8")
         tifffile.imwrite(
             self.path,
             shape=self._shape,
@@ -146,8 +173,6 @@ class ResumableTiff:
             **options,
             metadata=metadata | {"Info" if imagej else "Description": text},
         )
-        with atomic_write(self.journal) as temporary:
-            temporary.write_text(json.dumps({**made_with, "blocks": self.blocks}) + "\n", encoding="utf-8")
 
     def write(self, job: Job, planes: np.ndarray) -> None:
         """Put one block's (K, h, w) pixels into the file, and only then into the journal."""

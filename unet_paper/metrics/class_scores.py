@@ -13,6 +13,7 @@ from unet_paper.io.stack import if_unannotated
 from unet_paper.metrics.common import ignored_pixels
 from unet_paper.support.arguments import as_array
 from unet_paper.support.errors import BadInput
+from unet_paper.support.json_values import count
 
 
 @dataclass(frozen=True)
@@ -80,22 +81,15 @@ class ClassScores:
     def from_json(cls, content: Any) -> "ClassScores":
         """The inverse of `to_json`. Raises BadInput for other content."""
         try:
-            confusion = tuple(tuple(_count(pixels) for pixels in row) for row in content["confusion"])
+            confusion = tuple(tuple(count(pixels) for pixels in row) for row in content["confusion"])
             if len(confusion) < 2 or {len(row) for row in confusion} != {len(confusion)} or not np.any(confusion):
                 raise ValueError("a confusion matrix that is not square, or without pixels")
             names = ("tta", "labels_sha256", "result_sha256", "code")
             given = {name: content[name] for name in names if name in content}
-            ignored = _count(content.get("ignored_pixels", 0))
-            return cls(confusion, _count(content["sections"]), ignored, **given)
+            ignored = count(content.get("ignored_pixels", 0))
+            return cls(confusion, count(content["sections"]), ignored, **given)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise BadInput(f"it holds no scores of classes ({error!r})") from None
-
-
-def _count(value: object) -> int:
-    """A count as JSON has it. Raises ValueError for anything else."""
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise ValueError(f"{value!r} where a count belongs")
-    return value
 
 
 def score_classes(

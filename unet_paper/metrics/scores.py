@@ -15,6 +15,7 @@ from unet_paper.metrics.registry import (
 )
 from unet_paper.metrics.warping_error import WarpingCounts
 from unet_paper.support.errors import BadInput
+from unet_paper.support.json_values import count, number, number_or_none
 
 Curve = tuple[float | None, ...]  # a value for each threshold; None where V_info drops it
 
@@ -98,8 +99,12 @@ class Scores:
     def from_json(cls, content: dict[str, Any]) -> "Scores":
         """The Scores of a scores.json, the first runs' too. Raises BadInput for other content."""
         try:
-            return cls._from_json(content)
-        except (KeyError, TypeError, AttributeError) as error:
+            scores = cls._from_json(content)
+            scores._check()
+            return scores
+        except BadInput:
+            raise
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise BadInput(f"the scores are damaged ({error!r}); give what `score --json` wrote") from None
 
     @classmethod
@@ -133,3 +138,22 @@ class Scores:
             thresholds=tuple(content.get("thresholds", ())),
             curves={key: tuple(content[key]) for key in CURVES if key in content},
         )
+
+    def _check(self) -> None:
+        """Raise KeyError, TypeError or ValueError for values that are none of a record."""
+        for metric in CHALLENGE_METRICS:
+            number_or_none(getattr(self, metric.key))
+            if self.is_complete or metric.key in dict(self.best_threshold):
+                number(self.best_threshold[metric.key])
+        for metric in (WARPING_ERROR, RAND_ERROR, PIXEL_ERROR):
+            number(getattr(self, metric.key))
+        for counted in (self.sections, self.ignored_pixels, *(self.warping_counts_at_best or ())):
+            count(counted)
+        for threshold in self.thresholds:
+            number(threshold)
+        for name, curve in self.curves.items():
+            fits = len(curve) == len(self.thresholds) or name == WARPING_ERROR.curve
+            if not curve or not fits or len(curve) > len(self.thresholds):
+                raise ValueError(f"{len(curve)} values of {name} for {len(self.thresholds)} thresholds")
+            for value in curve:
+                number_or_none(value)

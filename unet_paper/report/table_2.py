@@ -9,6 +9,7 @@ from unet_paper.report.table import Cell, Table
 from unet_paper.report.table_1 import SMOKE_NOTE
 from unet_paper.runs.cell_scoring import CellScores
 from unet_paper.runs.record import RunRecord
+from unet_paper.support.words import counted
 
 # Table 2 of the paper (ISBI cell tracking challenge 2015): group, SEG ("IOU") of PhC-U373 and of DIC-HeLa.
 TABLE_2 = (
@@ -166,7 +167,8 @@ def _partly_annotated(record: RunRecord) -> str:
     trained, scored = len(record.protocol.training_sections), len(record.protocol.scored_sections)
     sequences = record.protocol.sequences or ("", "")
     first, second = (trained, scored) if sequences[0] < sequences[1] else (scored, trained)
-    return f"{record.dataset}: {first} annotated frames in sequence {min(sequences)}, {second} in {max(sequences)}."
+    frames = counted(first, "annotated frame")
+    return f"{record.dataset}: {frames} in sequence {min(sequences)}, {second} in {max(sequences)}."
 
 
 def _segmentations(runs: Sequence[CellRun]) -> list[str]:

@@ -37,6 +37,7 @@ from unet_paper.separation_border import (
 )
 from unet_paper.support.errors import BadInput
 from unet_paper.support.json_files import read_json, write_json
+from unet_paper.support.json_values import count, number, number_or_none
 from unet_paper.support.logs import logger
 
 # On the frames trained on and those scored.
@@ -103,7 +104,7 @@ class CellScores:
             if content["segmentation"] is not None:
                 values = {name: entry["value"] for name, entry in content["segmentation"].items()}
                 segmentation = CellSegmentation(**values)
-            return cls(
+            scores = cls(
                 scores=InstanceScores(**counts),
                 segmentation=segmentation,
                 frames=content["frames"],
@@ -114,8 +115,23 @@ class CellScores:
                 tta=content.get("tta"),
                 per_threshold=tuple(AtThreshold(**each) for each in content.get("per_threshold", ())),
             )
-        except (KeyError, TypeError, AttributeError) as error:
+            scores._check()
+            return scores
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise BadInput(f"it holds no scores of cells ({error!r})") from None
+
+    def _check(self) -> None:
+        """Raise ValueError for values that are none of a record."""
+        of_all, tried = self.scores, self.per_threshold
+        for value in (of_all.seg, of_all.f1, *(each.seg for each in tried), *(each.threshold for each in tried)):
+            number(value)
+        for value in (self.size_ratio, *(each.size_ratio for each in tried), *(each.f1 for each in tried)):
+            number_or_none(value)
+        counts = of_all.found, of_all.missed, of_all.split, of_all.merged, of_all.unmatched
+        for whole in (self.frames, *counts, *(each.missed for each in tried), *(each.merged for each in tried)):
+            count(whole)
+        if self.segmentation is not None:
+            self.segmentation.check()
 
 
 def read_cell_scores(path: str | Path) -> CellScores:

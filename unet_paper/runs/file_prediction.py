@@ -9,7 +9,7 @@ import numpy as np
 from unet_paper.compute.memory import release
 from unet_paper.io.image_files import TIFF_SUFFIXES, open_stack
 from unet_paper.io.image_stack import ImageStack
-from unet_paper.io.resumable_tiff import ResumableTiff
+from unet_paper.io.resumable_tiff import JOURNAL, PARTIAL, ResumableTiff
 from unet_paper.io.stack import require_gray
 from unet_paper.overlap_tile import Plan
 from unet_paper.prediction import Predictor
@@ -17,6 +17,8 @@ from unet_paper.support.errors import BadInput
 from unet_paper.support.locks import exclusive_lock
 from unet_paper.support.logs import logger
 from unet_paper.support.progress import progress_bar
+
+LOCK = ".lock"
 
 
 def predict_file(
@@ -43,8 +45,10 @@ def predict_file(
     image, out = Path(image), Path(out)
     if out.suffix.lower() not in TIFF_SUFFIXES:
         raise BadInput(f"{out} must be a TIFF, with a name that ends in .tif")
-    if out.exists() and image.exists() and out.samefile(image):
-        raise BadInput(f"{out} is the image itself, which would be lost; give another name for the result")
+    for ending in ("", PARTIAL, JOURNAL, LOCK):
+        made = out.with_name(out.name + ending)
+        if made.exists() and image.exists() and made.samefile(image):
+            raise BadInput(f"{made} is the image itself, which would be lost; give another name for the result")
     stack = open_stack(image, channel, out.parent if out.parent.is_dir() else None)
     volume = stack.pixels
     predictor.check(volume, str(image))
@@ -58,7 +62,7 @@ def predict_file(
     if predictor.out_channels > 1:
         shape = (len(volume), predictor.out_channels, *volume.shape[1:])
     with (
-        exclusive_lock(out.with_name(out.name + ".lock"), out),
+        exclusive_lock(out.with_name(out.name + LOCK), out),
         ResumableTiff(out, shape, made_with, plan.blocks, stack.pixel_size) as result,
     ):
         _predict_remaining(predictor, volume, result, plan, bool(memory or largest_tile))

@@ -65,16 +65,22 @@ def segment_file(probability: Path, out: Path, segmentation: CellSegmentation) -
         write_cells(new_cells, cells, info, size)
         out.unlink(missing_ok=True)  # so that no other cells lie beside the new table; the new ones come last
     if not measured:
-        logger.warning(
-            f"note: no cell is left (probability {segmentation}); the largest is {stack.pixels.max():.3f}, so give a "
-            "lower --threshold or --min-size"
-        )
+        logger.warning(f"note: no cell is left (probability {segmentation}); {_why_none(stack.pixels, segmentation)}")
     else:
         middle = np.median([cell.area for cell in measured])
         areas = f"half of them have {middle:.0f} px or more" if len(measured) > 1 else f"it has {middle:.0f} px"
         logger.info(f"numbered {counted(len(measured), 'cell')} (probability {segmentation}); {areas}")
     logger.info(f"wrote them to {out}, area, centroid and bounding box of each to {table}")
     return len(measured)
+
+
+def _why_none(probabilities: np.ndarray, segmentation: CellSegmentation) -> str:
+    """What dropped all cells of a stack, and what to give instead."""
+    if len(probabilities) and (largest := probabilities.max()) <= segmentation.threshold:
+        return f"the largest is {largest:.3f}, so give a lower --threshold"
+    if not segmentation.outer:
+        return "what lies above is in smaller pieces, so give a lower --min-size"
+    return "what lies above is in smaller pieces, or wholly in the outer frame: another --segmentation has none"
 
 
 def _rows(cells: list[Cell], size: PixelSize | None) -> Iterator[tuple[int | float, ...]]:

@@ -110,6 +110,8 @@ def make_predictor(request: PredictionRequest) -> tuple[Predictor, dict[str, str
             "--instances"
         )
     registration = trained.config.registration if request.registered else PAPER.registration
+    if request.registered and not any(registration):
+        logger.info("note: these weights were trained with labels as they lay; --registered changes nothing")
     predictor = Predictor(
         trained.build_network().to(request.device),
         trained.standardisation,

@@ -13,6 +13,7 @@ from unet_paper.normalisation import Standardisation
 from unet_paper.runs.environment import CodeVersion, Hardware
 from unet_paper.support.errors import BadInput
 from unet_paper.support.json_files import read_json, write_json
+from unet_paper.support.json_values import text
 
 if TYPE_CHECKING:
     from unet_paper.checkpoint import Checkpoint  # which needs PyTorch
@@ -167,6 +168,7 @@ class RunRecord:
         """
         try:
             config = Config.from_dict({name: entry["value"] for name, entry in values["configuration"].items()})
+            config.check()
             times = dict(values["times"])
             first = {"time": times.pop("started"), **{name: values[name] for name in ("code", "hardware")}}
             first |= {name: values[name] for name in ("precision", "arithmetic", "compiled") if name in values}
@@ -177,9 +179,9 @@ class RunRecord:
             weights = values.get("class_weights")
             seg = values.get("seg_of_training_frames")
             return cls(
-                name=values["name"],
+                name=text(values["name"]),
                 status=values["status"],
-                dataset=values["dataset"],
+                dataset=text(values["dataset"]),
                 protocol=Protocol.from_json(values["protocol"]),
                 config=config,
                 changes=_changes(values, config),
@@ -196,6 +198,8 @@ class RunRecord:
                 start=Start(**values["start"]) if "start" in values else None,
                 trunk=Trunk(**values["trunk"]) if "trunk" in values else None,
             )
+        except BadInput:
+            raise
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise BadInput(f"it is not a run's record ({error!r})") from None
 

@@ -61,10 +61,13 @@ def changed_type(checkpoint: Checkpoint, dtype: str) -> list[str]:
     return [] if began == dtype else [f"gray values {began} -> {dtype}"]
 
 
-def is_finished(run: RunFolder, checkpoint: Checkpoint, config: Config) -> bool:
-    """Whether a run's last checkpoint is that of its last step, and all was written after it."""
+def is_finished(run: RunFolder, checkpoint: Checkpoint, config: Config, stacks: Stacks) -> bool:
+    """Whether a run's last checkpoint is that of its last step, and what was written after it and what is predicted are
+    there.
+    """
     at_the_end = is_complete(checkpoint.step, checkpoint.seconds, config)
-    if not at_the_end or not (run.weights.is_file() and run.record.is_file()):
+    predicted = [] if stacks.evaluation_volume is None else [run.volume, run.labels]
+    if not at_the_end or not all(path.exists() for path in (run.weights, run.record, *predicted)):
         return False
     return read_record(run.record).status == "finished"
 

@@ -21,12 +21,16 @@ RECIPE = ("optimiser", "learning_rate", "momentum_warmup")  # settings that fit 
 
 @dataclass(frozen=True)
 class StartingWeights:
-    """The weights that a training starts from."""
+    """The weights that a training starts from. Raises BadInput for those that are not finite."""
 
     name: str  # of the file
     where: str  # the file as it was given, for messages
     sha256: str  # of the file; of a trained network in memory, nothing
     trained: Checkpoint
+
+    def __post_init__(self) -> None:
+        if not all(values.isfinite().all() for values in self.trained.network.values()):
+            raise BadInput(f"{self.where} has weights that are not finite; start from another network")
 
     @classmethod
     def read(cls, path: Path | str) -> "StartingWeights":

@@ -83,7 +83,7 @@ def train_run(request: TrainingRequest, draw: DrawTraining | None = None) -> Run
         if request.resume and run.checkpoint.is_file() and run.record.is_file():
             require_same_start(read_record(run.record), request.start)  # whose width and recipe the settings have
         earlier = checkpoint_to_resume(run, config, stacks, request.resume)
-        if earlier is not None and is_finished(run, earlier, config):
+        if earlier is not None and is_finished(run, earlier, config, stacks):
             logger.info(f"{run.path} is already trained ({counted(earlier.step, 'step')}); nothing to do")
             return completed_record(run, earlier, stacks, request.device)
         remove_leftovers(run.path)  # not those of a report of a finished run, which may be at work

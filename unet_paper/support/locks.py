@@ -15,9 +15,13 @@ NO_LOCKS = (errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK)  # of a
 @contextmanager
 def exclusive_lock(path: Path, what: Path | str) -> Iterator[None]:
     """Hold a lock on the file `path`, made if need be and removed at the end; the system lets go of it if the process
-    dies. Raises BadInput, saying that `what` is in use, when another process holds it.
+    dies. Raises BadInput, saying that `what` is in use, when another process holds it, and for a file of that name
+    that holds something, which no lock does.
     """
     path = Path(path)
+    with suppress(OSError):  # such as where another process has just let go of it
+        if path.is_file() and path.stat().st_size:
+            raise BadInput(f"{path} is no lock, and would be lost; move it away, or give another name")
     lock = FileLock(path, timeout=0, fallback_to_soft=False)  # a soft one would outlive a process that is killed
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

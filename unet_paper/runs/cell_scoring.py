@@ -125,8 +125,8 @@ class CellScores:
         of_all, tried = self.scores, self.per_threshold
         for value in (of_all.seg, of_all.f1, *(each.seg for each in tried), *(each.threshold for each in tried)):
             number(value)
-        for value in (self.size_ratio, *(each.size_ratio for each in tried), *(each.f1 for each in tried)):
-            number_or_none(value)
+        for told in (self.size_ratio, *(each.size_ratio for each in tried), *(each.f1 for each in tried)):
+            number_or_none(told)
         counts = of_all.found, of_all.missed, of_all.split, of_all.merged, of_all.unmatched
         for whole in (self.frames, *counts, *(each.missed for each in tried), *(each.merged for each in tried)):
             count(whole)

@@ -73,6 +73,12 @@ STUDIES: dict[str, Study] = {
             in_all=True,
         ),
         Study(
+            "gap",
+            "what helps from one stack to another: sections between those trained on and those scored are left out",
+            plans.gap,
+            seeds=1,
+        ),
+        Study(
             "adam-rate",
             "Adam's learning rate for a quarter of the channels and for all; scored on fold 1/6",
             plans.adam_rate,

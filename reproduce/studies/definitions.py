@@ -34,9 +34,11 @@ class Run:
     trunk: str | None = None  # the folder of the training of constant rate that it is a branch of
     trunk_steps: int = 0  # at which it branches off
     trained_on: str | None = None  # the sequence, of two that make a data set of cells
+    leave_out: str | None = None  # sections that are not trained on, beside the fold's, as `train --leave-out` has them
 
 
 ONE_PASS = {"tta": "none", "primary": "none"}
+ONE_PASS_AND_D4 = {"tta": "none,d4"}
 NO_AUGMENTATION = {"displacement_sigma": 0.0, "rotate": False, "flip": False, "shift": False} | {
     "contrast": 0.0,
     "brightness": 0.0,
@@ -152,6 +154,23 @@ BUDGETS: dict[str, dict[str, Any]] = {
         "SGD": SGD_OF_BRANCHES | {"learning_rate": 0.256 / channels},
         "Adam": (WIDE_ADAM_OF_BRANCHES if channels > 16 else ADAM_OF_BRANCHES) | {"learning_rate": ADAM_RATE[channels]},
     }.items()
+}
+
+# What helps from one stack to another: a third of the sections at either end is scored, the next five, 250 nm, are left
+# out, and the other half is trained on. Without a gap the half that adjoins the scored third is.
+GAP, NO_GAP = "gap of 5 sections", "no gap"
+GAP_FOLDS = {"3/3": {GAP: "15-19", NO_GAP: "0-4"}, "1/3": {GAP: "10-14", NO_GAP: "25-29"}}  # sections left out
+ACROSS_GAP: dict[str, dict[str, Any]] = {
+    GAP: {},
+    NO_GAP: {},
+    "gap, twice the gray-value range": {"contrast": 0.4, "brightness": 0.4},
+    "gap, twice the displacements": {"displacement_sigma": 20.0},
+    "gap, no gray-value variation": {"contrast": 0.0, "brightness": 0.0},
+    "gap, half the displacements": {"displacement_sigma": 5.0},
+    "gap, no dropout": {"dropout": 0.0},
+    "gap, half the channels": {"base_channels": 8},
+    "gap, twice the channels": {"base_channels": 32},
+    "gap, twice the tiles": {"steps": 5000, "warmup": 125.0},
 }
 
 # Adam's rate, for a quarter of the channels and for all.

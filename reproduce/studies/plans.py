@@ -6,6 +6,7 @@ from typing import Any
 
 from reproduce.studies.definitions import (
     ABLATIONS,
+    ACROSS_GAP,
     ADAM_ABLATIONS,
     ARMS,
     AS_THE_PAPER,
@@ -14,7 +15,10 @@ from reproduce.studies.definitions import (
     FIRST_SGD,
     FLOAT32,
     FULL_ARMS,
+    GAP,
+    GAP_FOLDS,
     ONE_PASS,
+    ONE_PASS_AND_D4,
     RATES_OF_ADAM,
     REGISTERED,
     SCORED_FOLD,
@@ -97,6 +101,24 @@ def budgets(asked: Asked) -> list[Run]:
             settings = changes | {"seed": seed, "warmup": 125.0}
             runs += _branches(Run(_named(group, seed), group, SCORED_FOLD, settings), TILES)
     return runs
+
+
+def gap(asked: Asked) -> list[Run]:
+    """What is tried across a gap, by Adam with registered labels, the released network's recipe: all of one end, then
+    of the other.
+    """
+    return [
+        Run(
+            _named(f"{group}, fold {fold[0]}", seed),
+            group,
+            fold,
+            REGISTERED | ONE_PASS_AND_D4 | changes | {"seed": seed},
+            leave_out=left_out.get(group, left_out[GAP]),
+        )
+        for seed in range(asked.seeds)
+        for fold, left_out in GAP_FOLDS.items()
+        for group, changes in ACROSS_GAP.items()
+    ]
 
 
 def ablations(asked: Asked) -> list[Run]:

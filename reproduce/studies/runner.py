@@ -85,6 +85,7 @@ def make(
     what = (
         *("--data", data, *(("--fold", run.fold) if run.fold else ())),
         *(("--sequence", run.trained_on) if run.trained_on else ()),
+        *(("--leave-out", run.leave_out) if run.leave_out else ()),
     )
     given = ("--profile", run.profile or profile, *(part for setting in settings for part in ("--set", setting)))
     train: tuple[object, ...] = ("train", *what, "--out", folder.path, *given, "--resume")

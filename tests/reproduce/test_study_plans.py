@@ -16,7 +16,9 @@ from reproduce.studies.catalogue import STUDIES, folder_of, runs_of
 from reproduce.studies.definitions import ABLATIONS, Run
 from reproduce.studies.plans import require_own_settings
 from unet_paper.cli.settings import changed_config
+from unet_paper.cli.values import sections
 from unet_paper.config import OPTIMISERS, PROFILES, Config, optimiser_settings, without_effect
+from unet_paper.datasets.folds import Fold, Protocol
 from unet_paper.support.parts import Part
 
 RESULTS = Path(__file__).parents[2] / "results"
@@ -111,6 +113,18 @@ def test_registered_arms_have_the_recipe_of_the_folds_that_speak_for_them():
         differing = {name for name, value in planned.as_dict().items() if used[name] != value}
         differing -= {*without_effect(planned, used)}
         assert differing <= {"steps", "warmup", "checkpoint_every", "profile"} and run.trunk == "registered-full-trunk"
+
+
+def test_across_a_gap_all_train_on_as_many_sections_and_none_beside_those_that_are_scored():
+    apart = {}
+    for run in runs_of("gap", 2):
+        protocol = Protocol.of_fold(Fold.parse(run.fold), 30).without(sections(run.leave_out))
+        assert len(protocol.training_sections) == 15 and len(protocol.scored_sections) == 10
+        nearest = min(abs(one - other) for one in protocol.training_sections for other in protocol.scored_sections)
+        apart.setdefault(run.group, set()).add(nearest)
+    assert apart.pop("no gap") == {1} and set(apart) and all(nearest == {6} for nearest in apart.values())
+    config = settings_of(runs_of("gap", 1)[0], "quick")
+    assert config.changes() == {"registration_x": 0.15, "registration_y": 0.6, "tta": ("none", "d4")}
 
 
 def test_runs_of_another_length_go_to_a_folder_of_their_own(monkeypatch, tmp_path):

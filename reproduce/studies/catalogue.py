@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from reproduce.studies import plans
-from reproduce.studies.definitions import AS_THE_PAPER, Run
+from reproduce.studies.definitions import AS_THE_PAPER, GAP, Run
 from reproduce.studies.plans import Asked
 from unet_paper.config import PROFILES, optimiser_settings
 
@@ -22,6 +22,7 @@ class Study:
     seeds: int = SEEDS  # unless --seeds says another number
     takes_optimiser: bool = False  # by SGD unless Adam is asked for; the runs of other studies say by which they train
     control: str | None = None  # the group, that of its first run, with which the others are compared
+    paired_with: str | None = None  # the group whose run of the same fold and seed each of the others is compared with
     waits_for_first: bool = True  # whether there is no page before the first run is done
     page: Literal["table", "search", "budgets"] = "table"  # which module writes it
     note_on_rows: str = ""  # on its page, of what the mean of a row is over
@@ -77,6 +78,7 @@ STUDIES: dict[str, Study] = {
             "what helps from one stack to another: sections between those trained on and those scored are left out",
             plans.gap,
             seeds=1,
+            paired_with=GAP,
         ),
         Study(
             "adam-rate",

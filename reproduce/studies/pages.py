@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from reproduce import ROOT
-from reproduce.studies import archive, budgets, plot, search, tables
+from reproduce.studies import archive, budgets, paired, plot, search, tables
 from reproduce.studies.archive import StudyRun
 from reproduce.studies.catalogue import STUDIES
 from reproduce.studies.definitions import Run
@@ -47,7 +47,10 @@ def write(folder: Path, name: str, runs: Sequence[Run], optimiser: str | None = 
     else:
         diverged = [run.name for run in runs if run.name not in finished and is_left_out(run, folder)]
         text = tables.table(name, done, finished, len(runs), diverged, optimiser)
-        if runs[0].profile is None:  # else the runs differ in more than what a plot would compare
+        if study.paired_with:
+            pairs = paired.pairs_of(done, finished, study.paired_with)
+            paired.draw(folder / "plot.png", pairs, study.paired_with, finished[done[0].name].record.config.primary)
+        elif runs[0].profile is None:  # else the runs differ in more than what a plot would compare
             plot.draw(folder / "plot.png", done, finished)
     with atomic_write(folder / "README.md") as temporary:
         temporary.write_text(text, encoding="utf-8")

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
+from reproduce.studies import paired
 from reproduce.studies.archive import StudyRun
-from reproduce.studies.catalogue import STUDIES, runs_of, usual_seeds
+from reproduce.studies.catalogue import STUDIES, Study, runs_of, usual_seeds
 from reproduce.studies.comparisons import compared, zeros
 from reproduce.studies.definitions import Run
 from reproduce.studies.groups import collect, count, seeds_of
@@ -88,6 +89,7 @@ def table(
     asked = next((n for n in numbers if len(runs_of(study, n, first.config.profile, optimiser)) >= planned), 1)
     made_by = command(study, runs[0].name, first, asked, optimiser)
     scored, trained = len(protocol.scored_sections), len(protocol.training_sections)
+    left_out = f", {len(protocol.left_out)} more left out" if protocol.left_out else ""
     own, inactive = collect(runs, finished), collect(runs, finished, inactive=True)
     so_far = f", {len(runs)} of {planned} so far" if len(runs) + len(diverged) < planned else ""
     profile = "" if runs[0].profile else f"; profile {first.title_without('seed')}"
@@ -96,7 +98,7 @@ def table(
         "",
         f"Written by `{made_by}` from the records of its runs{so_far}. Data: {first.dataset}; "
         f"{what_was_trained(runs, finished)}; scored on "
-        f"held-out sections of the training stack ({scored} of {scored + trained}){profile}. "
+        f"held-out sections of the training stack ({scored} of {scored + trained}{left_out}){profile}. "
         "Mean ± standard deviation over the runs of a "
         f"row{of_study.note_on_rows}. Every run: [runs.csv](runs.csv), "
         "[histories.csv](histories.csv), and whole in [records.jsonl](records.jsonl).",
@@ -129,10 +131,17 @@ def table(
         lines += [
             "",
             *(compared(own, seeds_of(runs, finished), runs, primary) if of_study.control else []),
+            *_paired(of_study, runs, finished, primary),
             *zeros(runs, finished, primary),
             *each(runs, finished),
         ]
     return "\n".join(lines) + "\n"
+
+
+def _paired(study: Study, runs: Sequence[Run], finished: Mapping[str, StudyRun], primary: str) -> list[str]:
+    """Lines on the pairs of a study that has them."""
+    control = study.paired_with
+    return [] if control is None else paired.text(paired.pairs_of(runs, finished, control), control, primary)
 
 
 def each(runs: Sequence[Run], finished: Mapping[str, StudyRun]) -> list[str]:

@@ -155,6 +155,8 @@ def each(runs: Sequence[Run], finished: Mapping[str, StudyRun]) -> list[str]:
         metrics = [metric.formatted(scores.value(metric)) for metric in CHALLENGE_METRICS]
         hardware = record.first.hardware
         processor = hardware.processor if hardware.device == "cpu" else hardware.device
+        if record.first.precision == "float32" and record.config.bfloat16:  # which the processor does not have
+            processor += " in float32"
         lost = ["-" if effect is None else str(lost_levels(effect))] if is_known else []
         rows.append([name, f"fold {run.fold}", str(record.config.seed), *metrics, processor, *lost])
     titles = [metric.title for metric in CHALLENGE_METRICS]

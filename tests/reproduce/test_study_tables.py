@@ -80,6 +80,19 @@ def test_a_row_to_which_seeds_do_more_hides_nothing_of_the_others(table):
     assert "known from the other rows with several runs (8 degrees of freedom" in text
 
 
+def test_a_machine_without_bfloat16_is_named_so(table):
+    runs = [with_errors(run, 0.1) for run in RUNS if run.group == "as the paper"]
+    (session, *others), slower = runs[0].record.sessions, runs[0].record
+    slower = replace(slower, sessions=(replace(session, precision="float32"), *others))
+    asked_for = replace(slower, config=replace(slower.config, bfloat16=False))
+    records = [slower, runs[1].record, replace(asked_for, config=replace(asked_for.config, seed=2))]
+    text = table(
+        [replace(run, record=replace(record, name=run.name)) for run, record in zip(runs, records, strict=True)]
+    )
+    of_runs = [line for line in text.splitlines() if line.startswith("| as-the-paper-seed-")]
+    assert [" EPYC in float32 |" in line for line in of_runs] == [True, False, False]
+
+
 def test_zeros_beyond_the_image_are_compared_in_runs_that_have_both(table):
     """Of three runs of the control one has no such prediction and one is inactive."""
     runs = [run for run in RUNS if run.group == "as the paper"]

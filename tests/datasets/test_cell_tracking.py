@@ -1,6 +1,7 @@
 """Sequences of the cell tracking challenge: the layout, and what is not annotated."""
 
 import os
+import re
 import shutil
 import zipfile
 from pathlib import Path
@@ -152,6 +153,14 @@ def test_files_that_are_missing(folder, missing, message):
     (folder / missing).unlink()
     with pytest.raises(BadInput, match=message):
         load_sequences(SequenceFiles(folder, "01"))
+
+
+@pytest.mark.parametrize("name", ["man_segX.tif", "man_seg 004.tif", "man_seg004 (copy).tiff"])
+def test_a_mask_of_no_frame_is_not_left_out_silently(folder, name):
+    mask = folder / "01_GT/SEG/man_seg010.tif"
+    mask.replace(mask.with_name(name))
+    with pytest.raises(BadInput, match=re.escape(f"{name} is of no frame; name it man_segNNN.tif, by")):
+        read_sequence(folder, "01")
 
 
 @pytest.mark.parametrize(("empty", "use"), [("01", "trained on"), ("02", "scored")])

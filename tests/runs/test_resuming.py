@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
-from unet_paper.checkpoint import Checkpoint
+from unet_paper.checkpoint import Checkpoint, load
 from unet_paper.config import PAPER, Config
 from unet_paper.datasets.folds import Fold, Protocol
 from unet_paper.datasets.training_stacks import Stacks
@@ -123,3 +124,27 @@ def test_a_finished_run_keeps_what_others_write_there(request_of_a_run):
     run.weights.unlink()
     train_run(again)  # which finishes it
     assert not others.exists()
+
+
+@pytest.mark.parametrize("keep", [0, 100, 5000])
+def test_damaged_weights_of_a_finished_run_are_written_again(request_of_a_run, caplog, keep):
+    run = RunFolder(request_of_a_run.out)
+    whole, again = load(run.weights), replace(request_of_a_run, resume=True)
+    run.weights.write_bytes(run.weights.read_bytes()[:keep])
+    train_run(again)
+    assert "they are written again" in caplog.text
+    restored = load(run.weights)
+    assert all((restored.network[name] == values).all() for name, values in whole.network.items())
+    caplog.clear()
+    train_run(again)
+    assert "they are written again" not in caplog.text
+
+
+def test_what_is_no_runs_weights_is_not_replaced(request_of_a_run):
+    """Somebody's file of that name."""
+    run = RunFolder(request_of_a_run.out)
+    torch.save(torch.nn.Linear(1, 1).state_dict(), run.weights)
+    theirs = run.weights.read_bytes()
+    with pytest.raises(BadInput, match="weights.pt"):
+        train_run(replace(request_of_a_run, resume=True))
+    assert run.weights.read_bytes() == theirs

@@ -10,7 +10,7 @@ import re
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -113,6 +113,7 @@ def read_sequence(folder: Path | str, name: str) -> CellSequence:
     masks = _numbered(folder / f"{name}_GT" / "SEG", "man_seg")
     if not masks:
         raise BadInput(f"{folder} holds no masks of sequence {name}; the challenge's layout is {LAYOUT}")
+    _require_numbers(folder / f"{name}_GT" / "SEG", "man_seg", masks)
     images = _numbered(folder / name, "t")
     markers = _numbered(folder / f"{name}_GT" / "TRA", "man_track")
     for number in masks:
@@ -195,6 +196,13 @@ def _numbered(folder: Path, start: str) -> dict[int, Path]:
             if other != path:
                 raise BadInput(f"{other} and {path.name} are both of number {int(match[1])}; keep one of them")
     return dict(sorted(paths.items()))
+
+
+def _require_numbers(folder: Path, start: str, numbered: Mapping[int, Path]) -> None:
+    """Raise BadInput for a TIFF of a folder whose name begins so and is of no frame: it would be left out silently."""
+    others = {*folder.glob(f"{start}*.tif"), *folder.glob(f"{start}*.tiff")} - {*numbered.values()}
+    if others:
+        raise BadInput(f"{min(others)} is of no frame; name it {start}NNN.tif, by the frame's number, or move it away")
 
 
 def _one_frame(pixels: np.ndarray, path: Path) -> np.ndarray:

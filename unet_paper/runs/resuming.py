@@ -8,10 +8,12 @@ from unet_paper.checkpoint import Checkpoint
 from unet_paper.config import OF_SGD, Config, as_text
 from unet_paper.datasets.folds import Fold, Protocol
 from unet_paper.datasets.training_stacks import Stacks
+from unet_paper.io.weight_files import Damaged
 from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.record import read_record
 from unet_paper.schedule import is_complete
 from unet_paper.support.errors import BadInput
+from unet_paper.support.logs import logger
 
 
 def checkpoint_to_resume(run: RunFolder, config: Config, stacks: Stacks, resume: bool) -> Checkpoint | None:
@@ -63,13 +65,20 @@ def changed_type(checkpoint: Checkpoint, dtype: str) -> list[str]:
 
 def is_finished(run: RunFolder, checkpoint: Checkpoint, config: Config, stacks: Stacks) -> bool:
     """Whether a run's last checkpoint is that of its last step, and what was written after it and what is predicted are
-    there.
+    there, the weights whole.
     """
     at_the_end = is_complete(checkpoint.step, checkpoint.seconds, config)
     predicted = [] if stacks.evaluation_volume is None else [run.volume, run.labels]
     if not at_the_end or not all(path.exists() for path in (run.weights, run.record, *predicted)):
         return False
-    return read_record(run.record).status == "finished"
+    if read_record(run.record).status != "finished":
+        return False
+    try:
+        checkpoints.load(run.weights)
+    except Damaged as damaged:
+        logger.warning(f"{damaged}; they are written again")
+        return False
+    return True
 
 
 def changed_settings(checkpoint: Checkpoint, config: Config) -> dict[str, tuple[Any, Any]]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from reproduce.studies import plans
-from reproduce.studies.definitions import AS_THE_PAPER, GAP, Run
+from reproduce.studies.definitions import AS_THE_PAPER, GAP, NO_GAP, Run
 from reproduce.studies.plans import Asked
 from unet_paper.config import PROFILES, optimiser_settings
 
@@ -79,6 +79,8 @@ STUDIES: dict[str, Study] = {
             plans.gap,
             seeds=1,
             paired_with=GAP,
+            note_on_rows=", each scored on the third of the sections at one end of the stack; of the others the five "
+            f"nearest to these are left out or, with `{NO_GAP}`, the five furthest from them",
         ),
         Study(
             "adam-rate",

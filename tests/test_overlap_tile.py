@@ -10,7 +10,7 @@ from scipy import sparse
 from unet_paper.network import CONTEXT, UNet, is_valid_input_size, multiply_adds, nearest_valid_input_sizes
 from unet_paper.normalisation import Standardisation
 from unet_paper.overlap_tile import mirrored_indices, mirrored_region, plan_blocks, tile_size
-from unet_paper.prediction import predict_stack
+from unet_paper.prediction import BYTES_PER_PIXEL_AND_CHANNEL, Predictor, predict_stack
 from unet_paper.support.errors import BadInput
 from unet_paper.test_time_augmentation import views
 
@@ -149,6 +149,19 @@ def test_too_small_a_limit_is_refused():
         plan_blocks(500, 500, views("d4"), largest_tile=204)
     with pytest.raises(BadInput, match="41,616 px are needed"):
         plan_blocks(500, 500, views("none"), largest_pixels=10_000)
+
+
+def test_a_padded_network_sees_an_image_whole(network):
+    """Else it would see zeros wherever the image is cut."""
+    padded = Predictor(UNet(base_channels=2, padding="zeros"), Standardisation(0.5, 0.2, "uint8"), "d4")
+    cut = Predictor(network, padded.standardisation, "d4")
+    assert len(cut.plan(1500, 1600).blocks) > len(padded.plan(1500, 1600).blocks) == 1
+    needs = "as a padded network must see the image whole"
+    with pytest.raises(BadInput, match=f"tiles of 508 px are too small here, {needs}; give at least 700 px"):
+        padded.plan(500, 400, largest_tile=508)
+    with pytest.raises(BadInput, match=f"but 420,000 px are needed, {needs}; allow more memory"):
+        padded.plan(500, 400, memory=BYTES_PER_PIXEL_AND_CHANNEL * 2 * 410_000)
+    assert len(padded.plan(500, 400, largest_tile=700).blocks) == 1
 
 
 def test_mirror_is_numpys_reflect(random):

@@ -89,6 +89,7 @@ def plan_blocks(
     largest_pixels: int | None = None,
     largest_tile: int | None = None,
     base_channels: int = 64,
+    whole: bool = False,
 ) -> Plan:
     """The blocks that cost the network least, among those whose tiles are small enough.
 
@@ -108,6 +109,8 @@ def plan_blocks(
         Largest height and width of a tile, px.
     base_channels : int
         Channels of the network's first level.
+    whole : bool
+        Whether the image must not be cut.
 
     Returns
     -------
@@ -116,7 +119,7 @@ def plan_blocks(
     Raises
     ------
     BadInput
-        When not even blocks of 16 px have tiles that are small enough.
+        When not even blocks of 16 px, or the whole image, have tiles that are small enough.
 
     Notes
     -----
@@ -132,17 +135,19 @@ def plan_blocks(
     longest = np.max(tiles, axis=(0, 1))
     areas = np.max([math.prod(tile) for tile in tiles], axis=0)
 
-    fits = np.ones(down.shape, bool)
+    possible = (down >= height) & (across >= width) if whole else np.ones(down.shape, bool)
+    fits, uncut = possible, ", as a padded network must see the image whole" if whole else ""
     if largest_tile:
-        fits &= longest <= largest_tile
+        fits = fits & (longest <= largest_tile)
         if not fits.any():
-            raise BadInput(f"tiles of {largest_tile} px are too small here; give at least {longest.min()} px")
+            least = longest[possible].min()
+            raise BadInput(f"tiles of {largest_tile} px are too small here{uncut}; give at least {least} px")
     if largest_pixels is not None:
-        fits &= areas <= largest_pixels
+        fits = fits & (areas <= largest_pixels)
         if not fits.any():
-            least = areas.min()
+            least = areas[possible].min()
             raise BadInput(
-                f"memory allows tiles of {largest_pixels:,} px but {least:,} px are needed; allow more memory"
+                f"memory allows tiles of {largest_pixels:,} px but {least:,} px are needed{uncut}; allow more memory"
             )
     best = np.unravel_index(np.argmin(np.where(fits, work, np.inf)), fits.shape)
     blocks = tuple(

@@ -86,15 +86,19 @@ class Predictor:
 
         memory : bytes that a tile may take; unless given, half of what is free, and no more than is fast.
         largest_tile : px.
+
+        A padded network sees zeros at the rim of each tile, so that no section is cut for it. Raises BadInput where
+        the tiles that are allowed are too small.
         """
         if largest_tile and largest_tile < SMALLEST_TILE:
             raise BadInput(f"a tile of {largest_tile} px is too small; it must have at least {SMALLEST_TILE} px")
         base_channels = self.network.classifier.in_channels
         available = available_memory(self.device) // 2 if memory is None else memory
         pixels = available // (BYTES_PER_PIXEL_AND_CHANNEL * base_channels)
-        if memory is None:
+        whole = self.network.padded
+        if memory is None and not whole:
             pixels = min(pixels, MOST_PIXELS[self.device.type])
-        return plan_blocks(height, width, self.views, pixels, largest_tile, base_channels)
+        return plan_blocks(height, width, self.views, pixels, largest_tile, base_channels, whole)
 
     def check(self, volume: np.ndarray, name: str = "the stack") -> None:
         """Raise BadInput for a stack of another type than the training stack's. `name`: what messages call it."""

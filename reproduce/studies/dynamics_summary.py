@@ -37,7 +37,7 @@ def of_level(rows: Sequence[Row], column: str) -> dict[str, float]:
 
 
 def has_lost_a_level(of_seed: Sequence[Row]) -> bool:
-    """Whether all ReLUs of a level are dead at the last step that one seed's rows tell of."""
+    """Whether all ReLUs of a level's second convolution are dead at the last step that one seed's rows tell of."""
     last = of_seed[-1]["step"]
     return any(row["step"] == last and row["dead_share"] and float(row["dead_share"]) == 1 for row in of_seed)
 
@@ -100,9 +100,10 @@ def text(steps: Sequence[Row], levels: Sequence[Row]) -> str:
         "on the ISBI stack but for fold 1/6, one thing changed at a time. `as is` is SGD as the first studies had it; "
         "`blob` counts the N of an up-convolution's initial weights as Caffe's filler does; `blob, momentum rises` is "
         "`--optimiser sgd` now. `Adam` is Adam as first tried; now it has `blob` and half the rate. Mean ± standard "
-        "deviation over the seeds. A dead ReLU is a channel that is 0 all over a tile. The last four columns are of "
-        "the last step; the last one counts the seeds with a level whose ReLUs "
-        "are all dead. Every step: [steps.csv](steps.csv); by level: [levels.csv](levels.csv).",
+        "deviation over the seeds. A dead ReLU is a channel of a level's second convolution that is 0 all over a tile; "
+        "those of its first are not watched. The last four columns are of the last step; the last one counts the seeds "
+        "with a level whose ReLUs, of its second convolution, are all dead. Every step: [steps.csv](steps.csv); by "
+        "level: [levels.csv](levels.csv).",
         "",
         Table(header, rows).to_markdown(),
         "",
@@ -131,7 +132,7 @@ def draw(path: Path, steps: Sequence[Row], levels: Sequence[Row]) -> None:
             axis.plot(list(means.values()), list(means), marker=".", **style)
     top.set(xlabel="step", ylabel="loss", yscale="log")
     top.legend(fontsize=8, ncols=2, title="arm (seeds)", title_fontsize=8)
-    below[0].set_xlabel("share of dead ReLUs at the last step")
+    below[0].set_xlabel("share of dead ReLUs (second convolutions) at the last step")
     below[0].xaxis.set_major_locator(MaxNLocator(5))
     below[1].set(xlabel="update over weights at the last step", xscale="log")
     for axis in (top, *below):

@@ -10,6 +10,7 @@ from reproduce.studies.archive import StudyRun
 from reproduce.studies.cells import CellStudyRun
 from reproduce.studies.definitions import Run
 from unet_paper.cli.settings import changed_config
+from unet_paper.cli.values import sections
 from unet_paper.config import OF_SGD, PROFILES, without_effect
 from unet_paper.datasets.cell_tracking import SEQUENCES, SequenceFiles, load_sequences
 from unet_paper.datasets.training_stacks import training_content
@@ -33,8 +34,8 @@ def require_as_planned(
     profile: str,
     changes: Mapping[str, str],
 ) -> None:
-    """Raise BadInput where a finished run was trained with other settings than the study plans now, by a profile and
-    `changes` of it.
+    """Raise BadInput where a finished run was trained with other settings, or on other sections, than the study plans
+    now, by a profile and `changes` of it.
 
     records : of the finished runs, by name
     """
@@ -46,6 +47,11 @@ def require_as_planned(
             raise BadInput(
                 f"{folder} holds {run.name} of the profile {record.config.profile}, and {usual} is planned; give "
                 f"another --out, or --profile {record.config.profile}"
+            )
+        before, now = _sections_of(record), _planned_sections(run)
+        if before != now:
+            raise BadInput(
+                f"{folder} holds {run.name} of other sections ({before}) than are planned ({now}); give another --out"
             )
         planned = changed_config(PROFILES[usual], [f"{name}={wanted[name]}" for name in wanted])
         if run.trunk is not None:
@@ -65,6 +71,22 @@ def require_as_planned(
                 f"{folder} holds {run.name} with {name}={before}, and {now} is planned; give another --out, or "
                 f"{' '.join(f'--set {name}={before}' for name, before, _ in differing)}"
             )
+
+
+def _sections_of(record: RunRecord) -> str:
+    """What a run was trained on and is scored on, in words."""
+    protocol = record.protocol
+    trained = protocol.sequences[0] if protocol.sequences else None
+    return _in_words(None if protocol.fold is None else str(protocol.fold), protocol.left_out, trained)
+
+
+def _planned_sections(run: Run) -> str:
+    return _in_words(run.fold, sections(run.leave_out) if run.leave_out else (), run.trained_on)
+
+
+def _in_words(fold: str | None, left_out: Sequence[int], trained_on: str | None) -> str:
+    told = [f"fold {fold}" if fold else "", f"without {', '.join(map(str, left_out))}" if left_out else ""]
+    return " ".join(filter(None, [*told, f"trained on {trained_on}" if trained_on else ""])) or "no fold"
 
 
 def _shown(value: object) -> str:

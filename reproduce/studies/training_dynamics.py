@@ -4,9 +4,9 @@ python -m reproduce.studies.training_dynamics [--data DIR] --out FOLDER [--seeds
 
 Trains the `quick` network on all sections but those of fold 1/6. steps.csv has a row for each arm, seed and step:
 loss, and norm of the gradient before it is clipped. levels.csv has one for each tenth step and level: norm of the
-gradient, share of dead ReLUs (channels that are 0 all over the tile), and size of the update over size of the
-weights. An arm and seed that is done is not done again, so that the same command resumes a study that was stopped;
-several at once, of other arms each, may share FOLDER.
+gradient, share of dead ReLUs (channels of its second convolution that are 0 all over the tile; those of its first are
+not watched), and size of the update over size of the weights. An arm and seed that is done is not done again, so that
+the same command resumes a study that was stopped; several at once, of other arms each, may share FOLDER.
 Without --data, only the table and the figure of what is there are written anew.
 """
 

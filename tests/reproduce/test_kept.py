@@ -43,6 +43,16 @@ def test_runs_of_another_recipe_are_not_taken_for_the_studys(tmp_path):
         require_as_planned(tmp_path, records_of(found), planned, "quick", {})
 
 
+def test_nor_are_runs_of_other_sections(tmp_path):
+    found = {run.name: run for run in archive.read(RESULTS / "isbi/folds")}
+    for change, told in (({"fold": "6/6"}, "fold 6/6"), ({"leave_out": "3-4"}, "fold 1/5 without 3, 4")):
+        first, *others = runs_of("folds", 1)
+        with pytest.raises(
+            BadInput, match=re.escape(f"fold-1 of other sections (fold 1/5) than are planned ({told});")
+        ):
+            require_as_planned(tmp_path, records_of(found), [replace(first, **change), *others], "quick", {})
+
+
 def command_of(page):
     """The study, profile, optimiser, usual changes and given ones of the command that a page names."""
     words = shlex.split(re.search(r"`python -m reproduce\.studies ([^`]*)`", page.read_text())[1])

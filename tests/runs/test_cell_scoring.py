@@ -7,11 +7,14 @@ import numpy as np
 import pytest
 
 from unet_paper.cli.commands import main
-from unet_paper.datasets.cell_tracking import HELA
+from unet_paper.config import PROFILES
+from unet_paper.datasets.cell_tracking import HELA, PHANTOM
+from unet_paper.datasets.folds import Protocol
 from unet_paper.io.pixel_size import PixelSize
 from unet_paper.io.stack import read_stack, write_eight_bits, write_stack
 from unet_paper.metrics.seg import score_instances
 from unet_paper.runs.cell_scoring import CellScores, numbered, read_cell_scores, score_cells, score_segments
+from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.instances import is_numbered, segment_file
 from unet_paper.runs.own_scoring import score_all
 from unet_paper.segmentation import RELEASED, CellSegmentation
@@ -96,6 +99,21 @@ def test_scores_of_files(files):
     assert CellScores.from_json(given.to_json()) == given
     strict = score_cells(files / "masks.tif", files / "probability.tif", replace(settings, threshold=0.85))
     assert strict.scores.seg == 1 and strict.by_argmax.seg == scores.scores.seg and scores.by_argmax is None
+
+
+def test_a_lone_number_of_a_run_on_sequences_is_one_cell(tmp_path, make_record):
+    """Whose parts meet at a corner; in other labels of two values each connected part is a cell."""
+    cell = np.zeros((1, 60, 60), np.uint16)
+    cell[:, 10:30, 10:30] = cell[:, 30:50, 30:50] = 7
+    run = RunFolder(tmp_path)
+    write_stack(run.labels, cell)
+    write_stack(tmp_path / "probability.tif", (cell > 0).astype(np.float32))
+    files = run.labels, tmp_path / "probability.tif", CellSegmentation(connectivity=8)
+    assert score_cells(*files).scores.missed == 1
+    make_record(PROFILES["smoke"], PHANTOM, Protocol.of_sequences("01", (3,), "02", (7,))).write(run.record)
+    as_a_run = score_cells(*files).scores
+    assert (as_a_run.seg, as_a_run.found, as_a_run.missed) == (1, 1, 0)
+    assert score_cells(*files, labels_are="cells").scores.missed == 1  # as said
 
 
 @pytest.mark.parametrize(

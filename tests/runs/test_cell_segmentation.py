@@ -132,14 +132,14 @@ def test_the_threshold_that_is_said_is_the_one_that_counts(make_record, monkeypa
     stacks = Stacks(masks, masks, None, None, Protocol.of_sequences("01", (3,), "02", (7,)), {}, PHANTOM)
     asked = []
 
-    def predicted(_, volume, tta, **__):
-        asked.append((volume is masks, tta))
+    def predicted(_, volume, tta, *, device, registered):
+        asked.append((volume is masks, tta, device, registered))
         return (masks * cell).astype(np.float32)
 
     monkeypatch.setattr(cell_threshold, "predict", predicted)
     config = replace(PROFILES["smoke"], primary="d4")
     record = replace(make_record(config, PHANTOM, stacks.protocol), class_weights=(0.2, 1.8))
     found = cell_threshold.seg_of_training_frames(None, stacks, record, "cpu")
-    assert said in caplog.messages[-1] and asked == [(True, "d4")]
+    assert said in caplog.messages[-1] and asked == [(True, "d4", "cpu", True)]
     used = segmentation_of(replace(record, seg_of_training_frames=found)).threshold
     assert f"above {used:g}" in caplog.messages[-1]

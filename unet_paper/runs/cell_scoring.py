@@ -25,7 +25,9 @@ from unet_paper.io.stack import read_labels, read_probabilities
 from unet_paper.metrics.seg import InstanceScores, ObjectScore, score_instances
 from unet_paper.runs.cell_segmentation import segment_frames
 from unet_paper.runs.environment import code_version
+from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.how_made import recorded_tta
+from unet_paper.runs.record import read_record
 from unet_paper.runs.scoring import either, read_sections
 from unet_paper.segmentation import THRESHOLD, CellSegmentation
 from unet_paper.separation_border import (
@@ -256,6 +258,14 @@ def _partners(labels: Path, others: Path, what: str) -> list[Path]:
     return [path for _, path in paired([labels], [others], ("labels", what), may_be_listed=False)]
 
 
+def _are_challenges_masks(labels: Path) -> bool:
+    """Whether labels are those that a run on sequences holds out: their values number cells, even where it is one."""
+    run = RunFolder(labels.parent)
+    if labels != run.labels or not run.record.is_file():
+        return False
+    return read_record(run.record).protocol.sequences is not None
+
+
 def score_cells(
     labels: Path,
     result: Path,
@@ -269,7 +279,7 @@ def score_cells(
 ) -> CellScores:
     """SEG of a file of probabilities, or of numbered segments, against a truth; or of folders, paired by name.
 
-    labels_are : a key of LABELS_ARE; see `numbered` without it.
+    labels_are : a key of LABELS_ARE; without it see `numbered`, but for what a run on sequences holds out.
     unknown : a file, above 0 where cells may be that have no mask; see `score_segments`. ignore : the label of pixels
     that count in nothing. beside_challenge : after `score_file`, which has said what is ignored and lets the pixels of
     `unknown` count in nothing; they do not here either. The scores go to `out` as JSON, the segments to `segments_out`,
@@ -278,7 +288,10 @@ def score_cells(
     pairs = paired([labels], [result], ("labels", "results"), may_be_listed=False)
     given = read_sections([path for path, _ in pairs], lambda path: read_labels(path, ignore))
     ignored = pixels_to_ignore(given, ignore, labels, aloud=not beside_challenge)
-    truth = _numbered_truth(given, labels, labels_are, ignored, aloud=not beside_challenge)
+    if labels_are is None and _are_challenges_masks(labels):
+        truth = without_ignored(given, ignored)
+    else:
+        truth = _numbered_truth(given, labels, labels_are, ignored, aloud=not beside_challenge)
     files = [path for _, path in pairs]
     first = open_stack(files[0], kind="labels")
     are_probabilities = first.holds_probabilities

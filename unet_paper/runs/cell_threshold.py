@@ -16,7 +16,7 @@ def seg_of_training_frames(trained: Checkpoint, stacks: Stacks, record: RunRecor
     its primary test-time augmentation. Says which threshold counts, see `cell_segmentation.segmentation_of`.
     """
     logger.info(f"choosing the threshold on the {len(stacks.volume)} frames trained on")
-    probability = predict(trained, stacks.volume, record.config.primary, device=device)
+    probability = predict(trained, stacks.volume, record.config.primary, device=device, registered=True)
     tried = at_thresholds(stacks.labels, probability, segmentation_of(record))
     seg = {each.threshold: round(each.seg, 6) for each in tried}
     used = segmentation_of(replace(record, seg_of_training_frames=seg)).threshold

@@ -38,7 +38,7 @@ def test_import_is_quick_and_in_any_order():
         "assert 'torch._dynamo' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
-    assert set(unet_paper.__all__) <= set(dir(unet_paper))
+    assert set(unet_paper.__all__) <= set(dir(unet_paper)) and unet_paper.BadInput is BadInput
     with pytest.raises(AttributeError, match="segmentate"):
         unet_paper.segmentate  # noqa: B018
 

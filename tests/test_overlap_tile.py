@@ -157,11 +157,11 @@ def test_a_padded_network_sees_an_image_whole(network):
     cut = Predictor(network, padded.standardisation, "d4")
     assert len(cut.plan(1500, 1600).blocks) > len(padded.plan(1500, 1600).blocks) == 1
     needs = "as a padded network must see the image whole"
-    with pytest.raises(BadInput, match=f"tiles of 508 px are too small here, {needs}; give at least 700 px"):
+    with pytest.raises(BadInput, match=f"tiles of 508 px are too small here, {needs}; give at least 684 px"):
         padded.plan(500, 400, largest_tile=508)
-    with pytest.raises(BadInput, match=f"but 420,000 px are needed, {needs}; allow more memory"):
-        padded.plan(500, 400, memory=BYTES_PER_PIXEL_AND_CHANNEL * 2 * 410_000)
-    assert len(padded.plan(500, 400, largest_tile=700).blocks) == 1
+    with pytest.raises(BadInput, match=f"but 402,192 px are needed, {needs}; allow more memory"):
+        padded.plan(500, 400, memory=BYTES_PER_PIXEL_AND_CHANNEL * 2 * 400_000)
+    assert len(padded.plan(500, 400, largest_tile=684).blocks) == 1
 
 
 def test_mirror_is_numpys_reflect(random):

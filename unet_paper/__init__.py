@@ -22,10 +22,12 @@ if TYPE_CHECKING:
     from unet_paper.runs.from_arrays import train
     from unet_paper.segmentation import segment
     from unet_paper.separation_border import separate_touching_cells
+    from unet_paper.support.errors import BadInput
     from unet_paper.weight_map import weight_maps
 
 __version__ = "0.1.0"
 __all__ = [
+    "BadInput",
     "UNet",
     "__version__",
     "distances_to_two_nearest_cells",
@@ -44,6 +46,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "BadInput": "support.errors",
     "UNet": "network",
     "distances_to_two_nearest_cells": "compute.nearest_cells",
     "load": "checkpoint",

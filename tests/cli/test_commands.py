@@ -5,6 +5,7 @@ import os
 import shlex
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -193,6 +194,16 @@ def test_the_precision_and_the_memory_of_a_prediction(run, tmp_path, monkeypatch
     files = [str(run / "evaluation-volume.tif"), str(tmp_path / "map.tif"), *(["--float32"] if in_float32 else [])]
     assert main(["predict", "--weights", str(run / "weights.pt"), *files, "--memory", "0.5"]) == 0
     assert [(request.float32, request.memory) for request in given] == [(in_float32, 2**29)]
+
+
+def test_a_prediction_averages_as_its_training_was_set_up_for(run, tmp_path):
+    """As the function does."""
+    trained = checkpoint.load(run / "weights.pt")
+    for primary in ("d4", "none"):
+        weights, out = tmp_path / f"{primary}.pt", tmp_path / f"{primary}.tif"
+        checkpoint.save(weights, replace(trained, config=replace(trained.config, primary=primary)))
+        assert main(["predict", "--weights", str(weights), str(run / "evaluation-volume.tif"), str(out)]) == 0
+        assert np.array_equal(read_stack(out).pixels, read_stack(run / f"probability-{primary}.tif").pixels)
 
 
 def test_cells_with_a_prediction(run, tmp_path, capsys):

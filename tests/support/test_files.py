@@ -86,6 +86,22 @@ def test_the_longest_names_are_written_too(tmp_path, name):
     assert [path.name for path in tmp_path.iterdir()] == [name] and (tmp_path / name).read_text() == "all"
 
 
+def test_an_error_within_a_file_that_is_being_written_names_that_file(tmp_path):
+    """As where two files get their names together: nobody knows a temporary name."""
+    with pytest.raises(BadInput, match="second.csv cannot be written: No space left on device; make room"):
+        with atomic_write(tmp_path / "first.tif"), atomic_write(tmp_path / "second.csv") as outer:
+            with atomic_write(outer):
+                raise OSError(errno.ENOSPC, "No space left on device")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(BadInput, match="first.tif cannot be written: Not a directory; make room"):
+        with atomic_write(tmp_path / "first.tif") as outer:
+            outer.unlink()
+            outer.touch()
+            with atomic_write(outer / f"{LEFTOVER}inner"):
+                pass
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
 def test_leftovers_are_files_and_folders(tmp_path):
     """A folder is what the making of a volume leaves."""
     (tmp_path / f"{LEFTOVER}run-abc.json").touch()

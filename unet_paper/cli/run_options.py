@@ -5,7 +5,7 @@ import argparse
 from unet_paper.cli.segmentation_options import add_segmentation_options
 from unet_paper.cli.shared_options import add_channel, add_device, add_force, add_ignore, add_labels_are
 from unet_paper.cli.values import above_zero, path, positive, sections
-from unet_paper.config import COMPILE_CHOICES, EXTRAPOLATIONS, OPTIMISERS, PROFILES, TTA, Config
+from unet_paper.config import COMPILE_CHOICES, EXTRAPOLATIONS, OPTIMISERS, PROFILES, TTA
 from unet_paper.datasets.cell_tracking import SEQUENCES
 from unet_paper.io.ome_zarr import WRITTEN_VERSIONS as ZARR_VERSIONS
 
@@ -134,7 +134,7 @@ def add_predict(command: argparse.ArgumentParser) -> None:
         "in .zarr; of several images a folder. A folder's images are the sections of one OME-Zarr.",
     )
     command.add_argument(
-        "--tta", choices=TTA, default=Config.primary, help="The test-time augmentation; %(default)s unless given."
+        "--tta", choices=TTA, help="The test-time augmentation; as in training unless given, which usually is d4."
     )
     command.add_argument(
         "--extrapolation", choices=EXTRAPOLATIONS, help="What lies beyond the image; as in training unless given."

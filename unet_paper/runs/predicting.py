@@ -27,7 +27,7 @@ class PredictionRequest:
     weights: Path  # a run's, or published ones
     image: Path
     out: Path
-    tta: str = PAPER.primary
+    tta: str | None = None  # that the training was set up for, unless given
     extrapolation: str | None = None  # as trained, unless given
     float32: bool = False  # even where the weights were trained in bfloat16
     registered: bool = False  # the map lies where the labels that were trained on lay, and not on the image
@@ -115,7 +115,7 @@ def make_predictor(request: PredictionRequest) -> tuple[Predictor, dict[str, str
     predictor = Predictor(
         trained.build_network().to(request.device),
         trained.standardisation,
-        request.tta,
+        request.tta or trained.config.primary,
         bfloat16=trained.config.bfloat16 and not request.float32,
         extrapolation=request.extrapolation or trained.config.extrapolation,
         registration=registration,

@@ -72,6 +72,7 @@ def predict_volume(
     out, part = request.out, distribution.part
     _require_name(request)
     predictor, made_with = make_predictor(request)
+    request = replace(request, tta=predictor.tta)
     stack = open_volume(request.image, request.channel, out.parent if out.parent.is_dir() else None)
     predictor.check(stack.pixels)
     _tell_of_missing_chunks(stack)

@@ -31,8 +31,6 @@ def atomic_write(path: Path | str, earlier: Path | None = None) -> Iterator[Path
         path.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o666)
     except OSError as error:
-        if path.name.startswith(LEFTOVER):  # of another such block, which knows its name
-            raise OSError(error.errno, error.strerror, str(path)) from None
         raise BadInput(f"{path} cannot be written: {error.strerror}; give a folder that can be written") from None
     permissions = stat.S_IMODE(os.fstat(handle).st_mode)  # what the umask has left of them
     os.close(handle)
@@ -49,7 +47,7 @@ def atomic_write(path: Path | str, earlier: Path | None = None) -> Iterator[Path
     except OSError as error:
         if not is_written and not _is_of_writing(error, temporary, path):
             raise
-        if path.name.startswith(LEFTOVER):
+        if path.name.startswith(LEFTOVER):  # of another such block, which knows its name
             raise OSError(error.errno or errno.ENOSPC, why_not(error), str(path)) from None
         raise BadInput(f"{path} cannot be written: {why_not(error)}; make room, or give another folder") from None
     finally:

@@ -53,6 +53,7 @@ def test_scores_of_a_run_leave_out_what_it_leaves_out(sections, tmp_path, capsys
         assert main(["score", str(run.labels), str(run.probability("none")), "--metrics", metrics]) == 0
         printed = capsys.readouterr().out
         assert "pixel error       0.000000" in printed and f"pixels that {run.unknown} marks count in" in printed
+        assert "but SEG" not in printed
     assert main(["score", str(other), str(run.probability("none"))]) == 0
     assert "pixel error       0.000000" not in capsys.readouterr().out
 

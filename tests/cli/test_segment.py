@@ -68,6 +68,18 @@ def test_cells_stand_only_where_their_table_does(probability):
     assert not out.exists()
 
 
+def test_the_table_of_cells_of_another_ending_is_not_replaced(probability, capsys):
+    """Both have the same name but for it."""
+    out = probability.with_name("cells.tif")
+    assert main(["segment", str(probability), str(out)]) == 0
+    before = out.with_suffix(".csv").read_bytes()
+    words = ["segment", str(probability), str(out.with_suffix(".tiff")), "--min-size", "100"]
+    assert main(words) == 2 and "cells.csv is there already" in capsys.readouterr().err
+    assert out.with_suffix(".csv").read_bytes() == before
+    out.unlink()  # a table alone is what an interruption leaves
+    assert main(words) == 0
+
+
 @pytest.mark.parametrize("last", ["write_table", "write_cells"])
 def test_cells_and_table_are_replaced_together_or_not_at_all(probability, monkeypatch, last):
     out = probability.with_name("cells.tif")

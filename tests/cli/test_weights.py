@@ -9,6 +9,7 @@ from PIL import Image
 from unet_paper.cli.commands import main
 from unet_paper.io.pixel_size import PixelSize
 from unet_paper.io.stack import read_stack, write_stack
+from unet_paper.report.figures import section_figures
 from unet_paper.weight_map import weight_maps
 
 
@@ -84,6 +85,33 @@ def test_weights_to_look_at(tmp_path, capsys):
     assert main([*arguments, "--png", str(tmp_path / "png"), "--image", str(tmp_path / "image.tif")]) == 2
     errors = capsys.readouterr().err
     assert "give --png DIR" in errors and "(1, 59, 90), but the labels (1, 60, 90)" in errors
+
+
+def test_a_section_of_one_cell_keeps_its_number(tmp_path, capsys):
+    """As the other sections say that cells have numbers."""
+    labels = np.zeros((2, 60, 90), np.uint8)
+    labels[0, 20:40, 10:40], labels[0, 20:40, 43:70], labels[1, 20:40, 10:40], labels[1, 20:40, 43:70] = 3, 9, 7, 7
+    write_stack(tmp_path / "labels.tif", labels)
+    places = [str(tmp_path / name) for name in ("labels.tif", "maps.tif", "png")]
+    assert main(["weights", *places[:2], "--png", places[2]]) == 0
+    said = capsys.readouterr().out
+    assert "between two parts of cell 7, section 1" in said and "between cells 3 and 9, section 0" in said
+
+
+def test_each_files_pictures_have_its_own_scale_bar(tmp_path, monkeypatch):
+    cells = np.zeros((1, 60, 90), np.uint16)
+    cells[0, 20:40, 10:40], cells[0, 20:40, 43:70] = 1, 2
+    for name, size in (("a", 4.0), ("b", 40.0)):
+        write_stack(tmp_path / "labels" / f"{name}.tif", np.repeat(cells, 2, axis=0), pixel_size=PixelSize(size, size))
+    drawn, draw = [], section_figures.draw_weight_figure
+    monkeypatch.setattr(
+        section_figures,
+        "draw_weight_figure",
+        lambda *args, **how: drawn.append(how["pixel_size"]) or draw(*args, **how),
+    )
+    places = [str(tmp_path / name) for name in ("labels", "maps", "png")]
+    assert main(["weights", *places[:2], "--png", places[2]]) == 0
+    assert [size.x for size in drawn] == pytest.approx([4, 4, 40, 40])
 
 
 def test_weights_of_a_lone_cell_are_not_said_to_part_cells(tmp_path, capsys):

@@ -278,6 +278,14 @@ def test_a_pgm_of_few_values(tmp_path, random):
     assert np.array_equal(read_labels(tmp_path / "a.pgm").pixels[0], numbers)
 
 
+@pytest.mark.parametrize("largest", [1, 3, 15])
+def test_a_pgm_of_few_bits_is_spread_as_a_png_is(tmp_path, random, largest):
+    numbers = random.integers(0, largest + 1, (20, 32)).astype(np.uint8)
+    (tmp_path / "a.pgm").write_bytes(b"P5 32 20 %d\n" % largest + numbers.tobytes())
+    assert np.array_equal(pixels(tmp_path / "a.pgm")[0], numbers * (255 // largest))
+    assert np.array_equal(read_labels(tmp_path / "a.pgm").pixels[0], numbers)
+
+
 # White is zero
 
 

@@ -32,9 +32,9 @@ def test_sections_one_pixel_wide_or_high_keep_their_shape(tmp_path, shape, dtype
     assert read.made_with == {"made of": "noise"}
 
 
-@pytest.mark.parametrize(("dtype", "distance"), [(np.uint8, 50), (np.float32, 50), (np.int32, 0)])
+@pytest.mark.parametrize(("dtype", "distance"), [(np.uint8, 50), (np.float32, 50), (np.int32, 50)])
 def test_the_size_of_a_pixel_is_read_back(tmp_path, dtype, distance):
-    """Also where height and width differ; types that ImageJ does not know tell no distance of sections."""
+    """Also where height and width differ, and of types that ImageJ does not know."""
     write_stack(tmp_path / "stack.tif", np.zeros((2, 5, 7), dtype), pixel_size=PixelSize(4.0, 5.0, 50.0))
     assert read_stack(tmp_path / "stack.tif").pixel_size == pytest.approx((4, 5, distance))
 

@@ -15,6 +15,7 @@ from unet_paper.datasets.folds import Fold, Protocol
 from unet_paper.io.stack import write_sections, write_stack
 from unet_paper.metrics.scores import Scores
 from unet_paper.metrics.seg import InstanceScores, score_instances
+from unet_paper.report import own_report
 from unet_paper.report.cell_pictures import FILLS, NO_CELL, cells_in_colours, outcome
 from unet_paper.report.colours import CIRCLES, NOT_SCORED
 from unet_paper.report.comparison import comparison, comparison_page
@@ -25,7 +26,7 @@ from unet_paper.runs.cell_scoring import AtThreshold, CellScores
 from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.own_scoring import cells_of_run
 from unet_paper.runs.record import read_record
-from unet_paper.segmentation import segment
+from unet_paper.segmentation import segment, segment_section
 
 QUICK = Path(__file__).parents[2] / "results" / "phantom" / "demo"
 COLUMNS = "| TTA | SEG | F1 at IoU 0.5 | cells | found | missed | split | merged | of no cell | pixel error |"
@@ -250,3 +251,23 @@ def test_it_is_shown_at_the_threshold_of_its_metrics(make_run, labels_are, why):
 def test_a_page_of_several_runs_has_the_challenges_curves_where_they_fit(make_run, tmp_path, labels_are, curves):
     run = make_run(labels_are)
     assert len(comparison_page([run.path], tmp_path).curves) == curves
+
+
+@pytest.mark.long
+def test_cells_of_several_sizes_are_drawn_as_they_are_scored(make_run, monkeypatch):
+    """A section's own border counts, and not that of the largest, into which it is drawn."""
+    run, drawn = make_run("instances"), []
+    record, cells = read_record(run.record), cells_of_run(run, read_record(run.record))["d4"]
+    numbers, probability = nuclei()
+    stacks = run.volume, run.labels, run.probability("d4")
+    for stack, pixels in zip(stacks, (probability, numbers, probability), strict=True):
+        stack.unlink()
+        write_sections(stack, [pixels[0, :, :60], pixels[1]], ["a", "b"])
+    settings = replace(cells.segmentation, outer=20)
+    monkeypatch.setattr(own_report, "draw_cell_errors", lambda *given: drawn.append(given[2]))
+    _draw(run, record, 0.5, replace(cells, segmentation=settings))
+    assert len(drawn) == 2 and np.array_equal(*drawn)  # without the image and over it
+    first, second = drawn[0]
+    assert np.array_equal(first[:, :60], segment_section(probability[0, :, :60], settings))
+    assert not first[:, 60:].any() and np.array_equal(second, segment_section(probability[1], settings))
+    assert not np.array_equal(first, segment_section(np.pad(probability[0, :, :60], ((0, 0), (0, 50))), settings))

@@ -109,6 +109,13 @@ def test_a_part_of_what_was_read_is_that_of_the_section(random):
     assert np.array_equal(mirrored_region(region, -5, 20, 15, 45), mirrored_region(section, -5, 20, 15, 45))
 
 
+def test_a_shard_of_several_channels_takes_no_more_memory():
+    plan = plan_blocks(1000, 1000, views("none"), largest_tile=700)
+    for channels in (1, 3, 50):
+        depth, height, width = Grid.of_plan(64, 1000, 1000, plan, 64, channels).shard
+        assert depth == 1 or channels * depth * height * width <= SHARD_PIXELS < 2 * channels * depth * height * width
+
+
 @pytest.mark.parametrize(("side", "levels"), [(512, 1), (513, 2), (1024, 2)])
 def test_there_are_as_many_levels_as_are_needed(side, levels):
     grid = Grid.of_plan(1, side, side, plan_blocks(side, side, views("none")), 1)

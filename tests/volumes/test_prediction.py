@@ -16,8 +16,10 @@ from unet_paper.io.folder_stack import open_volume
 from unet_paper.io.image_files import open_stack
 from unet_paper.io.pixel_size import EM, PixelSize
 from unet_paper.io.stack import read_stack, write_stack
+from unet_paper.runs.predicting import PredictionRequest
+from unet_paper.support.errors import BadInput
 from unet_paper.volumes.job import IMAGE_FILES, WorkFolder, difference
-from unet_paper.volumes.prediction import _samples
+from unet_paper.volumes.prediction import _samples, predict_volume
 
 zarr = pytest.importorskip("zarr")
 pytest.importorskip("ome_zarr")
@@ -287,3 +289,15 @@ def test_another_channel_is_another_prediction(predict, make_zarr, pixels, tmp_p
     assert predict(image, tmp_path / "out.zarr", "--channel", "0") == 0
     assert predict(image, tmp_path / "out.zarr", "--channel", "1") == 2
     assert "(channel differ)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("place", [(0, 0, 0), (1, 69, 102)])
+def test_what_gdal_says_was_not_measured_is_refused(pixels, weights_of, tmp_path, place):
+    """Where one of the squares that are looked at first has it, and where a block has."""
+    stack = pixels.astype(np.float32)
+    stack[place] = -9999
+    marked = [(42113, "s", 0, "-9999", True)]
+    tifffile.imwrite(tmp_path / "image.tif", stack, photometric="minisblack", extratags=marked, metadata=None)
+    request = PredictionRequest(weights_of("float32"), tmp_path / "image.tif", tmp_path / "out.zarr", "none")
+    with pytest.raises(BadInput, match=rf"holds GDAL's nodata value -9999 in section {place[0]}; fill these pixels"):
+        predict_volume(request)

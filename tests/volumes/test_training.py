@@ -40,6 +40,24 @@ def test_labels_of_a_part(image, pixels, labels, make_zarr, tmp_path, monkeypatc
     assert np.array_equal(found.volume, pixels[part]) and sum(read) == pixels[part].size
 
 
+def test_labels_of_the_images_shape_lie_where_they_say(image, labels, make_zarr, tmp_path):
+    elsewhere = make_zarr(tmp_path / "elsewhere.zarr", labels, translation=(0, 0, 80))
+    with pytest.raises(BadInput, match="must lie within the images, on whole pixels"):
+        load(OwnFiles(image, elsewhere, "cells"))
+    coarse = make_zarr(tmp_path / "coarse.zarr", labels, scale=(50, 8, 8))
+    with pytest.raises(BadInput, match="labels of images, or of a part of them, must have their pixels"):
+        load(OwnFiles(image, coarse, "cells"))
+
+
+@pytest.mark.parametrize("unit", [None, "pixel"])
+def test_pixels_without_a_length_are_compared_too(pixels, labels, make_zarr, tmp_path, unit):
+    whole = make_zarr(tmp_path / "image.zarr", pixels, scale=(1, 1, 1), unit=unit)
+    half = make_zarr(tmp_path / "half.zarr", labels[:, ::2, ::2], scale=(1, 2, 2), unit=unit)
+    told = " ".join(filter(None, ["2", unit]))
+    with pytest.raises(BadInput, match=f"half.zarr has pixels of 1.* x {told} x {told} and .*, must have their pixels"):
+        load(OwnFiles(whole, half, "cells"))
+
+
 @pytest.mark.parametrize("translation", [(100, 40, 132), (50, 41, 132), (50, -4, 132), None])
 def test_labels_elsewhere_are_refused(image, labels, make_zarr, tmp_path, translation):
     truth = make_zarr(tmp_path / "labels.zarr", labels[1:, 10:69, 33:90], translation=translation)

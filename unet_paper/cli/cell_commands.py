@@ -1,5 +1,6 @@
 """`segment`: numbered cells, or the class of each pixel."""
 
+import os
 from argparse import Namespace
 from pathlib import Path
 
@@ -38,11 +39,13 @@ def cells_must_be_writable(out: Path, others: tuple[Path, ...], force: bool) -> 
     """Raise BadInput where numbered cells and their table cannot be made at `out`, or would replace others, but for
     a table without its cells, which an interruption leaves.
     """
+    from unet_paper.io.image_files import TIFF_SUFFIXES
     from unet_paper.runs.instances import is_table, table_of
 
     _must_be_writable(out, others, force, "the cells")
     table = table_of(out)
-    must_be_writable(table, force or (table.is_file() and not out.exists() and is_table(table)))
+    has_cells = any(os.path.lexists(out.with_suffix(suffix)) for suffix in {out.suffix, *TIFF_SUFFIXES})
+    must_be_writable(table, force or (table.is_file() and not has_cells and is_table(table)))
 
 
 def _must_be_writable(out: Path, others: tuple[Path, ...], force: bool, what: str) -> None:

@@ -157,7 +157,7 @@ def add_predict(command: argparse.ArgumentParser) -> None:
         metavar="CELLS.tif",
         help="Also write numbered cells, and a table of them, CELLS.csv; see segment --help.",
     )
-    add_segmentation_options(command, "with --instances")
+    add_segmentation_options(command, "with --instances", "as the run beside the weights was scored")
     add_channel(command)
     command.add_argument(
         "--float32", action="store_true", help="Compute in float32, even where bfloat16 would be faster."

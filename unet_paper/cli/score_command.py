@@ -83,7 +83,7 @@ def _unknown_of_run(labels: Path, metrics: str) -> Path | None:
     run = RunFolder(labels.parent)
     if labels != run.labels or not run.unknown.exists():
         return None
-    but_seg = "" if metrics == "challenge" else " but SEG"
+    but_seg = " but SEG" if metrics == "seg" else ""
     print(f"pixels that {run.unknown} marks count in no metric{but_seg}, as their truth is not known")
     return run.unknown
 

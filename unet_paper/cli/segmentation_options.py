@@ -14,9 +14,11 @@ OPTIONS = ("threshold", "min_size", "watershed", "connectivity")
 NAMES = "--segmentation, --threshold, --min-size, --watershed and --connectivity"
 
 
-def add_segmentation_options(command: argparse.ArgumentParser, when: str = "") -> None:
-    """Add the options to a command. `when`: with what else they may be given."""
-    start = f"{when}, " if when else ""
+def add_segmentation_options(command: argparse.ArgumentParser, when: str = "", usual: str = "") -> None:
+    """Add the options to a command. `when`: with what else they may be given; `usual`: where their values come from
+    first, unless they are given.
+    """
+    start, usual = f"{when}, " if when else "", f"{usual}, else " if usual else ""
     command.add_argument(
         "--segmentation",
         choices=(*DATASETS, PHANTOM),
@@ -26,13 +28,13 @@ def add_segmentation_options(command: argparse.ArgumentParser, when: str = "") -
         "--threshold",
         type=share,
         metavar="T",
-        help=_sentence(f"{start}a pixel of more than this probability is cell; 0.5 unless given."),
+        help=_sentence(f"{start}a pixel of more than this probability is cell; {usual}0.5 unless given."),
     )
     command.add_argument(
         "--min-size",
         type=from_zero,
         metavar="PX",
-        help=_sentence(f"{start}leave out cells of fewer pixels; none is left out unless given."),
+        help=_sentence(f"{start}leave out cells of fewer pixels; {usual}none is left out unless given."),
     )
     command.add_argument(
         "--watershed",
@@ -45,7 +47,8 @@ def add_segmentation_options(command: argparse.ArgumentParser, when: str = "") -
         type=int,
         choices=(4, 8),
         help=_sentence(
-            f"{start}whether pixels that touch at a corner (8) or only at a side (4) are of one cell; 4 unless given."
+            f"{start}whether pixels that touch at a corner (8) or only at a side (4) are of one cell; {usual}4 unless "
+            "given."
         ),
     )
 

@@ -12,7 +12,6 @@ from unet_paper.cli.outputs import outputs
 from unet_paper.config import SIGMA, W_0
 from unet_paper.io.image_folder import image_files, section_names
 from unet_paper.io.image_stack import ImageStack
-from unet_paper.io.pixel_size import PixelSize
 from unet_paper.io.sections import Sections
 from unet_paper.support.errors import BadInput
 from unet_paper.support.progress import progress_bar
@@ -33,7 +32,7 @@ def do_weights(arguments: Namespace) -> None:
     labels, maps, background = _maps(arguments, truths)
     _write_maps(arguments, maps, truths, outs)
     if pictures:
-        _draw(arguments, pictures, images, labels, maps, background, truths[0].pixel_size)
+        _draw(arguments, pictures, images, labels, maps, background, truths)
 
 
 def _places(arguments: Namespace, truths: Sequence[ImageStack]) -> tuple[list[Path], dict[Path, str]]:
@@ -133,25 +132,27 @@ def _draw(
     labels: Sections,
     maps: Sequence[np.ndarray],
     background: float,
-    pixel_size: PixelSize | None,
+    truths: Sequence[ImageStack],
 ) -> None:
     """Figure 3 of every section, and in words where the weights are largest. background : its class weight."""
-    from unet_paper.report.figures.section_figures import draw_weight_figure, shown_cells
+    from unet_paper.report.figures.section_figures import draw_weight_figure, have_numbers, shown_cells
     from unet_paper.report.largest_weights import PLURALS, largest_weights
     from unet_paper.report.panels import save_figure
     from unet_paper.separation_border import label_cells
 
     weights: list[tuple[float, str]] = []
+    sizes = [truth.pixel_size for truth in truths for _ in truth.pixels]
+    numbered = have_numbers(labels)
     what = "class" if arguments.labels_are == "classes" else "cell"
     largest = max(float(section.max()) for section in maps)
     for index, (picture, name) in enumerate(progress_bar(pictures.items(), desc="draw", unit="section")):
         parts = label_cells(labels[index] > 0 if what == "class" else labels[index], arguments.connectivity)
-        cells = shown_cells(labels[index], what == "class", arguments.connectivity)
+        cells = shown_cells(labels[index], what == "class", arguments.connectivity, numbered)
         peaks = largest_weights(maps[index], parts, cells, arguments.sigma, background, what)
         weights += [(peak.weight, f"{peak}, {name}") for peak in peaks]
         image = None if images is None else images[index]
         save_figure(
-            draw_weight_figure(maps[index], image, cells, pixel_size=pixel_size, largest=largest, marked=peaks),
+            draw_weight_figure(maps[index], image, cells, pixel_size=sizes[index], largest=largest, marked=peaks),
             picture,
         )
     print(f"drew them in {arguments.png} (yellow = high, violet = low; circles: the largest of each section)")

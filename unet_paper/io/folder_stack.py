@@ -15,9 +15,9 @@ from unet_paper.support.errors import BadInput
 class FolderStack(LazyStack):
     """The sections of files of one size and type, of which the last that was read is kept."""
 
-    def __init__(self, files: list[Path], first: ImageStack, channel: int | str | None) -> None:
+    def __init__(self, files: list[Path], first: ImageStack, channel: int | str | None, scratch: Path | None) -> None:
         super().__init__((len(files), *first.pixels.shape[1:]), first.pixels.dtype.newbyteorder("="))
-        self.files, self.channel = files, channel
+        self.files, self.channel, self.scratch = files, channel, scratch
         self._kept: tuple[int, np.ndarray] | None = None
 
     def read(self, sections: slice, rows: slice, columns: slice) -> np.ndarray:
@@ -28,7 +28,7 @@ class FolderStack(LazyStack):
         kept = self._kept  # another thread may put another section there meanwhile
         if kept is None or kept[0] != index:
             path = self.files[index]
-            pixels = open_stack(path, self.channel).pixels
+            pixels = open_stack(path, self.channel, self.scratch).pixels
             dtype = pixels.dtype.newbyteorder("=")
             if pixels.shape != (1, *self.shape[1:]) or dtype != self.dtype:
                 raise BadInput(
@@ -52,4 +52,6 @@ def open_volume(path: Path, channel: int | str | None = None, scratch: Path | No
         raise BadInput(
             f"{files[0]} has {len(first.pixels)} sections; of a folder that is one volume each file is a section"
         )
-    return ImageStack(cast(np.ndarray, FolderStack(files, first, channel)), first.pixel_size, path, first.nodata)
+    return ImageStack(
+        cast(np.ndarray, FolderStack(files, first, channel, scratch)), first.pixel_size, path, first.nodata
+    )

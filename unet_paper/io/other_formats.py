@@ -15,6 +15,7 @@ from unet_paper.io.raw_image import RawImage
 FORMATS = ("PNG", "JPEG", "BMP", "PPM", "WEBP", "JPEG2000", "GIF")
 ORIENTATION = 0x0112  # of EXIF
 GRAY, COLOUR_TABLE = 0, 3  # kinds of PNG
+FEW_BITS = {2**bits - 1: bits for bits in (1, 2, 4)}  # a PGM's largest value, and the bits of one
 RGB_MODES = ("RGB", "RGBA", "RGBX")
 
 
@@ -70,4 +71,5 @@ def _read_pgm(image: Image.Image, content: bytes) -> RawImage:
     largest = int(header[1]) if header else 255
     dtype, full = (np.uint8, 255) if largest < 256 else (np.uint16, 65535)
     spread = np.array(image).astype(np.float64)
-    return RawImage(np.rint(spread * largest / full).astype(dtype), "YX")
+    pixels = np.rint(spread * largest / full).astype(dtype)
+    return RawImage(pixels, "YX", FEW_BITS[largest]) if largest in FEW_BITS else RawImage(pixels, "YX")

@@ -10,6 +10,7 @@ WORDS = {"nanometer": 1, "nanometre": 1, "micron": 1e3, "micrometer": 1e3, "micr
 NANOMETRES = {"nm": 1, "um": 1e3, "µm": 1e3, "μm": 1e3, "\\u00b5m": 1e3, "mm": 1e6, "cm": 1e7, "pm": 1e-3, "å": 0.1} | {
     word + plural: length for word, length in WORDS.items() for plural in ("", "s")
 }
+SPACING = "spacing_nm"  # of sections, as our own TIFFs tell it that are not ImageJ's
 CENTIMETRES = 3  # TIFF's number for the unit
 SMALLEST, LARGEST = 0.01, 1e12  # nm; what lies outside is no pixel's, and no TIFF's resolution
 
@@ -55,15 +56,18 @@ def _of_imagej(file: tifffile.TiffFile) -> PixelSize | None:
     if scale is None:
         return None
     across, down = (tags[name].value for name in ("XResolution", "YResolution"))  # (pixels, units)
-    return PixelSize(
-        scale * across[1] / across[0], scale * down[1] / down[0], abs(scale * float(metadata.get("spacing", 0)))
-    )
+    if metadata:
+        spacing = abs(scale * float(metadata.get("spacing", 0)))
+    else:
+        spacing = float((file.shaped_metadata or ({},))[0].get(SPACING, 0))
+    return PixelSize(scale * across[1] / across[0], scale * down[1] / down[0], spacing)
 
 
 def tiff_options(size: PixelSize | None, imagej: bool = True) -> tuple[dict[str, Any], dict[str, Any]]:
-    """(arguments of `tifffile.imwrite`, entries of its ImageJ metadata) that tell a PixelSize, or nothing for None."""
+    """(arguments of `tifffile.imwrite`, entries of its metadata) that tell a PixelSize, or nothing for None."""
     if size is None:
         return {}, {}
     if not imagej:
-        return {"resolution": (1e7 / size.x, 1e7 / size.y), "resolutionunit": "CENTIMETER"}, {}
+        spacing = {SPACING: size.z} if size.z else {}
+        return {"resolution": (1e7 / size.x, 1e7 / size.y), "resolutionunit": "CENTIMETER"}, spacing
     return {"resolution": (1 / size.x, 1 / size.y)}, {"unit": "nm"} | ({"spacing": size.z} if size.z else {})

@@ -92,7 +92,7 @@ def require_gray(stack: ImageStack, among_others: bool = False) -> tuple[float, 
     blank: list[str] = []
     for index, section in enumerate(pixels):
         low, high = float(section.min()), float(section.max())
-        _require_no_nodata(stack, section, f"section {index}")
+        require_no_nodata(stack, section, f"section {index}")
         if not (math.isfinite(low) and math.isfinite(high)):
             raise BadInput(f"{path} holds values that are not finite in section {index}; give numbers only")
         if max(-low, high) > LARGEST and pixels.dtype.kind == "f":
@@ -122,8 +122,10 @@ def require_gray(stack: ImageStack, among_others: bool = False) -> tuple[float, 
     return lowest, highest
 
 
-def _require_no_nodata(stack: ImageStack, values: np.ndarray, where: str) -> None:
-    """Raise BadInput where GDAL's nodata value occurs. Unsigned 0 counts as black, and as the background of labels."""
+def require_no_nodata(stack: ImageStack, values: np.ndarray, where: str) -> None:
+    """Raise BadInput where GDAL's nodata value occurs in some values of a stack, which lie `where`. Unsigned 0 counts
+    as black, and as the background of labels.
+    """
     nodata = stack.nodata
     if nodata is None or (nodata == 0 and values.dtype.kind == "u"):
         return
@@ -149,7 +151,7 @@ def read_labels(path: Path | str, ignore: int | None = None, may_be_ignored: boo
     if labels.dtype.kind not in "bui":
         raise BadInput(f"{path} holds {labels.dtype} values; labels are whole numbers, 0 = background (membrane)")
     if stack.nodata not in (0, ignore):
-        _require_no_nodata(stack, labels, "its labels")
+        require_no_nodata(stack, labels, "its labels")
     if labels.min() < 0:
         negative = labels[(labels < 0) & (labels != ignore)]
         if negative.size:

@@ -2,8 +2,6 @@
 
 from collections.abc import Mapping
 
-import numpy as np
-
 from unet_paper.io.image_folder import image_files
 from unet_paper.io.stack import read_probabilities, read_stack
 from unet_paper.metrics.scores import Scores
@@ -18,11 +16,12 @@ from unet_paper.report.shown_sections import first_unknown, padded, read_first, 
 from unet_paper.report.shown_threshold import how_shown
 from unet_paper.report.viewer.run_page import background_of, pixel_size_of, section_names, write_run_page
 from unet_paper.runs.cell_scoring import CellScores, read_numbered
+from unet_paper.runs.cell_segmentation import segment_frames
 from unet_paper.runs.folder import RunFolder
 from unet_paper.runs.own_scoring import cells_of_run, is_tessellation
 from unet_paper.runs.record import RunRecord
 from unet_paper.runs.results import read_history
-from unet_paper.segmentation import segment_section
+from unet_paper.runs.scoring import read_sections
 from unet_paper.separation_border import separate_touching_cells
 from unet_paper.support.files import atomic_write
 
@@ -71,8 +70,9 @@ def _draw(run: RunFolder, record: RunRecord, threshold: float, cells: CellScores
         draw_result(run.sections / "result.png", *first, read_first(run.volume, read_stack), *how)
     if segmentation is None:
         return
-    truth, probability = padded(numbers, rim=0), read_shown(run.probability(primary), read_probabilities, rim=0)
-    segments = np.stack([segment_section(section, segmentation) for section in probability])
+    probability = read_sections(image_files([run.probability(primary)]), read_probabilities)
+    found = segment_frames(probability, segmentation)  # each in its own size, as they are scored
+    truth, segments = padded(numbers, rim=0), padded(found, rim=0)
     if (unknown := read_unknown(run)) is not None:  # as the scores leave out what lies there
         segments[unknown] = 0
     draw_cell_errors(run.path / "cells.png", truth, segments, cells.scores, names)

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from unet_paper.network import STRIDE
 from unet_paper.overlap_tile import Block, Plan
 
-SHARD_PIXELS = 2**24  # of a shard at most; its result takes four bytes for each, and as much while it is written
+SHARD_PIXELS = (
+    2**24
+)  # of a shard at most, of all its channels; its result takes four bytes for each, and as much while it is written
 LONGEST_DEPTH = 64  # sections of a shard, at most
 
 
@@ -34,10 +36,12 @@ class Grid:
     shard: tuple[int, int, int]  # (z, h, w); h and w are multiples of 16 px
 
     @classmethod
-    def of_plan(cls, depth: int, height: int, width: int, plan: Plan, together: int) -> "Grid":
-        """A shard is one of the plan's blocks, of as many sections as are stored `together` or as a shard can take."""
+    def of_plan(cls, depth: int, height: int, width: int, plan: Plan, together: int, channels: int = 1) -> "Grid":
+        """A shard is one of the plan's blocks, of as many sections as are stored `together` or as a shard can take with
+        so many channels.
+        """
         down, across = (-(-length // STRIDE) * STRIDE for length in plan.blocks[0].shape)
-        most = max(1, min(together, depth, LONGEST_DEPTH, SHARD_PIXELS // (down * across)))
+        most = max(1, min(together, depth, LONGEST_DEPTH, SHARD_PIXELS // (channels * down * across)))
         # A shard must not end within sections that are read together, unless it is smaller than these.
         sections = next(count for count in range(most, 0, -1) if together % count == 0 or count == depth)
         return cls((depth, height, width), (sections, down, across))

@@ -13,6 +13,7 @@ from unet_paper.io.folder_stack import open_volume
 from unet_paper.io.image_stack import ImageStack
 from unet_paper.io.ome_zarr import SUFFIX, WRITTEN_VERSIONS, ZarrStack, is_zarr, open_zarr
 from unet_paper.io.source_files import files_sha256
+from unet_paper.io.stack import require_no_nodata
 from unet_paper.prediction import BYTES_PER_PIXEL_AND_CHANNEL, MOST_PIXELS, Predictor
 from unet_paper.runs.predicting import PredictionRequest, make_predictor
 from unet_paper.support.errors import BadInput
@@ -140,7 +141,7 @@ def layout_of(predictor: Predictor, stack: ImageStack, request: PredictionReques
     depth, height, width = stack.pixels.shape
     memory = tile_memory(predictor.network.classifier.in_channels) if request.memory is None else request.memory
     plan = predictor.plan(height, width, memory, request.largest_tile)
-    grid = Grid.of_plan(depth, height, width, plan, getattr(stack.pixels, "chunk_depth", 1))
+    grid = Grid.of_plan(depth, height, width, plan, getattr(stack.pixels, "chunk_depth", 1), predictor.out_channels)
     return Layout(grid, predictor.out_channels, version, *_measured(stack), stack.origin)
 
 
@@ -176,7 +177,7 @@ def _tell_of_missing_chunks(stack: ImageStack) -> None:
 def _samples(stack: ImageStack) -> list[np.ndarray]:
     """Squares spread over a volume, (h, w) each; all pixels cannot be read before the work begins.
 
-    Raises BadInput where one holds what is no number.
+    Raises BadInput where one holds what is no number, or stands for none.
     """
     depth, height, width = stack.pixels.shape
     samples = []
@@ -187,6 +188,7 @@ def _samples(stack: ImageStack) -> list[np.ndarray]:
         samples.append(np.asarray(stack.pixels[z][top : top + SAMPLE, left : left + SAMPLE]))
         if samples[-1].dtype.kind == "f" and not np.isfinite(samples[-1]).all():
             raise BadInput(f"{stack.source} holds values that are not finite in section {z}; give numbers only")
+        require_no_nodata(stack, samples[-1], f"section {z}")
     return samples
 
 

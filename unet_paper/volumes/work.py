@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from unet_paper.io.folder_stack import open_volume
+from unet_paper.io.stack import require_no_nodata
 from unet_paper.network import CONTEXT
 from unet_paper.overlap_tile import Block, View, mirrored_indices
 from unet_paper.runs.predicting import PredictionRequest, make_predictor
@@ -96,7 +97,8 @@ class Worker:
                     f"here {name} is {value}, and {self.folder.path} was begun with {self.job.made_with[name]}; the "
                     "machines must be alike, or --float32 be given from the start"
                 )
-        self.volume = open_volume(request.image, request.channel, request.out.parent).pixels
+        self.stack = open_volume(request.image, request.channel, request.out.parent)
+        self.volume = self.stack.pixels
         self.result = Result(self.folder.result, self.job.layout)
         shape, predictor = self.job.layout.grid.shape[1:], self.predictor
         region = partial(region_of, shape=shape, views=predictor.views, registration=predictor.registration)
@@ -112,6 +114,7 @@ class Worker:
         pixels = self._read(of_volume.first, of_volume.last, region)
         planes = np.empty((self.predictor.out_channels, len(pixels), *block.shape), np.float32)
         for index, section in enumerate(pixels):
+            require_no_nodata(self.stack, section, f"section {of_volume.first + index}")
             known = cast(np.ndarray, Region(section, region.top, region.left, shape))
             planes[:, index] = self.predictor.predict_block(known, block)
         self.result.write(number, planes)

@@ -10,6 +10,7 @@ from skimage.segmentation import find_boundaries
 
 from unet_paper.datasets.labels import renumbered
 from unet_paper.io.pixel_size import PixelSize
+from unet_paper.io.sections import Sections, joined
 from unet_paper.network import CONTEXT, output_size
 from unet_paper.overlap_tile import mirrored_region, tile_size
 from unet_paper.report.colours import COMPONENTS, WEIGHTS, hexadecimal, in_colours
@@ -99,9 +100,19 @@ def draw_weight_figure(
     return figure
 
 
-def shown_cells(labels: np.ndarray, of_classes: bool, connectivity: int = 4) -> np.ndarray:
-    """(H, W) labels as a weight figure shows them: the numbers that they have, or their parts where they have none."""
-    if of_classes or len(np.unique(labels)) > 2:
+def have_numbers(labels: Sections) -> bool:
+    """Whether labels tell cells, or classes, apart: as all sections together say, for one of them may have one cell."""
+    return len(np.unique(joined(labels))) > 2
+
+
+def shown_cells(
+    labels: np.ndarray, of_classes: bool, connectivity: int = 4, numbered: bool | None = None
+) -> np.ndarray:
+    """(H, W) labels as a weight figure shows them: the numbers that they have, or their parts where they have none.
+
+    numbered : whether they have numbers, see `have_numbers`; as they say by themselves unless given.
+    """
+    if of_classes or (have_numbers([labels]) if numbered is None else numbered):
         return labels
     return label_cells(labels, connectivity)
 

@@ -49,7 +49,7 @@ def text(pairs: Pairs, control: str, primary: str) -> list[str]:
         ]
         rows.append([group, str(len(of_group)), *shown])
     return [
-        f"Each run less that of `{control}` with the same fold and seed ({primary}; below zero is better), mean ± "
+        f"Each run less that of the {control} with the same fold and seed ({primary}; below zero is better), mean ± "
         "standard deviation over the pairs:",
         "",
         Table(["what", "pairs", *(metric.title for metric in TABLE_1_METRICS)], rows).to_markdown(),
@@ -77,6 +77,7 @@ def draw(path: Path, pairs: Pairs, control: str, primary: str) -> None:
             axis.plot(across, rows, "o", color=colour, label=f"fold {fold}", alpha=0.8)
         axis.set_xlabel(f"{metric.title} ({primary}), difference")
         axis.grid(axis="x", alpha=0.3)
+        axis.ticklabel_format(axis="x", style="plain", useOffset=False)
         axis.locator_params(axis="x", nbins=3 if metric is WARPING_ERROR else 5)
     axes[0].set_yticks(range(len(pairs)), list(pairs))
     axes[0].set_ylim(len(pairs) - 0.5, -0.5)

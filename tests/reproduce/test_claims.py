@@ -3,13 +3,13 @@
 import numpy as np
 
 from reproduce.studies import archive, cells, table_1
-from reproduce.studies.definitions import FIRST_ADAM
+from reproduce.studies.definitions import FIRST_ADAM, GAP, NO_GAP
 from reproduce.studies.statistics import confidence_interval, mean_and_deviation, paired_p_values
 from reproduce.studies.table_1 import LONGER, LONGEST
 from unet_paper.cli.settings import changed_config
 from unet_paper.config import BEFORE, OF_SGD, PROFILES, Config, without_effect
 from unet_paper.datasets.cell_tracking import HELA, U373
-from unet_paper.metrics.registry import TABLE_1_METRICS
+from unet_paper.metrics.registry import PIXEL_ERROR, RAND_ERROR, TABLE_1_METRICS
 from unet_paper.report.table_1 import TABLE_1
 from unet_paper.runs.cell_scoring import TRIED_THRESHOLDS
 from unet_paper.runs.diagnostics import lost_levels
@@ -266,3 +266,24 @@ def test_the_losses_of_the_arms_are_those_of_their_histories(committed):
     for arm in ("quarter-sgd", "quarter-adam", "full-adam-2500", "registered-full-2500"):
         losses = [row["loss"] for row in read_history(committed / "results/isbi" / arm / "history.csv")]
         assert f"{np.mean(losses[-50:]):.3f}" in text  # a row is the mean of ten tiles
+
+
+def test_what_a_gap_costs_and_what_may_help_there(committed):
+    runs = {run.group: run for run in archive.read(committed / "results/isbi/gap")}
+    text = " ".join((committed / "results/README.md").read_text().split())
+    assert {run.record.first.precision for run in runs.values()} == {"float32"} and len(runs) == 4
+    sections = {group: run.record.protocol.training_sections for group, run in runs.items()}
+    assert sections.pop(NO_GAP) == tuple(range(5, 20)) and {*sections.values()} == {tuple(range(15))}
+    assert {run.record.protocol.scored_sections for run in runs.values()} == {tuple(range(20, 30))}
+    for group, run in runs.items():
+        row = " | ".join(metric.formatted(run.primary.value(metric)) for metric in TABLE_1_METRICS)
+        assert f"| {group} | {row} |" in text
+    rand, pixel = (
+        {group: run.primary.value(metric) for group, run in runs.items()} for metric in (RAND_ERROR, PIXEL_ERROR)
+    )
+    assert f"costs {rand[GAP] - rand[NO_GAP]:.4f} of Rand error and {pixel[GAP] - pixel[NO_GAP]:.4f} of pixel" in text
+    assert f"raises the Rand error from {rand[NO_GAP]:.3f} to {rand[GAP]:.3f}" in text
+    changed = "gap, twice the gray-value range", "gap, twice the displacements"
+    gray, moved = (f"{rand[GAP] - rand[group]:.4f}" for group in changed)
+    assert f"lower by {gray} with twice the gray-value range and by {moved} with twice the displacements" in text
+    assert max(abs(pixel[group] - pixel[GAP]) for group in changed) < 0.0003  # hardly

@@ -1,12 +1,11 @@
 """Labels that cover a part of an OME-Zarr: which part, by the positions of both."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from unet_paper.io.lazy_stack import Box
-from unet_paper.io.ome_zarr import is_zarr, open_zarr
+from unet_paper.io.ome_zarr import Zarr, is_zarr, open_zarr
 from unet_paper.support.errors import BadInput
 
 NEAR = 0.01  # px; positions are written in decimals
@@ -23,15 +22,12 @@ def box_of(labels: Path, images: Path) -> Box | None:
         return None
     part, whole = open_zarr(labels, kind="labels"), open_zarr(images, 0)
     lengths, longest = part.pixels.shape, whole.pixels.shape
-    sizes = [(zarr.pixels.scale, zarr.pixels.units) for zarr in (part, whole)]
     are_alike = lengths == longest
-    if are_alike and sizes[0] == UNTOLD:
-        pass
-    elif part.pixel_size != whole.pixel_size or (part.pixel_size is None and not np.allclose(sizes[0][0], sizes[1][0])):
-        (own, own_units), (of_images, units) = sizes
+    says_nothing = are_alike and (part.pixels.scale, part.pixels.units) == UNTOLD
+    if not says_nothing and not _have_same_pixels(part, whole):
         raise BadInput(
-            f"{labels} has pixels of {_told(own, own_units)} and {images} of {_told(of_images, units)}; labels of "
-            "images, or of a part of them, must have their pixels"
+            f"{labels} has pixels of {_told(part)} and {images} of {_told(whole)}; labels of images, or of a part of "
+            "them, must have their pixels"
         )
     if are_alike and not any(part.origin):
         return None
@@ -49,6 +45,14 @@ def box_of(labels: Path, images: Path) -> Box | None:
     return sides[0], sides[1], sides[2]
 
 
-def _told(scale: Sequence[float], units: Sequence[str]) -> str:
-    """Sections, rows and columns."""
-    return " x ".join(" ".join(filter(None, [f"{step:g}", unit])) for step, unit in zip(scale, units, strict=True))
+def _have_same_pixels(part: Zarr, whole: Zarr) -> bool:
+    """Whether both tell one size: a length, or a number where neither tells a length."""
+    if part.pixel_size is not None or whole.pixel_size is not None:
+        return part.pixel_size == whole.pixel_size
+    return np.allclose(part.pixels.scale, whole.pixels.scale)
+
+
+def _told(stack: Zarr) -> str:
+    """The size of a pixel: along sections, rows and columns."""
+    sides = zip(stack.pixels.scale, stack.pixels.units, strict=True)
+    return " x ".join(" ".join(filter(None, [f"{step:g}", unit])) for step, unit in sides)

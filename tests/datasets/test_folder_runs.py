@@ -254,7 +254,7 @@ def test_numbering_of_one_file_resumes_too(run, tmp_path, random, capsys):
     assert out.stat().st_mtime_ns == made and cells.read_bytes() == numbered
     assert cells.with_suffix(".csv").read_bytes() == table
     cells.unlink()
-    for other in (predict, (*predict[:3], out, *predict[4:], "--tta", "none")):
+    for other in ((*predict, "--tta", "d4"), (*predict[:3], out, *predict[4:], "--tta", "none")):
         capsys.readouterr()
         assert command(*other) == 2 and "probability.tif is " in capsys.readouterr().err  # there already; the image
     cells.with_suffix(".csv").write_text("mine")

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from unet_paper.network import STRIDE
 from unet_paper.overlap_tile import Block, Plan
 
-SHARD_PIXELS = (
-    2**24
-)  # of a shard at most, of all its channels; its result takes four bytes for each, and as much while it is written
+# Of a shard at most, of all its channels; its result takes four bytes for each, and as much while it is written.
+SHARD_PIXELS = 2**24
 LONGEST_DEPTH = 64  # sections of a shard, at most
 
 

@@ -131,9 +131,7 @@ def test_a_training_that_was_interrupted_is_resumed_and_equals_one_that_was_not(
             train(*phantom, "cells", folder=tmp_path, **settings)
     finally:
         hook.remove()
-    with pytest.raises(
-        BadInput, match="already holds a training; give another folder, or go on with it by resume=True"
-    ):
+    with pytest.raises(BadInput, match="already holds a training; give another folder, or resume it with resume=True"):
         train(*phantom, "cells", folder=tmp_path, **settings)
     for change in ({"seed": 5}, {"labels": phantom[1][::-1]}, {"images": phantom[0][::-1]}):
         given = dict(images=phantom[0], labels=phantom[1], labels_are="cells", folder=tmp_path, **settings)

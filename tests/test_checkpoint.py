@@ -213,7 +213,7 @@ def test_too_little_memory_for_published_weights_is_not_called_damage(tmp_path, 
 def test_what_the_system_cannot_read_now_is_neither_damaged_nor_foreign(last_and_earlier, monkeypatch, where, number):
     with monkeypatch.context() as patch:
         patch.setattr(where, fails_with(OSError(number, os.strerror(number))))
-        with pytest.raises(BadInput, match=f"checkpoint.pt cannot be read: {os.strerror(number)}; mend") as raised:
+        with pytest.raises(BadInput, match=f"checkpoint.pt cannot be read: {os.strerror(number)}; fix") as raised:
             checkpoint.load_last(*last_and_earlier)
         assert not isinstance(raised.value, checkpoint.Damaged)
     require_both_kept(*last_and_earlier)
@@ -223,7 +223,7 @@ def test_published_weights_that_the_system_cannot_read_now_are_not_called_damage
     publish(tmp_path / "weights.safetensors", made())
     error = OSError(errno.EIO, os.strerror(errno.EIO))
     monkeypatch.setattr("unet_paper.checkpoint.read_half_precision", fails_with(error))
-    with pytest.raises(BadInput, match="weights.safetensors cannot be read: Input/output error; mend") as raised:
+    with pytest.raises(BadInput, match="weights.safetensors cannot be read: Input/output error; fix") as raised:
         checkpoint.load(tmp_path / "weights.safetensors")
     assert not isinstance(raised.value, checkpoint.Damaged)
 

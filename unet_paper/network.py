@@ -228,7 +228,8 @@ class UNet(nn.Module):
     Notes
     -----
     Ronneberger, Fischer, Brox: U-Net, MICCAI 2015, section 2 and figure 1. With the defaults: 23 convolutional layers,
-    31,030,658 parameters ("release": 31,100,354). Concatenation order is [up-sampled, cropped skip].
+    31,030,658 parameters ("release": 31,100,354). Concatenation order is [up-sampled, cropped skip], the
+    release's: the paper states none.
     """
 
     def __init__(
@@ -344,7 +345,7 @@ def centre_crop(maps: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
 
 
 def initialise(layer: nn.Module, up_convolution_fan_in: str = "blob") -> None:
-    """The paper's initial weights, N(0, sqrt(2 / N)) with N the incoming nodes of one neuron; biases 0.
+    """The paper's initial weights, N(0, sqrt(2 / N)) with N the incoming nodes of one neuron; the release's biases, 0.
 
     Parameters
     ----------

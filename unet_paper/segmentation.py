@@ -30,7 +30,7 @@ class CellSegmentation:
     min_size: int = setting(0, "ours", "px; smaller segments are dropped")
     outer: int = setting(0, "ours", "px; segments that lie wholly in so wide a frame around the image are dropped")
     fill_holes: bool = setting(False, "release", "whether the holes of segments are filled")
-    watershed: bool = setting(False, "release", "whether segments that are joined by a neck are cut")
+    watershed: bool = setting(False, "ours", "whether segments that are joined by a neck are cut")
 
     def check(self) -> None:
         """Raise BadInput for a value of another type or out of range."""
@@ -53,7 +53,8 @@ class CellSegmentation:
         described = {}
         for entry in fields(self):
             value = getattr(self, entry.name)
-            source = "release" if value == getattr(RELEASED, entry.name) else "ours"
+            is_released = entry.name not in UNNAMED and value == getattr(RELEASED, entry.name)
+            source = "release" if is_released else "ours"
             described[entry.name] = {"value": value, "source": source, "meaning": entry.metadata["meaning"]}
         return described
 
@@ -67,9 +68,9 @@ class CellSegmentation:
         )
 
 
-# Of the authors' scripts for PhC-C2DH-U373, but for the connectivity and that nothing is cut: they name neither.
-# Records, old and new, have both as the release's, so that a committed one reads back unchanged.
+# Of the authors' scripts for PhC-C2DH-U373, but for what they do not name.
 RELEASED = CellSegmentation(connectivity=8, min_size=501, outer=50)
+UNNAMED = ("connectivity", "watershed")
 
 
 def segment(

@@ -186,7 +186,7 @@ RATES_OF_ADAM: dict[str, tuple[str, dict[str, Any]]] = {
 # Networks trained on all sections, with the probabilities of the test sections. The full network's are branches of one
 # trunk for each recipe, which goes on as time allows.
 ARMS: dict[str, tuple[str, dict[str, Any]]] = {
-    # Twice the tiles of `quick`, which lowered all three errors on fold 6/6 (`budgets`); the warm-up is as there.
+    # Twice the tiles of `quick`, which lowered all three errors on fold 6/6 (`budgets`); the warmup is as there.
     "quarter-adam": ("quick", optimiser_settings("adam", "quick") | {"steps": 5000, "warmup": 125.0}),
     "quarter-sgd": ("quick", optimiser_settings("sgd", "quick")),
     # Four times the tiles, which lowered the pixel error on each of five folds, and the Rand error on four.

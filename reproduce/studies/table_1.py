@@ -54,8 +54,8 @@ READING = (
     "- Each error is taken at its own best threshold on the scored sections themselves, as the challenge did. Warping "
     "error: split and merger pixels by all pixels. Rand error: 1 - F of pairs of pixels in a common segment, pixels of "
     "the truth's membranes left out (sums of squares; the form that counts pairs differs by less than 0.0001). Pixel "
-    "error: 1 - F of cell pixels. Thresholds are 0, 0.1, ... 1. Of V_rand and V_info, the challenge's later scores, 1 "
-    "is best.",
+    "error: 1 - F of cell pixels. Thresholds are 0, 0.1, ... 0.9 and, for all but the warping error, one just below 1. "
+    "Of V_rand and V_info, the challenge's later scores, 1 is best.",
     "- Pixel error goes with how much of the truth is membrane, which differs from fold to fold and is more in the "
     "test stack (about 29 %, as the same people report; 22 % in the training stack). The last column has what a map "
     "would get that finds no membrane.",

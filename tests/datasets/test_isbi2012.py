@@ -156,7 +156,7 @@ def test_a_whole_archive_is_not_to_be_deleted_where_a_disk_is_full(official, tmp
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, limit[1]))
     try:
-        with pytest.raises(BadInput, match="a.zip cannot be read: File too large; mend that and try again"):
+        with pytest.raises(BadInput, match="a.zip cannot be read: File too large; fix that and try again"):
             isbi2012.fetch(tmp_path / "to", archive)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limit)

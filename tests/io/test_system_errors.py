@@ -48,7 +48,7 @@ def test_too_little_memory_to_unpack_is_told_as_that(tmp_path):
 
 @pytest.mark.skipif(not Path("/proc/self/mem").is_file(), reason="needs a file that the system does not let be read")
 def test_a_file_that_the_system_cannot_read_now():
-    with pytest.raises(BadInput, match="^/proc/self/mem cannot be read: Input/output error; mend that and try again"):
+    with pytest.raises(BadInput, match="^/proc/self/mem cannot be read: Input/output error; fix that and try again"):
         open_stack("/proc/self/mem")
 
 

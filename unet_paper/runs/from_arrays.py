@@ -217,7 +217,7 @@ def _require_usable(folder: Path, resume: bool) -> None:
     if resume and run.history.is_file() and not any(path.is_file() for path in checkpoints):
         read_history(run.history)  # raises for what is not of a training, and would be replaced
     if not resume and any(os.path.lexists(path) for path in (*checkpoints, run.weights, run.history, run.record)):
-        raise BadInput(f"{folder} already holds a training; give another folder, or go on with it by resume=True")
+        raise BadInput(f"{folder} already holds a training; give another folder, or resume it with resume=True")
     ancestor = next(path for path in (folder.absolute(), *folder.absolute().parents) if os.path.lexists(path))
     if not os.path.isdir(ancestor) or not os.access(ancestor, os.W_OK):
         raise BadInput(f"{folder} cannot be written in {ancestor}; give a folder where files may be made")

@@ -22,7 +22,7 @@ def raise_if_of_system(error: BaseException, path: Path | str) -> None:
     refused = _refused(error)
     if refused is not None:
         raise BadInput(
-            f"{path} cannot be read: {refused.strerror}; mend that and try again, or give a copy of it"
+            f"{path} cannot be read: {refused.strerror}; fix that and try again, or give a copy of it"
         ) from None
 
 

@@ -97,7 +97,7 @@ class Entry:
         return [run for run in named if run.record.dataset == "isbi"]
 
 
-LONGER = folder_of("folds", "quick", "adam", 5000)  # as long as the released quarter network's training
+LONGER = folder_of("folds", "quick", "adam", 5000)  # twice the tiles of `quick`
 LONGEST = folder_of("registered-folds", "quick", "adam", 10_000)
 ENTRIES = (
     Entry("full recipe", "paper", short="full network, SGD"),
@@ -120,7 +120,7 @@ ENTRIES = (
         short="quarter network, Adam, labels registered",
     ),
     Entry("quarter network, Adam, labels registered, 5,000 tiles, 5 folds", f"registered-{LONGER}", "registered-fold-"),
-    Entry("quarter network, Adam, 5,000 tiles, 5 folds", LONGER, "fold-", short="quarter network, Adam"),
+    Entry("quarter network, Adam, 5,000 tiles, 5 folds", LONGER, "fold-"),
     Entry("quarter network, Adam, 5,000 tiles, one fold", "budgets", "16-channels-Adam-seed-", "-5000"),
     Entry("full network, SGD as first tried, one fold", "final-fold"),
     Entry("quarter network, Adam, 5 folds", "folds-adam", "fold-", short="quarter network, Adam"),

@@ -122,7 +122,7 @@ def test_what_is_told_of_the_official_test_sections(committed):
     assert round(by_sgd.warping_error / of_d4["warping_error"]) == 4
     by_adam = next(run.primary for run in archive.read(committed / "results/isbi/budgets") if run.name == FULL_BY_ADAM)
     assert by_adam.rand_error < by_sgd.rand_error and by_adam.pixel_error < by_sgd.pixel_error
-    assert "on a fold the full one's Rand and pixel errors are lower than with SGD." in readme
+    assert "on a fold the full network's Rand and pixel errors are lower with Adam than with SGD." in readme
 
 
 def test_the_readme_quotes_the_errors_of_networks_like_the_released_one(committed):
@@ -138,7 +138,7 @@ def test_the_readme_quotes_the_errors_of_networks_like_the_released_one(committe
     thick = " and ".join(f"{error:.3f}" for error in at_half)
     assert f"membranes come out thicker: {thick}; try 0.2." in readme and all(np.array(lower) < at_half)
     assert {run.record.config.steps for run in full} == {2500}
-    assert f"it has {of_full[1]:.3f} and {of_full[2]:.3f} on these folds" in readme
+    assert f"Rand and pixel errors on these folds are {of_full[1]:.3f} and {of_full[2]:.3f}." in readme
 
 
 def test_rows_of_the_quarter_network_are_of_todays_recipe_or_say_so(committed):
@@ -257,7 +257,8 @@ def test_the_pages_count_the_trainings_that_lost_levels(committed):
     assert (len(registered), len(full)) == (21, 6) and "nor 27 with registered labels (21 of the quarter" in text
     assert len(today) == of_em + of_sgd + len(of_cells)
     assert f"Of today's recipes [none of {len(today) + len(registered) + len(full)}](" in readme
-    assert f"as first tried one of {len(by_adam) + 5} did, and one of five whose rate stayed at 0.001" in text
+    assert f"as first tried one of {len(by_adam) + 5} did, and with a rate that stayed at 0.001 until the last" in text
+    assert "until the last fifth one of five, and one of three with the first initial weights" in text
     assert of_sgd == 11 and "none of eleven trainings with today's recipe did" in text
 
 

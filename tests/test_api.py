@@ -14,6 +14,7 @@ from torch.nn.modules.module import register_module_forward_hook
 import unet_paper
 from unet_paper import checkpoint, load, predict, score, segment, train, weight_map, weight_maps
 from unet_paper.datasets.training_set import prepare_training_set
+from unet_paper.normalisation import Standardisation
 from unet_paper.prediction import predict_stack
 from unet_paper.runs.folder import RunFolder
 from unet_paper.support.errors import BadInput
@@ -309,6 +310,33 @@ def test_colours_are_no_sections(trained, samples):
             train(given, pictures[..., 0], **TINY)
 
 
+def test_one_channel_behind_the_pixels_is_no_section(trained):
+    """As other libraries have it: (H, W, 1) is no stack of H sections 1 px wide."""
+    picture = np.zeros((40, 50, 1), np.uint8)
+    for use in (
+        lambda: predict(trained, picture),
+        lambda: train(picture, picture, **TINY),
+        lambda: weight_maps(picture),
+        lambda: score(picture, np.zeros(picture.shape, np.float32)),
+        lambda: segment(np.zeros(picture.shape, np.float32)),
+    ):
+        with pytest.raises(BadInput, match=r"\(40, 50, 1\) have a last axis of one channel; .* give \[..., 0\]"):
+            use()
+    assert weight_maps(np.eye(4, 1, dtype=np.uint8)[None].repeat(3, 0)).shape == (3, 4, 1)
+
+
+def test_images_of_two_types_are_not_made_one(trained, phantom):
+    image = phantom[0][0]
+    with pytest.raises(BadInput, match="the images hold uint16 and uint8 values; all must be of one type"):
+        predict(trained, [image, image.astype(np.uint16)])
+    assert predict(trained, [image, image], "none").shape == (2, *image.shape)
+
+
+def test_a_network_without_its_gray_values_is_no_trained_one(trained, phantom):
+    with pytest.raises(BadInput, match="the model is given as UNet, .* give what `train` or `load` returns"):
+        predict(trained.build_network(), phantom[0][0])
+
+
 def test_paths_are_no_images(trained):
     """As the command takes them."""
     for path in ("x.tif", Path("x.tif"), ["x.tif", "y.tif"]):
@@ -338,6 +366,14 @@ def test_predict_takes_sections_and_stacks_only(trained, shape):
 def test_predict_takes_the_training_type_only(trained):
     with pytest.raises(BadInput, match="holds float64 values but the network was trained on uint8"):
         predict(trained, np.zeros((20, 20)))
+
+
+def test_floats_of_any_length_are_of_one_scale(trained, random):
+    of_floats = replace(trained, standardisation=Standardisation(0.5, 0.3, "float32"))
+    image = random.random((20, 20), np.float32)
+    assert np.array_equal(predict(of_floats, image, "none"), predict(of_floats, image.astype(np.float64), "none"))
+    with pytest.raises(BadInput, match="holds uint8 values but the network was trained on float32"):
+        predict(of_floats, np.zeros((20, 20), np.uint8))
 
 
 def test_every_class_has_a_map(phantom):

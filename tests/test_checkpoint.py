@@ -53,6 +53,13 @@ def test_the_same_weights_give_the_same_bytes(tmp_path):
     assert int.from_bytes(content[:8], "little") % 8 == 0
 
 
+def test_the_same_checkpoint_gives_the_same_bytes(tmp_path):
+    """So that `sha256sum` tells whether two trainings ended alike."""
+    for name in ("one.pt", "two.pt"):
+        checkpoint.save(tmp_path / name, made())
+    assert (tmp_path / "one.pt").read_bytes() == (tmp_path / "two.pt").read_bytes()
+
+
 def test_they_predict_like_the_full_ones(tmp_path):
     full = made(dataclasses.replace(CONFIG, batch_norm=False, padding="valid"))
     checkpoint.save(tmp_path / "weights.pt", full)

@@ -189,7 +189,8 @@ def save(path: Path | str, checkpoint: Checkpoint, earlier: Path | None = None) 
     }
     with atomic_write(path, earlier) as temporary:
         try:
-            torch.save(values, temporary)
+            with open(temporary, "wb") as file:  # by its path the archive would hold the temporary name
+                torch.save(values, file)
         except RuntimeError as error:
             if not any(word in str(error) for word in ("inline_container", "PytorchStreamWriter")):
                 raise

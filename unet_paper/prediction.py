@@ -102,7 +102,8 @@ class Predictor:
 
     def check(self, volume: np.ndarray, name: str = "the stack") -> None:
         """Raise BadInput for a stack of another type than the training stack's. `name`: what messages call it."""
-        if volume.dtype.name != self.standardisation.dtype:
+        trained_on = np.dtype(self.standardisation.dtype)
+        if volume.dtype.name != trained_on.name and not volume.dtype.kind == trained_on.kind == "f":  # of one scale
             raise BadInput(
                 f"{name} holds {volume.dtype.name} values but the network was trained on {self.standardisation.dtype}; "
                 f"scale its values to those trained on, {self.standardisation.range_told()}"
@@ -188,7 +189,7 @@ def predict(
     model : Checkpoint or path
         A trained network, from `train` or `load`, or the file that `load` reads.
     image : (H, W) or (Z, H, W) array
-        Gray values of the type that the network was trained on.
+        Gray values of the type that the network was trained on; floats of any length are one.
     tta : "none", "rot7", "d4" or None
         Test-time augmentation, see `Predictor`; the one that the training was set up for unless given.
     device : str or None
@@ -213,6 +214,11 @@ def predict(
     Ronneberger, Fischer, Brox: U-Net, MICCAI 2015, section 2, figure 2 (overlap tiles) and section 4 (averaging).
     """
     device = usable_device(device)
+    if isinstance(model, torch.nn.Module):
+        raise BadInput(
+            f"the model is given as {type(model).__name__}, which does not know the gray values that it was trained "
+            "on; give what `train` or `load` returns, or a file of it"
+        )
     trained = model if isinstance(model, Checkpoint) else load(model)
     network = trained.build_network().to(device)
     config = trained.config
@@ -221,7 +227,7 @@ def predict(
         raise BadInput(f"registered is {registered!r}; it must be True or False")
     registration = config.registration if registered else PAPER.registration
     predictor = Predictor(network, trained.standardisation, tta, config.bfloat16, config.extrapolation, registration)
-    return _predict_array(predictor, as_array(image, "images"))
+    return _predict_array(predictor, _of_one_type(image))
 
 
 def predict_stack(
@@ -258,10 +264,20 @@ def predict_stack(
     modes = [(module, module.training) for module in network.modules()]
     try:
         predictor = Predictor(network, standardisation, tta, bfloat16, extrapolation, registration)
-        return _predict_array(predictor, as_array(volume, "images"), memory, largest_tile)
+        return _predict_array(predictor, _of_one_type(volume), memory, largest_tile)
     finally:
         for module, is_training in modes:
             module.training = is_training
+
+
+def _of_one_type(images: ArrayLike) -> np.ndarray:
+    """Images as an array. Raises BadInput for a list of several types, of which NumPy would make one."""
+    array = as_array(images, "images")
+    if isinstance(images, (list, tuple)):
+        types = {part.dtype.name for part in map(np.asarray, images)}
+        if len(types) > 1 and array.ndim == 3:
+            raise BadInput(f"the images hold {' and '.join(sorted(types))} values; all must be of one type")
+    return array
 
 
 def _range_of(volume: np.ndarray) -> tuple[float, float]:

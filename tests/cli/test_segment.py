@@ -76,8 +76,12 @@ def test_the_table_of_cells_of_another_ending_is_not_replaced(probability, capsy
     words = ["segment", str(probability), str(out.with_suffix(".tiff")), "--min-size", "100"]
     assert main(words) == 2 and "cells.csv is there already" in capsys.readouterr().err
     assert out.with_suffix(".csv").read_bytes() == before
-    out.unlink()  # a table alone is what an interruption leaves
-    assert main(words) == 0
+    upper = out.rename(out.with_suffix(".TIF"))
+    assert main(words) == 2 and "cells.csv is there already" in capsys.readouterr().err
+    upper.unlink()  # a table alone is what an interruption leaves, if it is the same
+    assert main(words) == 2 and "cells.csv is there already, of other cells" in capsys.readouterr().err
+    assert out.with_suffix(".csv").read_bytes() == before
+    assert main(words[:3]) == 0 and out.with_suffix(".csv").read_bytes() == before
 
 
 @pytest.mark.parametrize("last", ["write_table", "write_cells"])

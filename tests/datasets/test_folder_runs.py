@@ -101,7 +101,7 @@ def test_several_images_into_a_folder(run, tmp_path, capsys):
     images = sorted((run.parent / "images").glob("t*"))
     predict = ["predict", "--weights", run / "weights.pt", "--tta", "none", "--device", "cpu", *images]
     assert command(*predict, tmp_path / "one.tif") == 2
-    assert "is one file, and the images are several" in capsys.readouterr().err
+    assert "is one file, and the images are a folder or several;" in capsys.readouterr().err
     assert command(*predict, tmp_path / "out", "--instances", tmp_path / "cells") == 0
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["t1.tif", "t10.tif", "t2.tif"]
     assert (tmp_path / "cells/t1.tif").is_file() and (tmp_path / "cells/t1.csv").is_file()
@@ -149,9 +149,12 @@ def test_images_of_a_folder_are_trained_on_unless_all_of_these_are_blank(tmp_pat
     with pytest.raises(BadInput, match="each section that is trained on holds one gray value only"):
         load_files(files)
     write_stack(tmp_path / "images/2.tif", random.integers(0, 256, (1, 30, 40), np.uint8))
-    assert len(load_files(files).volume) == 3 and len(load_files(files, Fold(1, 3)).volume) == 2
+    assert len(load_files(files).volume) == 3
     with pytest.raises(BadInput, match="each section that is trained on holds one gray value only"):
         load_files(files, Fold(3, 3))  # which holds out the one that shows something
+    write_stack(tmp_path / "images/1.tif", random.integers(0, 256, (1, 30, 40), np.uint8))
+    with pytest.raises(BadInput, match="fold 1/3 holds out nothing but images of one gray value, which cannot be pred"):
+        load_files(files, Fold(1, 3))
 
 
 def test_one_file_is_not_its_own_labels(tmp_path, random):
@@ -236,6 +239,10 @@ def test_numbering_that_was_interrupted_resumes(run, tmp_path, capsys):
     made = table.read_text()
     cells.unlink()
     assert command(*predict) == 0 and cells.is_file() and table.read_text() == made
+    cells.unlink()
+    table.write_text(made.replace("\n1,", "\n7,", 1))  # of other cells
+    assert command(*predict) == 2 and "cells/t2.csv is there already, of other" in capsys.readouterr().err
+    assert command(*predict, "--force") == 0 and table.read_text() == made
     cells.unlink()
     table.write_text("mine")
     assert command(*predict) == 2 and "cells/t2.csv is there already" in capsys.readouterr().err

@@ -113,7 +113,9 @@ def test_what_is_told_of_the_ablations_by_adam(committed, other_seeds):
     }
     by_shifts = {metric: (none - shifts) / (none - every) for metric, (none, shifts, every) in gained.items()}
     assert by_shifts[pixel] > 0.7 and by_shifts[rand] < 0.2
-    assert "shifts alone bring in the rest, and most of the gain in pixel error, but little of that in Rand error." in text
+    assert (
+        "shifts alone bring in the rest, and most of the gain in pixel error, but little of that in Rand error." in text
+    )
     one_pass = [_shown(groups[name], pixel, "none") for name in ("no augmentation", CONTROL, SHIFTS)]
     told = f"In one pass the pixel error is {one_pass[0]} without any and {one_pass[1]} with all, but {one_pass[2]}"
     assert told in text and one_pass[2] < one_pass[1]

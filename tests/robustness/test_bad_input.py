@@ -62,6 +62,8 @@ def folder(tmp_path_factory, small_phantom):
     pair("good", stack, stack // 128)
     write_stack(folder / "two" / "gray.tif", stack)
     write_stack(folder / "two" / "three.tif", stack[:1])
+    for name, sections in (("gray", 2), ("three", 1)):
+        write_stack(folder / "two-labels" / f"{name}.tif", stack[:sections] // 128)
     pair("unequal", stack, stack[:, :9, :9] // 128)
     pair("other-count", stack, stack[:1] // 128)
     pair("no-cell", stack, stack * 0)
@@ -87,6 +89,7 @@ def folder(tmp_path_factory, small_phantom):
 
     out = folder / "run"
     assert main(["train", "--data", str(small_phantom), "--out", str(out), "--fold", "1/3", *map(str, TINY_RUN)]) == 0
+    shutil.copy(out / "weights.pt", folder / "weights.tif")
     (folder / "half-run").mkdir()
     (folder / "half-run" / "run.json").write_text(
         (out / "run.json").read_text().replace('"status": "finished"', '"status": "training"')
@@ -231,7 +234,14 @@ CALLS = [
     ("predict --weights run/weights.pt gray.tif out.tif --extrapolation ones", "invalid choice"),
     ("predict --weights text.safetensors gray.tif out.tif", "text.safetensors cannot be read as published weights"),
     ("predict --weights run/weights.pt gray.tif labels.tif new/ --instances new/", "gray.tif is named twice"),
-    ("predict --weights run/weights.pt two/ new/ --instances two/ --force", "gray.tif is named twice"),
+    ("predict --weights run/weights.pt gray.tif labels.tif new/ --instances ./ --force", "gray.tif is named twice"),
+    ("predict --weights run/weights.pt two/ new/ --instances two/ --force", "two is read, and results in it would"),
+    ("weights two-labels/ two-labels/ --force", "two-labels is read, and results in it would be taken for images"),
+    ("predict --weights run/weights.pt two/ two/", "two is read, and results in it would be taken for images"),
+    ("predict --weights weights.tif gray.tif weights.tif --force", "weights.tif is read too, and would be lost"),
+    ("predict --weights weights.tif gray.tif new.tif --instances weights.tif --force", "weights.tif is read too"),
+    ("train --images two/ --labels two-labels/ --labels-are cells --out two/", "two is read, and a run's pictures in"),
+    ("train --images two/ --labels two-labels/ --labels-are cells --out two-labels/", "two-labels is read, and a run"),
     (
         f"predict --weights run/weights.pt gray.tif {LONG[9:]}1.tif",
         "the ending of a file beside it) is 1 byte too long",

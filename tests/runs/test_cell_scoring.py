@@ -66,6 +66,15 @@ def test_what_is_counted_of_cells_with_masks_does_not_depend_on_what_is_unknown(
     assert scores.seg == score_instances(masks, segments).seg > 0
 
 
+def test_a_cell_that_is_found_counts_in_f1_wherever_it_lies():
+    masks = np.zeros((2, 10, 30), np.uint16)
+    masks[:, 2:8, 2:8] = 1
+    unknown = np.zeros(masks.shape, bool)
+    unknown[1] = True
+    scores = score_segments(masks, masks, unknown)
+    assert (scores.found, scores.missed, scores.unmatched, scores.f1) == (2, 0, 0, 1)
+
+
 def test_parts_that_touch_by_a_corner_are_two_cells():
     diagonal = np.eye(3, dtype=np.uint8)[None] * 255
     assert numbered(diagonal, Path("mask.tif")).tolist() == [[[1, 0, 0], [0, 2, 0], [0, 0, 3]]]

@@ -1,6 +1,5 @@
 """`segment`: numbered cells, or the class of each pixel."""
 
-import os
 from argparse import Namespace
 from pathlib import Path
 
@@ -32,19 +31,21 @@ def do_segment(arguments: Namespace) -> None:
         write_class_image(arguments.probability, classes, arguments.out)
         return
     cells_must_be_writable(arguments.out, (arguments.probability,), arguments.force)
-    segment_file(arguments.probability, arguments.out, given_segmentation(arguments) or CellSegmentation())
+    segmentation = given_segmentation(arguments) or CellSegmentation()
+    segment_file(arguments.probability, arguments.out, segmentation, arguments.force)
 
 
 def cells_must_be_writable(out: Path, others: tuple[Path, ...], force: bool) -> None:
     """Raise BadInput where numbered cells and their table cannot be made at `out`, or would replace others, but for
-    a table without its cells, which an interruption leaves.
+    a table without its cells, which an interruption leaves; `segment_file` compares it with the new one.
     """
     from unet_paper.io.image_files import TIFF_SUFFIXES
     from unet_paper.runs.instances import is_table, table_of
 
     _must_be_writable(out, others, force, "the cells")
     table = table_of(out)
-    has_cells = any(os.path.lexists(out.with_suffix(suffix)) for suffix in {out.suffix, *TIFF_SUFFIXES})
+    beside = out.parent.iterdir() if out.parent.is_dir() else ()
+    has_cells = any(path.stem == out.stem and path.suffix.lower() in TIFF_SUFFIXES for path in beside)
     must_be_writable(table, force or (table.is_file() and not has_cells and is_table(table)))
 
 

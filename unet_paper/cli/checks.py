@@ -72,3 +72,13 @@ def must_spare(read: Iterable[Path | None], out: Path, what: str) -> None:
         file = path / out.name if path is not None and path.is_dir() else path
         if file is not None and file.exists() and out.exists() and out.samefile(file):
             raise BadInput(f"{out} is read too, and would be lost; give another name for {what}")
+
+
+def must_lie_apart(read: Iterable[Path | None], out: Path, what: str) -> None:
+    """Raise BadInput where results would lie in a folder that is read, whose images they would be taken for.
+
+    what : the results, for the message.
+    """
+    for path in read:
+        if path is not None and path.is_dir() and out.is_dir() and out.samefile(path):
+            raise BadInput(f"{out} is read, and {what} in it would be taken for images; give another folder for them")

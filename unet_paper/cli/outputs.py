@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from unet_paper.cli.checks import must_be_tiff, must_be_writable
+from unet_paper.cli.checks import must_be_tiff, must_be_writable, must_lie_apart
 from unet_paper.io.image_files import TIFF_SUFFIXES
 from unet_paper.io.image_folder import image_files, results_of, several_files
 from unet_paper.support.errors import BadInput
@@ -22,6 +22,7 @@ def outputs(inputs: Sequence[Path], out: Path, force: bool, held: str) -> list[t
     files = image_files(inputs)
     if out.is_file() or out.suffix.lower() in TIFF_SUFFIXES:
         raise BadInput(f"{out} is one file, and there are {len(files)} of {held}; give the name of a folder for them")
+    must_lie_apart(inputs, out, "results")
     return [(file, _free(result, files, force, held)) for file, result in results_of(inputs, out)]
 
 

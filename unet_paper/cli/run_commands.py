@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from unet_paper.cli.cell_commands import cells_must_be_writable
-from unet_paper.cli.checks import must_be_writable, must_fit, must_spare
+from unet_paper.cli.checks import must_be_writable, must_fit, must_lie_apart, must_spare
 from unet_paper.cli.help_text import SMOKE
 from unet_paper.cli.segmentation_options import NAMES, given_segmentation
 from unet_paper.cli.settings import changed_config, chosen_optimiser, note_idle_settings, recipe
@@ -88,6 +88,8 @@ def _training_source(arguments: Namespace) -> "Path | OwnFiles | SequenceFiles":
             raise BadInput("--images needs --labels, the labels of the same sections")
         if arguments.sequence is not None:
             raise BadInput("--sequence belongs to a --data folder of the cell tracking challenge; leave it out")
+        for folder in (*arguments.images, *arguments.labels):
+            must_lie_apart((folder,), arguments.out, "a run's pictures")
         return OwnFiles(arguments.images, arguments.labels, arguments.labels_are, arguments.channel, arguments.ignore)
     if any(value is not None for value in of_images):
         raise BadInput(
@@ -139,11 +141,16 @@ def do_predict(arguments: Namespace) -> None:
             image_files(arguments.images)  # says so before all else
     if several:
         _require_folders(arguments)
-        for _, out in results_of(arguments.images, arguments.out):
-            must_fit(out, JOURNAL)
+        for folder in filter(None, (arguments.out, arguments.instances)):
+            must_lie_apart(arguments.images, folder, "results")
+            for _, out in results_of(arguments.images, folder):
+                must_fit(out, JOURNAL)
+                must_spare((arguments.weights,), out, "the results")
     elif not into_zarr:
         must_be_writable(arguments.out, beside=JOURNAL)
+        must_spare((arguments.weights,), arguments.out, "the result")
         if arguments.instances is not None:
+            must_spare((arguments.weights,), arguments.instances, "the cells")
             cells_must_be_writable(arguments.instances, (image, arguments.out), arguments.force)
     keep_freed_memory()
     weights = arguments.weights or published_weights()
@@ -193,7 +200,9 @@ def _require_folders(arguments: Namespace) -> None:
     """Raise BadInput where results of several images are to go into one file."""
     for out in (arguments.out, arguments.instances):
         if out is not None and (out.is_file() or out.suffix.lower() in TIFF_SUFFIXES):
-            raise BadInput(f"{out} is one file, and the images are several; give the name of a folder for the results")
+            raise BadInput(
+                f"{out} is one file, and the images are a folder or several; give the name of a folder for the results"
+            )
 
 
 def _require_no_distribution(arguments: Namespace) -> None:

@@ -173,6 +173,10 @@ def _split(
         held = names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}"
         lacking = "a cell" if classes == 2 else "a pixel whose class is known"
         raise BadInput(f"fold {fold} holds out {held}, without {lacking}, which cannot be scored; take another fold")
+    if scored and all(volume[number].min() == volume[number].max() for number in scored):
+        raise BadInput(
+            f"fold {fold} holds out nothing but images of one gray value, which cannot be predicted; take another fold"
+        )
     if classes > 2:
         _tell_of_untrained_classes(labels, ignored, kept, scored)
     held_out = scored or None

@@ -63,10 +63,15 @@ def lone_label(ignore: Any) -> int | None:
 
 
 def require_no_colours(stack: np.ndarray, name: str) -> None:
-    """Raise BadInput for what is a picture (H, W, 3) or (H, W, 4) rather than a stack of sections 3 or 4 px wide, and
-    for several pictures.
+    """Raise BadInput for what is a picture (H, W, 3) or (H, W, 4) rather than a stack of sections 3 or 4 px wide, for
+    several pictures, and for the same with one channel, (H, W, 1).
     """
     is_picture = stack.ndim == 3 and min(stack.shape[:2]) > max(COLOURS)
+    if (is_picture or stack.ndim == 4) and stack.shape[-1] == 1:
+        raise BadInput(
+            f"{name} of shape {stack.shape} have a last axis of one channel; expected (H, W) or (Z, H, W), so give "
+            "[..., 0]"
+        )
     if (is_picture or stack.ndim == 4) and stack.shape[-1] in COLOURS:
         raise BadInput(
             f"{name} of shape {stack.shape} are in colour; expected (H, W) or (Z, H, W), so give one channel, such as "

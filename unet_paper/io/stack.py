@@ -149,7 +149,10 @@ def read_labels(path: Path | str, ignore: int | None = None, may_be_ignored: boo
     stack = read_stack(path, kind="labels")
     labels = stack.pixels
     if labels.dtype.kind not in "bui":
-        raise BadInput(f"{path} holds {labels.dtype} values; labels are whole numbers, 0 = background (membrane)")
+        raise BadInput(
+            f"{path} holds {labels.dtype} values; labels are stored as whole numbers, such as uint16, 0 = background "
+            "(membrane)"
+        )
     if stack.nodata not in (0, ignore):
         require_no_nodata(stack, labels, "its labels")
     if labels.min() < 0:

@@ -147,16 +147,19 @@ def read_cell_scores(path: str | Path) -> CellScores:
 def score_segments(masks: Sections, segments: Sections, unknown: Sections | None = None) -> InstanceScores:
     """SEG and counts of the segments of frames.
 
-    unknown : bool, where cells may be that have no mask. A segment that lies there for its greater part counts neither
-    as unmatched nor in F1. SEG and the other counts, which are of reference cells, are as the challenge takes them.
+    unknown : bool, where cells may be that have no mask. A segment of no cell that lies there for its greater part
+    counts neither as unmatched nor in F1. SEG and the other counts, which are of reference cells, are as the challenge
+    takes them.
     """
     scores = score_instances(masks, segments)
     if unknown is None or not joined(unknown).any():
         return scores
     judged = [of_frame.copy() for of_frame in segments]
-    for of_frame, elsewhere in zip(judged, unknown, strict=True):
+    matched = {(each.frame, each.segment) for each in scores.objects}
+    for frame, (of_frame, elsewhere) in enumerate(zip(judged, unknown, strict=True)):
         areas = _areas(of_frame)
-        lying = [number for number, there in _areas(of_frame[elsewhere]).items() if 2 * there > areas[number]]
+        there = _areas(of_frame[elsewhere])
+        lying = [number for number in there if 2 * there[number] > areas[number] and (frame, number) not in matched]
         of_frame[np.isin(of_frame, np.array(lying, of_frame.dtype))] = 0
     of_judged = score_instances(masks, judged)
     return replace(scores, f1=of_judged.f1, unmatched=of_judged.unmatched)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import astuple
+from filecmp import cmp
 from pathlib import Path
 
 import numpy as np
@@ -49,10 +50,11 @@ def is_table(path: Path) -> bool:
         return file.read(1000).startswith(",".join(CELL_COLUMNS).encode())
 
 
-def segment_file(probability: Path, out: Path, segmentation: CellSegmentation) -> int:
+def segment_file(probability: Path, out: Path, segmentation: CellSegmentation, force: bool = False) -> int:
     """Number the cells of a probability stack into a TIFF, and measure them into a CSV beside it. Returns their count.
 
-    Raises BadInput for a file that holds no probabilities of two classes.
+    Raises BadInput for a file that holds no probabilities of two classes and, unless `force` replaces it, for a table
+    of other cells; the same one is what an interruption leaves.
     """
     stack = read_probabilities(probability)
     cells = scattered(segment_stack(stack.pixels, segmentation))
@@ -62,6 +64,8 @@ def segment_file(probability: Path, out: Path, segmentation: CellSegmentation) -
     info = described("numbered cells", made_with(stack, segmentation))
     with atomic_write(out) as new_cells, atomic_write(table) as new_table:
         write_table(new_table, (*CELL_COLUMNS, *(("area_um2",) if size else ())), _rows(measured, size))
+        if not force and table.is_file() and not cmp(table, new_table, shallow=False):
+            raise BadInput(f"{table} is there already, of other cells; give another name, or --force to replace it")
         write_cells(new_cells, cells, info, size)
         out.unlink(missing_ok=True)  # so that no other cells lie beside the new table; the new ones come last
     if not measured:

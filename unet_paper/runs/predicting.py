@@ -51,12 +51,12 @@ def predict(request: PredictionRequest, force: bool = False, anew: bool = False)
     if os.path.lexists(request.out) and not is_image and not anew:  # the image itself is refused in any case
         if _is_done(predictor, made_with, request):
             logger.info(f"{request.out} is already predicted")
-            _number(request)
+            _number(request, force)
             return
         if not force:
             raise BadInput(f"{request.out} is there already; give another name, or --force to replace it")
     logger.info(f"predicting in {made_with['precision']} on {request.device}")
-    _predict_image(predictor, made_with, request)
+    _predict_image(predictor, made_with, request, force)
 
 
 def predict_files(request: PredictionRequest, images: Sequence[Path], force: bool = False) -> None:
@@ -96,9 +96,9 @@ def predict_files(request: PredictionRequest, images: Sequence[Path], force: boo
     if remaining:
         logger.info(f"predicting {counted(len(remaining), 'image')} in {made_with['precision']} on {request.device}")
     for each in remaining:
-        _predict_image(predictor, made_with, each, among_others=len(of_images) > 1)
+        _predict_image(predictor, made_with, each, force, among_others=len(of_images) > 1)
     for each in (*unnumbered, *without_table):
-        _number(each)
+        _number(each, force)
 
 
 def make_predictor(request: PredictionRequest) -> tuple[Predictor, dict[str, str]]:
@@ -150,7 +150,11 @@ def _is_done(predictor: Predictor, made_with: Mapping[str, str], request: Predic
 
 
 def _predict_image(
-    predictor: Predictor, made_with: Mapping[str, str], request: PredictionRequest, among_others: bool = False
+    predictor: Predictor,
+    made_with: Mapping[str, str],
+    request: PredictionRequest,
+    force: bool,
+    among_others: bool = False,
 ) -> None:
     """The probabilities of one image, and its cells."""
     how = request.channel, request.memory, request.largest_tile, among_others
@@ -158,13 +162,13 @@ def _predict_image(
     classes = predictor.out_channels
     meaning = "probability of cell, 0 to 1" if classes == 1 else f"probabilities of {classes} classes"
     logger.info(f"wrote {counted(shape[0], 'section')} ({meaning}) to {request.out}")
-    _number(request)
+    _number(request, force)
 
 
-def _number(request: PredictionRequest) -> None:
+def _number(request: PredictionRequest, force: bool) -> None:
     """The cells of one image's probabilities, where they are asked for."""
     if request.instances is not None:
-        segment_file(request.out, request.instances, request.segmentation)
+        segment_file(request.out, request.instances, request.segmentation, force)
 
 
 def _is_numbered(request: PredictionRequest) -> bool:

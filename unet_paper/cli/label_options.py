@@ -98,7 +98,8 @@ def add_score(command: argparse.ArgumentParser) -> None:
         type=path,
         metavar="FILE",
         help="A file, or a folder of files, above 0 where the truth is not known: such pixels count in no metric. With "
-        "seg, where cells may be that have no mask: segments of no cell that lie mostly there are left out of F1, and SEG is as without.",
+        "seg, where cells may be that have no mask: segments of no cell that lie mostly there are left out of F1, and "
+        "SEG is as without.",
     )
     command.add_argument("--segments", type=path, metavar="OUT.tif", help="With seg, also write the segments.")
     command.add_argument("--json", type=path, metavar="FILE", help="Also write the metrics, with curves or counts.")

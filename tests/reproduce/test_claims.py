@@ -233,6 +233,7 @@ def test_the_pages_count_the_trainings_that_lost_levels(committed):
     registered = [run.record for run in archive.read(committed / OF_ADAM) if run.group == "labels registered"]
     for folder in ("registered-folds-adam", f"registered-{LONGER}", LONGEST):
         registered += [run.record for run in archive.read(committed / "results/isbi" / folder)]
+    registered += [run.record for run in archive.read(committed / "results/isbi/gap") if run.group in (GAP, NO_GAP)]
     full = [run.record for run in archive.read(committed / "results/isbi/registered-folds-paper-adam")]
     for of_width, arm in ((registered, "registered-quarter"), (full, "registered-full-2500")):
         of_width.append(read_record(committed / "results/isbi" / arm / "run.json"))
@@ -254,7 +255,7 @@ def test_the_pages_count_the_trainings_that_lost_levels(committed):
     ]
     assert sorted(lost_at) == [(0.0003, 0), (0.0003, 0), (0.001, 0), (0.001, 0), (0.003, 2), (0.003, 2)]
     readme, text = (" ".join((committed / page).read_text().split()) for page in ("README.md", "results/README.md"))
-    assert (len(registered), len(full)) == (21, 6) and "nor 27 with registered labels (21 of the quarter" in text
+    assert (len(registered), len(full)) == (25, 6) and "nor 31 with registered labels (25 of the quarter" in text
     assert len(today) == of_em + of_sgd + len(of_cells)
     assert f"Of today's recipes [none of {len(today) + len(registered) + len(full)}](" in readme
     assert f"as first tried one of {len(by_adam) + 5} did, and with a rate that stayed at 0.001 until the last" in text
@@ -270,21 +271,26 @@ def test_the_losses_of_the_arms_are_those_of_their_histories(committed):
 
 
 def test_what_a_gap_costs_and_what_may_help_there(committed):
-    runs = {run.group: run for run in archive.read(committed / "results/isbi/gap")}
+    runs = {(run.group, str(run.record.protocol.fold)): run for run in archive.read(committed / "results/isbi/gap")}
     text = " ".join((committed / "results/README.md").read_text().split())
-    assert {run.record.first.precision for run in runs.values()} == {"float32"} and len(runs) == 4
-    sections = {group: run.record.protocol.training_sections for group, run in runs.items()}
-    assert sections.pop(NO_GAP) == tuple(range(5, 20)) and {*sections.values()} == {tuple(range(15))}
-    assert {run.record.protocol.scored_sections for run in runs.values()} == {tuple(range(20, 30))}
-    for group, run in runs.items():
+    assert {run.record.first.precision for run in runs.values()} == {"float32"}
+    assert {run.record.config.seed for run in runs.values()} == {0} and len(runs) == 6
+    ends = {"3/3": (range(20, 30), range(15), range(5, 20)), "1/3": (range(10), range(15, 30), range(10, 25))}
+    for (group, fold), run in runs.items():
+        scored, behind, adjoining = ends[fold]
+        protocol = run.record.protocol
+        assert protocol.scored_sections == tuple(scored)
+        assert protocol.training_sections == tuple(adjoining if group == NO_GAP else behind)
         row = " | ".join(metric.formatted(run.primary.value(metric)) for metric in TABLE_1_METRICS)
-        assert f"| {group} | {row} |" in text
+        assert f"| {group} | {scored[0]} to {scored[-1]} | {row} |" in text
     rand, pixel = (
-        {group: run.primary.value(metric) for group, run in runs.items()} for metric in (RAND_ERROR, PIXEL_ERROR)
+        {key: run.primary.value(metric) for key, run in runs.items()} for metric in (RAND_ERROR, PIXEL_ERROR)
     )
-    assert f"costs {rand[GAP] - rand[NO_GAP]:.4f} of Rand error and {pixel[GAP] - pixel[NO_GAP]:.4f} of pixel" in text
-    assert f"raises the Rand error from {rand[NO_GAP]:.3f} to {rand[GAP]:.3f}" in text
+    costs = [" and ".join(f"{of[GAP, fold] - of[NO_GAP, fold]:.4f}" for fold in ends) for of in (rand, pixel)]
+    assert f"costs Rand error, {costs[0]}, and pixel error, {costs[1]}." in text
+    raised = [f"from {rand[NO_GAP, fold]:.3f} to {rand[GAP, fold]:.3f}" for fold in ends]
+    assert f"raises the Rand error {raised[0]}, at the stack's other end {raised[1]}." in text
     changed = "gap, twice the gray-value range", "gap, twice the displacements"
-    gray, moved = (f"{rand[GAP] - rand[group]:.4f}" for group in changed)
+    gray, moved = (f"{rand[GAP, '3/3'] - rand[group, '3/3']:.4f}" for group in changed)
     assert f"lower by {gray} with twice the gray-value range and by {moved} with twice the displacements" in text
-    assert max(abs(pixel[group] - pixel[GAP]) for group in changed) < 0.0003  # hardly
+    assert max(abs(pixel[group, "3/3"] - pixel[GAP, "3/3"]) for group in changed) < 0.0003  # hardly

@@ -289,7 +289,7 @@ def test_what_a_gap_costs_and_what_may_help_there(committed):
     costs = [" and ".join(f"{of[GAP, fold] - of[NO_GAP, fold]:.4f}" for fold in ends) for of in (rand, pixel)]
     assert f"costs Rand error, {costs[0]}, and pixel error, {costs[1]}." in text
     raised = [f"from {rand[NO_GAP, fold]:.3f} to {rand[GAP, fold]:.3f}" for fold in ends]
-    assert f"raises the Rand error {raised[0]}, at the stack's other end {raised[1]}." in text
+    assert f"raises the Rand error {raised[0]}, at the other end {raised[1]}." in text
     changed = "gap, twice the gray-value range", "gap, twice the displacements"
     gray, moved = (f"{rand[GAP, '3/3'] - rand[group, '3/3']:.4f}" for group in changed)
     assert f"lower by {gray} with twice the gray-value range and by {moved} with twice the displacements" in text

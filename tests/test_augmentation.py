@@ -73,6 +73,7 @@ def test_draws_cover_the_image_the_circle_and_both_sides():
     assert angles.sum() == 2000 and angles.min() > 180
     assert 0.4 < np.mean([draw.flip for draw in draws]) < 0.6
     assert draw_deformation((9, 9), source, rotate=False, flip=False).angle == 0
+    assert not any(draw_deformation((9, 9), source, flip=False).flip for _ in range(20))
 
 
 def test_what_is_drawn_for_a_tile_is_drawn_independently():

@@ -82,6 +82,19 @@ def test_kinds_of_error():
     assert kinds(bridged, halves).split == 1
 
 
+def test_the_window_of_a_bridge_reaches_20_px_to_each_side():
+    """A ring that closes at a distance: as far as the window reaches, its two ends are of one part."""
+    for distance, kind in ((20, "hole_deletion"), (21, "split")):
+        ring = np.zeros((60, 60), np.int32)
+        ring[25:36, 30] = ring[25:36, 30 + distance] = 1
+        ring[25, 30 : 30 + distance] = ring[35, 30 : 30 + distance] = 1
+        cut = ring > 0
+        cut[30, 30] = False
+        for turns in range(4):
+            counts = counts_of(classify(np.rot90(ring, turns).copy(), np.rot90(cut, turns).copy()))
+            assert getattr(counts, kind) == 1
+
+
 def test_a_bridge_is_looked_for_in_its_window_only():
     """A ring that closes beyond the 41 x 41 window: inside it, the two ends of a cut are apart."""
     for radius, kind in ((18, "hole_deletion"), (30, "split")):

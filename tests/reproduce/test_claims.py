@@ -8,7 +8,7 @@ from reproduce.studies import archive, cells, table_1
 from reproduce.studies.definitions import FIRST_ADAM, GAP, NO_GAP
 from reproduce.studies.statistics import confidence_interval, mean_and_deviation, paired_p_values
 from reproduce.studies.table_1 import LONGER, LONGEST
-from unet_paper.cli.settings import changed_config
+from unet_paper.cli.settings import changed_config, recipe
 from unet_paper.config import BEFORE, OF_SGD, PROFILES, Config, without_effect
 from unet_paper.datasets.cell_tracking import HELA, U373
 from unet_paper.metrics.registry import PIXEL_ERROR, RAND_ERROR, TABLE_1_METRICS
@@ -23,6 +23,7 @@ SGD_ABLATIONS, OF_ADAM = "results/isbi/ablations", "results/isbi/ablations-adam"
 NO_BORDER, NO_DEFORMATION = "no border term", "no elastic deformation"
 OF_RECIPE = ("optimiser", "learning_rate", "momentum_warmup", "up_convolution_fan_in", "decay")
 FULL_BY_ADAM = "64-channels-Adam-seed-0-2500"
+RELEASED = "registered-quarter"
 MORE_TILES, CELL_STUDIES = "results/cells/cells-ablations-quick-4500-tiles", "results/cells/*/*/records.jsonl"
 
 
@@ -150,6 +151,23 @@ def test_rows_of_the_quarter_network_are_of_todays_recipe_or_say_so(committed):
             today = changed_config(PROFILES["quick"], [f"optimiser={config.optimiser}"]).as_dict()
             different = {name for name in OF_RECIPE if today[name] != config.as_dict()[name]} - {*OF_SGD}
             assert not different or "as first tried" in entry.title, entry
+
+
+def test_the_profiles_are_the_committed_runs_recipes(committed):
+    """All settings but those that a run is said to differ in: a default that changes makes the tables another's."""
+    folder, undone = committed / "results/isbi", ["registration_x=0.15", "registration_y=0.6"]
+    for profile, optimiser, others, config in (
+        ("quick", "adam", [], archive.read(folder / "folds-adam")[0].record.config),
+        ("quick", "sgd", [], archive.read(folder / "folds")[0].record.config),
+        ("quick", "adam", [*undone, "steps=10000", "warmup=125"], read_record(folder / RELEASED / "run.json").config),
+        (
+            "paper",
+            "adam",
+            [*undone, "steps=2500", "checkpoint_every=125"],
+            archive.read(folder / "registered-folds-paper-adam")[0].record.config,
+        ),
+    ):
+        assert changed_config(PROFILES[profile], [*recipe(profile, optimiser, None), *others]) == config
 
 
 def test_what_is_told_of_both_optimisers_on_the_folds(committed, other_seeds):

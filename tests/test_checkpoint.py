@@ -54,7 +54,7 @@ def test_the_same_weights_give_the_same_bytes(tmp_path):
 
 
 def test_the_same_checkpoint_gives_the_same_bytes(tmp_path):
-    """So that `sha256sum` tells whether two trainings ended alike."""
+    """Whatever its temporary name was."""
     for name in ("one.pt", "two.pt"):
         checkpoint.save(tmp_path / name, made())
     assert (tmp_path / "one.pt").read_bytes() == (tmp_path / "two.pt").read_bytes()

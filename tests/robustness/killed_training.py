@@ -85,11 +85,12 @@ def dies_while_writing(data, folder, how):
     counts = {"saves": 0, "replaced": 0}
     save, rename = torch.save, os.replace
 
-    def save_and_die(values, path):
+    def save_and_die(values, file):
         counts["saves"] += 1
-        save(values, path)
+        save(values, file)
         if counts["saves"] == 3 and how == "half a file":
-            os.truncate(path, Path(path).stat().st_size // 2)
+            file.flush()
+            os.truncate(file.fileno(), os.fstat(file.fileno()).st_size // 2)
             die()
 
     def rename_and_die(old, new):

@@ -62,7 +62,11 @@ def test_settings_that_do_not_fit(phantom, change, message):
         (train, dict(tta=(["none"],)), "tta is .*; it must be one of none, rot7, d4"),
         (load, dict(path=None), "the file of a trained network is given as NoneType; it must be a path"),
         (load, dict(path=b"weights.pt"), "the file of a trained network is given as bytes; it must be a path"),
-        (predict, dict(model=torch.nn.ReLU()), "the file of a trained network is given as ReLU; it must be a path"),
+        (
+            predict,
+            dict(model=torch.nn.ReLU()),
+            "the model is given as ReLU, .* give what `train` or `load` returns, or a file of it",
+        ),
         (predict, dict(tta=0), "tta is 0; it must be one of none, rot7, d4"),
         (predict, dict(tta=np.zeros(2)), "tta is array.*; it must be one of none, rot7, d4"),
         (segment, dict(threshold=np.zeros(2)), "threshold array.*; they must be numbers, 0 to 1"),

@@ -65,7 +65,7 @@ def test_settings_that_do_not_fit(phantom, change, message):
         (
             predict,
             dict(model=torch.nn.ReLU()),
-            "the model is given as ReLU, .* give what `train` or `load` returns, or a file of it",
+            "the model is given as ReLU, .* give what `train` or `load` returns",
         ),
         (predict, dict(tta=0), "tta is 0; it must be one of none, rot7, d4"),
         (predict, dict(tta=np.zeros(2)), "tta is array.*; it must be one of none, rot7, d4"),

@@ -25,6 +25,16 @@ def test_sums_are_in_double_precision(random, scale, offset):
     assert found.deviation == pytest.approx(gray.astype(np.float64).std(), rel=1e-12)
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e39])
+def test_values_that_are_no_finite_32_bits_are_refused(value):
+    with pytest.raises(BadInput, match="the stack holds values that are not finite in 32 bits"):
+        gray_values(np.array([[0.0, value]]))
+
+
+def test_types_with_a_sign_are_divided_by_their_largest_too():
+    assert gray_values(np.array([-127, 0, 127], np.int8)).tolist() == [-1, 0, 1]
+
+
 def test_whole_numbers_are_summed_as_before(random):
     gray = (random.integers(0, 256, (2, 200, 300)).astype(np.float32)) / np.float32(255)
     found = Standardisation.of(gray, np.dtype(np.uint8))
